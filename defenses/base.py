@@ -1,0 +1,127 @@
+"""What a defense is: a module between client and server, and the penalty it is trained to minimise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Shapes(NamedTuple):
+    """The sizes a defense may build itself from."""
+
+    image: tuple[int, int, int]
+    """``(channels, height, width)`` of an image."""
+    activation: tuple[int, int, int]
+    """``(C, H, W)`` of the activation at the cut."""
+    num_classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One training step as a defense sees it."""
+
+    x: Tensor
+    """Images in [0, 1], after augmentation, ``(B, 3, height, width)``."""
+    client: nn.Module
+    """The live client, for derivatives and weights; maps images in [0, 1] to activations."""
+    z_clean: Tensor
+    """``client(x)``, before ``forward``, ``(B, C, H, W)``, float32."""
+    z: Tensor
+    """The release: after ``forward`` and the channel noise, ``(B, C, H, W)``, float32."""
+    y: Tensor
+    """Labels, ``(B,)``, int64."""
+    sigma: float
+    """Standard deviation of the channel noise, >= 0."""
+    progress: float
+    """Share of the training done before this step, in [0, 1)."""
+    lr: float
+    """Learning rate of this step, >= 0."""
+    epoch: int
+    """Epoch of this step, counted from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """The end of a training epoch as a defense sees it."""
+
+    features: Callable[..., Tensor]
+    """``features(augment=False)``: noise-free eval-mode activations of the training part, ``(N, C, H, W)``, float32,
+    in the order of ``y``; with ``augment=True`` of images augmented as in training. Each call is a pass over the data.
+    """
+    y: Tensor
+    """Labels of the training part, ``(N,)``, int64."""
+    model: nn.Module
+    """The split model."""
+    batch_size: int
+    """Images of a training batch, >= 1."""
+    progress: float
+    """Share of the training done, in (0, 1]."""
+    lr: float
+    """Learning rate of the epoch's last step, >= 0."""
+    epoch: int
+    """The epoch that just ended, counted from 0."""
+
+
+class Defense(nn.Module):
+    """No defense: releases the activation as it is. The base class of every other.
+
+    A defense's settings are its constructor's keywords, and the constructor owns their ranges: it raises ``ValueError``
+    with the setting, the value and the range. Learned state lives in parameters and buffers, so that it survives
+    saving, loading and moving between devices.
+    """
+
+    strength: ClassVar[str | None] = None
+    """The setting whose 0 makes the defense the identity, such as ``"lam"``."""
+    reference: ClassVar[str] = "none"
+    """Author, title, year of the source."""
+    faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
+    """What the implementation follows: the paper, its public code, or ourselves."""
+    bound: ClassVar[Literal["upper", "lower", "none"]] = "none"
+    """What its estimate of I(x; z | y) is."""
+    cost: ClassVar[str] = "none"
+    """What a training step pays for it, in words."""
+    needs_noise: ClassVar[bool] = False
+    """Whether ``penalty`` is defined only for a channel noise ``sigma`` > 0."""
+
+    def attach(self, client: nn.Module, shapes: Shapes) -> None:
+        """Build what depends on shapes, and register masks in the client; keep no reference to it.
+
+        Called once after construction, before parameters are collected or loaded, in training and on load alike.
+        """
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return what is released before the channel noise; the same law in train and eval mode.
+
+        Args:
+            z: Activation, ``(B, C, H, W)``.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        return z
+
+    def mean(self, z: Tensor) -> Tensor:
+        """Return the expectation of ``forward(z)``, differentiable; override it if ``forward`` is random."""
+        return self.forward(z)
+
+    def noise_std(self, z: Tensor) -> Tensor | float:
+        """Return the standard deviation of what ``forward`` itself adds; attackers may whiten by it."""
+        return 0.0
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """Return the scalar added to the task loss.
+
+        One scalar, one backward pass: an adversary inside a defense is trained by a term on detached activations, and
+        the client sees it through detached parameters.
+        """
+        return torch.zeros((), device=batch.z.device)
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Return the defense's own parameters as optimiser groups, with their own settings if they need any."""
+        parameters = list(self.parameters())
+        return [{"params": parameters}] if parameters else []
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        """Refit what is fitted between epochs."""
