@@ -1,0 +1,127 @@
+"""Which trials nothing else dominates, and how much of the objective space they dominate together.
+
+References:
+    N. Beume, C. M. Fonseca, M. López-Ibáñez, L. Paquete, J. Vahrenhold, "On the Complexity of Computing the
+    Hypervolume Indicator", 2009 (dimension sweep).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+DIRECTIONS = {"accuracy": 1.0, "mse": 1.0, "ssim": -1.0}
+"""+1 where more is better, -1 where less is: accuracy up; of the worst attack, mse up and ssim down."""
+
+OBJECTIVES = tuple(DIRECTIONS)
+PAIRS = (("accuracy", "mse"), ("accuracy", "ssim"), ("mse", "ssim"))
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+def eligible(trials: pd.DataFrame) -> Bools:
+    """Return which trials may be on a front: complete, not below the floor, all objectives finite; ``(n,)``."""
+    complete = trials["state"].eq("complete").to_numpy(dtype=bool)
+    feasible = trials["feasible"].eq(True).fillna(False).to_numpy(dtype=bool)
+    return np.asarray(complete & feasible & np.isfinite(_values(trials, OBJECTIVES)).all(axis=1))
+
+
+def on_front(trials: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> "pd.Series[bool]":
+    """Return which trials no other eligible trial dominates; equal trials stand together.
+
+    Args:
+        trials: One row per trial, with columns ``state, feasible, accuracy, mse, ssim``; missing values NaN or null.
+        objectives: Names out of ``OBJECTIVES``; by default all three.
+
+    Returns:
+        A boolean series with the index of ``trials``.
+    """
+    mask = eligible(trials)
+    mask[mask] = non_dominated(_oriented(trials[mask], objectives))
+    return pd.Series(mask, index=trials.index, name="on_front", dtype=bool)
+
+
+def front(trials: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
+    """Return the rows of ``trials`` that are on the front, in their order."""
+    return trials[on_front(trials, objectives)]
+
+
+def non_dominated(points: Floats) -> Bools:
+    """Return which points no other point dominates; assumes maximisation of every column.
+
+    Args:
+        points: Finite values, ``(n, k)``.
+
+    Returns:
+        A mask, ``(n,)``; equal points share their fate.
+    """
+    unique, inverse = np.unique(points, axis=0, return_inverse=True)
+    kept = np.zeros(len(unique), dtype=bool)
+    # np.unique sorts lexicographically, so from its end on nothing is dominated by a point that comes after it
+    candidates = np.arange(len(unique))[::-1]
+    while candidates.size:
+        head = candidates[0]
+        kept[head] = True
+        candidates = candidates[(unique[candidates] > unique[head]).any(axis=1)]
+    return np.asarray(kept[inverse.reshape(-1)], dtype=bool)
+
+
+def hypervolume(points: pd.DataFrame, reference: Mapping[str, float]) -> float:
+    """Return the exact volume between the points and the reference, in units accuracy x mse x ssim.
+
+    Args:
+        points: Finite columns ``accuracy, mse, ssim``; rows no better than the reference in some objective add nothing.
+        reference: The worst values that count, by objective.
+    """
+    return _dominated_volume(_oriented(points, OBJECTIVES), _origin(reference))
+
+
+def hypervolume_history(trials: pd.DataFrame, reference: Mapping[str, float]) -> pd.DataFrame:
+    """Return ``trial, hypervolume`` for every row: the hypervolume of the eligible trials up to that number."""
+    ordered = trials.sort_values("trial", kind="stable")
+    points, origin = _oriented(ordered, OBJECTIVES), _origin(reference)
+    front, volume, history = np.empty((0, len(OBJECTIVES))), 0.0, []
+    for point, counts in zip(points, eligible(ordered), strict=True):
+        if counts and not (front >= point).all(axis=1).any():
+            front = np.vstack([front[~(front <= point).all(axis=1)], point])
+            volume = _dominated_volume(front, origin)
+        history.append(volume)
+    return pd.DataFrame({"trial": ordered["trial"].to_numpy(), "hypervolume": np.asarray(history, dtype=float)})
+
+
+def _values(trials: pd.DataFrame, objectives: Sequence[str]) -> Floats:
+    """Return the objectives as floats, ``(n, k)``, missing values as NaN."""
+    columns = [pd.to_numeric(trials[name]).to_numpy(dtype=float, na_value=np.nan) for name in objectives]
+    return np.column_stack(columns)
+
+
+def _oriented(trials: pd.DataFrame, objectives: Sequence[str]) -> Floats:
+    """Return the objectives turned so that more is better, ``(n, k)``."""
+    signs: Floats = np.array([DIRECTIONS[name] for name in objectives])
+    return _values(trials, objectives) * signs
+
+
+def _origin(reference: Mapping[str, float]) -> Floats:
+    return np.array([DIRECTIONS[name] * reference[name] for name in OBJECTIVES])
+
+
+def _dominated_volume(points: Floats, origin: Floats) -> float:
+    """Return the volume of the union of the boxes between the origin and the points, ``(n, 3)``, by slabs."""
+    sides = points - origin
+    sides = sides[(sides > 0).all(axis=1)]
+    if not len(sides):
+        return 0.0
+    sides = sides[non_dominated(sides)]
+    sides = sides[np.argsort(-sides[:, 2], kind="stable")]
+    thickness = sides[:, 2] - np.append(sides[1:, 2], 0.0)
+    areas = [_dominated_area(sides[: count + 1, :2]) for count in range(len(sides))]
+    return float(thickness @ np.array(areas))
+
+
+def _dominated_area(sides: Floats) -> float:
+    """Return the area of the union of the rectangles from the origin, ``(n, 2)``."""
+    ordered = sides[np.argsort(-sides[:, 0], kind="stable")]
+    heights = np.maximum.accumulate(ordered[:, 1])
+    return float(ordered[:, 0] @ np.diff(heights, prepend=0.0))
