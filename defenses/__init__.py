@@ -1,0 +1,73 @@
+"""What the device does to an activation before it is released, and what it is trained to minimise."""
+
+import re
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import Parameter, signature
+from typing import Any
+
+from defenses.base import Defense
+from defenses.cem_code import CemCode
+from defenses.cem_paper import CemPaper
+from defenses.laplace import Laplace
+
+DEFENSES: dict[str, type[Defense]] = {
+    "none": Defense,
+    "laplace": Laplace,
+    "cem_paper": CemPaper,
+    "cem_code": CemCode,
+}
+
+_PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def resolve(name: str) -> type[Defense]:
+    """Return the class that a name of the table, an entry point ``invfront.defenses`` or ``package.module:Class`` names.
+
+    The last two import what they name.
+    """
+    if name in DEFENSES:
+        return DEFENSES[name]
+    installed = entry_points(group="invfront.defenses")
+    if name in installed.names:
+        return _checked(name, installed[name].load())
+    if _PLUGIN.fullmatch(name):
+        module, _, attribute = name.partition(":")
+        try:
+            return _checked(name, getattr(import_module(module), attribute))
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"defense {name}: {error}; is its package installed or on PYTHONPATH?") from error
+    known = ", ".join([*DEFENSES, *sorted(installed.names)])
+    raise ValueError(f"no defense {name!r}; known: {known}; or name a class as package.module:Class")
+
+
+def settings(defense: type[Defense]) -> dict[str, Any]:
+    """Return a defense's settings by name with their defaults, ``inspect.Parameter.empty`` where there is none."""
+    variadic = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    parameters = signature(defense).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind not in variadic}
+
+
+def make(name: str, /, **chosen: Any) -> Defense:
+    """Construct a defense from its settings.
+
+    Raises:
+        ValueError: the name is unknown, or a setting is unknown, missing or out of its range.
+    """
+    defense = resolve(name)
+    accepted = settings(defense)
+    if unknown := sorted(chosen.keys() - accepted.keys()):
+        raise ValueError(f"defense/{name}: takes {sorted(accepted)}, not {unknown}")
+    required = {setting for setting, default in accepted.items() if default is Parameter.empty}
+    if missing := sorted(required - chosen.keys()):
+        raise ValueError(f"defense/{name}: needs {missing}")
+    try:
+        return defense(**chosen)
+    except ValueError as error:
+        raise ValueError(f"defense/{name}: {error}") from error
+
+
+def _checked(name: str, found: object) -> type[Defense]:
+    if isinstance(found, type) and issubclass(found, Defense):
+        return found
+    raise ValueError(f"defense {name}: {found!r} is not a subclass of defenses.base.Defense")

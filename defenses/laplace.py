@@ -1,0 +1,43 @@
+"""Laplace noise on the released activation.
+
+References:
+    Titcombe et al., Practical Defences Against Model Inversion Attacks for Split Neural Networks, 2021.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from defenses.base import Defense
+from defenses.ranges import number
+
+
+class Laplace(Defense):
+    """Adds independent Laplace noise to every feature, in training and at inference alike.
+
+    Args:
+        scale: Scale b of the noise, >= 0, in units of the activation; its standard deviation is ``sqrt(2) * scale``.
+    """
+
+    strength = "scale"
+    reference = "Titcombe et al., Practical Defences Against Model Inversion Attacks for Split Neural Networks, 2021"
+    faithful = "paper"
+    cost = "one draw of noise"
+
+    def __init__(self, scale: float = 0.1) -> None:
+        super().__init__()
+        self.scale = number("scale", scale)
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.scale == 0:
+            return z
+        # the difference of two exponential variables is a Laplace variable
+        noise = torch.empty_like(z).exponential_() - torch.empty_like(z).exponential_()
+        return z + self.scale * noise
+
+    def mean(self, z: Tensor) -> Tensor:
+        return z
+
+    def noise_std(self, z: Tensor) -> float:
+        return math.sqrt(2) * self.scale
