@@ -46,10 +46,12 @@ class Ledger:
         _publish(self.trial(asked.number) / "asked.json", asked)
 
     def publish_attack(self, attack: AttackRecord) -> None:
-        """Put an attack's result on storage, once."""
-        path = self.trial(attack.trial) / "attacks" / f"{attack.job.name}.json"
-        if not path.exists():
-            _publish(path, attack)
+        """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name."""
+        trial = self.trial(attack.trial)
+        path = trial / "attacks" / f"{attack.job.name}.json"
+        if path.exists() and (trial / "record.json").exists():
+            raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
+        _publish(path, attack)
 
     def publish_record(self, record: Record) -> None:
         """Finish a trial. A record is never rewritten."""

@@ -112,7 +112,7 @@ class AttackMeasured(Value):
     images: int
     """Number of images scored."""
     digests: dict[str, str]
-    """SHA-256 of the images by use: ``fit``, ``selection``, ``scored``."""
+    """SHA-256 of the images by use (``fit``, ``selection``, ``scored``) and of the attacked ``client``."""
     metrics: str
     """Digest of the metric protocol."""
     conversions: dict[str, FiniteFloat]
@@ -183,4 +183,19 @@ class Record(Value):
     notes: tuple[str, ...]
     """What had to be redone or left out, and why."""
     error: Failure | None
+    circumstances: Circumstances
+
+
+class Trained(Value):
+    """``train.json`` of an attempt: the training stage is done exactly when this is there and its files are whole."""
+
+    version: Literal[1] = 1
+    attempt: int
+    files: dict[str, str]
+    """SHA-256 of the attempt's weights by file name."""
+    accuracy: FiniteFloat
+    floors: dict[str, Guess]
+    digests: dict[str, str]
+    curve: tuple[CurvePoint, ...]
+    notes: tuple[str, ...]
     circumstances: Circumstances

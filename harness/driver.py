@@ -1,0 +1,166 @@
+"""Runs a study: takes its lease, reconciles what is there, schedules what is missing, and publishes what comes back."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from attacks.precision import hardware_has_bfloat16
+from harness.checkpoint import discard
+from harness.errors import Interrupted, UserError
+from harness.ledger import Ledger
+from harness.lease import lease
+from harness.record import Asked, Record
+from harness.resume import Reconciled, reconcile
+from harness.rows import open_rows
+from harness.schedule import cluster, fitting, nodes, schedule, threads
+from harness.search import Ground, Search
+from harness.stage import pick_device
+from harness.status import front_numbers
+from harness.storage import write_whole
+from harness.study import Study, check_ready, first_difference, load_study
+from harness.tables import write_tables
+from harness.tracking import Tracking
+from harness.train import Progress
+from harness.trial import Result
+from reports.page import render
+
+
+class Watcher(Protocol):
+    """Hears of a running study, in the driver's process."""
+
+    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+        """The study is about to start or to go on."""
+
+    def started(self, asked: Asked) -> None:
+        """A trial was handed out."""
+
+    def progress(self, number: int, progress: Progress) -> None:
+        """A job of a trial came further."""
+
+    def finished(self, record: Record) -> None:
+        """A trial's record is on storage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where a study runs and writes; no part of what it is."""
+
+    address: str | None = None
+    """A Ray cluster's; null starts a local one."""
+    storage: str | None = None
+    """Optuna's storage URL, user and password included; null for ``study.db``."""
+    tracking: str | None = None
+    """MLflow's tracking URI; null for a database beside the studies."""
+
+
+def run(study: Study, out: Path, where: Where, watcher: Watcher) -> Path:
+    """Run a study in ``out/<its name>``, or go on with it if it is there; return its directory.
+
+    Raises:
+        UserError: before any worker starts, and with nothing changed on the disk.
+        Interrupted: the work was cut off; the study can be resumed.
+    """
+    root = out / study.name
+    check_ready(study)
+    if not (root / "study.yaml").exists():
+        _drive(study.model_copy(update={"ledger": str(uuid.uuid4())}), root, where, watcher)
+        return root
+    there = load_study(root / "study.yaml")
+    difference = first_difference(there, study)
+    if difference is not None:
+        raise UserError(f"{root}: holds another study: {difference}; choose another name or --out")
+    update = {"ledger": there.ledger, "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)})}
+    _drive(study.model_copy(update=update), root, where, watcher)
+    return root
+
+
+def resume(root: Path, trials: int | None, where: Where, watcher: Watcher) -> Path:
+    """Go on with a study from its directory, with more trials if asked for; errors as in ``run``."""
+    study = load_study(root / "study.yaml", trials=trials)
+    asked = len(Ledger(root).numbers())
+    if study.search.trials < asked:
+        raise UserError(f"--trials {study.search.trials}: {root} has asked {asked} already; ask for at least that many")
+    check_ready(study)
+    _drive(study, root, where, watcher)
+    return root
+
+
+def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
+    ledger, name = Ledger(root), f"{study.name}-{study.ledger}"
+    with contextlib.ExitStack() as held, _resumable(root):
+        if root.exists():
+            held.enter_context(lease(root, str(study.ledger), where.storage))
+            list(ledger.trials())
+        held.enter_context(cluster(where.address))
+        fitting(study.resources, nodes())
+        if not root.exists():
+            root.mkdir(parents=True)
+            held.enter_context(lease(root, str(study.ledger), where.storage))
+        write_whole(ledger.study_file, study.dump().encode())
+        rows = open_rows(study, ledger, name, where.storage)
+        search = Search(study, rows, ledger, _ground(study))
+        found = reconcile(search, rows, ledger)
+        with Tracking(study, ledger, where.tracking) as tracking:
+            tracking.backfill()
+            watcher.opened(study, root, found)
+            schedule(
+                study.resources,
+                ledger,
+                ask=lambda: _asked(search, watcher),
+                finish=lambda result: _finish(result, ledger, search, tracking, watcher),
+                watch=watcher.progress,
+            )
+            _report(study, ledger)
+            tracking.finish()
+
+
+def _asked(search: Search, watcher: Watcher) -> Asked | None:
+    asked = search.ask()
+    if asked is not None:
+        watcher.started(asked)
+    return asked
+
+
+def _finish(result: Result, ledger: Ledger, search: Search, tracking: Tracking, watcher: Watcher) -> None:
+    """Publish a trial: attacks, then the record that finishes it, then everything that can be rebuilt from them."""
+    for attack in result.attacks:
+        ledger.publish_attack(attack)
+    ledger.publish_record(result.record)
+    search.tell(result.record)
+    discard(ledger.trial(result.record.number))
+    tracking.trial(result.record.number)
+    watcher.finished(result.record)
+
+
+def _report(study: Study, ledger: Ledger) -> None:
+    """Write tables and page, and let go of the servers that nobody needs any more."""
+    keep = set(front_numbers(ledger.trials()))
+    for files in ledger.trials():
+        if files.record and files.number not in keep and not files.asked.anchor:
+            for server in files.path.glob("attempt-*/server.safetensors"):
+                server.unlink()
+    render(write_tables(study, ledger), ledger.root / "report")
+
+
+def _ground(study: Study) -> Ground:
+    resources = study.resources
+    fast = hardware_has_bfloat16(pick_device()) or resources.train.gpu > 0
+    return Ground(
+        ledger=str(study.ledger),
+        threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
+        precision="bfloat16" if fast else "float32",
+    )
+
+
+@contextlib.contextmanager
+def _resumable(root: Path) -> Iterator[None]:
+    """Turn what ends a driver from outside into one line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; go on with `invfront resume {root}`") from None
+    except OSError as error:
+        raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, then `invfront resume {root}`") from error

@@ -1,0 +1,29 @@
+"""What Ray, MLflow and Tune read from the environment, set before they are imported: quiet, loopback only, no telemetry."""
+
+import os
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
+}
+
+
+def settle(address: str | None) -> None:
+    """Set the environment for this process and its workers.
+
+    Args:
+        address: The cluster's; null for a local Ray, which then listens on loopback only. Ray has no documented switch
+            for that: its switch for systems without clusters does it.
+    """
+    os.environ.update(QUIET)
+    if address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

@@ -1,0 +1,67 @@
+"""What is measured on a trained network: its accuracy, its releases, and the guesses beside every attack."""
+
+
+import torch
+from torch import Tensor
+
+from attacks import guesses, metrics
+from harness.data import AttackSplit, Data, Part, to_float
+from harness.models import LiveTarget
+from harness.record import Guess, Scores
+from harness.seeds import derive, seed_everything
+
+DRAWS = 5
+"""Noise draws over which an accuracy is averaged."""
+
+CHUNK = 512
+"""Images measured at once."""
+
+
+def scores(x_hat: Tensor, part: Part) -> Scores:
+    """Return mean scores of reconstructions ``(N, 3, height, width)`` of a part's images."""
+    return Scores(**metrics.means(metrics.score(x_hat, to_float(part.x))))
+
+
+def releases(target: LiveTarget, part: Part, seed: int) -> Tensor:
+    """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones."""
+    seed_everything(derive(seed, "release", part.name))
+    with torch.inference_mode():
+        return torch.cat([target.release(to_float(x)) for x in part.x.split(CHUNK)])
+
+
+def accuracy(target: LiveTarget, part: Part) -> float:
+    """Return the top-1 accuracy in [0, 1] of the network as deployed, noise on, averaged over ``DRAWS`` draws."""
+    right = torch.zeros((), device=part.x.device, dtype=torch.int64)
+    for x, y in zip(part.x.split(CHUNK), part.y.split(CHUNK), strict=True):
+        with torch.inference_mode():
+            for _ in range(DRAWS):
+                right += (predicted(target, target.release(to_float(x))) == y).sum()
+    return int(right) / (DRAWS * len(part.y))
+
+
+def predicted(target: LiveTarget, z: Tensor) -> Tensor:
+    """Return the labels ``(B,)`` that the server reads off releases."""
+    with torch.inference_mode():
+        return torch.cat([target.server(chunk).argmax(1) for chunk in z.split(CHUNK)])
+
+
+def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dict[str, Guess]:
+    """Return the scores of guesses without z (``mean_image``, ``class_mean``) and of two yardsticks."""
+    fit_z = releases(target, split.fit, seed)
+    fit_x = to_float(split.fit.x)
+    mean = guesses.mean_image(fit_x)
+    by_class = guesses.class_mean(fit_x, split.fit.y, data.num_classes)
+
+    def all_scores(part: Part) -> dict[str, Scores]:
+        z, x = releases(target, part, seed), to_float(part.x)
+        return {
+            "mean_image": scores(mean.expand_as(x), part),
+            "class_mean": scores(by_class[predicted(target, z)], part),
+            "mean_colour": scores(guesses.mean_colour(x), part),
+            "nearest": scores(guesses.nearest(z, fit_z, fit_x), part),
+        }
+
+    scored, selection = all_scores(split.scored), all_scores(split.selection)
+    return {name: Guess(scores=scored[name], selection=selection[name]) for name in scored}
+
+

@@ -1,0 +1,117 @@
+"""Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
+
+import logging
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+
+from harness.errors import UserError
+from harness.ledger import Ledger, TrialFiles
+from harness.search import DIRECTIONS, FLOOR, constraint_of, values_of
+from harness.space import distributions
+from harness.study import Space, Study
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+_LOG = logging.getLogger(__name__)
+
+DATABASE = "study.db"
+
+
+def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optuna.Study:
+    """Return Optuna's study, with a row for every trial of the directory.
+
+    A ``study.db`` that cannot be read, or that tells of other trials than the directory, is kept aside as
+    ``study.db.torn-<n>`` and rebuilt; so is one that is lost.
+
+    Args:
+        study: The resolved study.
+        ledger: Its directory.
+        name: Name in the storage, ``<study name>-<ledger>``.
+        url: A server's storage; null for ``study.db`` in the directory.
+    """
+    space = study.space()
+    if url is not None:
+        rows = _load(name, url)
+        if not _agrees(rows, ledger, space):
+            raise UserError(f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume")
+        return _extended(rows, ledger, space)
+    path = ledger.root / DATABASE
+    try:
+        rows = _load(name, f"sqlite:///{path}")
+        agrees = _agrees(rows, ledger, space)
+    except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
+        _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
+        agrees = False
+    if not agrees:
+        _keep_aside(path)
+        rows = _load(name, f"sqlite:///{path}")
+    return _extended(rows, ledger, space)
+
+
+def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
+    """Return a trial of the ledger as Optuna's row: unfinished is RUNNING."""
+    drawn = distributions(space, files.asked.settings)
+    params = {path: files.asked.settings[path] for path in drawn}
+    attributes = {"anchor": True} if files.asked.anchor else {}
+    state, values, constraints = TrialState.RUNNING, None, None
+    if files.record is not None:
+        state = TrialState.COMPLETE if files.record.state == "complete" else TrialState.FAIL
+        if state == TrialState.COMPLETE:
+            values = values_of(files.record)
+            constraint = constraint_of(files.record)
+            constraints = None if constraint is None else {FLOOR: constraint}
+    return create_trial(
+        state=state, values=values, params=params, distributions=drawn, user_attrs=attributes, constraints=constraints
+    )
+
+
+def _load(name: str, url: str) -> optuna.Study:
+    try:
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
+    except ImportError as error:
+        raise UserError(f"storage: {error}; install the driver that the URL names") from error
+    except sqlalchemy.exc.OperationalError as error:
+        if url.startswith("sqlite"):
+            raise
+        raise UserError(f"storage: cannot be reached ({type(error.orig).__name__}); check the URL and the server") from None
+    return optuna.create_study(
+        study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
+    )
+
+
+def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
+    """Say whether no row tells of another trial than the directory has under its number."""
+    known = rows.get_trials(deepcopy=False)
+    for files in ledger.trials():
+        if files.number >= len(known):
+            continue
+        row = known[files.number]
+        drawn = {path: files.asked.settings[path] for path in distributions(space, files.asked.settings)}
+        lost_record = files.record is None and row.state.is_finished()
+        if row.state == TrialState.WAITING or row.params != drawn or lost_record:
+            return False
+    return True
+
+
+def _extended(rows: optuna.Study, ledger: Ledger, space: Space) -> optuna.Study:
+    """Add the directory's trials that the storage has never heard of, in number order; gaps become WAITING."""
+    asked = {files.number: files for files in ledger.trials()}
+    for number in range(len(rows.get_trials(deepcopy=False)), max(asked, default=-1) + 1):
+        if number in asked:
+            rows.add_trial(frozen(asked[number], space))
+        else:
+            rows.enqueue_trial({})
+    return rows
+
+
+def _keep_aside(path: Path) -> None:
+    """Move a database away, with the journals that belong to it."""
+    taken = len(list(path.parent.glob(f"{path.name}.torn-*")))
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.rename(path.with_name(f"{path.name}.torn-{taken}{suffix}"))

@@ -1,0 +1,152 @@
+"""One trial: train a defended split network, attack it, and record what was measured."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.attempts import Found, attempt_number, attempts, find, open_attempt
+from harness.jobs import Submit, Tell, call
+from harness.ledger import read_value
+from harness.record import (
+    Asked,
+    AttackJob,
+    AttackMeasured,
+    AttackRecord,
+    Circumstances,
+    Failure,
+    Measured,
+    Record,
+    State,
+    Trained,
+)
+from harness.stage import Meter, pick_device
+from harness.stages import attack_stage, train_stage
+from harness.storage import write_whole
+from harness.worst import worst_case
+
+
+class Result(NamedTuple):
+    """How a trial ended, for its caller to publish."""
+
+    attempt: Path
+    """The last attempt's directory."""
+    record: Record
+    attacks: tuple[AttackRecord, ...]
+
+
+def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lambda progress: None) -> Result:
+    """Run a trial to its record. Stages that an earlier attempt finished are taken over, not run again.
+
+    Args:
+        asked: Everything the trial needs.
+        trial: The trial's directory; a new attempt is opened in it, and nothing else in it is written.
+        submit: Runs jobs; in this process by default.
+        tell: Hears of the progress of jobs.
+
+    Returns:
+        The record and the attacks' records.
+    """
+    meter = Meter(asked, "train", pick_device())
+    attempt = open_attempt(trial)
+    found = find(trial, asked.attacks)
+
+    trained, error = found.trained, None
+    if trained is None:
+        ((_, trained, error),) = submit(train_stage, [(asked, attempt)], "train", tell)
+    if trained is None:
+        return Result(attempt, _failed(asked, found, error, meter.read()), ())
+
+    weights = trial / f"attempt-{trained.attempt}"
+    attacks = dict(found.attacks)
+    open_jobs = [job for job in asked.attacks if job.name not in attacks]
+    for outcome in submit(attack_stage, [(asked, attempt, weights, job) for job in open_jobs], "attack", tell):
+        job = open_jobs[outcome.index]
+        attacks[job.name] = outcome.value or _failed_attack(asked, job, attempt, outcome.failure, meter.read())
+
+    done = tuple(attacks[job.name] for job in asked.attacks)
+    return Result(attempt, _record(asked, trained, done, found.notes), done)
+
+
+def give_up(asked: Asked, trial: Path, failure: Failure) -> Result:
+    """Return the result of a trial that cannot go on: partial if its accuracy exists, else failed."""
+    meter = Meter(asked, "train", pick_device())
+    found, last = find(trial, asked.attacks), next(iter(attempts(trial)), trial / "attempt-0")
+    if found.trained is None:
+        return Result(last, _failed(asked, found, failure, meter.read()), ())
+    done = tuple(
+        found.attacks.get(job.name) or _failed_attack(asked, job, last, failure, meter.read()) for job in asked.attacks
+    )
+    return Result(last, _record(asked, found.trained, done, found.notes), done)
+
+
+def write_result(result: Result) -> None:
+    """Put a result into its attempt, for the driver to publish."""
+    for attack in result.attacks:
+        write_whole(result.attempt / f"{attack.job.name}.json", attack.model_dump_json(indent=1).encode())
+    write_whole(result.attempt / "record.json", result.record.model_dump_json(indent=1).encode())
+
+
+def read_result(attempt: Path, asked: Asked) -> Result:
+    """Return a result that was put into an attempt."""
+    record = read_value(attempt / "record.json", Record)
+    names = (job.name for job in asked.attacks) if record.verdicts else ()
+    return Result(attempt, record, tuple(read_value(attempt / f"{name}.json", AttackRecord) for name in names))
+
+
+def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], notes: tuple[str, ...]) -> Record:
+    partial = any(attack.measured.scores is None for attack in attacks)
+    state: State = "partial" if partial else "complete"
+    return Record(
+        number=asked.number,
+        state=state,
+        asked=asked,
+        measured=Measured(
+            accuracy=trained.accuracy,
+            part=asked.attacks[0].part,
+            digests=trained.digests,
+            floors=trained.floors,
+            objectives=None if partial else worst_case(trained.accuracy, trained.floors, attacks),
+            feasible=asked.floor is None or trained.accuracy >= asked.floor,
+            curve=trained.curve,
+            diagnostics={},
+            null_reasons={},
+        ),
+        verdicts={attack.job.name: attack.measured.verdict for attack in attacks},
+        notes=(*notes, *trained.notes),
+        error=next((attack.error for attack in attacks if attack.error), None),
+        circumstances=_sum(trained.circumstances, attacks),
+    )
+
+
+def _sum(trained: Circumstances, attacks: tuple[AttackRecord, ...]) -> Circumstances:
+    """Add the attacks' seconds to the training's, whenever they ran."""
+    costs = [trained, *(attack.circumstances for attack in attacks)]
+    return trained.model_copy(
+        update={
+            "seconds": round(sum(cost.seconds for cost in costs), 3),
+            "peak_memory_bytes": max(cost.peak_memory_bytes for cost in costs),
+        }
+    )
+
+
+def _failed(asked: Asked, found: Found, error: Failure | None, circumstances: Circumstances) -> Record:
+    empty = Measured(
+        accuracy=None, part=asked.attacks[0].part, digests={}, floors={}, objectives=None, feasible=None, curve=(),
+        diagnostics={}, null_reasons={},
+    )
+    return Record(
+        number=asked.number, state="failed", asked=asked, measured=empty, verdicts={}, notes=found.notes,
+        error=error, circumstances=circumstances,
+    )
+
+
+def _failed_attack(
+    asked: Asked, job: AttackJob, attempt: Path, failure: Failure | None, circumstances: Circumstances
+) -> AttackRecord:
+    measured = AttackMeasured(
+        verdict="failed", settings={}, scores=None, selection=None, images=0, digests={}, metrics="", conversions={},
+        curve=(),
+    )
+    return AttackRecord(
+        trial=asked.number, job=job, attempt=attempt_number(attempt), measured=measured, error=failure,
+        circumstances=circumstances,
+    )

@@ -1,0 +1,130 @@
+"""A trial's side of Ray: jobs run as child tasks inside the trial's placement group, bounded in time, retried if lost."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from harness.jobs import Outcome, Stage, T, Tell, failure_of
+from harness.record import Failure
+from harness.train import Progress
+
+LOST = 2
+"""How often a job whose worker or node was lost is handed out again."""
+
+POLL_SECONDS = 5.0
+"""Longest single wait; deadlines are looked at in between."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one job of a kind takes of the cluster."""
+
+    cpu: float
+    gpu: float
+    own_group: bool = False
+    """Whether it asks for more than its trial's bundle has."""
+
+
+class RaySubmit:
+    """A ``Submit`` that runs jobs on the cluster until the trial's deadline."""
+
+    def __init__(self, shares: dict[str, Share], timeout_seconds: float | None) -> None:
+        self._shares = shares
+        self._timeout = timeout_seconds
+        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+    def __call__(self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
+        """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
+        share = self._shares[kind]
+        group = _own_group(share) if share.own_group and jobs else None
+        running = {_start(stage, job, share, group): (index, 0) for index, job in enumerate(jobs)}
+        try:
+            while running:
+                ready, _ = ray.wait(list(running), timeout=self._patience(), num_returns=1, fetch_local=True)
+                if self._late():
+                    yield from (self._out_of_time(index, kind) for index, _ in running.values())
+                    return
+                for job in ready:
+                    index, losses = running[job]
+                    end = _next(job, tell, kind)
+                    if end is None:
+                        continue
+                    del running[job]
+                    if end == "lost" and losses < LOST:
+                        running[_start(stage, jobs[index], share, group)] = (index, losses + 1)
+                    else:
+                        yield _outcome(index, end, kind)
+        finally:
+            for job in running:
+                ray.cancel(job, force=True)
+            if group is not None:
+                remove_placement_group(group)
+
+    def _patience(self) -> float:
+        if self._deadline is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.0, self._deadline - time.monotonic()))
+
+    def _late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _out_of_time(self, index: int, kind: str) -> Outcome:
+        message = f"the trial ran past its time, {self._timeout:g} s (resources/timeout)"
+        return Outcome(index, None, Failure(stage=kind, type="Timeout", message=message))
+
+
+def _own_group(share: Share) -> Any:
+    return placement_group([{"CPU": share.cpu, "GPU": share.gpu} if share.gpu else {"CPU": share.cpu}])
+
+
+def _start(stage: Stage[T], job: tuple[Any, ...], share: Share, group: Any) -> Any:
+    options: dict[str, Any] = {"num_cpus": share.cpu, "num_gpus": share.gpu, "max_retries": 0}
+    if group is not None:
+        options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
+    return (_run_once if share.gpu else _run).options(**options).remote(stage, job)
+
+
+def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Progress | tuple[T] | Failure, None, None]:
+    """Yield a stage's progress, and last its value, wrapped, or its failure."""
+    try:
+        value = yield from stage(*job)
+    except Exception as error:  # a job's failure is its outcome
+        yield failure_of(error, "")
+    else:
+        yield (value,)
+
+
+_run = ray.remote(_job)
+_run_once = ray.remote(max_calls=1)(_job)
+"""For jobs on a GPU: their process ends with them, so the memory is free."""
+
+
+def _next(job: Any, tell: Tell, kind: str) -> Any:
+    """Take what a job said next: None for progress, else its wrapped value, its failure, or ``"lost"``."""
+    try:
+        said = ray.get(next(job), timeout=60)
+    except StopIteration:
+        return "lost"
+    except (OutOfMemoryError, RayTaskError, TaskCancelledError) as error:
+        return failure_of(error, kind)
+    except RayError:
+        return "lost"
+    if isinstance(said, Progress):
+        tell(said)
+        return None
+    return said
+
+
+def _outcome(index: int, end: Any, kind: str) -> Outcome:
+    if end == "lost":
+        message = f"its worker or node was lost {LOST + 1} times"
+        return Outcome(index, None, Failure(stage=kind, type="WorkerLost", message=message))
+    if isinstance(end, Failure):
+        return Outcome(index, None, end.model_copy(update={"stage": kind}))
+    return Outcome(index, end[0], None)
