@@ -1,0 +1,48 @@
+"""Which attack curves a report draws: those of the front's trials and of anchors, with their verdicts."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.formats import defense_names
+from reports.front import on_front
+from reports.tables import StudyData
+
+MOST = 16
+"""Curves drawn at most; a picture with more cannot be read."""
+
+
+class Curve(NamedTuple):
+    """How an attack's error on attacker-validation fell."""
+
+    trial: int
+    job: str
+    defense: str
+    verdict: str
+    steps: list[int]
+    values: list[float]
+
+
+def shown_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the front's trials and the anchors; if there are none, every trial."""
+    shown = on_front(trials) | (trials["anchor"].eq(True) & trials["state"].isin(["complete", "partial"]))
+    return trials[shown] if shown.any() else trials
+
+
+def attack_curves(data: StudyData) -> list[Curve]:
+    """Return the validation curves of the shown trials' attacks, by trial and job."""
+    trials = shown_trials(data.trials)
+    names = dict(zip(trials["trial"], defense_names(trials), strict=True))
+    jobs = data.attacks.drop_duplicates(["trial", "job"]).sort_values(["trial", "job"])
+    curves = [
+        _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict))
+        for job in jobs[jobs["trial"].isin(names)].itertuples()
+    ]
+    return [curve for curve in curves if len(curve.steps) > 1]
+
+
+def _curve(curves: pd.DataFrame, trial: int, job: str, defense: str, verdict: str) -> Curve:
+    rows = curves[curves["trial"].eq(trial) & curves["job"].eq(job) & curves["name"].eq("validation")]
+    rows = rows[pd.to_numeric(rows["value"]).notna()].sort_values("step")
+    steps, values = [int(step) for step in rows["step"]], [float(value) for value in rows["value"]]
+    return Curve(trial, job, defense, verdict, steps, values)

@@ -1,0 +1,156 @@
+"""The interactive figures of the page, as plotly figures that carry their own data."""
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports.curves import Curve
+from reports.points import AXES, Look, Pair
+
+KINDS = {"front": ("", 14, 1.0), "dominated": ("-open", 9, 0.9), "infeasible": ("x-thin", 8, 0.9)}
+"""Suffix of the defense's symbol, or a symbol of its own; size, px; opacity. Other states are drawn as a thin cross."""
+
+QUIET = "#7A828C"
+"""A grey that is legible on white and on black."""
+
+CURVE_DASHES = {"converged": "solid", "limited": "dash", "floor": "dot", "diverged": "dashdot", "failed": "longdashdot"}
+
+
+def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:
+    """Return the front of two objectives: defenses by colour and shape, standing by fill, floors as lines."""
+    figure = _figure(AXES[pair.x], AXES[pair.y])
+    _draw_levels(figure, pair)
+    figure.add_trace(_line(pair.staircase, "front of this pair", QUIET))
+    for name, look in looks.items():
+        rows = pair.points[pair.points["defense"].eq(name)]
+        _draw_defense(figure, rows, name, look)
+    _draw_marks(figure, pair.points)
+    return figure
+
+
+def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list[tuple[float, float]]]) -> go.Figure:
+    """Return one front per defense, each among that defense's own trials."""
+    figure = _figure(AXES[pair.x], AXES[pair.y])
+    eligible = pair.points[pair.points["kind"].isin(["front", "dominated"])]
+    for name, look in looks.items():
+        rows = eligible[eligible["defense"].eq(name)]
+        if len(rows):
+            figure.add_trace(_line(staircases[name], escape(name), look.colour, legendgroup=name, showlegend=False))
+            figure.add_trace(_markers(rows, look.plotly, look.colour, 9, name=escape(name), legendgroup=name))
+    _reverse_ssim(figure, pair)
+    return figure
+
+
+def draw_hypervolume(history: pd.DataFrame) -> go.Figure:
+    """Return the hypervolume of the eligible trials up to each trial's number."""
+    figure = _figure("trial", "hypervolume (accuracy x mse x ssim)")
+    x, y = history["trial"].tolist(), history["hypervolume"].tolist()
+    mode = "lines+markers" if len(x) < 60 else "lines"
+    line = {"shape": "hv", "color": "#0072B2", "width": 2}
+    hover = "up to trial %{x}: %{y:.4g}<extra></extra>"
+    figure.add_trace(go.Scatter(x=x, y=y, mode=mode, line=line, hovertemplate=hover, showlegend=False))
+    return figure.update_yaxes(rangemode="tozero")
+
+
+def draw_curves(curves: list[Curve], looks: dict[str, Look]) -> go.Figure:
+    """Return the attackers' validation error by step; the dash of a line is its verdict."""
+    figure = _figure("optimiser steps of the attack", "mse on attacker-validation")
+    for curve in curves:
+        line = {"color": looks[curve.defense].colour, "dash": CURVE_DASHES[curve.verdict], "width": 2}
+        text = escape(f"trial {curve.trial} {curve.job}: {curve.defense} ({curve.verdict})")
+        hover = f"{text}<br>step %{{x}}: %{{y:.3g}}<extra></extra>"
+        name = escape(f"{curve.trial} {curve.job} ({curve.verdict})")
+        figure.add_trace(
+            go.Scatter(x=curve.steps, y=curve.values, mode="lines", line=line, name=name, hovertemplate=hover)
+        )
+    return figure.update_yaxes(type="log")
+
+
+def _figure(x: str, y: str) -> go.Figure:
+    axis = {"zeroline": False, "showline": True, "ticks": "outside", "automargin": True}
+    return go.Figure(
+        layout={
+            "template": "none",
+            "height": 460,
+            "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "hovermode": "closest",
+            "hoverlabel": {"align": "left"},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
+            "xaxis": {**axis, "title": {"text": x}},
+            "yaxis": {**axis, "title": {"text": y}},
+        }
+    )
+
+
+def _draw_defense(figure: go.Figure, rows: pd.DataFrame, name: str, look: Look) -> None:
+    # one invisible point carries the legend, so that it shows the same mark whatever the trials' standing
+    key = {"symbol": look.plotly, "color": look.colour, "size": 11}
+    figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=key, name=escape(name), legendgroup=name))
+    for kind in ("partial", "infeasible", "dominated", "front"):
+        standing = rows["kind"].eq(kind) if kind != "partial" else ~rows["kind"].isin(KINDS)
+        if not standing.any():
+            continue
+        suffix, size, opacity = KINDS.get(kind, ("cross-thin", 9, 0.9))
+        symbol = look.plotly + suffix if kind in ("front", "dominated") else suffix
+        trace = _markers(rows[standing], symbol, look.colour, size, name=escape(name), legendgroup=name)
+        figure.add_trace(trace.update(showlegend=False, opacity=opacity))
+
+
+def _markers(rows: pd.DataFrame, symbol: str, colour: str, size: int, **options: object) -> go.Scatter:
+    thin = symbol.endswith("-thin")
+    line = {"width": 2, "color": colour} if thin or symbol.endswith("-open") else {"width": 1.5, "color": "#FFFFFF"}
+    return go.Scatter(
+        x=rows["x"].tolist(),
+        y=rows["y"].tolist(),
+        mode="markers",
+        marker={"symbol": symbol, "color": colour, "size": size, "line": line},
+        text=["<br>".join(escape(text) for text in lines) for lines in rows["hover"]],
+        hovertemplate="%{text}<extra></extra>",
+        **options,
+    )
+
+
+def _draw_marks(figure: go.Figure, points: pd.DataFrame) -> None:
+    """Ring the undefended anchors, number the front, and put an arrow under what a longer attack could still lower."""
+    anchors = points[points["undefended_anchor"]]
+    ring = {"symbol": "circle-open", "size": 24, "color": QUIET, "line": {"width": 1.5}}
+    if len(anchors):
+        x, y = anchors["x"].tolist(), anchors["y"].tolist()
+        figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=ring, name="undefended anchor", hoverinfo="skip"))
+    for rows, text, position in (
+        (points[points["label"].ne("")], points["label"], "top right"),
+        (points[points["limited"]], pd.Series("↓", index=points.index), "bottom center"),
+    ):
+        x, y, words = rows["x"].tolist(), rows["y"].tolist(), text[rows.index].tolist()
+        trace = go.Scatter(x=x, y=y, mode="text", text=words, textposition=position)
+        figure.add_trace(trace.update(hoverinfo="skip", showlegend=False))
+
+
+def _draw_levels(figure: go.Figure, pair: Pair) -> None:
+    _reverse_ssim(figure, pair)
+    line = {"color": QUIET, "width": 1, "dash": "dot"}
+    levels = [(name, value, f"mean image: {name} {value:.3g}") for name, value in pair.floors.items()]
+    if pair.least_accuracy is not None and "accuracy" in (pair.x, pair.y):
+        levels.append(("accuracy", pair.least_accuracy, f"accuracy floor {pair.least_accuracy:.3g}"))
+    for name, value, text in levels:
+        label = {"annotation_text": text, "annotation_font_size": 11}
+        if name == pair.x:
+            figure.add_vline(value, line=line, annotation_position="bottom right", **label)
+        else:
+            figure.add_hline(value, line=line, annotation_position="top left", **label)
+
+
+def _reverse_ssim(figure: go.Figure, pair: Pair) -> None:
+    """Turn axes on which less is better, so that the upper right is better in every picture."""
+    for name, update in ((pair.x, figure.update_xaxes), (pair.y, figure.update_yaxes)):
+        if name == "ssim":
+            update(autorange="reversed")
+
+
+def _line(vertices: list[tuple[float, float]], name: str, colour: str, **options: object) -> go.Scatter:
+    x, y = [vertex[0] for vertex in vertices], [vertex[1] for vertex in vertices]
+    line = {"color": colour, "width": 1.5}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, name=name, hoverinfo="skip", **options)

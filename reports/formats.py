@@ -1,0 +1,88 @@
+"""How numbers, durations and settings are written wherever a report shows them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from reports.tables import settings
+
+MISSING = "\u2013"
+FORMS = {"accuracy": ".3f", "mse": "#.3g", "ssim": ".3f", "psnr": ".1f"}
+
+
+def number(value: object, name: str = "") -> str:
+    """Return a value as text: scores by their name's form, others with four significant digits, missing as a dash."""
+    if is_missing(value):
+        return MISSING
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return format(value, FORMS.get(name, ".4g" if isinstance(value, float) else "d"))
+
+
+def with_error(value: float, error: float | None, name: str) -> str:
+    """Return ``value ± standard error``, or the value alone where the error is unknown."""
+    if error is None or is_missing(error):
+        return number(value, name)
+    return f"{number(value, name)} ± {error:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``42 s``, ``3 min 20 s`` or ``2 h 05 min``."""
+    if is_missing(seconds):
+        return MISSING
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 trial``, ``2 trials``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(items: Sequence[object], limit: int = 12) -> str:
+    """Return ``1, 2 and 3``; what is beyond the limit is counted."""
+    words = [str(item) for item in items]
+    if len(words) > limit:
+        words = [*words[:limit], f"{len(words) - limit} more"]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a cell holds nothing: null, NaN or NA."""
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def defense_names(trials: pd.DataFrame) -> "pd.Series[str]":
+    """Return the branch of every trial: the base defense, and the term composed with it if there is one."""
+    base = _column(trials, "defense/name").map(lambda name: "unnamed" if is_missing(name) else str(name))
+    term = _column(trials, "term/name").map(lambda name: "" if is_missing(name) or name == "none" else f" + {name}")
+    return base.astype(str) + term.astype(str)
+
+
+def varying_settings(trials: pd.DataFrame) -> list[str]:
+    """Return the settings that tell trials apart: those with more than one value, and those only some trials have."""
+    return [path for path in settings(trials) if trials[path].nunique() > 1 or trials[path].isna().any()]
+
+
+def constant_settings(trials: pd.DataFrame) -> dict[str, str]:
+    """Return the settings that all trials share, by path."""
+    varying = set(varying_settings(trials))
+    return {path: number(trials[path].iloc[0]) for path in settings(trials) if path not in varying and len(trials)}
+
+
+def settings_of(row: Mapping[str, object], paths: Sequence[str]) -> str:
+    """Return ``path = value`` of the settings that a trial has, the branch's name apart."""
+    shown = [path for path in paths if not path.endswith("/name") and not is_missing(row[path])]
+    return ", ".join(f"{path} = {number(row[path])}" for path in shown)
+
+
+def _column(trials: pd.DataFrame, path: str) -> "pd.Series[object]":
+    return trials[path] if path in trials.columns else pd.Series(None, index=trials.index, dtype=object)

@@ -1,0 +1,174 @@
+"""The figures of a report as PNG files, for papers and slides."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import RcKeyType
+from numpy.typing import NDArray
+
+from reports.curves import Curve
+from reports.figures import QUIET
+from reports.formats import number
+from reports.points import AXES, Look, Pair
+from reports.reconstructions import RANKS, Gallery
+
+Options = dict[str, Any]
+"""Keywords of a drawing function, whose types matplotlib keeps apart by call."""
+
+STYLE: dict[RcKeyType, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444444",
+    "legend.frameon": False,
+    "svg.hashsalt": "invfront",
+}
+LINES = {"converged": "-", "limited": "--", "floor": ":", "diverged": "-.", "failed": (0, (8, 2, 1, 2))}
+
+
+def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
+    """Return the front of two objectives as PNG."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(AXES[pair.x], AXES[pair.y])
+        axes.plot(*_columns(pair.staircase), color=QUIET, linewidth=1.2, label="front of this pair", zorder=1)
+        for name, look in looks.items():
+            _draw_defense(axes, pair.points[pair.points["defense"].eq(name)], name, look)
+        _draw_marks(axes, pair.points)
+        axes.margins(0.08)
+        _draw_levels(axes, pair)
+        _turn_ssim(axes, pair)
+        figure.legend(loc="outside upper left", ncols=4, fontsize=8)
+        return _png(figure)
+
+
+def draw_hypervolume(history: pd.DataFrame) -> bytes:
+    """Return the hypervolume over trials as PNG."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure("trial", "hypervolume (accuracy x mse x ssim)")
+        marker = "o" if len(history) < 60 else ""
+        axes.step(history["trial"], history["hypervolume"], where="post", marker=marker, markersize=4, color="#0072B2")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return _png(figure)
+
+
+def draw_curves(curves: Sequence[Curve], looks: dict[str, Look]) -> bytes:
+    """Return the attackers' validation error by step as PNG."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure("optimiser steps of the attack", "mse on attacker-validation")
+        for curve in curves:
+            label = f"trial {curve.trial} {curve.job} ({curve.verdict})"
+            colour, line = looks[curve.defense].colour, LINES[curve.verdict]
+            axes.plot(curve.steps, curve.values, color=colour, linestyle=line, label=_literal(label))
+        axes.set_yscale("log")
+        figure.legend(loc="outside lower left", ncols=2, fontsize=7)
+        return _png(figure)
+
+
+def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
+    """Return originals over reconstructions, a row per trial: best, median and worst for the attacker, as PNG."""
+    with matplotlib.rc_context({**STYLE, "figure.constrained_layout.h_pad": 0.06}):
+        figure = Figure(figsize=(7, 1.5 * len(galleries) + 0.3), layout="constrained")
+        grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False)
+        for gallery, row in zip(galleries, grid, strict=True):
+            _draw_gallery(gallery, list(row))
+        return _png(figure)
+
+
+def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
+    for index, shown in enumerate(gallery.shown):
+        titles = (f"{shown.rank}: original", f"mse {number(shown.mse, 'mse')}")
+        for axes, image, title in zip(row[2 * index :], (shown.original, shown.reconstruction), titles, strict=False):
+            axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
+            axes.set_title(title, fontsize=7, pad=3)
+            axes.set_xticks([])
+            axes.set_yticks([])
+    row[0].set_ylabel(_literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
+
+
+def _figure(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(color="#E4E6E9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw_defense(axes: Axes, rows: pd.DataFrame, name: str, look: Look) -> None:
+    axes.scatter([], [], marker=look.matplotlib, color=look.colour, s=45, label=_literal(name))
+    styles: dict[str, Options] = {
+        "front": {"marker": look.matplotlib, "s": 70, "color": look.colour, "edgecolors": "white", "zorder": 3},
+        "dominated": {"marker": look.matplotlib, "s": 34, "facecolors": "none", "edgecolors": look.colour},
+        "infeasible": {"marker": "x", "s": 30, "color": look.colour},
+    }
+    for kind, group in rows.groupby("kind"):
+        style = styles.get(str(kind), {"marker": "+", "s": 45, "color": look.colour})
+        axes.scatter(group["x"], group["y"], **style)
+
+
+def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
+    anchors = points[points["undefended_anchor"]]
+    if len(anchors):
+        ring: Options = {"facecolors": "none", "edgecolors": QUIET, "s": 220}
+        axes.scatter(anchors["x"], anchors["y"], label="undefended anchor", **ring)
+    for row in points.itertuples():
+        if row.label:
+            axes.annotate(row.label, (row.x, row.y), (5, 5), textcoords="offset points", fontsize=8)
+        if row.limited:
+            axes.annotate("↓", (row.x, row.y), (0, -7), textcoords="offset points", ha="center", va="top")
+
+
+def _draw_levels(axes: Axes, pair: Pair) -> None:
+    levels = [(name, value, f"mean image: {name} {value:.3g}") for name, value in pair.floors.items()]
+    if pair.least_accuracy is not None and "accuracy" in (pair.x, pair.y):
+        levels.append(("accuracy", pair.least_accuracy, f"accuracy floor {pair.least_accuracy:.3g}"))
+    line: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
+    text: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points", "va": "bottom"}
+    for name, value, words in levels:
+        if name == pair.x:
+            axes.axvline(value, **line)
+            place: Options = {"xycoords": ("data", "axes fraction"), "rotation": 90}
+            axes.annotate(words, (value, 0.02), xytext=(3, 0), **place, **text)
+        else:
+            axes.axhline(value, **line)
+            axes.annotate(words, (0.01, value), xytext=(0, 3), xycoords=("axes fraction", "data"), **text)
+
+
+def _turn_ssim(axes: Axes, pair: Pair) -> None:
+    if pair.x == "ssim":
+        axes.invert_xaxis()
+    if pair.y == "ssim":
+        axes.invert_yaxis()
+
+
+def _columns(vertices: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in vertices], [y for _, y in vertices]
+
+
+def _literal(text: str) -> str:
+    """Return text that matplotlib neither reads as mathematics nor hides from the legend."""
+    shown = text.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def encode(image: NDArray[np.uint8]) -> bytes:
+    """Return an image, ``(3, H, W)`` uint8, as PNG."""
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, np.ascontiguousarray(image.transpose(1, 2, 0)), format="png", metadata={})
+    return buffer.getvalue()

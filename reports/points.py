@@ -1,0 +1,168 @@
+"""What a front's picture shows: every trial's place, how it is marked, the staircase of the front, and the floors."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reports.formats import defense_names, is_missing, number, varying_settings
+from reports.front import DIRECTIONS, on_front
+from reports.tables import StudyData
+
+AXES = {
+    "accuracy": "accuracy (more is better)",
+    "mse": "mse of the worst attack (more is more private)",
+    "ssim": "ssim of the worst attack (less is more private)",
+}
+GUESSES = {"mean_image": "mean image", "class_mean": "class mean", "mean_colour": "mean colour", "nearest": "nearest"}
+
+
+class Look(NamedTuple):
+    """How a defense is drawn, in both libraries."""
+
+    colour: str
+    plotly: str
+    matplotlib: str
+
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")  # Okabe and Ito's, one replaced
+SYMBOLS = (
+    ("square", "s"),
+    ("diamond", "D"),
+    ("triangle-up", "^"),
+    ("triangle-down", "v"),
+    ("pentagon", "p"),
+    ("hexagon", "h"),
+    ("star", "*"),
+    ("cross", "P"),
+)
+UNDEFENDED = Look("#7A828C", "circle", "o")
+
+
+class Pair(NamedTuple):
+    """A front of two objectives."""
+
+    x: str
+    y: str
+    points: pd.DataFrame
+    """``trial, x, y, defense, kind, undefended_anchor, limited, label, hover``; one row per trial that has both."""
+    staircase: list[tuple[float, float]]
+    """Vertices of the border of what the eligible trials dominate in these two objectives."""
+    floors: dict[str, float]
+    """Mean-image guess, by objective of this pair."""
+    least_accuracy: float | None
+    undrawn: int
+    """Trials without both numbers."""
+
+
+def looks(trials: pd.DataFrame) -> dict[str, Look]:
+    """Return how each defense is drawn, in order of first appearance; the undefended is grey."""
+    names = [name for name in dict.fromkeys(defense_names(trials)) if name != "none"]
+    drawn = {"none": UNDEFENDED}
+    for index, name in enumerate(names):
+        drawn[name] = Look(COLOURS[index % len(COLOURS)], *SYMBOLS[index % len(SYMBOLS)])
+    return drawn
+
+
+def pair(data: StudyData, x: str, y: str) -> Pair:
+    """Return what the picture of two objectives shows."""
+    trials = data.trials
+    points = pd.DataFrame(
+        {
+            "trial": trials["trial"],
+            "x": pd.to_numeric(trials[x]),
+            "y": pd.to_numeric(trials[y]),
+            "defense": defense_names(trials),
+            "kind": kinds(trials),
+            "undefended_anchor": undefended(trials) & trials["anchor"].eq(True),
+            "limited": trials["limited"].eq(True),
+        }
+    )
+    drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
+    points = points[drawn].assign(hover=hovers(data, trials[drawn]))
+    return Pair(
+        x=x,
+        y=y,
+        points=points.assign(label=_labels(points)),
+        staircase=_staircase(trials[on_front(trials, (x, y))], x, y),
+        floors={name: level for name in (x, y) if (level := floor(data, name)) is not None},
+        least_accuracy=data.study["floor"],
+        undrawn=int((~drawn).sum()),
+    )
+
+
+def defense_staircases(trials: pd.DataFrame, x: str, y: str) -> dict[str, list[tuple[float, float]]]:
+    """Return the border of what each defense's own eligible trials dominate, by defense."""
+    groups = trials.groupby(defense_names(trials), sort=False)
+    return {str(name): _staircase(rows[on_front(rows, (x, y))], x, y) for name, rows in groups}
+
+
+def kinds(trials: pd.DataFrame) -> "pd.Series[str]":
+    """Return how each trial stands: front, dominated, infeasible, or its state where that is not complete."""
+    complete = trials["state"].eq("complete")
+    kind = trials["state"].astype(object).mask(complete, "dominated")
+    return kind.mask(complete & ~trials["feasible"].eq(True), "infeasible").mask(on_front(trials), "front")
+
+
+def undefended(trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which trials have neither defense nor term."""
+    return defense_names(trials).eq("none")
+
+
+def floor(data: StudyData, objective: str, guess: str = "mean_image") -> float | None:
+    """Return the median over trials of a guess's score on the part that the objectives were measured on."""
+    if objective == "accuracy" or data.floors.empty:
+        return None
+    rows = data.floors[data.floors["guess"].eq(guess) & data.floors["part"].isin(scored_parts(data))]
+    return None if rows.empty else float(rows[objective].median())
+
+
+def scored_parts(data: StudyData) -> set[str]:
+    """Return the parts that the deciding attacks were scored on: those of jobs and floors that objectives name."""
+    deciding = set(data.trials["mse_attack"].dropna()) | set(data.trials["ssim_attack"].dropna())
+    parts = set(data.attacks.loc[data.attacks["job"].isin(deciding), "part"])
+    return parts or set(data.trials["part"].dropna())
+
+
+def hovers(data: StudyData, trials: pd.DataFrame) -> list[list[str]]:
+    """Return the lines shown beside each trial: number, defense, objectives, settings, deciding attacks, verdicts."""
+    paths = [path for path in varying_settings(data.trials) if not path.endswith("/name")]
+    verdicts = {(row.trial, row.job): row.verdict for row in data.attacks.itertuples()}
+    names, states = defense_names(trials), kinds(data.trials).loc[trials.index]
+    rows = zip(trials.to_dict("records"), names, states, strict=True)
+    return [_hover(row, name, state, paths, verdicts) for row, name, state in rows]
+
+
+def _hover(
+    row: dict[str, object], name: str, state: str, paths: list[str], verdicts: dict[tuple[object, object], str]
+) -> list[str]:
+    scores = ", ".join(f"{objective} {number(row[objective], objective)}" for objective in DIRECTIONS)
+    head = [f"trial {row['trial']}: {name} ({state})", scores]
+    asked = [f"{path} = {number(row[path])}" for path in paths if not is_missing(row[path])]
+    attacks = [job for job in dict.fromkeys([row["mse_attack"], row["ssim_attack"]]) if not is_missing(job)]
+    return [*head, *asked, *(f"worst: {job} ({verdicts.get((row['trial'], job), 'guess')})" for job in attacks)]
+
+
+def _staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]]:
+    # ties on both objectives are one vertex
+    corners = sorted({(float(a), float(b)) for a, b in zip(members[x], members[y], strict=True)})
+    if DIRECTIONS[x] < 0:
+        corners.reverse()
+    vertices = corners[:1]
+    for (left, _), (right, height) in pairwise(corners):
+        vertices += [(left, height), (right, height)]
+    return vertices
+
+
+def _labels(points: pd.DataFrame, apart: float = 0.05) -> list[str]:
+    """Return the numbers of the front's trials, leaving out those closer than a share of the axes to one written."""
+    span = (points[["x", "y"]].max() - points[["x", "y"]].min()).replace(0, 1).to_numpy(dtype=float)
+    written: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
+    labels = []
+    for row in points.itertuples():
+        place = np.array([row.x, row.y], dtype=float) / span
+        free = row.kind == "front" and all(np.abs(place - other).max() > apart for other in written)
+        labels.append(str(row.trial) if free else "")
+        written += [place] if free else []
+    return labels

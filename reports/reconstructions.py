@@ -1,0 +1,76 @@
+"""Which reconstructions a report shows: for each trial the best, median and worst of the fixed images."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.curves import shown_trials
+from reports.formats import defense_names
+from reports.tables import StudyData, image_key
+
+RANKS = ("best", "median", "worst")
+"""From the attacker's side: of the fixed images by their mse, the least, the middle and the greatest."""
+
+MOST = 24
+"""Trials shown at most."""
+
+
+class Shown(NamedTuple):
+    """An original beside its reconstruction."""
+
+    rank: str
+    image: int
+    original: NDArray[np.uint8]
+    """``(3, H, W)``."""
+    reconstruction: NDArray[np.uint8]
+    """``(3, H, W)``."""
+    mse: float
+    ssim: float
+
+
+class Gallery(NamedTuple):
+    """What an attack recovered from one trial."""
+
+    trial: int
+    defense: str
+    job: str
+    verdict: str
+    shown: tuple[Shown, ...]
+
+
+def galleries(data: StudyData) -> list[Gallery]:
+    """Return a gallery for each of the front's trials and anchors whose reconstructions were kept, front in order."""
+    trials = shown_trials(data.trials)
+    names = defense_names(trials)
+    found = [_gallery(data, row, name) for row, name in zip(trials.to_dict("records"), names, strict=True)]
+    return [gallery for gallery in found if gallery is not None][:MOST]
+
+
+def _gallery(data: StudyData, trial: dict[str, object], defense: str) -> Gallery | None:
+    attacks = data.attacks[data.attacks["trial"].eq(trial["trial"])]
+    number = int(str(trial["trial"]))
+    kept = attacks[[image_key(number, str(job)) in data.images for job in attacks["job"]]]
+    kept = kept[[f"original/{part}" in data.images for part in kept["part"]]]
+    if kept.empty:
+        return None
+    deciding = kept[kept["job"].eq(trial["mse_attack"])]
+    # where a guess without z decided, the strongest attack is shown
+    job = (deciding if len(deciding) else kept.sort_values("mse", kind="stable")).iloc[0]
+    scores = data.image_scores[data.image_scores["trial"].eq(number) & data.image_scores["job"].eq(job["job"])]
+    shown = _ranked(scores, data.images[f"original/{job['part']}"], data.images[image_key(number, job["job"])])
+    return Gallery(number, defense, str(job["job"]), str(job["verdict"]), shown) if shown else None
+
+
+def _ranked(scores: pd.DataFrame, originals: NDArray[np.uint8], guesses: NDArray[np.uint8]) -> tuple[Shown, ...]:
+    ordered = scores.sort_values(["mse", "image"], ignore_index=True)
+    if ordered.empty:
+        return ()
+    places = dict(zip(RANKS, (0, len(ordered) // 2, len(ordered) - 1), strict=True))
+    return tuple(_shown(rank, ordered.iloc[place], originals, guesses) for rank, place in places.items())
+
+
+def _shown(rank: str, score: "pd.Series[float]", originals: NDArray[np.uint8], guesses: NDArray[np.uint8]) -> Shown:
+    image = int(score["image"])
+    return Shown(rank, image, originals[image], guesses[image], float(score["mse"]), float(score["ssim"]))

@@ -1,0 +1,216 @@
+"""The tables of the page, as text ready to be laid out."""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.formats import (
+    MISSING,
+    constant_settings,
+    defense_names,
+    duration,
+    is_missing,
+    number,
+    settings_of,
+    varying_settings,
+    with_error,
+)
+from reports.front import DIRECTIONS
+from reports.points import GUESSES, kinds, undefended
+from reports.tables import StudyData
+
+Row = dict[str, object]
+
+
+class Table(NamedTuple):
+    """A captioned table."""
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    numeric: frozenset[str] = frozenset()
+    """Headers of the columns that are set flush right."""
+
+
+def front_table(data: StudyData) -> Table:
+    """Return the non-dominated trials and the undefended anchors: settings, objectives, deciding attacks, verdicts."""
+    trials = data.trials
+    shown = kinds(trials).eq("front") | (undefended(trials) & trials["anchor"].eq(True) & trials["accuracy"].notna())
+    rows = trials[shown].sort_values("accuracy", ascending=False, kind="stable")
+    standing = kinds(trials).loc[rows.index]
+    paths = varying_settings(trials)
+    return Table(
+        "Trials that nothing dominates, and undefended anchors. ± is the standard error over the scored images; it "
+        "says nothing of the spread over seeds.",
+        ("trial", "defense", "settings", "accuracy ↑", "mse ↑", "ssim ↓", "decided by", "standing"),
+        [
+            _front_row(data, row, name, kind, paths)
+            for row, name, kind in zip(rows.to_dict("records"), defense_names(rows), standing, strict=True)
+        ],
+        frozenset({"trial", "accuracy ↑", "mse ↑", "ssim ↓"}),
+    )
+
+
+def attacks_table(data: StudyData) -> Table:
+    """Return every attack job's scores and verdict, and the part they were measured on."""
+    ordered = data.attacks.sort_values(["trial", "job", "part"], kind="stable")
+    rows = [
+        (
+            *(number(row[name]) for name in ("trial", "job", "part", "verdict")),
+            *(with_error(row[name], row.get(f"{name}_se"), name) for name in ("mse", "psnr", "ssim")),
+            number(row["images"]),
+            duration(row["seconds"]),
+            number(row["error"]),
+        )
+        for row in ordered.to_dict("records")
+    ]
+    headers = ("trial", "job", "part", "verdict", "mse", "psnr, dB", "ssim", "images", "time", "error")
+    numeric = frozenset({"trial", "mse", "psnr, dB", "ssim", "images", "time"})
+    return Table("All attacks; means over the scored images.", headers, rows, numeric)
+
+
+def verdicts_table(data: StudyData) -> Table:
+    """Return how many jobs of each attack ended with each verdict."""
+    known = ("converged", "limited", "floor", "diverged", "failed")
+    groups = data.attacks.groupby(["attack", "budget", "part"], sort=True) if len(data.attacks) else ()
+    rows = [
+        (*map(str, names), *(str(int(group["verdict"].eq(verdict).sum())) for verdict in known))
+        for names, group in groups
+    ]
+    return Table("Verdicts, by attack.", ("attack", "budget", "part", *known), rows, frozenset(known))
+
+
+def floors_table(data: StudyData) -> Table:
+    """Return the guesses without z, median over trials with the range where it differs."""
+    rows = []
+    groups = data.floors.groupby(["guess", "part"], sort=False) if len(data.floors) else ()
+    for (guess, part), group in groups:
+        rows.append(
+            (
+                GUESSES.get(guess, guess),
+                part,
+                *(_median_and_range(group[name], name) for name in ("mse", "psnr", "ssim")),
+            )
+        )
+    headers = ("guess", "part", "mse", "psnr, dB", "ssim")
+    caption = "Guesses that need no release, median over trials. No attack is worth more than what it adds to these."
+    return Table(caption, headers, rows, frozenset(headers[2:]))
+
+
+def failures_table(data: StudyData) -> Table:
+    """Return the trials and attacks that did not end as they should, with their errors."""
+    broken = data.trials[data.trials["state"].isin(["failed", "partial", "pruned"])]
+    rows = [
+        (number(row["trial"]), "trial", str(row["state"]), name, number(row["error"]))
+        for row, name in zip(broken.to_dict("records"), defense_names(broken), strict=True)
+    ]
+    failed = data.attacks[data.attacks["verdict"].isin(["failed", "diverged"])]
+    rows += [
+        (number(row["trial"]), str(row["job"]), str(row["verdict"]), MISSING, number(row["error"]))
+        for row in failed.to_dict("records")
+    ]
+    headers = ("trial", "what", "how it ended", "defense", "error")
+    return Table("Trials and attacks that failed.", headers, rows, frozenset({"trial"}))
+
+
+def cost_table(data: StudyData) -> Table:
+    """Return the seconds of trials, of their training where it is known, and of each attack."""
+    stages = {"trial, attacks included": data.trials["seconds"]}
+    if "train_seconds" in data.trials:
+        stages["training"] = data.trials["train_seconds"]
+    if len(data.attacks):
+        groups = data.attacks.groupby(["attack", "budget"])
+        stages |= {f"attack {attack}, {budget}": rows["seconds"] for (attack, budget), rows in groups}
+    rows = [row for name, seconds in stages.items() if (row := _cost_row(name, seconds))]
+    headers = ("stage", "n", "median", "longest", "sum")
+    return Table("Time by stage; attacks of a trial may run side by side.", headers, rows, frozenset(headers[1:]))
+
+
+def published_table(data: StudyData) -> Table:
+    """Return figures of published tables, which follow a convention of their own."""
+    rows: list[tuple[str, ...]] = [
+        (row["table"], row["method"], *(number(row.get(name), name) for name in DIRECTIONS), row["note"])
+        for row in data.study["published"]
+    ]
+    headers = ("table", "method", "accuracy", "mse", "ssim", "convention")
+    caption = "Published figures under their own convention: not comparable with this study's."
+    return Table(caption, headers, rows, frozenset(headers[2:5]))
+
+
+def provenance_tables(data: StudyData) -> list[Table]:
+    """Return what the study is, where it ran, with which packages, on which images and by which metrics."""
+    study = data.study
+    identity = {
+        "study": study["name"],
+        "digest": study["digest"],
+        "ledger": study["ledger"],
+        "command": study["command"],
+        "commit": study["commit"],
+        "protocol": study["protocol"],
+        "data": study["data"],
+        "created": study["created"],
+        "updated": study["updated"],
+    }
+    reference = {f"hypervolume reference, {name}": value for name, value in study["hypervolume_reference"].items()}
+    parts = {f"{name}: {part['images']} images": part["digest"] for name, part in study["parts"].items()}
+    sources = {
+        "Study": {**identity, **reference},
+        "Hardware": study["hardware"],
+        "Images, by part": parts,
+        "Metrics": study["metrics"],
+        "Settings common to all trials": constant_settings(data.trials),
+        "Packages": study["packages"],
+    }
+    return [Table(name, ("", " "), _pairs(values.items())) for name, values in sources.items() if values]
+
+
+def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]) -> tuple[str, ...]:
+    errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
+    scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
+    standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
+    decided = ", ".join(dict.fromkeys(_decision(data, row, score) for score in ("mse", "ssim")))
+    return (number(row["trial"]), name, settings_of(row, paths) or MISSING, *scores, decided, ", ".join(standing))
+
+
+def accuracy_error(data: StudyData, row: Row) -> float | None:
+    """Return the binomial standard error of a trial's accuracy, if the number of its images is known."""
+    part = data.study["parts"].get(str(row["part"]))
+    accuracy = float(str(row["accuracy"]))
+    return math.sqrt(accuracy * (1 - accuracy) / part["images"]) if part and 0 <= accuracy <= 1 else None
+
+
+def _attack_errors(data: StudyData, row: Row) -> dict[str, float | None]:
+    """Return the standard errors over images of the deciding attacks' scores, where they are known."""
+    errors: dict[str, float | None] = {}
+    for score in ("mse", "ssim"):
+        if f"{score}_se" in data.attacks:
+            jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(row[f"{score}_attack"])]
+            errors[score] = float(jobs[f"{score}_se"].iloc[0]) if len(jobs) else None
+    return errors
+
+
+def _decision(data: StudyData, row: Row, score: str) -> str:
+    job = row[f"{score}_attack"]
+    if is_missing(job):
+        return MISSING
+    jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(job)]
+    verdict = str(jobs["verdict"].iloc[0]) if len(jobs) else "a guess without the release"
+    return f"{job} ({verdict})"
+
+
+def _median_and_range(values: "pd.Series[float]", name: str) -> str:
+    low, middle, high = (number(value, name) for value in (values.min(), values.median(), values.max()))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _cost_row(name: str, seconds: "pd.Series[float]") -> tuple[str, ...] | None:
+    known = pd.to_numeric(seconds).dropna()
+    if known.empty:
+        return None
+    return (name, str(len(known)), *(duration(float(value)) for value in (known.median(), known.max(), known.sum())))
+
+
+def _pairs(items: Iterable[tuple[str, object]]) -> list[tuple[str, ...]]:
+    return [(name, number(value)) for name, value in items]

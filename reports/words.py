@@ -1,0 +1,130 @@
+"""The sentences of a report: what nothing dominates, and what to be careful about."""
+
+import pandas as pd
+
+from reports.formats import counted, defense_names, duration, listed, number, settings_of, varying_settings
+from reports.front import DIRECTIONS, eligible, front
+from reports.points import undefended
+from reports.tables import StudyData, settings
+
+CLOSE = 0.02
+"""Loss of accuracy against the undefended anchor up to which a defended trial is said to be close to it."""
+
+
+def findings(data: StudyData) -> list[str]:
+    """Return what nothing dominates, in sentences."""
+    trials = data.trials
+    members = front(trials)
+    if members.empty:
+        return [_nothing(data)]
+    by_defense = defense_names(members).value_counts(sort=False)
+    shares = listed([f"{name} ({count})" for name, count in by_defense.items()])
+    head = (
+        f"Nothing dominates {len(members)} of the {counted(int(eligible(trials).sum()), 'eligible trial')}: "
+        f"{listed(members['trial'].tolist(), 20)}. By defense: {shares}."
+    )
+    return [head, *_extremes(data, members), *_bargain(data, members)]
+
+
+def cautions(data: StudyData) -> list[str]:
+    """Return what limits the findings, in sentences."""
+    states = data.study["states"]
+    members = front(data.trials)
+    limited = members.loc[members["limited"].eq(True), "trial"].tolist()
+    unfinished = f"The study is not finished: {states['running']} running, {states['waiting']} waiting. All may change."
+    weak = (
+        f"For {counted(len(limited), 'trial')} of the front ({listed(limited)}) a deciding attack was still improving "
+        "when its budget ended: a longer attack would recover more."
+    )
+    return [
+        *([unfinished] if states["running"] or states["waiting"] else []),
+        *([weak] if limited else []),
+        *([_seeds(data.trials)] if len(members) else []),
+    ]
+
+
+def progress(data: StudyData) -> str:
+    """Return the states of the budget's trials."""
+    counts = [f"{count} {state}" for state, count in data.study["states"].items() if count]
+    return f"{counted(data.study['budget'], 'trial')}: {', '.join(counts) or 'none started'}"
+
+
+def label(data: StudyData, row: "pd.Series[object]") -> str:
+    """Return ``trial 3 (cem_paper, model/sigma = 0.1)``."""
+    name = defense_names(row.to_frame().T).iloc[0]
+    asked = settings_of(row, varying_settings(data.trials))
+    return f"trial {row['trial']} ({', '.join(filter(None, [name, asked]))})"
+
+
+def scores(row: "pd.Series[object]") -> str:
+    """Return ``accuracy .., mse .., ssim ..``."""
+    return ", ".join(f"{name} {number(row[name], name)}" for name in DIRECTIONS)
+
+
+def _nothing(data: StudyData) -> str:
+    complete = data.trials[data.trials["state"].eq("complete")]
+    if complete.empty:
+        return "No trial is complete yet, so there is no front."
+    floor = number(data.study["floor"])
+    return (
+        f"No trial is on the front: of the {counted(len(complete), 'complete trial')} none has finite objectives and "
+        f"an accuracy of at least {floor}, the study's floor; the greatest accuracy is "
+        f"{number(complete['accuracy'].max(), 'accuracy')}."
+    )
+
+
+def _extremes(data: StudyData, members: pd.DataFrame) -> list[str]:
+    best = {
+        "Most accurate": members["accuracy"].astype(float).idxmax(),
+        "Hardest to invert by mse": members["mse"].astype(float).idxmax(),
+        "Hardest to invert by ssim": members["ssim"].astype(float).idxmin(),
+    }
+    titles: dict[object, list[str]] = {}
+    for title, index in best.items():
+        titles.setdefault(index, []).append(title if not titles.get(index) else title[0].lower() + title[1:])
+    return [
+        f"{listed(words)}: {label(data, members.loc[index])}: {scores(members.loc[index])}."
+        for index, words in titles.items()
+    ]
+
+
+def _bargain(data: StudyData, members: pd.DataFrame) -> list[str]:
+    """Return what the least costly protection buys: the hardest to invert of what is as accurate as the undefended."""
+    trials = data.trials
+    plain = trials[undefended(trials) & eligible(trials)]
+    if plain.empty:
+        return []
+    base = plain.loc[plain["accuracy"].astype(float).idxmax()]
+    near = members[~undefended(members) & (members["accuracy"] >= base["accuracy"] - CLOSE)]
+    near = near[near["mse"] > base["mse"]]
+    head = f"Within {CLOSE} of the accuracy of the best undefended {label(data, base)}: {scores(base)}"
+    if near.empty:
+        return [f"{head}: no defended trial of the front has a greater mse."]
+    best = near.loc[near["mse"].astype(float).idxmax()]
+    ratio, drop = float(best["mse"]) / float(base["mse"]), float(base["ssim"]) - float(best["ssim"])
+    change = f"{abs(drop):.3f} {'lower' if drop >= 0 else 'higher'}"
+    return [
+        f"{head}. The hardest to invert by mse is {label(data, best)}: {scores(best)}; "
+        f"the worst attack's mse is {ratio:.2f} times as large and its ssim {change}."
+    ]
+
+
+def _seeds(trials: pd.DataFrame) -> str:
+    done = trials[eligible(trials)]
+    groups = [group for _, group in done.groupby(settings(done), dropna=False) if len(group) > 1] if len(done) else []
+    if not groups:
+        return (
+            "Every setting was trained with one seed: how far these numbers would move with another seed is unknown, "
+            "and a difference smaller than that spread decides nothing."
+        )
+    spread = max(float(group["accuracy"].max() - group["accuracy"].min()) for group in groups)
+    return (
+        f"{counted(len(groups), 'setting')} had more than one seed, with accuracies up to {spread:.3f} apart; for the "
+        "others the spread over seeds is unknown, and a difference smaller than it decides nothing."
+    )
+
+
+def spent(data: StudyData) -> str:
+    """Return the time the study took."""
+    done = f"{counted(len(data.trials), 'trial')} and {counted(len(data.attacks), 'attack')}"
+    return f"{duration(data.study['seconds_total'])} of wall-clock time for {done}."
