@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from attacks.precision import hardware_has_bfloat16
+
 from harness.checkpoint import discard
 from harness.errors import Interrupted, UserError
-from harness.ledger import Ledger
 from harness.lease import lease
+from harness.ledger import Ledger
 from harness.record import Asked, Record
 from harness.resume import Reconciled, reconcile
 from harness.rows import open_rows
@@ -72,7 +73,10 @@ def run(study: Study, out: Path, where: Where, watcher: Watcher) -> Path:
     difference = first_difference(there, study)
     if difference is not None:
         raise UserError(f"{root}: holds another study: {difference}; choose another name or --out")
-    update = {"ledger": there.ledger, "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)})}
+    update = {
+        "ledger": there.ledger,
+        "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)}),
+    }
     _drive(study.model_copy(update=update), root, where, watcher)
     return root
 
@@ -163,4 +167,6 @@ def _resumable(root: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; go on with `invfront resume {root}`") from None
     except OSError as error:
-        raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, then `invfront resume {root}`") from error
+        raise UserError(
+            f"{error.filename or root}: {error.strerror or error}; mend it, then `invfront resume {root}`"
+        ) from error

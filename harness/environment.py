@@ -1,4 +1,4 @@
-"""What Ray, MLflow and Tune read from the environment, set before they are imported: quiet, loopback only, no telemetry."""
+"""What Ray, Tune and MLflow read from the environment: quiet, on loopback only, no telemetry."""
 
 import os
 

@@ -1,9 +1,9 @@
-"""The error that its reader must mend: one line that names the place, the value and the way out."""
+"""How work ends other than well: by what its user must mend, or by being cut off."""
 
 
 class UserError(Exception):
     """Bad input. The command line prints its message on one line and ends with exit code 2."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818  # no error: the work goes on when it is resumed
     """The work was cut off and can be resumed; the command line ends with exit code 130."""

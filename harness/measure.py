@@ -1,6 +1,5 @@
 """What is measured on a trained network: its accuracy, its releases, and the guesses beside every attack."""
 
-
 import torch
 from torch import Tensor
 
@@ -63,5 +62,3 @@ def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dic
 
     scored, selection = all_scores(split.scored), all_scores(split.selection)
     return {name: Guess(scores=scored[name], selection=selection[name]) for name in scored}
-
-

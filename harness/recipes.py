@@ -31,9 +31,7 @@ class Recipe:
 
     def optimiser(self, groups: list[dict[str, Any]]) -> SGD:
         """Return the optimiser over parameter groups, which may carry settings of their own."""
-        return SGD(
-            groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
-        )
+        return SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov)
 
     def scheduler(self, optimiser: Optimizer, epochs: int, steps: int) -> LRScheduler:
         """Return the learning rate's course over ``epochs`` of ``steps`` each, stepped after every batch."""
@@ -44,12 +42,8 @@ class Recipe:
 
 
 RECIPES = {
-    "published": Recipe(
-        schedule="steps", lr=0.05, nesterov=False, head="mlp", label_smoothing=0.0, rotation=15.0
-    ),
-    "fast": Recipe(
-        schedule="one-cycle", lr=0.1, nesterov=True, head="linear", label_smoothing=0.1, rotation=0.0
-    ),
+    "published": Recipe(schedule="steps", lr=0.05, nesterov=False, head="mlp", label_smoothing=0.0, rotation=15.0),
+    "fast": Recipe(schedule="one-cycle", lr=0.1, nesterov=True, head="linear", label_smoothing=0.1, rotation=0.0),
 }
 
 

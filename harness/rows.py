@@ -37,7 +37,9 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
     if url is not None:
         rows = _load(name, url)
         if not _agrees(rows, ledger, space):
-            raise UserError(f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume")
+            raise UserError(
+                f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume"
+            )
         return _extended(rows, ledger, space)
     path = ledger.root / DATABASE
     try:
@@ -77,7 +79,9 @@ def _load(name: str, url: str) -> optuna.Study:
     except sqlalchemy.exc.OperationalError as error:
         if url.startswith("sqlite"):
             raise
-        raise UserError(f"storage: cannot be reached ({type(error.orig).__name__}); check the URL and the server") from None
+        raise UserError(
+            f"storage: cannot be reached ({type(error.orig).__name__}); check the URL and the server"
+        ) from None
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )

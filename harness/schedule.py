@@ -20,7 +20,6 @@ from harness.errors import UserError
 from harness.jobs import failure_of
 from harness.ledger import Ledger
 from harness.record import Asked, Failure
-from harness.storage import write_whole
 from harness.study import Resources
 from harness.train import Progress
 from harness.trial import Result, give_up, read_result, run_trial, write_result
@@ -86,7 +85,9 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
 def nodes() -> list[dict[str, float]]:
     """Return the CPUs and GPUs of each node of the cluster."""
     return [
-        {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")} for node in ray.nodes() if node["Alive"]
+        {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
+        for node in ray.nodes()
+        if node["Alive"]
     ]
 
 
@@ -178,7 +179,9 @@ class _Watcher(tune.Callback):
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         """Called by Tune in the driver for each report."""
         for number, *progress in result.get("progress", []):
             self._watch(number, Progress(*progress))

@@ -1,4 +1,4 @@
-"""Decides what is tried next: anchors first, then every branch its turn, drawn by Optuna and written down before use."""
+"""Decides what is tried next: anchors first, then every branch its turn, drawn by Optuna, written down before use."""
 
 import random
 from collections import Counter, deque
@@ -93,7 +93,7 @@ class Search:
             storage.set_trial_user_attr(row._trial_id, "anchor", True)
 
     def _due(self, number: int, rows: list[FrozenTrial]) -> tuple[dict[str, Scalar], bool]:
-        """Return what a new trial is pinned to, an anchor or the branch whose turn it is, and whether it is an anchor."""
+        """Return what a trial is pinned to, an anchor or the branch whose turn it is, and whether it is the former."""
         anchors = self._study.search.anchors
         if number < len(anchors):
             return dict(anchors[number]), True

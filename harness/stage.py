@@ -84,10 +84,14 @@ def commit() -> str | None:
         return None
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         run = functools.partial(
-            subprocess.run, cwd=root, capture_output=True, text=True, check=True, timeout=10,
+            subprocess.run,
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
             env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
         )
         head = run(["git", "rev-parse", "HEAD"]).stdout.strip()
         return head + ("+" if run(["git", "status", "--porcelain", "-uno"]).stdout else "")
     return None
-

@@ -92,11 +92,22 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
 
 @functools.lru_cache(maxsize=1)
 def _load(
-    name: str, root: str | None, size: int | None, protocol: str, images: int | None, download: bool, device: torch.device
+    name: str,
+    root: str | None,
+    size: int | None,
+    protocol: str,
+    images: int | None,
+    download: bool,
+    device: torch.device,
 ) -> Data:
     return load(
-        name, root, size=size, protocol="cem" if protocol == "cem" else "strict", train_images=images,
-        download=download, device=device,
+        name,
+        root,
+        size=size,
+        protocol="cem" if protocol == "cem" else "strict",
+        train_images=images,
+        download=download,
+        device=device,
     )
 
 
@@ -105,8 +116,13 @@ def _data(asked: Asked, device: torch.device) -> Data:
     named = asked.settings
     size, images = named.get("data/size"), named.get("train/images")
     return _load(
-        str(named["data/name"]), asked.data_root, None if size is None else int(size), str(named["protocol"]),
-        None if images is None else int(images), asked.download, device,
+        str(named["data/name"]),
+        asked.data_root,
+        None if size is None else int(size),
+        str(named["protocol"]),
+        None if images is None else int(images),
+        asked.download,
+        device,
     )
 
 

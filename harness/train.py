@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from attacks.precision import autocast
 from torch import Tensor
 
-from attacks.precision import autocast
 from defenses.base import Batch, Epoch
 from harness.build import recipe_of
 from harness.checkpoint import Checkpoints, State, restore_rng
@@ -136,8 +136,15 @@ class _Run:
         with autocast(x.device, dtype):
             logits = model.server(z)
         batch = Batch(
-            x=x, client=model.client, z_clean=z_clean, z=z, y=y, sigma=model.sigma, epoch=epoch,
-            progress=self.step / (self.epochs * self.steps), lr=self.optimiser.param_groups[0]["lr"],
+            x=x,
+            client=model.client,
+            z_clean=z_clean,
+            z=z,
+            y=y,
+            sigma=model.sigma,
+            epoch=epoch,
+            progress=self.step / (self.epochs * self.steps),
+            lr=self.optimiser.param_groups[0]["lr"],
         )
         task = F.cross_entropy(logits.float(), y, label_smoothing=self.recipe.label_smoothing)
         penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
@@ -147,8 +154,13 @@ class _Run:
         """Let the defense refit, and note the epoch's means."""
         epoch = self.step // self.steps - 1
         end = Epoch(
-            features=self._features, y=self.part.y, model=self.model, batch_size=self.batch_size, epoch=epoch,
-            progress=self.step / (self.epochs * self.steps), lr=self.optimiser.param_groups[0]["lr"],
+            features=self._features,
+            y=self.part.y,
+            model=self.model,
+            batch_size=self.batch_size,
+            epoch=epoch,
+            progress=self.step / (self.epochs * self.steps),
+            lr=self.optimiser.param_groups[0]["lr"],
         )
         for penalty in self.penalties:
             penalty.end_epoch(end)
@@ -156,7 +168,9 @@ class _Run:
         self.sums = torch.zeros_like(self.sums)
         if not all(map(math.isfinite, means)):
             raise FloatingPointError(f"epoch {epoch}: task loss {means[0]}, penalty {means[1]}: not finite")
-        self.points += [(self.step, name, mean) for name, mean in zip(("loss", "penalty", "accuracy"), means, strict=True)]
+        self.points += [
+            (self.step, name, mean) for name, mean in zip(("loss", "penalty", "accuracy"), means, strict=True)
+        ]
 
     def accuracy(self) -> float:
         """Return the share of right answers on the last epoch's batches."""

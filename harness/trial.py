@@ -130,12 +130,25 @@ def _sum(trained: Circumstances, attacks: tuple[AttackRecord, ...]) -> Circumsta
 
 def _failed(asked: Asked, found: Found, error: Failure | None, circumstances: Circumstances) -> Record:
     empty = Measured(
-        accuracy=None, part=asked.attacks[0].part, digests={}, floors={}, objectives=None, feasible=None, curve=(),
-        diagnostics={}, null_reasons={},
+        accuracy=None,
+        part=asked.attacks[0].part,
+        digests={},
+        floors={},
+        objectives=None,
+        feasible=None,
+        curve=(),
+        diagnostics={},
+        null_reasons={},
     )
     return Record(
-        number=asked.number, state="failed", asked=asked, measured=empty, verdicts={}, notes=found.notes,
-        error=error, circumstances=circumstances,
+        number=asked.number,
+        state="failed",
+        asked=asked,
+        measured=empty,
+        verdicts={},
+        notes=found.notes,
+        error=error,
+        circumstances=circumstances,
     )
 
 
@@ -143,10 +156,21 @@ def _failed_attack(
     asked: Asked, job: AttackJob, attempt: Path, failure: Failure | None, circumstances: Circumstances
 ) -> AttackRecord:
     measured = AttackMeasured(
-        verdict="failed", settings={}, scores=None, selection=None, images=0, digests={}, metrics="", conversions={},
+        verdict="failed",
+        settings={},
+        scores=None,
+        selection=None,
+        images=0,
+        digests={},
+        metrics="",
+        conversions={},
         curve=(),
     )
     return AttackRecord(
-        trial=asked.number, job=job, attempt=attempt_number(attempt), measured=measured, error=failure,
+        trial=asked.number,
+        job=job,
+        attempt=attempt_number(attempt),
+        measured=measured,
+        error=failure,
         circumstances=circumstances,
     )

@@ -1,4 +1,4 @@
-"""A trial's side of Ray: jobs run as child tasks inside the trial's placement group, bounded in time, retried if lost."""
+"""A trial's side of Ray: its jobs are child tasks in its placement group, bounded in time, handed out again if lost."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
