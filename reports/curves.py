@@ -30,15 +30,19 @@ def shown_trials(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def attack_curves(data: StudyData) -> list[Curve]:
-    """Return the validation curves of the shown trials' attacks, by trial and job."""
+    """Return the validation curves of the shown trials' attacks; of many, those of the attack that decided mse."""
     trials = shown_trials(data.trials)
     names = dict(zip(trials["trial"], defense_names(trials), strict=True))
     jobs = data.attacks.drop_duplicates(["trial", "job"]).sort_values(["trial", "job"])
+    jobs = jobs[jobs["trial"].isin(names)]
+    if len(jobs) > MOST:
+        deciding = set(zip(trials["trial"], trials["mse_attack"], strict=True))
+        jobs = jobs[[pair in deciding for pair in zip(jobs["trial"], jobs["job"], strict=True)]]
     curves = [
         _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict))
-        for job in jobs[jobs["trial"].isin(names)].itertuples()
+        for job in jobs.itertuples()
     ]
-    return [curve for curve in curves if len(curve.steps) > 1]
+    return [curve for curve in curves if len(curve.steps) > 1][:MOST]
 
 
 def _curve(curves: pd.DataFrame, trial: int, job: str, defense: str, verdict: str) -> Curve:

@@ -11,6 +11,8 @@ from reports.points import AXES, Look, Pair
 KINDS = {"front": ("", 14, 1.0), "dominated": ("-open", 9, 0.9), "infeasible": ("x-thin", 8, 0.9)}
 """Suffix of the defense's symbol, or a symbol of its own; size, px; opacity. Other states are drawn as a thin cross."""
 
+NOTE = {"showarrow": False, "font": {"size": 11}}
+
 QUIET = "#7A828C"
 """A grey that is legible on white and on black."""
 
@@ -37,7 +39,7 @@ def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list
         rows = eligible[eligible["defense"].eq(name)]
         if len(rows):
             figure.add_trace(_line(staircases[name], escape(name), look.colour, legendgroup=name, showlegend=False))
-            figure.add_trace(_markers(rows, look.plotly, look.colour, 9, name=escape(name), legendgroup=name))
+            figure.add_trace(_markers(rows, look.plotly, look.colour, 11, name=escape(name), legendgroup=name))
     _reverse_ssim(figure, pair)
     return figure
 
@@ -79,8 +81,8 @@ def _figure(x: str, y: str) -> go.Figure:
             "hovermode": "closest",
             "hoverlabel": {"align": "left"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
-            "xaxis": {**axis, "title": {"text": x}},
-            "yaxis": {**axis, "title": {"text": y}},
+            "xaxis": {**axis, "title": {"text": x, "font": {"size": 13}, "standoff": 10}},
+            "yaxis": {**axis, "title": {"text": y, "font": {"size": 13}, "standoff": 10}},
         }
     )
 
@@ -120,27 +122,31 @@ def _draw_marks(figure: go.Figure, points: pd.DataFrame) -> None:
     if len(anchors):
         x, y = anchors["x"].tolist(), anchors["y"].tolist()
         figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=ring, name="undefended anchor", hoverinfo="skip"))
-    for rows, text, position in (
-        (points[points["label"].ne("")], points["label"], "top right"),
-        (points[points["limited"]], pd.Series("↓", index=points.index), "bottom center"),
-    ):
-        x, y, words = rows["x"].tolist(), rows["y"].tolist(), text[rows.index].tolist()
-        trace = go.Scatter(x=x, y=y, mode="text", text=words, textposition=position)
-        figure.add_trace(trace.update(hoverinfo="skip", showlegend=False))
+    for row in points.itertuples():
+        if row.label:
+            figure.add_annotation(x=row.x, y=row.y, text=row.label, xshift=13, yshift=11, **NOTE)
+        if row.limited:
+            figure.add_annotation(x=row.x, y=row.y, text="↓", yshift=-15, **NOTE)
 
 
 def _draw_levels(figure: go.Figure, pair: Pair) -> None:
     _reverse_ssim(figure, pair)
     line = {"color": QUIET, "width": 1, "dash": "dot"}
-    levels = [(name, value, f"mean image: {name} {value:.3g}") for name, value in pair.floors.items()]
-    if pair.least_accuracy is not None and "accuracy" in (pair.x, pair.y):
-        levels.append(("accuracy", pair.least_accuracy, f"accuracy floor {pair.least_accuracy:.3g}"))
-    for name, value, text in levels:
-        label = {"annotation_text": text, "annotation_font_size": 11}
-        if name == pair.x:
-            figure.add_vline(value, line=line, annotation_position="bottom right", **label)
+    for level in pair.levels:
+        along_x = level.objective == pair.x
+        place = {"xref": "x" if along_x else "paper", "yref": "paper" if along_x else "y"}
+        if level.inside:
+            (figure.add_vline if along_x else figure.add_hline)(level.value, line=line)
+            anchors = {"xanchor": "left", "yanchor": "bottom"}
+            x, y = (level.value, 0.01) if along_x else (0.01, level.value)
+            figure.add_annotation(x=x, y=y, text=level.text, **anchors, **place, **NOTE)
         else:
-            figure.add_hline(value, line=line, annotation_position="top left", **label)
+            corner = {"x": 0.995, "xanchor": "right", "y": 0.01, "yanchor": "bottom"}
+            corner |= {} if along_x else {"y": 0.995, "yanchor": "top"}
+            # where both objectives are about privacy, the trials fill the other diagonal
+            corner |= {} if along_x or pair.x == "accuracy" else {"x": 0.01, "xanchor": "left"}
+            text = f"{level.text}, off the chart"
+            figure.add_annotation(text=text, xref="paper", yref="paper", **corner, **NOTE)
 
 
 def _reverse_ssim(figure: go.Figure, pair: Pair) -> None:

@@ -27,7 +27,7 @@ def with_error(value: float, error: float | None, name: str) -> str:
     """Return ``value ± standard error``, or the value alone where the error is unknown."""
     if error is None or is_missing(error):
         return number(value, name)
-    return f"{number(value, name)} ± {error:.2g}"
+    return f"{number(value, name)} ± {error:#.2g}"
 
 
 def duration(seconds: float) -> str:

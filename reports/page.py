@@ -74,7 +74,7 @@ def interactive(data: StudyData) -> dict[str, go.Figure]:
     if on_front(data.trials).any():
         history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
         drawn["hypervolume"] = figures.draw_hypervolume(history)
-    if lines := curves.attack_curves(data)[: curves.MOST]:
+    if lines := curves.attack_curves(data):
         drawn["attack-curves"] = figures.draw_curves(lines, looks)
     return drawn
 
@@ -113,7 +113,7 @@ def _pictures(data: StudyData) -> dict[str, bytes]:
     if on_front(data.trials).any():
         history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
         drawn["hypervolume"] = pictures.draw_hypervolume(history)
-    if lines := curves.attack_curves(data)[: curves.MOST]:
+    if lines := curves.attack_curves(data):
         drawn["attack-curves"] = pictures.draw_curves(lines, looks)
     if shown := reconstructions.galleries(data)[:8]:
         drawn["reconstructions"] = pictures.draw_galleries(shown)

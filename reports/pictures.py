@@ -129,19 +129,22 @@ def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _draw_levels(axes: Axes, pair: Pair) -> None:
-    levels = [(name, value, f"mean image: {name} {value:.3g}") for name, value in pair.floors.items()]
-    if pair.least_accuracy is not None and "accuracy" in (pair.x, pair.y):
-        levels.append(("accuracy", pair.least_accuracy, f"accuracy floor {pair.least_accuracy:.3g}"))
     line: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
-    text: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points", "va": "bottom"}
-    for name, value, words in levels:
-        if name == pair.x:
-            axes.axvline(value, **line)
-            place: Options = {"xycoords": ("data", "axes fraction"), "rotation": 90}
-            axes.annotate(words, (value, 0.02), xytext=(3, 0), **place, **text)
+    text: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
+    for level in pair.levels:
+        along_x = level.objective == pair.x
+        if not level.inside:
+            left = not along_x and pair.x != "accuracy"
+            place, shift = (0 if left else 1, 0 if along_x else 1), (4 if left else -4, 4 if along_x else -4)
+            sides: Options = {"ha": "left" if left else "right", "va": "bottom" if along_x else "top"}
+            words = f"{level.text}, off the chart"
+            axes.annotate(words, place, shift, xycoords="axes fraction", **sides, **text)
+        elif along_x:
+            axes.axvline(level.value, **line)
+            axes.annotate(level.text, (level.value, 0.01), (3, 0), xycoords=("data", "axes fraction"), **text)
         else:
-            axes.axhline(value, **line)
-            axes.annotate(words, (0.01, value), xytext=(0, 3), xycoords=("axes fraction", "data"), **text)
+            axes.axhline(level.value, **line)
+            axes.annotate(level.text, (0.01, level.value), (0, 3), xycoords=("axes fraction", "data"), **text)
 
 
 def _turn_ssim(axes: Axes, pair: Pair) -> None:

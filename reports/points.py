@@ -40,6 +40,15 @@ SYMBOLS = (
 UNDEFENDED = Look("#7A828C", "circle", "o")
 
 
+class Level(NamedTuple):
+    """A value that trials are compared with, drawn across the picture, or named at its edge if it lies far outside."""
+
+    objective: str
+    value: float
+    text: str
+    inside: bool
+
+
 class Pair(NamedTuple):
     """A front of two objectives."""
 
@@ -49,9 +58,8 @@ class Pair(NamedTuple):
     """``trial, x, y, defense, kind, undefended_anchor, limited, label, hover``; one row per trial that has both."""
     staircase: list[tuple[float, float]]
     """Vertices of the border of what the eligible trials dominate in these two objectives."""
-    floors: dict[str, float]
-    """Mean-image guess, by objective of this pair."""
-    least_accuracy: float | None
+    levels: list[Level]
+    """The mean-image guess in these objectives, and the study's least accuracy."""
     undrawn: int
     """Trials without both numbers."""
 
@@ -80,14 +88,13 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
         }
     )
     drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
-    points = points[drawn].assign(hover=hovers(data, trials[drawn]))
+    points = points[drawn].assign(hover=_hovers(data, trials[drawn]))
     return Pair(
         x=x,
         y=y,
-        points=points.assign(label=_labels(points)),
+        points=points.assign(label=_labels(points, x, y)),
         staircase=_staircase(trials[on_front(trials, (x, y))], x, y),
-        floors={name: level for name in (x, y) if (level := floor(data, name)) is not None},
-        least_accuracy=data.study["floor"],
+        levels=_levels(data, points, x, y),
         undrawn=int((~drawn).sum()),
     )
 
@@ -107,25 +114,25 @@ def kinds(trials: pd.DataFrame) -> "pd.Series[str]":
 
 def undefended(trials: pd.DataFrame) -> "pd.Series[bool]":
     """Return which trials have neither defense nor term."""
-    return defense_names(trials).eq("none")
+    return defense_names(trials).eq("none").astype(bool)
 
 
-def floor(data: StudyData, objective: str, guess: str = "mean_image") -> float | None:
+def _floor(data: StudyData, objective: str, guess: str = "mean_image") -> float | None:
     """Return the median over trials of a guess's score on the part that the objectives were measured on."""
     if objective == "accuracy" or data.floors.empty:
         return None
-    rows = data.floors[data.floors["guess"].eq(guess) & data.floors["part"].isin(scored_parts(data))]
+    rows = data.floors[data.floors["guess"].eq(guess) & data.floors["part"].isin(_scored_parts(data))]
     return None if rows.empty else float(rows[objective].median())
 
 
-def scored_parts(data: StudyData) -> set[str]:
+def _scored_parts(data: StudyData) -> set[str]:
     """Return the parts that the deciding attacks were scored on: those of jobs and floors that objectives name."""
     deciding = set(data.trials["mse_attack"].dropna()) | set(data.trials["ssim_attack"].dropna())
     parts = set(data.attacks.loc[data.attacks["job"].isin(deciding), "part"])
     return parts or set(data.trials["part"].dropna())
 
 
-def hovers(data: StudyData, trials: pd.DataFrame) -> list[list[str]]:
+def _hovers(data: StudyData, trials: pd.DataFrame) -> list[list[str]]:
     """Return the lines shown beside each trial: number, defense, objectives, settings, deciding attacks, verdicts."""
     paths = [path for path in varying_settings(data.trials) if not path.endswith("/name")]
     verdicts = {(row.trial, row.job): row.verdict for row in data.attacks.itertuples()}
@@ -155,14 +162,32 @@ def _staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float
     return vertices
 
 
-def _labels(points: pd.DataFrame, apart: float = 0.05) -> list[str]:
-    """Return the numbers of the front's trials, leaving out those closer than a share of the axes to one written."""
-    span = (points[["x", "y"]].max() - points[["x", "y"]].min()).replace(0, 1).to_numpy(dtype=float)
-    written: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
-    labels = []
-    for row in points.itertuples():
-        place = np.array([row.x, row.y], dtype=float) / span
-        free = row.kind == "front" and all(np.abs(place - other).max() > apart for other in written)
-        labels.append(str(row.trial) if free else "")
-        written += [place] if free else []
+def _levels(data: StudyData, points: pd.DataFrame, x: str, y: str) -> list[Level]:
+    levels = []
+    for name, values in ((x, points["x"]), (y, points["y"])):
+        value = data.study["floor"] if name == "accuracy" else _floor(data, name)
+        if value is not None and len(points):
+            text = f"{'accuracy floor' if name == 'accuracy' else f'mean image: {name}'} {number(value, name)}"
+            # a line further off than this would press the trials together
+            reach = 0.6 * max(float(values.max() - values.min()), 1e-9)
+            levels.append(Level(name, value, text, values.min() - reach <= value <= values.max() + reach))
+    return levels
+
+
+def _labels(points: pd.DataFrame, x: str, y: str, wide: float = 0.035, high: float = 0.06) -> list[str]:
+    """Return the numbers of the front's trials but for those that would be written over a mark or another number.
+
+    Args:
+        wide: Room that a number takes, as a share of the points' extent along x.
+        high: Likewise along y.
+    """
+    extent = (points[["x", "y"]].max() - points[["x", "y"]].min()).replace(0, 1).to_numpy(dtype=float)
+    marks = points[["x", "y"]].to_numpy(dtype=float) / extent / [wide, high]
+    numbers = marks + [0.5 * DIRECTIONS[x], 0.65 * DIRECTIONS[y]]
+    labels = [""] * len(points)
+    for index in np.flatnonzero(points["kind"].eq("front")):
+        written = numbers[[other for other in range(index) if labels[other]]]
+        taken = np.concatenate([np.delete(marks, index, axis=0), written])
+        if not (np.abs(taken - numbers[index]).max(axis=1) < 0.9).any():
+            labels[index] = str(points["trial"].iloc[index])
     return labels

@@ -130,8 +130,8 @@ def cost_table(data: StudyData) -> Table:
 
 def published_table(data: StudyData) -> Table:
     """Return figures of published tables, which follow a convention of their own."""
-    rows: list[tuple[str, ...]] = [
-        (row["table"], row["method"], *(number(row.get(name), name) for name in DIRECTIONS), row["note"])
+    rows = [
+        tuple(number(row.get(name), name) for name in ("table", "method", *DIRECTIONS, "note"))
         for row in data.study["published"]
     ]
     headers = ("table", "method", "accuracy", "mse", "ssim", "convention")

@@ -20,7 +20,8 @@ def findings(data: StudyData) -> list[str]:
     by_defense = defense_names(members).value_counts(sort=False)
     shares = listed([f"{name} ({count})" for name, count in by_defense.items()])
     head = (
-        f"Nothing dominates {len(members)} of the {counted(int(eligible(trials).sum()), 'eligible trial')}: "
+        f"Of the {counted(int(eligible(trials).sum()), 'trial')} that are complete and not below the accuracy floor, "
+        f"nothing dominates {len(members)}: "
         f"{listed(members['trial'].tolist(), 20)}. By defense: {shares}."
     )
     return [head, *_extremes(data, members), *_bargain(data, members)]
@@ -97,15 +98,15 @@ def _bargain(data: StudyData, members: pd.DataFrame) -> list[str]:
     base = plain.loc[plain["accuracy"].astype(float).idxmax()]
     near = members[~undefended(members) & (members["accuracy"] >= base["accuracy"] - CLOSE)]
     near = near[near["mse"] > base["mse"]]
-    head = f"Within {CLOSE} of the accuracy of the best undefended {label(data, base)}: {scores(base)}"
+    head = f"The most accurate undefended trial is {label(data, base)}: {scores(base)}."
     if near.empty:
-        return [f"{head}: no defended trial of the front has a greater mse."]
+        return [f"{head} No defended trial of the front within {CLOSE} of its accuracy has a greater mse."]
     best = near.loc[near["mse"].astype(float).idxmax()]
     ratio, drop = float(best["mse"]) / float(base["mse"]), float(base["ssim"]) - float(best["ssim"])
     change = f"{abs(drop):.3f} {'lower' if drop >= 0 else 'higher'}"
     return [
-        f"{head}. The hardest to invert by mse is {label(data, best)}: {scores(best)}; "
-        f"the worst attack's mse is {ratio:.2f} times as large and its ssim {change}."
+        f"{head} Of the defended trials within {CLOSE} of its accuracy the hardest to invert by mse is "
+        f"{label(data, best)}: {scores(best)}; the worst attack's mse is {ratio:.2f} times as large, its ssim {change}."
     ]
 
 

@@ -15,17 +15,13 @@ function themed(figure, printing) {
   for (const axis of [layout.xaxis, layout.yaxis]) {
     Object.assign(axis, { gridcolor: rule, linecolor: rule, tickcolor: rule });
   }
-  const data = structuredClone(figure.data);
-  for (const trace of data) {
-    if (trace.meta === "outlined") trace.marker.line.color = ink;
-  }
-  return { data, layout };
+  return { data: structuredClone(figure.data), layout };
 }
 
 function draw(printing) {
   for (const [id, figure] of Object.entries(payload)) {
     const { data, layout } = themed(figure, printing);
-    Plotly.react(id, data, layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
+    Plotly.react(id, data, layout, { responsive: true, displayModeBar: false });
   }
 }
 
