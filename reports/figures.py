@@ -21,7 +21,7 @@ CURVE_DASHES = {"converged": "solid", "limited": "dash", "floor": "dot", "diverg
 
 def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:
     """Return the front of two objectives: defenses by colour and shape, standing by fill, floors as lines."""
-    figure = _figure(AXES[pair.x], AXES[pair.y])
+    figure = _pair_figure(pair)
     _draw_levels(figure, pair)
     figure.add_trace(_line(pair.staircase, "front of this pair", QUIET))
     for name, look in looks.items():
@@ -33,14 +33,13 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:
 
 def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list[tuple[float, float]]]) -> go.Figure:
     """Return one front per defense, each among that defense's own trials."""
-    figure = _figure(AXES[pair.x], AXES[pair.y])
+    figure = _pair_figure(pair)
     eligible = pair.points[pair.points["kind"].isin(["front", "dominated"])]
     for name, look in looks.items():
         rows = eligible[eligible["defense"].eq(name)]
         if len(rows):
             figure.add_trace(_line(staircases[name], escape(name), look.colour, legendgroup=name, showlegend=False))
             figure.add_trace(_markers(rows, look.plotly, look.colour, 11, name=escape(name), legendgroup=name))
-    _reverse_ssim(figure, pair)
     return figure
 
 
@@ -66,7 +65,7 @@ def draw_curves(curves: list[Curve], looks: dict[str, Look]) -> go.Figure:
         figure.add_trace(
             go.Scatter(x=curve.steps, y=curve.values, mode="lines", line=line, name=name, hovertemplate=hover)
         )
-    return figure.update_yaxes(type="log")
+    return figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
 
 
 def _figure(x: str, y: str) -> go.Figure:
@@ -85,6 +84,11 @@ def _figure(x: str, y: str) -> go.Figure:
             "yaxis": {**axis, "title": {"text": y, "font": {"size": 13}, "standoff": 10}},
         }
     )
+
+
+def _pair_figure(pair: Pair) -> go.Figure:
+    across, up = pair.ranges
+    return _figure(AXES[pair.x], AXES[pair.y]).update_xaxes(range=across).update_yaxes(range=up)
 
 
 def _draw_defense(figure: go.Figure, rows: pd.DataFrame, name: str, look: Look) -> None:
@@ -130,7 +134,6 @@ def _draw_marks(figure: go.Figure, points: pd.DataFrame) -> None:
 
 
 def _draw_levels(figure: go.Figure, pair: Pair) -> None:
-    _reverse_ssim(figure, pair)
     line = {"color": QUIET, "width": 1, "dash": "dot"}
     for level in pair.levels:
         along_x = level.objective == pair.x
@@ -147,13 +150,6 @@ def _draw_levels(figure: go.Figure, pair: Pair) -> None:
             corner |= {} if along_x or pair.x == "accuracy" else {"x": 0.01, "xanchor": "left"}
             text = f"{level.text}, off the chart"
             figure.add_annotation(text=text, xref="paper", yref="paper", **corner, **NOTE)
-
-
-def _reverse_ssim(figure: go.Figure, pair: Pair) -> None:
-    """Turn axes on which less is better, so that the upper right is better in every picture."""
-    for name, update in ((pair.x, figure.update_xaxes), (pair.y, figure.update_yaxes)):
-        if name == "ssim":
-            update(autorange="reversed")
 
 
 def _line(vertices: list[tuple[float, float]], name: str, colour: str, **options: object) -> go.Scatter:

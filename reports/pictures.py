@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -42,9 +42,8 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
         for name, look in looks.items():
             _draw_defense(axes, pair.points[pair.points["defense"].eq(name)], name, look)
         _draw_marks(axes, pair.points)
-        axes.margins(0.08)
         _draw_levels(axes, pair)
-        _turn_ssim(axes, pair)
+        axes.set(xlim=pair.ranges[0], ylim=pair.ranges[1])
         figure.legend(loc="outside upper left", ncols=4, fontsize=8)
         return _png(figure)
 
@@ -69,14 +68,17 @@ def draw_curves(curves: Sequence[Curve], looks: dict[str, Look]) -> bytes:
             colour, line = looks[curve.defense].colour, LINES[curve.verdict]
             axes.plot(curve.steps, curve.values, color=colour, linestyle=line, label=_literal(label))
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         figure.legend(loc="outside lower left", ncols=2, fontsize=7)
         return _png(figure)
 
 
 def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
     """Return originals over reconstructions, a row per trial: best, median and worst for the attacker, as PNG."""
-    with matplotlib.rc_context({**STYLE, "figure.constrained_layout.h_pad": 0.06}):
-        figure = Figure(figsize=(7, 1.5 * len(galleries) + 0.3), layout="constrained")
+    with matplotlib.rc_context({**STYLE, "figure.constrained_layout.h_pad": 0.04}):
+        figure = Figure(figsize=(7, 1.35 * len(galleries) + 0.2), layout="constrained")
         grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False)
         for gallery, row in zip(galleries, grid, strict=True):
             _draw_gallery(gallery, list(row))
@@ -145,13 +147,6 @@ def _draw_levels(axes: Axes, pair: Pair) -> None:
         else:
             axes.axhline(level.value, **line)
             axes.annotate(level.text, (0.01, level.value), (0, 3), xycoords=("axes fraction", "data"), **text)
-
-
-def _turn_ssim(axes: Axes, pair: Pair) -> None:
-    if pair.x == "ssim":
-        axes.invert_xaxis()
-    if pair.y == "ssim":
-        axes.invert_yaxis()
 
 
 def _columns(vertices: list[tuple[float, float]]) -> tuple[list[float], list[float]]:

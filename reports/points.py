@@ -60,6 +60,8 @@ class Pair(NamedTuple):
     """Vertices of the border of what the eligible trials dominate in these two objectives."""
     levels: list[Level]
     """The mean-image guess in these objectives, and the study's least accuracy."""
+    ranges: tuple[tuple[float, float], tuple[float, float]]
+    """From left to right, and from bottom to top: ssim runs downwards, so that the upper right is always better."""
     undrawn: int
     """Trials without both numbers."""
 
@@ -89,12 +91,14 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
     )
     drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
     points = points[drawn].assign(hover=_hovers(data, trials[drawn]))
+    levels = _levels(data, points, x, y)
     return Pair(
         x=x,
         y=y,
         points=points.assign(label=_labels(points, x, y)),
         staircase=_staircase(trials[on_front(trials, (x, y))], x, y),
-        levels=_levels(data, points, x, y),
+        levels=levels,
+        ranges=(_range(points["x"], levels, x), _range(points["y"], levels, y)),
         undrawn=int((~drawn).sum()),
     )
 
@@ -168,10 +172,18 @@ def _levels(data: StudyData, points: pd.DataFrame, x: str, y: str) -> list[Level
         value = data.study["floor"] if name == "accuracy" else _floor(data, name)
         if value is not None and len(points):
             text = f"{'accuracy floor' if name == 'accuracy' else f'mean image: {name}'} {number(value, name)}"
-            # a line further off than this would press the trials together
-            reach = 0.6 * max(float(values.max() - values.min()), 1e-9)
-            levels.append(Level(name, value, text, values.min() - reach <= value <= values.max() + reach))
+            extent = float(values.max() - values.min())
+            # a line further off than this would press the trials together; a lone trial it gives a scale
+            inside = extent == 0 or values.min() - 0.6 * extent <= value <= values.max() + 0.6 * extent
+            levels.append(Level(name, value, text, bool(inside)))
     return levels
+
+
+def _range(values: "pd.Series[float]", levels: list[Level], name: str) -> tuple[float, float]:
+    shown = [*values.astype(float), *(level.value for level in levels if level.objective == name and level.inside)]
+    low, high = min(shown, default=0.0), max(shown, default=1.0)
+    margin = 0.08 * (high - low) or 0.1 * abs(high) or 0.01
+    return (low - margin, high + margin) if DIRECTIONS[name] > 0 else (high + margin, low - margin)
 
 
 def _labels(points: pd.DataFrame, x: str, y: str, wide: float = 0.035, high: float = 0.06) -> list[str]:
@@ -183,7 +195,7 @@ def _labels(points: pd.DataFrame, x: str, y: str, wide: float = 0.035, high: flo
     """
     extent = (points[["x", "y"]].max() - points[["x", "y"]].min()).replace(0, 1).to_numpy(dtype=float)
     marks = points[["x", "y"]].to_numpy(dtype=float) / extent / [wide, high]
-    numbers = marks + [0.5 * DIRECTIONS[x], 0.65 * DIRECTIONS[y]]
+    numbers = np.add(marks, [0.5 * DIRECTIONS[x], 0.65 * DIRECTIONS[y]])
     labels = [""] * len(points)
     for index in np.flatnonzero(points["kind"].eq("front")):
         written = numbers[[other for other in range(index) if labels[other]]]

@@ -84,7 +84,7 @@ def verdicts_table(data: StudyData) -> Table:
 
 def floors_table(data: StudyData) -> Table:
     """Return the guesses without z, median over trials with the range where it differs."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     groups = data.floors.groupby(["guess", "part"], sort=False) if len(data.floors) else ()
     for (guess, part), group in groups:
         rows.append(
@@ -95,20 +95,30 @@ def floors_table(data: StudyData) -> Table:
             )
         )
     headers = ("guess", "part", "mse", "psnr, dB", "ssim")
-    caption = "Guesses that need no release, median over trials. No attack is worth more than what it adds to these."
+    caption = (
+        "What can be guessed without the release (mean image; class mean, by the predicted label), and two yardsticks "
+        "(each image's own mean colour; the nearest auxiliary image). Median over trials."
+    )
     return Table(caption, headers, rows, frozenset(headers[2:]))
 
 
 def failures_table(data: StudyData) -> Table:
     """Return the trials and attacks that did not end as they should, with their errors."""
     broken = data.trials[data.trials["state"].isin(["failed", "partial", "pruned"])]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (number(row["trial"]), "trial", str(row["state"]), name, number(row["error"]))
         for row, name in zip(broken.to_dict("records"), defense_names(broken), strict=True)
     ]
+    names = dict(zip(data.trials["trial"], defense_names(data.trials), strict=True))
     failed = data.attacks[data.attacks["verdict"].isin(["failed", "diverged"])]
     rows += [
-        (number(row["trial"]), str(row["job"]), str(row["verdict"]), MISSING, number(row["error"]))
+        (
+            number(row["trial"]),
+            str(row["job"]),
+            str(row["verdict"]),
+            names.get(row["trial"], MISSING),
+            number(row["error"]),
+        )
         for row in failed.to_dict("records")
     ]
     headers = ("trial", "what", "how it ended", "defense", "error")
@@ -135,8 +145,7 @@ def published_table(data: StudyData) -> Table:
         for row in data.study["published"]
     ]
     headers = ("table", "method", "accuracy", "mse", "ssim", "convention")
-    caption = "Published figures under their own convention: not comparable with this study's."
-    return Table(caption, headers, rows, frozenset(headers[2:5]))
+    return Table("As published.", headers, rows, frozenset(headers[2:5]))
 
 
 def provenance_tables(data: StudyData) -> list[Table]:

@@ -20,9 +20,8 @@ def findings(data: StudyData) -> list[str]:
     by_defense = defense_names(members).value_counts(sort=False)
     shares = listed([f"{name} ({count})" for name, count in by_defense.items()])
     head = (
-        f"Of the {counted(int(eligible(trials).sum()), 'trial')} that are complete and not below the accuracy floor, "
-        f"nothing dominates {len(members)}: "
-        f"{listed(members['trial'].tolist(), 20)}. By defense: {shares}."
+        f"Nothing dominates {len(members)} of {counted(int(eligible(trials).sum()), 'trial')} complete and not below "
+        f"the accuracy floor: {listed(members['trial'].tolist(), 20)}. By defense: {shares}."
     )
     return [head, *_extremes(data, members), *_bargain(data, members)]
 

@@ -1,0 +1,59 @@
+"""The page in a real browser: it asks for nothing, complains of nothing, and draws the front."""
+
+import pytest
+
+from reports.page import render
+from tests import chromium
+from tests.synthetic_study import write_study
+
+HOSTILE = (
+    "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=\"document.title=1\">"
+)
+POINTS = "document.querySelectorAll('#front-accuracy-mse .scatterlayer path.point').length"
+WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    executable = chromium.find()
+    if executable is None:
+        pytest.skip("no Chromium: `apt-get install chromium` to have the page opened")
+    with chromium.browse(executable, tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+def complaints(tab):
+    """Return what the page wrote to the console or raised."""
+    said = tab.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+    return said + [event for event in tab.seen("Log.entryAdded") if event["entry"]["level"] in ("warning", "error")]
+
+
+def foreign(tab):
+    """Return the addresses that were asked for beyond the page itself and what it carries."""
+    addresses = [event["request"]["url"] for event in tab.seen("Network.requestWillBeSent")]
+    return [address for address in addresses if not address.startswith(("file:", "data:", "blob:"))]
+
+
+@pytest.mark.parametrize("count", [0, 1, 24])
+def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(tab, tmp_path, count):
+    tab.open(render(write_study(tmp_path, count), tmp_path / "out"))
+    drawn = {0: 0, 1: 1, 24: 22}[count]  # one of 24 failed and one is partial
+    assert tab.evaluate(POINTS) >= drawn
+    assert bool(tab.evaluate(POINTS)) == bool(drawn)
+    assert [complaints(tab), foreign(tab)] == [[], []]
+    assert len([url for url in tab.seen("Network.requestWillBeSent") if url["request"]["url"].startswith("file:")]) == 1
+
+
+def test_hostile_text_does_nothing(tab, tmp_path):
+    tab.open(render(write_study(tmp_path, 12, hostile=HOSTILE), tmp_path / "out"))
+    assert tab.evaluate("document.title").endswith("· invfront")
+    assert tab.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
+    assert [complaints(tab), foreign(tab)] == [[], []]
+
+
+def test_the_page_fits_a_narrow_screen(tab, tmp_path):
+    page = render(write_study(tmp_path, 8), tmp_path / "out")
+    tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+    tab.open(page)
+    assert tab.evaluate(WIDTH) <= 0
+    tab.send("Emulation.clearDeviceMetricsOverride")

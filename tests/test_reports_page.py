@@ -1,0 +1,213 @@
+"""The page, the tables and the pictures say what the data say, whatever text the data hold."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.export import escape_latex, to_csv, to_latex
+from reports.formats import duration, number, settings_of
+from reports.front import front, on_front
+from reports.page import page, render, script_json
+from reports.reconstructions import galleries
+from reports.tables import read
+from reports.words import cautions, findings
+from tests.synthetic_study import write_study
+
+HOSTILE = "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=alert(1)>\"'&"
+PICTURES = {"front-accuracy-mse", "front-accuracy-ssim", "front-mse-ssim", "hypervolume"}
+
+
+def markup(html: str) -> str:
+    """Return the page without plotly's own code."""
+    return re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("many"), 24)
+
+
+def test_a_report_has_its_page_tables_and_pictures_and_no_temporary_files(many, tmp_path):
+    assert render(many, tmp_path) == tmp_path / "index.html"
+    tables = {f"{name}.{ending}" for name in ("trials", "attacks", "front") for ending in ("csv", "parquet")}
+    assert {path.name for path in tmp_path.iterdir()} == tables | {"index.html", "front.tex", "figures"}
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == PICTURES | {"attack-curves", "reconstructions"}
+    assert pd.read_parquet(tmp_path / "front.parquet")["trial"].tolist() == front(read(many).trials)["trial"].tolist()
+
+
+def test_a_study_without_trials_says_in_words_what_is_missing(tmp_path):
+    render(write_study(tmp_path, 0), tmp_path)
+    html = markup((tmp_path / "index.html").read_text())
+    assert "No trial is complete yet, so there is no front." in html
+    assert html.count('class="missing"') >= 8
+    assert 'class="plot"' not in html
+    assert not list(tmp_path.glob("figures/*"))
+
+
+def test_a_study_without_any_file_but_its_description_renders(tmp_path):
+    data = write_study(tmp_path, 0)
+    for path in [*data.glob("*.parquet"), *data.glob("*.npz")]:
+        path.unlink()
+    assert render(data, tmp_path).exists()
+
+
+def test_a_study_with_one_trial_renders(tmp_path):
+    render(write_study(tmp_path, 1), tmp_path)
+    html = markup((tmp_path / "index.html").read_text())
+    assert "Nothing dominates 1 of 1 trial" in html
+    assert "The study is not finished: 0 running, 11 waiting." in html
+    assert "Every setting was trained with one seed" in html
+
+
+def test_running_trials_without_numbers_render(tmp_path):
+    data = write_study(tmp_path, 2)
+    trials = pd.read_parquet(data / "trials.parquet")
+    bare = {"trial": 2, "state": "running", "defense/name": "laplace", "anchor": False, "limited": False}
+    pd.concat([trials, pd.DataFrame([bare])]).to_parquet(data / "trials.parquet")
+    render(data, tmp_path)
+    assert "Not drawn, for want of an objective: 1 of 3." in (tmp_path / "index.html").read_text()
+
+
+def test_pictures_that_have_nothing_to_show_any_more_are_removed(tmp_path):
+    data = write_study(tmp_path, 2)
+    render(data, tmp_path)
+    (data / "images.npz").unlink()
+    render(data, tmp_path)
+    assert not (tmp_path / "figures" / "reconstructions.png").exists()
+
+
+def test_a_study_below_its_floor_says_so(tmp_path):
+    data = write_study(tmp_path, 3)
+    trials = pd.read_parquet(data / "trials.parquet").assign(feasible=False)
+    trials.to_parquet(data / "trials.parquet")
+    assert "No trial is on the front: of the 3 complete trials none has" in findings(read(data))[0]
+    assert render(data, tmp_path).exists()
+
+
+def test_the_words_name_exactly_the_front(many):
+    data = read(many)
+    numbers = re.search(r"floor: (.*?)\. By", findings(data)[0])
+    assert numbers
+    assert [int(word) for word in re.findall(r"\d+", numbers[1])] == front(data.trials)["trial"].tolist()
+
+
+def test_limited_attacks_on_the_front_are_a_caution(many):
+    data = read(many)
+    members = front(data.trials)
+    limited = members.loc[members["limited"], "trial"].tolist()
+    assert limited
+    assert f"({' and '.join(map(str, limited))}) a deciding attack was still improving" in cautions(data)[0]
+
+
+def test_the_published_protocol_is_marked(tmp_path):
+    html = markup(page(read(write_study(tmp_path / "cem", 1, protocol="cem"))))
+    assert "published protocol: for comparison only" in html
+    assert "published protocol" not in markup(page(read(write_study(tmp_path / "strict", 1, published=[]))))
+
+
+def test_published_figures_stand_apart_only_if_there_are_some(tmp_path):
+    assert "not comparable with this study" in markup(page(read(write_study(tmp_path / "some", 1))))
+    assert "not comparable" not in markup(page(read(write_study(tmp_path / "none", 1, published=[]))))
+
+
+def test_hostile_text_is_shown_as_text(tmp_path):
+    data = read(write_study(tmp_path, 12, hostile=HOSTILE))
+    html = page(data)
+    assert "<script>document.title" not in html
+    assert "<img src=http" not in html
+    assert html.count("</script>") == 3
+    assert "train/recipe = &lt;/script&gt;&lt;script&gt;document.title" in html
+    payload = json.loads(html.split('id="payload">')[1].split("</script>")[0])
+    assert "train/recipe = &lt;/script&gt;" in json.dumps(payload["front-accuracy-mse"], ensure_ascii=False)
+
+
+def test_json_in_a_script_element_cannot_end_it():
+    text = str(script_json({"error": HOSTILE}))
+    assert "<" not in text
+    assert ">" not in text
+    assert json.loads(text) == {"error": HOSTILE}
+
+
+def test_the_page_asks_for_nothing_from_a_network(many):
+    html = markup(page(read(many)))
+    assert "default-src 'none'" in html
+    assert not re.findall(r"(?:src|href)=[\"'](?!#|data:)", html)
+
+
+def test_every_image_has_a_description_and_every_table_a_caption(many):
+    html = markup(page(read(many)))
+    assert html.count("<img ") == html.count(' alt="')
+    assert html.count("<table>") == html.count("<caption>")
+
+
+def test_the_same_data_give_the_same_files(tmp_path):
+    data = write_study(tmp_path, 3)
+    for name in ("first", "second"):
+        render(data, tmp_path / name)
+    for path in (tmp_path / "first").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes(), path
+
+
+def test_formulas_in_csv_are_text_and_numbers_are_untouched():
+    table = pd.DataFrame({"error": ["=1+1", "+1", "-1", "@x", "\t=1", "plain"], "mse": [-1.5, -2, 3, 4, 5, 6]})
+    lines = to_csv(table).decode().splitlines()
+    assert lines == ["error,mse", "'=1+1,-1.5", "'+1,-2.0", "'-1,3.0", "'@x,4.0", "'\t=1,5.0", "plain,6.0"]
+
+
+def test_latex_prints_what_it_would_otherwise_obey():
+    assert escape_latex(r"\input{x}_$") == r"\textbackslash{}input\{x\}\_\$"
+
+
+def test_the_latex_table_has_a_row_for_each_trial_of_the_front(many):
+    data = read(many)
+    members = front(data.trials)
+    body = to_latex(data, members).decode().split(r"\midrule")[1].split(r"\bottomrule")[0]
+    rows = [line.split(" & ") for line in body.strip().splitlines()]
+    assert [int(row[0]) for row in rows] == members["trial"].tolist()
+    assert {len(row) for row in rows} == {7}
+
+
+def test_a_gallery_shows_the_least_the_middle_and_the_greatest_error(many):
+    data = read(many)
+    gallery = galleries(data)[0]
+    scores = data.image_scores
+    errors = scores[scores["trial"].eq(gallery.trial) & scores["job"].eq(gallery.job)].set_index("image")["mse"]
+    assert [shown.mse for shown in gallery.shown] == [*sorted(errors)[:: len(errors) // 2], errors.max()]
+    assert all(errors[shown.image] == shown.mse for shown in gallery.shown)
+    np.testing.assert_array_equal(gallery.shown[0].original, data.images["original/validation"][gallery.shown[0].image])
+
+
+def test_a_gallery_for_each_of_the_front_and_the_anchors(many):
+    data = read(many)
+    shown = on_front(data.trials) | data.trials["anchor"]
+    assert [gallery.trial for gallery in galleries(data)] == data.trials.loc[shown, "trial"].tolist()
+
+
+def test_a_table_without_a_column_is_named(tmp_path):
+    data = write_study(tmp_path, 1)
+    pd.read_parquet(data / "attacks.parquet").drop(columns="verdict").to_parquet(data / "attacks.parquet")
+    with pytest.raises(ValueError, match=r"attacks\.parquet: lacks the columns \['verdict'\]"):
+        read(data)
+
+
+def test_numbers_are_written_by_their_kind():
+    assert [number(0.01, "mse"), number(0.6789, "accuracy"), number(np.float64("nan")), number(True)] == [
+        "0.0100",
+        "0.679",
+        "\u2013",
+        "true",
+    ]
+    assert [duration(seconds) for seconds in (1.25, 59.7, 200, 7500)] == [
+        "1.2 s",
+        "1 min 00 s",
+        "3 min 20 s",
+        "2 h 05 min",
+    ]
+
+
+def test_settings_keep_their_paths():
+    row = {"defense/name": "cem_paper", "defense/cem_paper/lam": 0.03, "defense/laplace/scale": None}
+    assert settings_of(row, list(row)) == "defense/cem_paper/lam = 0.03"
