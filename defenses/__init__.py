@@ -22,9 +22,10 @@ _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def resolve(name: str) -> type[Defense]:
-    """Return the class that a name of the table, an entry point ``invfront.defenses`` or ``package.module:Class`` names.
+    """Return the class that a name stands for, importing it if it is a plug-in's.
 
-    The last two import what they name.
+    Args:
+        name: Of the table, of an entry point in the group ``invfront.defenses``, or ``package.module:Class``.
     """
     if name in DEFENSES:
         return DEFENSES[name]

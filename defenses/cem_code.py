@@ -34,8 +34,8 @@ class CemCode(Defense):
     over the batch's classes of ``sum_j pi_j max(0, log(v_j + gamma) - log(tau sigma^2 + gamma))``. Against the paper:
     no ``-log pi``, no 1/2, one variance for all dimensions, and statistics of a wrong class: the k-th class present
     takes shares and epoch variances of the class of the k-th image when the batch is sorted by label, which is nearly
-    always the lowest label's. The gradient is ten times diluted equation 6. The weight is ``lam * .001 / lr`` until the
-    learning rate is below .00041, then ``lam``.
+    always the lowest label's. The batch enters a cluster's variance with ten times its share of the epoch, at most .99.
+    The weight is ``lam * .001 / lr`` until the learning rate is below .00041, then ``lam``.
 
     The public code's two backward passes are one here, which is the same sum. Clusters are fitted after every epoch on
     noise-free eval-mode features of augmented images; in the first epoch there are none and the penalty is 0.
@@ -98,7 +98,7 @@ class CemCode(Defense):
             assigned = clusters.nearest_own(z, y, self.centroids)
         distance = (z - self.centroids[y, assigned]).square().mean(1, keepdim=True)
         members, sums = clusters.totals(distance, y, assigned, self.weights.shape)
-        donor, present = donors(members.sum(1))
+        donor, present = donors(members.sum(1).long())
         weights, stored = self.weights[donor], self.variances[donor]
         share = BATCH_GAIN * members / (weights * self.per_class).clamp(min=1e-12)
         share = torch.where(share >= 1, BATCH_CAP, share)
@@ -141,7 +141,7 @@ def donors(members: Tensor) -> tuple[Tensor, Tensor]:
     class's entry means nothing.
 
     Args:
-        members: Images of each class in the batch, ``(K,)``; at least one in all.
+        members: Images of each class in the batch, ``(K,)``, int64; at least one in all.
     """
     present = members > 0
     rank = present.cumsum(0) - 1
