@@ -1,0 +1,203 @@
+"""Images, divided by protocol, as uint8 tensors on the device that trains on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness.data import digits, folders
+from harness.data.augment import augment, to_float
+from harness.data.cifar import CIFAR10, CIFAR100
+from harness.data.parts import SHARES, AttackSplit, Original, Part, Protocol, Shares, divide
+from harness.errors import UserError
+
+__all__ = [
+    "DATASETS",
+    "AttackSplit",
+    "Data",
+    "Part",
+    "Source",
+    "augment",
+    "check",
+    "epoch_order",
+    "load",
+    "parts_digests",
+    "to_float",
+]
+
+Colour = tuple[float, float, float]
+"""A number per channel: red, green, blue; images in [0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a data set's images come from, and what its models take for granted."""
+
+    description: str
+    size: int
+    """Height and width in pixels."""
+    resizable: bool = False
+    """Whether ``data/size`` may ask for another size."""
+    mean: Colour
+    """By which the client normalises."""
+    std: Colour
+    flips: bool = True
+    """Whether a mirrored image still belongs to its class."""
+    shares: Shares = SHARES
+    check: Callable[[Path | None, bool], None]
+    """Called with root and download: refuses a root that cannot be read, without decoding anything."""
+    read: Callable[[Path | None, int, bool], Original]
+    """Called with root, size in pixels, download."""
+
+
+DATASETS: dict[str, Source] = {
+    "digits": Source(
+        description="1,797 handwritten digits that ship with scikit-learn; needs no root",
+        size=digits.SIZE,
+        mean=(0.3053, 0.3053, 0.3053),
+        std=(0.3236, 0.3236, 0.3236),
+        flips=False,
+        shares=Shares(validation=200 / 1500, attacker=320 / 1500, attacker_validation=80 / 1500, test=297 / 1797),
+        check=digits.check,
+        read=digits.read,
+    ),
+    "cifar10": Source(
+        description="50,000 + 10,000 photographs of 10 kinds of things; torchvision's folder or parquet files",
+        size=32,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.247, 0.243, 0.261),
+        check=CIFAR10.check,
+        read=CIFAR10.read,
+    ),
+    "cifar100": Source(
+        description="50,000 + 10,000 photographs of 100 kinds of things; torchvision's folder or parquet files",
+        size=32,
+        mean=(0.50708, 0.48655, 0.44092),
+        std=(0.26733, 0.25644, 0.27615),
+        check=CIFAR100.check,
+        read=CIFAR100.read,
+    ),
+    "tinyimagenet": Source(
+        description="Tiny ImageNet, 200 classes, as class folders",
+        size=64,
+        resizable=True,
+        mean=(0.5141, 0.5775, 0.3985),
+        std=(0.2927, 0.2570, 0.1434),
+        check=folders.check,
+        read=folders.read,
+    ),
+    "facescrub": Source(
+        description="FaceScrub, 530 people, as class folders",
+        size=48,
+        resizable=True,
+        mean=(0.5708, 0.5905, 0.4272),
+        std=(0.2058, 0.2275, 0.2098),
+        check=folders.check,
+        read=folders.read,
+    ),
+    "folder": Source(
+        description="your own class folders of images; data/size sets their pixels",
+        size=64,
+        resizable=True,
+        # ImageNet's, as torchvision documents them
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        check=folders.check,
+        read=folders.read,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """A data set on a device, divided by a protocol."""
+
+    name: str
+    num_classes: int
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    """``(3, height, width)``."""
+    mean: Colour
+    std: Colour
+    flips: bool
+    protocol: Protocol
+    parts: dict[str, Part]
+    """``train, validation, attacker, attacker_validation, test`` under ``strict``; ``train, test`` under ``cem``."""
+    attack_splits: tuple[AttackSplit, ...]
+    """The first one gives the objectives."""
+
+    @property
+    def scored(self) -> Part:
+        """The part that accuracy is measured on."""
+        return self.parts["validation" if self.protocol == "strict" else "test"]
+
+
+def check(name: str, root: str | Path | None, *, download: bool = False, size: int | None = None) -> Source:
+    """Return the source of a data set that ``load`` could read, as far as can be told without decoding an image.
+
+    Raises:
+        UserError: the name is unknown, the root does not hold what is expected, or the size cannot be had.
+    """
+    if name not in DATASETS:
+        raise UserError(f"data/name: {name!r} is not a data set; take one of {', '.join(DATASETS)}")
+    source = DATASETS[name]
+    if size is not None and size < 8:
+        raise UserError(f"data/size: {size}: at least 8 pixels are needed")
+    if size not in (None, source.size) and not source.resizable:
+        raise UserError(f"data/size: {size}: images of {name} have {source.size} pixels; leave data/size out")
+    source.check(None if root is None else Path(root), download)
+    return source
+
+
+def load(
+    name: str,
+    root: str | Path | None,
+    *,
+    protocol: Protocol = "strict",
+    device: torch.device,
+    train_images: int | None = None,
+    download: bool = False,
+    size: int | None = None,
+) -> Data:
+    """Read a data set, divide it and put it on a device.
+
+    Args:
+        name: A key of ``DATASETS``.
+        root: The data set's folder; None for ``digits``.
+        protocol: ``strict``, or ``cem`` for comparison with published tables.
+        device: Where the images will live.
+        train_images: Keep the first so many images of the training part, >= 1; all of them if None.
+        download: Whether images that are not there may be fetched; CIFAR only.
+        size: Height and width in pixels, for class folders; the source's own if None.
+
+    Raises:
+        UserError: the data set cannot be read or divided as asked.
+    """
+    source = check(name, root, download=download, size=size)
+    pixels = size or source.size
+    original = source.read(None if root is None else Path(root), pixels, download)
+    division = divide(original, source.shares, protocol=protocol, device=device, train_images=train_images)
+    return Data(
+        name=name,
+        num_classes=len(original.class_names),
+        class_names=original.class_names,
+        image_shape=(3, pixels, pixels),
+        mean=source.mean,
+        std=source.std,
+        flips=source.flips,
+        protocol=protocol,
+        parts=division.parts,
+        attack_splits=division.attack_splits,
+    )
+
+
+def parts_digests(data: Data) -> dict[str, str]:
+    """Return the SHA-256 of the images by part."""
+    return {name: part.digest for name, part in data.parts.items()}
+
+
+def epoch_order(n: int, seed: int) -> Tensor:
+    """Return a permutation of n images, int64, ``(n,)``, on the CPU; the global RNG is neither read nor moved."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,214 @@
+"""Whose images are whose: parts that are stratified, disjoint by construction, and told apart by a digest."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy
+import torch
+from torch import Tensor
+
+from harness.errors import UserError
+
+Protocol = Literal["strict", "cem"]
+
+SPLIT_SEED = 0
+"""The seed of every split: parts are the same for all studies."""
+
+CEM_INFER_SHARE = 0.9
+"""Share of the test images that the published protocol's second attacker fits on: the first 9,000 of CIFAR's 10,000."""
+
+CEM_SELECTION = 1000
+"""Most images that an attack's curve is drawn on under the published protocol."""
+
+
+class Labelled(NamedTuple):
+    """Images in memory, with their labels."""
+
+    x: Tensor
+    """uint8, ``(N, 3, height, width)``."""
+    y: Tensor
+    """int64, ``(N,)``."""
+
+    def take(self, indices: Tensor | slice) -> "Labelled":
+        """Return the images with these indices, in their order."""
+        return Labelled(self.x[indices], self.y[indices])
+
+
+class Original(NamedTuple):
+    """A data set as its publisher divides it."""
+
+    train: Labelled
+    test: Labelled | None
+    """None if there is no official test set."""
+    class_names: tuple[str, ...]
+
+
+class Shares(NamedTuple):
+    """How images are divided: the first three as shares of the training images, in (0, 1); the rest is ``train``."""
+
+    validation: float = 0.04
+    attacker: float = 0.18
+    attacker_validation: float = 0.02
+    test: float = 0.15
+    """Share of all images that is set aside first where there is no official test set."""
+
+
+SHARES = Shares()
+"""Of CIFAR's 50,000 training images 38,000 / 2,000 / 9,000 / 1,000."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Images that are used for one thing only."""
+
+    name: str
+    x: Tensor
+    """uint8, ``(N, 3, height, width)``, on the training device."""
+    y: Tensor
+    """int64, ``(N,)``."""
+    digest: str
+    """SHA-256, hexadecimal, over shape, images and labels in their order."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttackSplit:
+    """What an attacker fits on, is tuned on, and is scored on."""
+
+    part: str
+    """``validation`` under ``strict``; ``train`` or ``infer``, after what is fitted on, under ``cem``."""
+    fit: Part
+    selection: Part
+    """Attacker-validation. Under the published protocol, which holds nothing out, it is the first tenth of ``fit``, at
+    most 1,000 images: it draws the learning curve, and says nothing about images that the attacker has not seen."""
+    scored: Part
+
+
+class Division(NamedTuple):
+    """A data set divided by a protocol."""
+
+    parts: dict[str, Part]
+    attack_splits: tuple[AttackSplit, ...]
+
+
+def digest(images: Labelled) -> str:
+    """Return the SHA-256 over shape, images and labels in their order, as 64 hexadecimal digits."""
+    sha = hashlib.sha256(repr(tuple(images.x.shape)).encode())
+    sha.update(images.x.cpu().contiguous().numpy().data)
+    sha.update(images.y.cpu().contiguous().numpy().astype("<i8").data)
+    return sha.hexdigest()
+
+
+def dealt(y: Tensor, seed: int) -> Tensor:
+    """Return a shuffled order in which every run of images holds each class in its due share.
+
+    The k-th image of a class with n images stands at (k + 1/2) / n of the way, so a run of consecutive images, wherever
+    it starts, misses its share of a class by less than about two images.
+
+    Args:
+        y: Labels, int64, ``(N,)``.
+        seed: Non-negative; Philox's raw stream is the same on every machine and in every version of NumPy.
+
+    Returns:
+        A permutation, int64, ``(N,)``.
+    """
+    labels = y.cpu().numpy()
+    shuffled = numpy.argsort(numpy.random.Philox(key=seed).random_raw(len(labels)), kind="stable")
+    by_class = shuffled[numpy.argsort(labels[shuffled], kind="stable")]
+    counts = numpy.bincount(labels)
+    sorted_labels = labels[by_class]
+    rank = numpy.arange(len(labels)) - (numpy.cumsum(counts) - counts)[sorted_labels]
+    position = (rank + 0.5) / counts[sorted_labels]
+    return torch.from_numpy(by_class[numpy.argsort(position, kind="stable")])
+
+
+def divide(
+    original: Original,
+    shares: Shares,
+    *,
+    protocol: Protocol,
+    device: torch.device,
+    train_images: int | None = None,
+    seed: int = SPLIT_SEED,
+) -> Division:
+    """Divide a data set by a protocol; ``train_images`` keeps the first images of the training part.
+
+    Raises:
+        UserError: there are too few images to divide, or fewer than ``train_images`` to train on.
+    """
+    pool, test = _pool_and_test(original, shares.test, seed)
+    if protocol == "strict":
+        return _strict(pool, test, shares, train_images, device)
+    return _cem(pool, test, train_images, device)
+
+
+def _pool_and_test(original: Original, test_share: float, seed: int) -> tuple[Labelled, Labelled]:
+    """Return the training images in dealt order, and the test images: the official ones in their own order."""
+    order = dealt(original.train.y, seed)
+    if original.test is not None:
+        return original.train.take(order), original.test
+    kept = len(order) - _size(test_share, len(order))
+    return original.train.take(order[:kept]), original.train.take(order[kept:])
+
+
+def _strict(pool: Labelled, test: Labelled, shares: Shares, train_images: int | None, device: torch.device) -> Division:
+    # consecutive runs of the dealt order: disjoint and stratified
+    rest, runs = pool, {}
+    for name in ("attacker_validation", "attacker", "validation"):
+        kept = len(rest.y) - _size(getattr(shares, name), len(pool.y))
+        if kept < 1:
+            raise UserError(f"data/root: {len(pool.y)} training images are too few to divide; at least 4 are needed")
+        rest, runs[name] = rest.take(slice(kept)), rest.take(slice(kept, None))
+    runs["train"], runs["test"] = _first(rest, train_images, "strict"), test
+    names = ("train", "validation", "attacker", "attacker_validation", "test")
+    parts = {name: _part(name, runs[name], device) for name in names}
+    split = AttackSplit(
+        part="validation",
+        fit=parts["attacker"],
+        selection=parts["attacker_validation"],
+        scored=parts["validation"],
+    )
+    return Division(parts, (split,))
+
+
+def _cem(pool: Labelled, test: Labelled, train_images: int | None, device: torch.device) -> Division:
+    train = _first(pool, train_images, "cem")
+    kept = len(test.y) - _size(1 - CEM_INFER_SHARE, len(test.y))
+    if kept < 1:
+        raise UserError(f"data/root: {len(test.y)} test images are too few to divide; at least 2 are needed")
+    infer = test.take(slice(kept))
+    parts = {"train": _part("train", train, device), "test": _part("test", test, device)}
+    by_train = AttackSplit(
+        part="train",
+        fit=parts["train"],
+        selection=_selection("train", train, device),
+        scored=parts["test"],
+    )
+    by_infer = AttackSplit(
+        part="infer",
+        fit=_part("infer_fit", infer, device),
+        selection=_selection("infer", infer, device),
+        scored=_part("infer_scored", test.take(slice(kept, None)), device),
+    )
+    return Division(parts, (by_train, by_infer))
+
+
+def _selection(part: str, fit: Labelled, device: torch.device) -> Part:
+    return _part(f"{part}_selection", fit.take(slice(min(CEM_SELECTION, _size(0.1, len(fit.y))))), device)
+
+
+def _first(images: Labelled, count: int | None, protocol: Protocol) -> Labelled:
+    available = len(images.y)
+    if count is not None and not 1 <= count <= available:
+        raise UserError(
+            f"train/images: {count}: protocol {protocol} has {available} training images; ask for 1 to {available}"
+        )
+    return images.take(slice(count))
+
+
+def _size(share: float, count: int) -> int:
+    return max(1, round(share * count))
+
+
+def _part(name: str, images: Labelled, device: torch.device) -> Part:
+    return Part(name=name, x=images.x.to(device), y=images.y.to(device), digest=digest(images))
