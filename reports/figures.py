@@ -11,7 +11,7 @@ from reports.points import AXES, Look, Pair
 KINDS = {"front": ("", 14, 1.0), "dominated": ("-open", 9, 0.9), "infeasible": ("x-thin", 8, 0.9)}
 """Suffix of the defense's symbol, or a symbol of its own; size, px; opacity. Other states are drawn as a thin cross."""
 
-NOTE = {"showarrow": False, "font": {"size": 11}}
+NOTE: dict[str, object] = {"showarrow": False, "font": {"size": 11}}
 
 QUIET = "#7A828C"
 """A grey that is legible on white and on black."""
@@ -27,8 +27,8 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:
     for name, look in looks.items():
         rows = pair.points[pair.points["defense"].eq(name)]
         _draw_defense(figure, rows, name, look)
-    _draw_marks(figure, pair.points)
-    return figure
+    _draw_rings(figure, pair.points)
+    return figure.update_layout(annotations=[*_level_notes(pair), *_trial_notes(pair.points)])
 
 
 def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list[tuple[float, float]]]) -> go.Figure:
@@ -119,37 +119,50 @@ def _markers(rows: pd.DataFrame, symbol: str, colour: str, size: int, **options:
     )
 
 
-def _draw_marks(figure: go.Figure, points: pd.DataFrame) -> None:
-    """Ring the undefended anchors, number the front, and put an arrow under what a longer attack could still lower."""
+def _draw_rings(figure: go.Figure, points: pd.DataFrame) -> None:
     anchors = points[points["undefended_anchor"]]
     ring = {"symbol": "circle-open", "size": 24, "color": QUIET, "line": {"width": 1.5}}
     if len(anchors):
         x, y = anchors["x"].tolist(), anchors["y"].tolist()
-        figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=ring, name="undefended anchor", hoverinfo="skip"))
-    for row in points.itertuples():
-        if row.label:
-            figure.add_annotation(x=row.x, y=row.y, text=row.label, xshift=13, yshift=11, **NOTE)
-        if row.limited:
-            figure.add_annotation(x=row.x, y=row.y, text="↓", yshift=-15, **NOTE)
+        trace = go.Scatter(x=x, y=y, mode="markers", marker=ring, name="undefended anchor", hoverinfo="skip")
+        figure.add_trace(trace)
 
 
 def _draw_levels(figure: go.Figure, pair: Pair) -> None:
     line = {"color": QUIET, "width": 1, "dash": "dot"}
     for level in pair.levels:
-        along_x = level.objective == pair.x
-        place = {"xref": "x" if along_x else "paper", "yref": "paper" if along_x else "y"}
         if level.inside:
-            (figure.add_vline if along_x else figure.add_hline)(level.value, line=line)
-            anchors = {"xanchor": "left", "yanchor": "bottom"}
+            (figure.add_vline if level.objective == pair.x else figure.add_hline)(level.value, line=line)
+
+
+def _trial_notes(points: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the numbers of the front's trials, and an arrow under what a longer attack could still lower."""
+    numbers = [
+        {"x": row.x, "y": row.y, "text": row.label, "xshift": 13, "yshift": 11, **NOTE}
+        for row in points[points["label"].ne("")].itertuples()
+    ]
+    arrows = [
+        {"x": row.x, "y": row.y, "text": "↓", "yshift": -15, **NOTE} for row in points[points["limited"]].itertuples()
+    ]
+    return numbers + arrows
+
+
+def _level_notes(pair: Pair) -> list[dict[str, object]]:
+    notes = []
+    for level in pair.levels:
+        along_x = level.objective == pair.x
+        if level.inside:
             x, y = (level.value, 0.01) if along_x else (0.01, level.value)
-            figure.add_annotation(x=x, y=y, text=level.text, **anchors, **place, **NOTE)
+            place = {"x": x, "y": y, "xref": "x" if along_x else "paper", "yref": "paper" if along_x else "y"}
+            notes.append({"text": level.text, "xanchor": "left", "yanchor": "bottom", **place, **NOTE})
         else:
-            corner = {"x": 0.995, "xanchor": "right", "y": 0.01, "yanchor": "bottom"}
-            corner |= {} if along_x else {"y": 0.995, "yanchor": "top"}
             # where both objectives are about privacy, the trials fill the other diagonal
-            corner |= {} if along_x or pair.x == "accuracy" else {"x": 0.01, "xanchor": "left"}
+            left = not along_x and pair.x != "accuracy"
+            across = {"x": 0.01, "xanchor": "left"} if left else {"x": 0.995, "xanchor": "right"}
+            up = {"y": 0.01, "yanchor": "bottom"} if along_x else {"y": 0.995, "yanchor": "top"}
             text = f"{level.text}, off the chart"
-            figure.add_annotation(text=text, xref="paper", yref="paper", **corner, **NOTE)
+            notes.append({"text": text, "xref": "paper", "yref": "paper", **across, **up, **NOTE})
+    return notes
 
 
 def _line(vertices: list[tuple[float, float]], name: str, colour: str, **options: object) -> go.Scatter:

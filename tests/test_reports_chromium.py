@@ -2,7 +2,8 @@
 
 import pytest
 
-from reports.page import render
+from reports.page import page
+from reports.tables import read
 from tests import chromium
 from tests.synthetic_study import write_study
 
@@ -18,8 +19,15 @@ def tab(tmp_path_factory):
     executable = chromium.find()
     if executable is None:
         pytest.skip("no Chromium: `apt-get install chromium` to have the page opened")
-    with chromium.browse(executable, tmp_path_factory.mktemp("profile")) as page:
-        yield page
+    with chromium.browse(executable, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+def written(folder, count, hostile=""):
+    """Write the page of a synthetic study and return its path."""
+    path = folder / "index.html"
+    path.write_text(page(read(write_study(folder, count, hostile=hostile))))
+    return path
 
 
 def complaints(tab):
@@ -36,7 +44,7 @@ def foreign(tab):
 
 @pytest.mark.parametrize("count", [0, 1, 24])
 def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(tab, tmp_path, count):
-    tab.open(render(write_study(tmp_path, count), tmp_path / "out"))
+    tab.open(written(tmp_path, count))
     drawn = {0: 0, 1: 1, 24: 22}[count]  # one of 24 failed and one is partial
     assert tab.evaluate(POINTS) >= drawn
     assert bool(tab.evaluate(POINTS)) == bool(drawn)
@@ -45,15 +53,15 @@ def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(t
 
 
 def test_hostile_text_does_nothing(tab, tmp_path):
-    tab.open(render(write_study(tmp_path, 12, hostile=HOSTILE), tmp_path / "out"))
+    tab.open(written(tmp_path, 12, HOSTILE))
     assert tab.evaluate("document.title").endswith("· invfront")
     assert tab.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
 def test_the_page_fits_a_narrow_screen(tab, tmp_path):
-    page = render(write_study(tmp_path, 8), tmp_path / "out")
+    path = written(tmp_path, 8)
     tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
-    tab.open(page)
+    tab.open(path)
     assert tab.evaluate(WIDTH) <= 0
     tab.send("Emulation.clearDeviceMetricsOverride")
