@@ -1,0 +1,103 @@
+"""The command line: what a user asks for, and the exit code and the one line with which work ends."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from harness import __version__
+from harness.commands import catalogue, mending, reading, running
+from harness.errors import Interrupted, UserError
+
+DONE, MEND, INTERRUPTED = 0, 2, 130
+
+app = typer.Typer(
+    name="invfront",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (
+    running.run,
+    running.resume,
+    reading.status,
+    reading.report,
+    catalogue.defenses,
+    catalogue.attacks,
+    mending.doctor,
+):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"invfront {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def invfront(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find the privacy-utility front of defenses against model inversion in split inference.
+
+    \b
+    Examples:
+      invfront run quickstart
+      invfront run my-study.yaml --set search/seed=1 --trials 40 --out runs
+      invfront status runs/quickstart
+
+    \b
+    Exit codes: 0 done; 2 something for you to mend (one line says where, what and the way out);
+    3 the study finished and no trial succeeded; 130 interrupted, can be resumed; 1 a defect of invfront.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a defect of ours is raised.
+
+    Args:
+        arguments: The command line without the program's name; null for this process's own.
+    """
+    try:
+        code = app(
+            args=list(arguments if arguments is not None else sys.argv[1:]) or ["--help"],
+            prog_name="invfront",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+        return int(code or DONE)
+    except TyperException as error:
+        return _end(f"{error.format_message()} See `invfront --help`.", MEND)
+    except UserError as error:
+        return _end(str(error), MEND)
+    except Interrupted as error:
+        return _end(str(error), INTERRUPTED)
+    except KeyboardInterrupt:
+        return _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()
+        return DONE
+
+
+def _end(message: str, code: int) -> int:
+    """Print one line that holds no password, and return the exit code."""
+    line = re.sub(r"(?<=://)[^/@\s]+@", "", " ".join(message.split()))
+    print(f"invfront: {line}", file=sys.stderr, flush=True)
+    return code
+
+
+def _drop_output() -> None:
+    """Let nothing more be written to a reader that has gone, not even by the interpreter as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A running study as plain lines, one for each event that matters."""
+
+import contextlib
+from pathlib import Path
+from typing import TextIO
+
+from harness.display.story import Story
+from harness.display.words import describe, duration, failure, scores
+from harness.record import Asked, Record
+from harness.resume import Reconciled
+from harness.study import Study
+from harness.train import Progress
+
+
+class Lines:
+    """A watcher that prints; a reader that has gone does not stop the study."""
+
+    def __init__(self, output: TextIO, story: Story) -> None:
+        self._output, self._story = output, story
+
+    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+        """Say what is about to run, and what was there."""
+        self._story.opened(study, root)
+        self._print(f"study {study.name} in {root}: {study.search.trials} trials; {earlier(found)}")
+
+    def started(self, asked: Asked) -> None:
+        """Say what a trial was asked."""
+        self._story.started(asked)
+        self._print(f"trial {asked.number} started: {describe(asked)}")
+
+    def progress(self, number: int, progress: Progress) -> None:
+        """Epochs are no lines."""
+
+    def finished(self, record: Record) -> None:
+        """Say how a trial ended."""
+        seconds = self._story.ended(record)
+        found = self._story.finished[record.number]
+        parts = [record.state, scores(found), failure(record.error) if record.error else "", duration(seconds)]
+        done = f"{len(self._story.finished)}/{self._story.budget} done, time left {duration(self._story.left())}"
+        self._print(f"trial {record.number} finished: {', '.join(filter(None, parts))}; {done}")
+
+    def _print(self, line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(line, file=self._output, flush=True)
+
+
+def earlier(found: Reconciled) -> str:
+    """Return what a resume found."""
+    counts = {"finished": found.finished, "handed out again": found.again, "drawn but not started": found.unstarted}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing done yet"

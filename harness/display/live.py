@@ -1,0 +1,160 @@
+"""A running study as a live picture on a terminal."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.display.lines import earlier
+from harness.display.story import Running, Story
+from harness.display.words import describe, duration, failure
+from harness.ledger import TrialFiles
+from harness.record import Asked, Record
+from harness.resume import Reconciled
+from harness.study import Study
+from harness.train import Progress
+from harness.worst import current
+
+MOST_RUNNING, MOST_FINISHED = 8, 5
+"""Rows shown of the trials that run, and of those that finished last."""
+
+COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "pruned": "dim"}
+
+
+class Picture:
+    """A watcher that draws; its last picture stays on the terminal."""
+
+    def __init__(self, console: Console, story: Story) -> None:
+        self._story, self._note = story, "starting"
+        self._lock = threading.Lock()
+        self._live = Live(console=console, get_renderable=self.draw, refresh_per_second=4)
+
+    def __enter__(self) -> "Picture":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+        """Show the budget, and what was there."""
+        with self._lock:
+            self._story.opened(study, root)
+            self._note = earlier(found)
+
+    def started(self, asked: Asked) -> None:
+        """Show a trial as running."""
+        with self._lock:
+            self._story.started(asked)
+
+    def progress(self, number: int, progress: Progress) -> None:
+        """Show how far a trial is."""
+        with self._lock:
+            self._story.progress(number, progress)
+
+    def finished(self, record: Record) -> None:
+        """Show a trial as finished."""
+        with self._lock:
+            self._story.ended(record)
+
+    def draw(self) -> RenderableType:
+        """Return the picture of this moment."""
+        with self._lock:
+            return Group(*_parts(self._story, self._note))
+
+
+def _parts(story: Story, note: str) -> Iterator[RenderableType]:
+    yield _head(story)
+    if not story.finished and not story.running:
+        yield Text(note, style="dim")
+    if story.running:
+        yield _running(story)
+    if story.finished:
+        yield _finished(list(story.finished.values())[-MOST_FINISHED:])
+        yield _best(story)
+
+
+def _head(story: Story) -> RenderableType:
+    left = story.left()
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, max_width=24, overflow="ellipsis", style="bold")
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+    grid.add_row(
+        story.name or "invfront",
+        ProgressBar(total=max(story.budget, 1), completed=len(story.finished), width=20),
+        f"{len(story.finished)}/{story.budget}",
+        f"{duration(story.elapsed())} elapsed, {'' if left is None else 'about '}{duration(left)} left",
+    )
+    return grid
+
+
+def _running(story: Story) -> RenderableType:
+    grid = _grid("right", "left", "left", "right")
+    grid.columns[1].max_width = 34
+    for number, running in list(story.running.items())[:MOST_RUNNING]:
+        grid.add_row(str(number), describe(running.asked), _stage(running), duration(story.elapsed(running)))
+    if len(story.running) > MOST_RUNNING:
+        grid.add_row("", f"and {len(story.running) - MOST_RUNNING} more", "", "")
+    return grid
+
+
+def _stage(running: Running) -> RenderableType:
+    """Return the epoch as a small bar, or the names of the attacks under way."""
+    progress = running.jobs.get("train")
+    if progress is None:
+        return Text(", ".join(running.jobs) or "starting", style="cyan")
+    grid = Table.grid(padding=(0, 1))
+    accuracy = "" if progress.accuracy is None else f"accuracy {progress.accuracy:.2f}"
+    bar = ProgressBar(total=progress.total, completed=progress.done, width=10)
+    grid.add_row(bar, f"epoch {progress.done}/{progress.total}", accuracy)
+    return grid
+
+
+def _finished(last: list[TrialFiles]) -> RenderableType:
+    grid = _grid("right", "left", "left", "left")
+    grid.columns[3].max_width = 34
+    for files in last:
+        if files.record is None:
+            continue
+        state = files.record.state
+        grid.add_row(str(files.number), Text(state, style=COLOURS[state]), _outcome(files), describe(files.asked))
+    return grid
+
+
+def _outcome(files: TrialFiles) -> str:
+    found, record = current(files), files.record
+    if found is not None:
+        return f"acc {found.accuracy:.3f} mse {found.mse:.4f} ssim {found.ssim:.3f}"
+    return failure(record.error) if record and record.error else ""
+
+
+def _best(story: Story) -> RenderableType:
+    found = {number: current(story.finished[number]) for number in story.front}
+    known = {number: objectives for number, objectives in found.items() if objectives}
+    parts = [f"front {len(story.front)}"]
+    if known:
+        accurate = max(known, key=lambda number: known[number].accuracy)
+        private = min(known, key=lambda number: known[number].ssim)
+        parts.append(f"best accuracy {known[accurate].accuracy:.3f} (trial {accurate})")
+        parts.append(f"lowest ssim {known[private].ssim:.3f} (trial {private})")
+    text = Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
+    if story.failures():
+        text.append(f" · {story.failures()} failed or partial", style="red")
+    return text
+
+
+def _grid(*justify: str) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    for side in justify:
+        grid.add_column(no_wrap=True, overflow="ellipsis", justify="right" if side == "right" else "left")
+    return grid

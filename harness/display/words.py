@@ -1,0 +1,41 @@
+"""Trials, scores and times as a display and a summary spell them."""
+
+from harness.ledger import TrialFiles
+from harness.record import Asked, Failure
+from harness.worst import current
+
+
+def describe(asked: Asked) -> str:
+    """Return a trial's defense, term and channel noise with their settings, ``cem_paper lam=0.03, sigma=0.1``."""
+    settings = asked.settings
+    owners = [str(settings[f"{kind}/name"]) for kind in ("defense", "term") if f"{kind}/name" in settings]
+    own = [f"{path.rsplit('/', 1)[1]}={_short(value)}" for path, value in settings.items() if path.count("/") == 2]
+    noise = [f"sigma={_short(settings['model/sigma'])}"] if "model/sigma" in settings else []
+    return f"{' + '.join(owners)} {', '.join([*own, *noise])}".strip()
+
+
+def scores(files: TrialFiles) -> str:
+    """Return a trial's objectives and the attack that decides its mse; its accuracy alone if there is no more."""
+    found, record = current(files), files.record
+    if found is not None:
+        return f"accuracy {found.accuracy:.3f}, mse {found.mse:.4f}, ssim {found.ssim:.3f} ({found.mse_attack})"
+    known = record is not None and record.measured.accuracy is not None
+    return f"accuracy {record.measured.accuracy:.3f}" if known and record else ""
+
+
+def failure(error: Failure) -> str:
+    """Return an error in one line."""
+    return f"{error.stage}: {error.type}: {' '.join(error.message.split())}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return ``m:ss`` or ``h:mm:ss``; ``unknown`` for null."""
+    if seconds is None:
+        return "unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
