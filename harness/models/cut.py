@@ -1,0 +1,73 @@
+"""Cuts an architecture into a client and a server with a bottleneck between them.
+
+References:
+    Xia et al., "Theoretical Insights in Model Inversion Robustness and Conditional Entropy Maximization for
+    Collaborative Inference Systems", 2025.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from harness.models.architecture import Architecture, Normalize
+from harness.models.bottleneck import Bottleneck, narrowing, widening
+from harness.models.lca import LCA
+
+
+class ClientServer(NamedTuple):
+    """The two halves of a split network."""
+
+    client: nn.Sequential
+    """Maps images in [0, 1], ``(B, 3, height, width)``, to the activation, ``(B, C, H, W)`` in (0, 1)."""
+    server: nn.Sequential
+    """Maps an activation to logits, ``(B, num_classes)``; its last layer is the classifier."""
+
+
+def divide(
+    architecture: Architecture,
+    normalize: Normalize,
+    image_shape: tuple[int, int, int],
+    cut: int,
+    bottleneck: Bottleneck | None,
+    sca: bool,
+) -> ClientServer:
+    """Return the halves; the client ends in a sigmoid and is initialised Xavier-uniform with zero biases."""
+    client: list[nn.Module] = [normalize, *architecture.entries[:cut]]
+    server: list[nn.Module] = [*architecture.entries[cut:], architecture.classifier]
+    channels, height, width = activation_shape(nn.Sequential(*client), image_shape)
+    if bottleneck is not None:
+        stride = bottleneck.stride
+        if height % stride or width % stride:
+            raise ValueError(f"model/bottleneck: S{stride} must divide the {height}x{width} activation at cut {cut}")
+        client += narrowing(bottleneck, channels)
+        server = [*widening(bottleneck, channels), *server]
+        if sca:
+            client.append(LCA((bottleneck.channels, height // stride, width // stride)))
+    halves = ClientServer(nn.Sequential(*client, nn.Sigmoid()), nn.Sequential(*server))
+    _initialise(halves.client)
+    return halves
+
+
+def activation_shape(client: nn.Module, image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return ``(C, H, W)`` of the client's activation, by one image in eval mode; leave its state as it was."""
+    training = {module: module.training for module in client.modules()}
+    parameter = next(client.parameters())
+    client.eval()
+    try:
+        with torch.no_grad():
+            z = client(torch.zeros(1, *image_shape, dtype=parameter.dtype, device=parameter.device))
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+    _, channels, height, width = z.shape
+    return channels, height, width
+
+
+def _initialise(client: nn.Module) -> None:
+    for module in client.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
