@@ -21,6 +21,9 @@ from harness.data.augment import moved
 from harness.data.parts import SHARES, Labelled, Original, dealt, digest, divide
 from harness.errors import UserError
 
+# torchvision's decoder warns of its successor once an image
+pytestmark = pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
+
 CPU = torch.device("cpu")
 STRICT = ("train", "validation", "attacker", "attacker_validation", "test")
 

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from harness.data.decode import FORMATS, decode_all, open_rgb
+from harness.data.decode import decode_all
 from harness.data.parts import SPLIT_SEED, Labelled, Original, dealt
 from harness.errors import UserError
+
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
+"""Image formats by the file name's ending, in lower case; no other decoder is ever tried."""
 
 EXPECTED = f"train/<class>/* with an optional test/<class>/* or val/<class>/*, or <class>/*, of {', '.join(FORMATS)}"
 
@@ -86,11 +90,11 @@ def _decoded(files: Files, names: tuple[str, ...], size: int) -> Labelled:
 
 
 def _square(path: Path, size: int) -> Tensor:
-    """Return an image as uint8 ``(3, size, size)``: upright, scaled to cover the square, and its centre cut out."""
-
-    def arrange(image: Image.Image) -> Image.Image:
-        # a palette's indices must not be interpolated
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        return ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
-
-    return open_rgb(path, str(path), arrange)
+    """Return an image as uint8 ``(3, size, size)``: upright, RGB, scaled to cover the square, and its centre."""
+    try:
+        with Image.open(path, formats=tuple(FORMATS.values())) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"data/root: {path} cannot be read as an image; mend or remove it") from error
+    square = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(numpy.array(square)).permute(2, 0, 1)
