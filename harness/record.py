@@ -159,6 +159,8 @@ class Measured(Value):
     """Part that accuracy and scores were measured on."""
     digests: dict[str, str]
     """SHA-256 of the images by part."""
+    images: dict[str, int] = {}
+    """Number of images by part."""
     floors: dict[str, Guess]
     """``mean_image``, ``class_mean``, ``mean_colour``, ``nearest``."""
     objectives: Objectives | None
@@ -196,6 +198,8 @@ class Trained(Value):
     accuracy: FiniteFloat
     floors: dict[str, Guess]
     digests: dict[str, str]
+    images: dict[str, int] = {}
+    """Number of images by part."""
     curve: tuple[CurvePoint, ...]
     notes: tuple[str, ...]
     circumstances: Circumstances

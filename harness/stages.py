@@ -41,6 +41,7 @@ def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Traine
         accuracy=accuracy(target, data.scored),
         floors=floors(target, data, data.attack_splits[0], asked.seed),
         digests=parts_digests(data),
+        images={name: len(part.y) for name, part in data.parts.items()},
         curve=training.curve,
         notes=training.notes,
         circumstances=meter.read(),

@@ -103,6 +103,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
             accuracy=trained.accuracy,
             part=asked.attacks[0].part,
             digests=trained.digests,
+            images=trained.images,
             floors=trained.floors,
             objectives=None if partial else worst_case(trained.accuracy, trained.floors, attacks),
             feasible=asked.floor is None or trained.accuracy >= asked.floor,
