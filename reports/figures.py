@@ -154,7 +154,8 @@ def _level_notes(pair: Pair) -> list[dict[str, object]]:
         if level.inside:
             x, y = (level.value, 0.01) if along_x else (0.01, level.value)
             place = {"x": x, "y": y, "xref": "x" if along_x else "paper", "yref": "paper" if along_x else "y"}
-            notes.append({"text": level.text, "xanchor": "left", "yanchor": "bottom", **place, **NOTE})
+            side = "right" if along_x and pair.in_right_half(level.value) else "left"
+            notes.append({"text": level.text, "xanchor": side, "yanchor": "bottom", **place, **NOTE})
         else:
             # where both objectives are about privacy, the trials fill the other diagonal
             left = not along_x and pair.x != "accuracy"

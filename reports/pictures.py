@@ -133,17 +133,20 @@ def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
 def _draw_levels(axes: Axes, pair: Pair) -> None:
     line: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
     text: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
+    sides: Options
     for level in pair.levels:
         along_x = level.objective == pair.x
         if not level.inside:
             left = not along_x and pair.x != "accuracy"
             place, shift = (0 if left else 1, 0 if along_x else 1), (4 if left else -4, 4 if along_x else -4)
-            sides: Options = {"ha": "left" if left else "right", "va": "bottom" if along_x else "top"}
+            sides = {"ha": "left" if left else "right", "va": "bottom" if along_x else "top"}
             words = f"{level.text}, off the chart"
             axes.annotate(words, place, shift, xycoords="axes fraction", **sides, **text)
         elif along_x:
             axes.axvline(level.value, **line)
-            axes.annotate(level.text, (level.value, 0.01), (3, 0), xycoords=("data", "axes fraction"), **text)
+            right = pair.in_right_half(level.value)
+            sides = {"ha": "right" if right else "left", "xycoords": ("data", "axes fraction")}
+            axes.annotate(level.text, (level.value, 0.01), (-3 if right else 3, 0), **sides, **text)
         else:
             axes.axhline(level.value, **line)
             axes.annotate(level.text, (0.01, level.value), (0, 3), xycoords=("axes fraction", "data"), **text)

@@ -65,6 +65,11 @@ class Pair(NamedTuple):
     undrawn: int
     """Trials without both numbers."""
 
+    def in_right_half(self, x: float) -> bool:
+        """Return whether there is more room to the left of x than to its right."""
+        left, right = self.ranges[0]
+        return abs(x - left) > abs(right - x)
+
 
 def looks(trials: pd.DataFrame) -> dict[str, Look]:
     """Return how each defense is drawn, in order of first appearance; the undefended is grey."""

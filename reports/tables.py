@@ -198,11 +198,13 @@ def _read_study(path: Path) -> Study:
 def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
-    table = pd.read_parquet(path)
+    table: pd.DataFrame = pd.read_parquet(path)
     missing = sorted(columns.keys() - set(table.columns))
     if missing:
         raise ValueError(f"{path}: lacks the columns {missing}; write it again with `invfront report`")
-    return table
+    numbers = [column for column, meaning in columns.items() if meaning.startswith("float")]
+    # a column without a single number comes back as objects
+    return table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in numbers})
 
 
 def _read_images(path: Path) -> dict[str, NDArray[np.uint8]]:

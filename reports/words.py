@@ -110,8 +110,8 @@ def _bargain(data: StudyData, members: pd.DataFrame) -> list[str]:
 
 
 def _seeds(trials: pd.DataFrame) -> str:
-    done = trials[eligible(trials)]
-    groups = [group for _, group in done.groupby(settings(done), dropna=False) if len(group) > 1] if len(done) else []
+    done, paths = trials[eligible(trials)], settings(trials)
+    groups = [group for _, group in done.groupby(paths, dropna=False) if len(group) > 1] if paths else []
     if not groups:
         return (
             "Every setting was trained with one seed: how far these numbers would move with another seed is unknown, "

@@ -75,6 +75,15 @@ def test_running_trials_without_numbers_render(tmp_path):
     assert "Not drawn, for want of an objective: 1 of 3." in page(read(data))
 
 
+def test_a_partial_anchor_without_privacy_objectives_renders(tmp_path):
+    data = write_study(tmp_path, 1)
+    bare = {"state": "partial", "mse": None, "ssim": None, "mse_attack": None, "ssim_attack": None}
+    pd.read_parquet(data / "trials.parquet").assign(**bare).to_parquet(data / "trials.parquet")
+    html = markup(page(read(data)))
+    assert "partial, undefended anchor" in html
+    assert "No trial is complete yet" in html
+
+
 def test_pictures_that_have_nothing_to_show_any_more_are_removed(tmp_path):
     data = write_study(tmp_path, 1)
     render(data, tmp_path)
