@@ -1,0 +1,199 @@
+"""The ledger as tidy tables, and the folder of them that a report is made from."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas
+
+from harness.columns import column, kind_of, table
+from harness.costs import train_seconds
+from harness.description import describe
+from harness.kept_images import image_scores, images_npz, standard_errors
+from harness.ledger import Ledger, TrialFiles
+from harness.record import AttackRecord, Failure, Scalar
+from harness.search import DIRECTIONS
+from harness.status import state_of
+from harness.storage import write_whole
+from harness.study import Study
+from harness.worst import current
+from reports.curves import shown_trials
+from reports.front import on_front
+
+TRIAL = {"trial": int, "state": str}
+OUTCOME = {
+    "accuracy": float,
+    "mse": float,
+    "ssim": float,
+    "mse_attack": str,
+    "ssim_attack": str,
+    "part": str,
+    "feasible": bool,
+    "on_front": bool,
+    "seconds": float,
+    "error": str,
+    "anchor": bool,
+    "limited": bool,
+    "train_seconds": float,
+}
+ATTACK = {
+    "trial": int,
+    "attack": str,
+    "budget": str,
+    "seed": int,
+    "part": str,
+    "verdict": str,
+    "mse": float,
+    "psnr": float,
+    "ssim": float,
+    "images": int,
+    "seconds": float,
+    "job": str,
+    "error": str,
+    "mse_se": float,
+    "ssim_se": float,
+}
+FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
+POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
+
+
+def write_tables(study: Study, ledger: Ledger) -> Path:
+    """Write ``STUDY/report/data/`` as `reports.tables` documents it, from the directory alone; return it.
+
+    Reconstructions are copied for the trials that a report shows: the front's and the anchors.
+    """
+    trials, data = list(ledger.trials()), ledger.root / "report" / "data"
+    rows = _trials(trials)
+    numbers = set(shown_trials(rows)["trial"])
+    shown = [files for files in trials if files.number in numbers]
+    for name, content in (
+        ("trials", rows),
+        ("attacks", _attacks(trials)),
+        ("floors", _floors(trials)),
+        ("curves", _curves(trials)),
+        ("image_scores", image_scores(shown)),
+    ):
+        write_whole(data / f"{name}.parquet", _parquet(content))
+    write_whole(data / "images.npz", images_npz(shown))
+    write_whole(data / "study.json", describe(study, ledger, trials))
+    return data
+
+
+def trials_table(ledger: Ledger) -> pandas.DataFrame:
+    """Return one row per trial that was asked.
+
+    Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
+    ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``. The objectives
+    are those over all attacks on storage; NaN or null where there is none.
+    """
+    return _trials(list(ledger.trials()))
+
+
+def attacks_table(ledger: Ledger) -> pandas.DataFrame:
+    """Return one row per attack job of a finished trial.
+
+    Columns: ``trial, attack, budget, seed, part, verdict, mse, psnr, ssim, images, seconds``, then ``job, error`` and
+    the standard errors of the means over images, ``mse_se, ssim_se``; NaN where the per-image scores are not there.
+    """
+    return _attacks(list(ledger.trials()))
+
+
+def _trials(trials: list[TrialFiles]) -> pandas.DataFrame:
+    outcomes = table((_outcome(files) for files in trials), TRIAL | OUTCOME)
+    found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
+    return found.assign(on_front=on_front(found))
+
+
+def _settings(trials: list[TrialFiles]) -> pandas.DataFrame:
+    """Return a column for every setting of any trial, in the order they were first met, the defense's name in front."""
+    paths = dict.fromkeys(("defense/name", *(path for files in trials for path in files.asked.settings)))
+    values = {path: [files.asked.settings.get(path) for files in trials] for path in paths}
+    columns = {
+        path: [_as_text(value) for value in found] if kind_of(found) is str else found for path, found in values.items()
+    }
+    return pandas.DataFrame({path: column(found, kind_of(found)) for path, found in columns.items()})
+
+
+def _as_text(value: Scalar) -> str | None:
+    return None if value is None else str(value)
+
+
+def _outcome(files: TrialFiles) -> dict[str, Scalar]:
+    row: dict[str, Scalar] = {
+        "trial": files.number,
+        "state": state_of(files),
+        "part": files.asked.attacks[0].part,
+        "on_front": False,
+        "anchor": files.asked.anchor,
+        "limited": False,
+    }
+    record, objectives = files.record, current(files)
+    if record is not None:
+        training = train_seconds(files)
+        row |= {
+            "accuracy": record.measured.accuracy,
+            "feasible": record.measured.feasible,
+            "seconds": training + sum(attack.circumstances.seconds for attack in files.attacks),
+            "train_seconds": training,
+            "error": _error(record.error),
+        }
+    if objectives is not None:
+        row |= {name: getattr(objectives, name) for name in (*DIRECTIONS, "mse_attack", "ssim_attack")}
+        limited = {attack.job.name for attack in files.attacks if attack.measured.verdict == "limited"}
+        row["limited"] = bool(limited & {objectives.mse_attack, objectives.ssim_attack})
+    return row
+
+
+def _attacks(trials: list[TrialFiles]) -> pandas.DataFrame:
+    return table((_attack(files, attack) for files, attack in _finished_attacks(trials)), ATTACK)
+
+
+def _finished_attacks(trials: list[TrialFiles]) -> Iterable[tuple[TrialFiles, AttackRecord]]:
+    return ((files, attack) for files in trials if files.record for attack in files.attacks)
+
+
+def _attack(files: TrialFiles, attack: AttackRecord) -> dict[str, Scalar]:
+    measured = attack.measured
+    return {
+        "trial": attack.trial,
+        **attack.job.model_dump(),
+        "job": attack.job.name,
+        "verdict": measured.verdict,
+        **(measured.scores.model_dump() if measured.scores else {}),
+        "images": measured.images,
+        "seconds": attack.circumstances.seconds,
+        "error": _error(attack.error),
+        **standard_errors(files, attack),
+    }
+
+
+def _floors(trials: list[TrialFiles]) -> pandas.DataFrame:
+    rows = (
+        {"trial": files.number, "guess": name, "part": files.record.measured.part, **guess.scores.model_dump()}
+        for files in trials
+        if files.record
+        for name, guess in files.record.measured.floors.items()
+    )
+    return table(rows, FLOOR)
+
+
+def _curves(trials: list[TrialFiles]) -> pandas.DataFrame:
+    training = ((files.number, "train", files.record.measured.curve) for files in trials if files.record)
+    attacks = ((files.number, attack.job.name, attack.measured.curve) for files, attack in _finished_attacks(trials))
+    rows = (
+        {"trial": number, "job": job, "step": point.step, "name": point.name, "value": point.value}
+        for curves in (training, attacks)
+        for number, job, curve in curves
+        for point in curve
+    )
+    return table(rows, POINT)
+
+
+def _error(failure: Failure | None) -> str | None:
+    return f"{failure.type}: {failure.message}" if failure else None
+
+
+def _parquet(content: pandas.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    content.to_parquet(buffer, index=False)
+    return buffer.getvalue()
