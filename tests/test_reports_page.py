@@ -222,3 +222,11 @@ def test_numbers_are_written_by_their_kind():
 def test_settings_keep_their_paths():
     row = {"defense/name": "cem_paper", "defense/cem_paper/lam": 0.03, "defense/laplace/scale": None}
     assert settings_of(row, list(row)) == "defense/cem_paper/lam = 0.03"
+
+
+def test_columns_of_nullable_types_give_the_same_page(tmp_path):
+    data = write_study(tmp_path, 12)
+    before = page(read(data))
+    for path in data.glob("*.parquet"):
+        pd.read_parquet(path).convert_dtypes().to_parquet(path)
+    assert page(read(data)) == before
