@@ -66,12 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; null for this process's own.
     """
+    asked = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(
-            args=list(arguments if arguments is not None else sys.argv[1:]) or ["--help"],
-            prog_name="invfront",
-            standalone_mode=False,
-        )
+        code = app(args=asked or ["--help"], prog_name="invfront", standalone_mode=False)
         sys.stdout.flush()
         return int(code or DONE)
     except TyperException as error:

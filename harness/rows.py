@@ -49,7 +49,7 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
-        _keep_aside(path)
+        keep_aside(path)
         rows = _load(name, f"sqlite:///{path}")
     return _extended(rows, ledger, space)
 
@@ -112,7 +112,7 @@ def _extended(rows: optuna.Study, ledger: Ledger, space: Space) -> optuna.Study:
     return rows
 
 
-def _keep_aside(path: Path) -> None:
+def keep_aside(path: Path) -> None:
     """Move a database away, with the journals that belong to it."""
     taken = len(list(path.parent.glob(f"{path.name}.torn-*")))
     for suffix in ("", "-wal", "-shm", "-journal"):

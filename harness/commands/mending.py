@@ -9,6 +9,9 @@ from harness.commands.running import Storage
 from harness.environment import settle
 from harness.errors import UserError
 
+ROUNDS = 3
+"""The rows can only be compared once the files are whole, and a trial may have more than one fault."""
+
 
 def doctor(
     study: Study,
@@ -17,8 +20,8 @@ def doctor(
 ) -> None:
     """Say what is wrong with a study, and mend it if told to.
 
-    Nothing is changed without --fix.    Ends with 0 if nothing is wrong or all of it was mended, else with 2. Nothing is thrown away: what cannot be
-    read is moved aside, and what has a good copy is restored from it.
+    Nothing is changed without --fix. Nothing is thrown away: what cannot be read is moved aside, and what has a good
+    copy is restored from it. Ends with 0 if nothing is wrong or all of it was mended, else with 2.
 
     \b
     Examples:
@@ -31,15 +34,15 @@ def doctor(
     from harness.lease import lease
 
     with lease(root, "", None):
-        open_ = 0
-        for finding in examine(root, storage):
-            mended = fix and finding.fixable
-            if mended:
+        found = examine(root, storage)
+        for _ in range(ROUNDS if fix else 0):
+            for finding in filter(lambda finding: finding.fixable, found):
                 mend(root, finding, storage)
-            open_ += finding.wrong and not mended
-            typer.echo(f"{finding.path}: {finding.what}; {'done' if mended else 'remedy'}: {finding.remedy}")
-    if open_:
-        raise UserError(
-            f"{root}: {open_} to mend" + ("" if fix else f"; see above, then `invfront doctor {root} --fix`")
-        )
-    typer.echo(f"{root}: nothing is wrong" if not fix else f"{root}: nothing is wrong any more")
+                typer.echo(f"{finding.path}: {finding.what}; done: {finding.remedy}")
+            found = examine(root, storage)
+    for finding in found:
+        typer.echo(f"{finding.path}: {finding.what}; {finding.remedy}")
+    if num_wrong := sum(finding.wrong for finding in found):
+        way_out = "mend what is left by hand" if fix else f"`invfront doctor {root} --fix` does what can be done"
+        raise UserError(f"{root}: wrong in {num_wrong} places, listed above; {way_out}")
+    typer.echo(f"{root}: nothing is wrong")

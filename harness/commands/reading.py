@@ -27,7 +27,7 @@ def status(
     from harness.study import load_study
 
     ledger = Ledger(root)
-    now = read_status(load_study(root / "study.yaml"), ledger)
+    now = read_status(load_study(root / "study.yaml", plugins=False), ledger)
     if as_json:
         typer.echo(now.model_dump_json())
         return
@@ -51,5 +51,5 @@ def report(study: Study) -> None:
     from harness.tables import write_tables
     from reports.page import render
 
-    page = render(write_tables(load_study(root / "study.yaml"), Ledger(root)), root / "report")
+    page = render(write_tables(load_study(root / "study.yaml", plugins=False), Ledger(root)), root / "report")
     typer.echo(f"report: {page}")

@@ -1,6 +1,5 @@
 """``invfront run`` and ``invfront resume``: work on a study until its budget is spent."""
 
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -32,8 +31,8 @@ TrackingUri = Annotated[
     str | None,
     typer.Option(
         metavar="U",
-        help="MLflow's; without it MLFLOW_TRACKING_URI, else a database beside the studies.",
-        show_envvar=False,
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow's; without it a database beside the studies.",
     ),
 ]
 
@@ -65,7 +64,8 @@ def run(
     from harness.study import load_study
 
     study = load_study(space, set_ or [], trials)
-    where = driver.Where(address=address, storage=storage or study.storage, tracking=tracking_uri)
+    study = study.model_copy(update={"storage": storage or study.storage})
+    where = driver.Where(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
     return _work(lambda watcher: driver.run(study, out, where, watcher), where, out / study.name)
 
 
@@ -90,8 +90,8 @@ def resume(
     from harness import driver
     from harness.study import load_study
 
-    remembered = load_study(root / "study.yaml").storage
-    where = driver.Where(address=address, storage=storage or remembered, tracking=tracking_uri)
+    there = load_study(root / "study.yaml", plugins=False)
+    where = driver.Where(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
     return _work(lambda watcher: driver.resume(root, trials, where, watcher), where, root)
 
 
@@ -108,6 +108,6 @@ def _work(drive: "Callable[[Watcher], Path]", where: "Where", root: Path) -> int
         if end.code != signal.SIGTERM:
             raise
         raise Interrupted(f"ended by SIGTERM; go on with `invfront resume {root}`") from None
-    for line in summarise(root, where.tracking or os.environ.get("MLFLOW_TRACKING_URI")):
+    for line in summarise(root, where.tracking):
         typer.echo(line)
     return 0 if succeeded(root) else NONE_SUCCEEDED

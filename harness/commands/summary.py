@@ -21,7 +21,7 @@ def summarise(root: Path, tracking: str | None) -> Iterator[str]:
         tracking: MLflow's URI as the user gave it; null for the database beside the studies.
     """
     ledger = Ledger(root)
-    yield from overview(read_status(load_study(root / "study.yaml"), ledger), ledger)
+    yield from overview(read_status(load_study(root / "study.yaml", plugins=False), ledger), ledger)
     yield f"report: {root / 'report' / 'index.html'}"
     uri = tracking or f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
     yield f"mlflow: mlflow ui --backend-store-uri {uri}"

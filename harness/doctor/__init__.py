@@ -1,0 +1,56 @@
+"""Finds what is wrong with a study's directory, and mends it without losing anything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.doctor.finding import Finding
+from harness.doctor.index import examine_index
+from harness.doctor.mend import mend
+from harness.doctor.trials import examine_trials
+from harness.errors import UserError
+from harness.ledger import Ledger
+from harness.study import load_study
+
+__all__ = ["Finding", "examine", "mend"]
+
+
+def examine(root: Path, url: str | None = None) -> list[Finding]:
+    """Return what is wrong with a study's directory, and what doctor keeps there; nothing is changed.
+
+    Optuna's rows are compared once every file can be read. The caller holds the study's lease, since what a driver is
+    about to write would look wrong.
+
+    Args:
+        root: The study's directory.
+        url: Optuna's storage; null for the one that ``study.yaml`` remembers, else ``study.db``.
+    """
+    files = [*examine_trials(Ledger(root)), *_leftovers(root)]
+    try:
+        study = load_study(root / "study.yaml", plugins=False)
+    except UserError as error:
+        return [_study_file(root, error), *files, *_kept(root)]
+    if any(finding.wrong and finding.action not in ("remove", "yours") for finding in files):
+        return [*files, *_kept(root)]
+    return [*files, *examine_index(study, Ledger(root), url or study.storage), *_kept(root)]
+
+
+def _study_file(root: Path, error: UserError) -> Finding:
+    path = root / "study.yaml"
+    what = str(error).removeprefix(f"{path}: ")
+    remedy = "put back a copy of it, such as the one in MLflow's run of the study; the trials are whole without it"
+    return Finding(path=path, what=what, remedy=remedy, action="yours")
+
+
+def _leftovers(root: Path) -> Iterator[Finding]:
+    for path in sorted(root.rglob(".*.tmp")):
+        yield Finding(path=path, what="left by a write that was cut off", remedy="removed", action="remove")
+
+
+def _kept(root: Path) -> Iterator[Finding]:
+    aside = [
+        *root.glob("study.db.torn-*"),
+        *root.glob("trials/*/*.corrupt-*"),
+        *root.glob("trials/*/attacks/*.corrupt-*"),
+    ]
+    for path in sorted([*aside, *root.glob("lost/*")]):
+        yield Finding(path=path, what="kept from an earlier fault", remedy="delete it when you like", action="keep")
