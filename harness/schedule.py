@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import logging
 import math
-import os
 import shutil
 import tempfile
 import time
@@ -50,8 +49,6 @@ def cluster(address: str | None) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=temporary,
-            num_cpus=int(os.environ["INVFRONT_CPUS"]) if "INVFRONT_CPUS" in os.environ else None,
-            num_gpus=int(os.environ["INVFRONT_GPUS"]) if "INVFRONT_GPUS" in os.environ else None,
             object_store_memory=200 * 2**20,
         )
         with contextlib.suppress(OSError):

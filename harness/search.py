@@ -71,7 +71,7 @@ class Search:
         started = len(rows) - len(waiting) - len(self.unstarted)
         if started >= self._study.search.trials:
             return None
-        seed = derive(self._study.search.seed, "sampler", len(rows), len(self.unstarted))
+        seed = derive(self._study.search.seed, "sampler", len(rows), len(self.unstarted)) % 2**32
         self._rows.sampler = make_sampler(self._study.search.sampler, self._study.search.seed, seed)
         if self.unstarted:
             return optuna.trial.Trial(self._rows, self._row(self.unstarted.popleft())._trial_id)

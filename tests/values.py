@@ -40,9 +40,9 @@ def asked(number: int = 0, **changes: Any) -> Asked:
         "model/width": 0.25,
         "model/sigma": 0.05,
         "train/recipe": "fast",
-        "train/epochs": 3,
+        "train/epochs": 4,
         "train/batch_size": 64,
-        "train/images": 256,
+        "train/images": 640,
         "defense/name": "none",
     }
     plain: dict[str, Any] = {

@@ -1,0 +1,88 @@
+"""A defense and attacks that show where and how often they run: plug-ins, as a user's own would be."""
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from attacks.base import Attack, Fit, Images, Knowledge, Target
+from defenses.base import Defense, Epoch
+
+
+class Noting(Defense):
+    """No defense, but its training notes the devices it was given, and may stall."""
+
+    def __init__(self, folder: str = "", stall: float = 0.0) -> None:
+        super().__init__()
+        self.folder, self.stall = folder, stall
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        note(self.folder, "train")
+        time.sleep(self.stall)
+
+
+def note(folder: str, what: str) -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    (Path(folder) / f"{what}-{uuid.uuid4()}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+
+
+def noted(folder: str, what: str) -> list[str]:
+    """The devices that were noted, one entry per note."""
+    return [path.read_text() for path in Path(folder).glob(f"{what}-*")]
+
+
+class Grey(Attack):
+    """Says that every image is grey."""
+
+    reference: ClassVar[str] = "none"
+    knowledge: ClassVar[Knowledge] = "none"
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        self._shape = target.image_shape
+        self.act(str(getattr(target.defense, "folder", "")))
+        return Fit(curve=(), verdict="converged")
+
+    def act(self, folder: str) -> None:
+        note(folder, "attack")
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        return z.new_full((len(z), *self._shape), 0.5)
+
+
+class Together(Grey):
+    """Waits until four of its kind run on the same trial."""
+
+    def act(self, folder: str) -> None:
+        note(folder, "attack")
+        deadline = time.monotonic() + 120
+        while len(noted(folder, "attack")) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+class Fragile(Grey):
+    """Its process dies the first time."""
+
+    def act(self, folder: str) -> None:
+        note(folder, "attack")
+        if len(noted(folder, "attack")) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Doomed(Grey):
+    """Its process dies every time."""
+
+    def act(self, folder: str) -> None:
+        note(folder, "attack")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Endless(Grey):
+    """Does not come to an end."""
+
+    def act(self, folder: str) -> None:
+        time.sleep(600)

@@ -1,0 +1,122 @@
+"""One trial in one process: what is measured, what is resumed, what is recorded when it fails."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.attempts import open_attempt
+from harness.ledger import read_value
+from harness.record import Asked, Trained
+from harness.stages import train_stage
+from harness.trial import read_result, run_trial, write_result
+from tests.values import JOB, asked
+
+CEM = {
+    "defense/name": "cem_paper",
+    "defense/cem_paper/lam": 0.05,
+    "model/sigma": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A defended trial that ran in one go."""
+    return run_trial(asked(settings=CEM), tmp_path_factory.mktemp("whole"))
+
+
+def test_a_trial_measures_accuracy_attacks_and_guesses(whole):
+    record = whole.record
+    assert record.state == "complete"
+    assert record.measured.accuracy is not None
+    assert 0.2 < record.measured.accuracy <= 1
+    assert set(record.measured.floors) == {"mean_image", "class_mean", "mean_colour", "nearest"}
+    assert [attack.job for attack in whole.attacks] == [JOB]
+    assert whole.attacks[0].measured.images == 200
+    assert len(set(record.measured.digests.values())) == 5
+
+
+def test_an_attack_that_sees_z_beats_the_mean_image(whole):
+    objectives = whole.record.measured.objectives
+    assert objectives is not None
+    assert objectives.mse_attack == JOB.name
+    assert objectives.mse < whole.record.measured.floors["mean_image"].scores.mse
+
+
+def test_nothing_that_is_fitted_is_scored(whole):
+    digests = whole.attacks[0].measured.digests
+    assert len({digests["fit"], digests["selection"], digests["scored"]}) == 3
+    assert digests["scored"] == whole.record.measured.digests["validation"]
+
+
+def interrupted(asked_: Asked, trial: Path, epochs: int) -> None:
+    """Train for some epochs, then stop as a killed process does: after its last checkpoint."""
+    stage = train_stage(asked_, open_attempt(trial))
+    for _ in range(epochs):
+        next(stage)
+    stage.close()
+
+
+def test_a_training_cut_off_between_checkpoints_gives_the_same_numbers(whole, tmp_path):
+    eager = asked(settings=CEM, checkpoint_seconds=0.0)
+    interrupted(eager, tmp_path, epochs=2)
+    assert list(tmp_path.glob("attempt-1/checkpoint-*.pt"))
+    resumed = run_trial(eager, tmp_path)
+    assert resumed.attempt.name == "attempt-2"
+    assert resumed.record.measured == whole.record.measured
+    assert resumed.attacks[0].measured == whole.attacks[0].measured
+
+
+def test_a_corrupt_checkpoint_falls_back_to_the_one_before_and_says_so(whole, tmp_path):
+    eager = asked(settings=CEM, checkpoint_seconds=0.0)
+    interrupted(eager, tmp_path, epochs=2)
+    newest = max(tmp_path.glob("attempt-1/checkpoint-*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    resumed = run_trial(eager, tmp_path)
+    assert resumed.record.measured == whole.record.measured
+    assert any(newest.name in note for note in resumed.record.notes)
+
+
+def test_finished_stages_are_taken_over_and_not_run_again(whole, tmp_path):
+    first = run_trial(asked(settings=CEM), tmp_path)
+    second = run_trial(asked(settings=CEM), tmp_path)
+    assert second.attempt.name == "attempt-2"
+    assert not list(second.attempt.iterdir())
+    assert second.record == first.record
+
+
+def test_weights_that_are_not_as_written_are_trained_again(whole, tmp_path):
+    first = run_trial(asked(settings=CEM), tmp_path)
+    client = first.attempt / "client.safetensors"
+    client.write_bytes(client.read_bytes()[:-1] + b"\x00")
+    second = run_trial(asked(settings=CEM), tmp_path)
+    assert second.record.measured == whole.record.measured
+    assert any("client.safetensors" in note for note in second.record.notes)
+    assert read_value(second.attempt / "train.json", Trained).attempt == 2
+
+
+def test_a_trial_that_learns_nothing_finite_is_failed_with_its_error(tmp_path):
+    explosive = {"defense/name": "cem_paper", "defense/cem_paper/lam": 1e30}
+    result = run_trial(asked(settings=explosive), tmp_path)
+    assert result.record.state == "failed"
+    assert result.record.error is not None
+    assert result.record.error.type == "FloatingPointError"
+    assert "not finite" in result.record.error.message
+
+
+def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_path):
+    broken = JOB.model_copy(update={"budget": "no-such-budget"})
+    result = run_trial(asked(attacks=(broken, JOB)), tmp_path)
+    assert result.record.state == "partial"
+    assert result.record.verdicts[broken.name] == "failed"
+    assert result.record.verdicts[JOB.name] != "failed"
+    assert result.record.measured.objectives is None
+    assert result.record.measured.accuracy is not None
+    write_result(result)
+    assert read_result(result.attempt, result.record.asked) == result
+
+
+def test_the_global_state_of_torch_does_not_reach_a_trial(whole, tmp_path):
+    torch.manual_seed(12345)
+    torch.rand(7)
+    assert run_trial(asked(settings=CEM), tmp_path).record.measured == whole.record.measured
