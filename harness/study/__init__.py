@@ -1,0 +1,23 @@
+"""The study file: what it may say, how it is read and checked, and what makes two studies the same one."""
+
+from harness.study.distributions import Choices, Distribution, Range, Setting
+from harness.study.identity import first_difference
+from harness.study.load import check_ready, load_study
+from harness.study.sections import Resources, Share
+from harness.study.space import Entries, Space
+from harness.study.study import Study
+
+__all__ = [
+    "Choices",
+    "Distribution",
+    "Entries",
+    "Range",
+    "Resources",
+    "Setting",
+    "Share",
+    "Space",
+    "Study",
+    "check_ready",
+    "first_difference",
+    "load_study",
+]

@@ -1,0 +1,167 @@
+"""Checks a study against what it will be handed to: data sets, models, defenses, attacks, its own space."""
+
+import itertools
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Any
+
+import torch
+
+import attacks
+import defenses
+from defenses.base import Defense
+from harness.data import DATASETS
+from harness.models import MODELS, build_model
+from harness.recipes import RECIPES
+from harness.record import Scalar
+from harness.study.anchors import check_anchors
+from harness.study.distributions import Distribution, Setting, is_distribution, probes
+from harness.study.problem import Problem, suggestion, unknown_key
+from harness.study.space import Space
+from harness.study.study import Study
+
+OPEN = ("model", "train", "defense", "term")
+"""Sections in which a value may be a distribution."""
+FIXED = ("model/name", "train/recipe")
+"""Values of those sections that all trials share all the same."""
+NETWORKS = 64
+"""Most networks that are built to check a study's model."""
+
+
+def refuse_misplaced(given: Mapping[Any, Any], path: str = "") -> None:
+    """Refuse keys that are not text, and distributions where a study has none."""
+    for key, value in given.items():
+        here = f"{path}/{key}" if path else str(key)
+        if not isinstance(key, str):
+            raise Problem(here, f"{key!r} is no key; quote it, or write a word")
+        if is_distribution(value) and (here.split("/")[0] not in OPEN or here in FIXED):
+            raise Problem(here, _misplaced(here, value))
+        if isinstance(value, Mapping):
+            refuse_misplaced(value, here)
+
+
+def check(study: Study) -> None:
+    """Refuse what a constructor of a part of the study would refuse later.
+
+    Raises:
+        Problem: names the path, the value and the way out.
+    """
+    _check_name("data/name", study.data.name, DATASETS)
+    _check_name("model/name", study.model.name, MODELS)
+    _check_model(study)
+    kinds = {
+        f"{role}/{branch}": _check_defense(f"{role}/{branch}", branch, entries)
+        for role, given in (("defense", study.defense), ("term", study.term or {}))
+        for branch, entries in given.items()
+    }
+    _check_terms(kinds)
+    _check_noise(study, kinds)
+    _check_attacks(study)
+    space = study.space()
+    check_anchors(space, study.search.anchors)
+    if study.search.sampler == "grid":
+        _check_finite(space)
+
+
+def _misplaced(path: str, value: object) -> str:
+    if path.startswith("attacks"):
+        return (
+            f"{value!r}: attacks are fixed parts of the benchmark, a search over them would find the weakest; "
+            "name one budget, or run a study for each"
+        )
+    where = f"{', '.join(OPEN)}, {' and '.join(FIXED)} apart"
+    return f"{value!r}: only settings under {where}, may be distributions; give one value"
+
+
+def _check_name(path: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        raise Problem(path, f"{name!r} is unknown{suggestion(name, known)}; take one of {', '.join(known)}")
+
+
+def _check_model(study: Study) -> None:
+    """Build networks without memory, one for each combination of settings that change their structure."""
+    model, source = study.model, DATASETS[study.data.name]
+    axes = {name: probes(getattr(model, name)) for name in ("cut", "bottleneck", "sca", "width")}
+    size = study.data.size or source.size
+    for combination in itertools.islice(itertools.product(*axes.values()), NETWORKS):
+        settings: dict[str, Any] = dict(zip(axes, combination, strict=True))
+        try:
+            with torch.device("meta"):
+                build_model(
+                    model.name,
+                    **settings,
+                    image_shape=(3, size, size),
+                    num_classes=10,
+                    head=RECIPES[study.train.recipe].head,
+                    mean=source.mean,
+                    std=source.std,
+                )
+        except ValueError as error:
+            raise _of_builder(str(error)) from error
+
+
+def _of_builder(message: str) -> Problem:
+    """Return a builder's refusal, which starts with the path of a setting if there is one to blame."""
+    path, colon, text = message.partition(": ")
+    return Problem(path, text) if colon and path.startswith("model/") else Problem("model", message)
+
+
+def _check_defense(path: str, name: str, entries: Mapping[str, Setting]) -> type[Defense]:
+    try:
+        kind = defenses.resolve(name)
+    except ValueError as error:
+        raise Problem(path, f"{error}{suggestion(name, defenses.DEFENSES)}") from error
+    accepted = defenses.settings(kind)
+    for setting in entries.keys() - accepted.keys():
+        raise unknown_key(path, setting, accepted)
+    if missing := [key for key, default in accepted.items() if default is Parameter.empty and key not in entries]:
+        raise Problem(f"{path}/{missing[0]}", f"is missing; {name} has no default for it")
+    first = {setting: probes(entry)[0] for setting, entry in entries.items()}
+    for setting, entry in entries.items() or [("", None)]:
+        for value in probes(entry):
+            _construct(f"{path}/{setting}".rstrip("/"), kind, first | ({setting: value} if setting else {}), value)
+    return kind
+
+
+def _construct(path: str, kind: type[Defense], settings: dict[str, Scalar], value: Scalar) -> None:
+    try:
+        kind(**settings)
+    except (ValueError, TypeError) as error:
+        raise Problem(path, f"{value!r}: {error}") from error
+
+
+def _check_terms(kinds: Mapping[str, type[Defense]]) -> None:
+    for path, kind in kinds.items():
+        entropy = kind.needs_noise or kind.bound != "none" or kind is Defense
+        if path.startswith("term/") and not entropy:
+            raise Problem(path, "is no conditional-entropy penalty, and only those are terms; make it a defense")
+
+
+def _check_noise(study: Study, kinds: Mapping[str, type[Defense]]) -> None:
+    needy = [path for path, kind in kinds.items() if kind.needs_noise]
+    if needy and 0 in probes(study.model.sigma):
+        raise Problem(
+            "model/sigma",
+            f"may be 0, where the penalty of {', '.join(needy)} is infinite; keep sigma above 0 or leave them out",
+        )
+
+
+def _check_attacks(study: Study) -> None:
+    for name, choice in study.attacks.items():
+        path = f"attacks/{name}"
+        try:
+            kind = attacks.resolve(name)
+        except ValueError as error:
+            raise Problem(path, f"{error}{suggestion(name, attacks.ATTACKS)}") from error
+        try:
+            attacks.budget(kind, choice.budget)
+        except ValueError as error:
+            raise Problem(f"{path}/budget", f"{choice.budget!r}: {error}") from error
+
+
+def _check_finite(space: Space) -> None:
+    parts = [space.shared, *(entries for _, given in space.roles() for entries in given.values())]
+    for entries in parts:
+        for path, entry in entries.items():
+            if isinstance(entry, Distribution) and entry.size() is None:
+                raise Problem(path, f"{entry.plain()} has no end, and search/sampler grid tries everything; add a step")

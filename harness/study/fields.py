@@ -1,0 +1,106 @@
+"""The kinds of fields a study file has, each refusing what it cannot be with the way out."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainValidator
+
+from harness.record import Scalar
+from harness.study.distributions import Choices, Range, Setting, probes, read, scalar
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DURATION = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def setting(check: Callable[[Scalar], Scalar]) -> PlainValidator:
+    """Return a validator of a constant or distribution whose every value passes ``check``, which may convert it."""
+
+    def validate(value: object) -> Setting:
+        entry = read(value)
+        checked = tuple(check(probe) for probe in probes(entry))
+        if isinstance(entry, Choices):
+            return Choices(checked)
+        return entry if isinstance(entry, Range) else checked[0]
+
+    return PlainValidator(validate)
+
+
+def whole(least: int) -> Callable[[Scalar], Scalar]:
+    """Return a check for whole numbers."""
+
+    def check(value: Scalar) -> Scalar:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"takes a whole number >= {least}, not {value!r}")
+        return value
+
+    return check
+
+
+def number(*, least: float = 0.0, above: float = -math.inf) -> Callable[[Scalar], Scalar]:
+    """Return a check for finite numbers, which become floats."""
+    wanted = f"> {above:g}" if above >= least else f">= {least:g}"
+
+    def check(value: Scalar) -> Scalar:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least or value <= above:
+            raise ValueError(f"takes a number {wanted}, not {value!r}")
+        return float(value)
+
+    return check
+
+
+def boolean(value: Scalar) -> Scalar:
+    """Return a boolean as it is."""
+    if not isinstance(value, bool):
+        raise ValueError(f"takes true or false, not {value!r}")
+    return value
+
+
+def text(value: Scalar) -> Scalar:
+    """Return a text as it is."""
+    if not isinstance(value, str):
+        raise ValueError(f"takes text, not {value!r}")
+    return value
+
+
+def optional(check: Callable[[Scalar], Scalar]) -> Callable[[Scalar], Scalar]:
+    """Return a check that lets null through."""
+    return lambda value: None if value is None else check(value)
+
+
+def _named(value: object) -> object:
+    if isinstance(value, str) and not NAME.fullmatch(value):
+        raise ValueError(f"{value!r}: a name starts with a-z or 0-9 and goes on with a-z, 0-9, _, . or -")
+    return value
+
+
+def _uuid(value: object) -> object:
+    if isinstance(value, str) and not _UUID.fullmatch(value):
+        raise ValueError(f"{value!r} is no UUID; leave ledger out, a study's directory gets its own")
+    return value
+
+
+def _seconds(value: object) -> object:
+    """Return a duration, ``2h`` or a number of seconds, in seconds."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ValueError(f"takes a duration > 0 such as 90s, 5m, 2h or a number of seconds, not {value!r}")
+    return float(seconds)
+
+
+Name = Annotated[str, BeforeValidator(_named)]
+Uuid = Annotated[str, BeforeValidator(_uuid)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Whole = Annotated[Setting, setting(whole(1))]
+Several = Annotated[Setting, setting(whole(2))]
+OptionalWhole = Annotated[Setting, setting(optional(whole(1)))]
+Positive = Annotated[Setting, setting(number(above=0.0))]
+NonNegative = Annotated[Setting, setting(number())]
+Flag = Annotated[Setting, setting(boolean)]
+Text = Annotated[Setting, setting(text)]
+Free = Annotated[Setting, PlainValidator(read)]
+Constant = Annotated[Scalar, PlainValidator(scalar)]

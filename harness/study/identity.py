@@ -1,0 +1,65 @@
+"""What makes two studies the same one, and a study as plain values."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from harness.record import Value
+from harness.study.distributions import Choices, Range
+
+CIRCUMSTANCES = ("search/trials", "resources", "data/root", "data/download", "storage", "tracking", "ledger")
+"""Paths that are no part of what a study is."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a study as mappings, lists and scalars, in the file's order."""
+    if isinstance(value, Value):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return [plain(entry) for entry in value]
+    return value.plain() if isinstance(value, Range | Choices) else value
+
+
+def identity(study: Value) -> dict[str, Any]:
+    """Return what a study is: its resolved file without circumstances, with the order in which branches take turns."""
+    shown: dict[str, Any] = plain(study)
+    for path in CIRCUMSTANCES:
+        *parents, last = path.split("/")
+        owner = shown
+        for parent in parents:
+            owner = owner[parent]
+        owner.pop(last, None)
+    return shown | {"order": {role: list(shown[role] or {}) for role in ("defense", "term")}}
+
+
+def digest(study: Value) -> str:
+    """Return the SHA-256 of what a study is, hexadecimal."""
+    text = json.dumps(identity(study), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def first_difference(one: Value, other: Value) -> str | None:
+    """Return the first path at which two studies are not the same one, with both values; None if they are."""
+    left, right = dict(_leaves(identity(one))), dict(_leaves(identity(other)))
+    for path in [*left, *(path for path in right if path not in left)]:
+        values = left.get(path, "absent"), right.get(path, "absent")
+        if values[0] != values[1]:
+            return f"{path} is {values[0]}, not {values[1]}"
+    return None
+
+
+def without_credentials(url: str | None) -> str | None:
+    """Return a URL without user, password and query: what of it may be written down."""
+    return None if url is None else re.sub(r"://(?!/).*@", "://", url).partition("?")[0]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, entry in value.items():
+            yield from _leaves(entry, f"{path}/{key}" if path else str(key))
+    else:
+        yield path, json.dumps(value)

@@ -1,0 +1,117 @@
+"""The sections of a study file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from harness.record import Value
+from harness.study import fields
+
+RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
+    "published": {"epochs": 240, "batch_size": 128},
+    "fast": {"epochs": 10, "batch_size": 128},
+}
+"""What ``train`` takes where the file is silent."""
+
+
+class Data(Value):
+    """Whose images."""
+
+    name: str = "digits"
+    root: str | None = None
+    """The data set's folder, absolute; null for ``digits``."""
+    download: bool = False
+    size: Annotated[int, Field(ge=8)] | None = None
+    """Height and width in pixels, for class folders; null for the data set's own."""
+
+
+class Model(Value):
+    """The split network. Each field but the name is a constant or a distribution."""
+
+    name: str = "vgg11_bn_sgm"
+    cut: fields.Whole = 4
+    """Number of layers on the device."""
+    bottleneck: fields.Text = "noRELU_C8S1"
+    sca: fields.Flag = False
+    width: fields.Positive = 1.0
+    """Multiplier of the body's channels, > 0."""
+    sigma: fields.NonNegative = 0.025
+    """Standard deviation of the channel noise, >= 0, in units of the activation."""
+
+
+class Train(Value):
+    """How every trial is trained. Each field but the recipe is a constant or a distribution."""
+
+    recipe: Literal["published", "fast"] = "fast"
+    epochs: fields.Whole
+    batch_size: fields.Several
+    images: fields.OptionalWhole = None
+    """The first so many images of the training part; null for all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, given: Any) -> Any:
+        """Fill in what the recipe brings."""
+        if not isinstance(given, dict):
+            return given
+        recipe = given.get("recipe", "fast")
+        return (RECIPE_DEFAULTS.get(recipe, RECIPE_DEFAULTS["fast"]) if isinstance(recipe, str) else {}) | given
+
+
+class AttackChoice(Value):
+    """How hard one attack tries."""
+
+    budget: str
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """Independent repetitions."""
+
+
+class Floor(Value):
+    """What a trial must reach to be allowed on the front."""
+
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Search(Value):
+    """How settings are chosen."""
+
+    trials: Annotated[int, Field(ge=1)] = 24
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid"] = "tpe"
+    allocate: Literal["equal", "joint"] = "equal"
+    """``equal`` gives every branch of ``defense`` as many trials; ``joint`` leaves it to the sampler."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    floor: Floor = Floor()
+    anchors: Annotated[tuple[dict[str, fields.Constant], ...], BeforeValidator(_tuple)] = ()
+    """Settings by their paths that are tried first."""
+
+
+class Share(Value):
+    """What one job takes of a node."""
+
+    cpu: Annotated[float, Field(ge=0)] = 1.0
+    gpu: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _placeable(self) -> "Share":
+        if self.gpu > 1 and self.gpu != int(self.gpu):
+            raise ValueError(f"gpu {self.gpu}: above 1, GPUs come whole; take {int(self.gpu)} or {int(self.gpu) + 1}")
+        if self.cpu + self.gpu == 0:
+            raise ValueError("cpu 0 and gpu 0: a job needs some of either; take cpu: 1")
+        return self
+
+
+class Resources(Value):
+    """What trials may take; no part of what a study is, and of no effect on trials already asked."""
+
+    concurrent: Annotated[int, Field(ge=1)] = 1
+    """Most trials at a time."""
+    train: Share = Share()
+    attack: Share = Share()
+    timeout: fields.Seconds | None = None
+    """Longest time of a job, seconds; null for no limit."""
+    checkpoint: fields.Seconds = 60.0
+    """Time between checkpoints, seconds."""

@@ -1,0 +1,69 @@
+"""A study: everything its file says, checked and resolved."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+import search_spaces
+from harness.record import AttackJob, Value
+from harness.study import fields, identity
+from harness.study.sections import AttackChoice, Data, Model, Resources, Search, Train
+from harness.study.space import Space, branches
+
+Branch = dict[str, fields.Free]
+"""A defense's settings by name."""
+
+PARTS = {"strict": ("validation",), "cem": ("train", "infer")}
+"""The parts that attacks are scored on, by protocol; the first gives the objectives."""
+
+
+def _choice(value: Any) -> Any:
+    return {"budget": value} if isinstance(value, str) else value
+
+
+class Study(Value):
+    """A resolved study: defaults filled in, ``default`` branches expanded."""
+
+    name: fields.Name
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Field(default_factory=lambda: Train.model_validate({}))
+    protocol: Literal["strict", "cem"] = "strict"
+    defense: Annotated[dict[str, Branch], Field(min_length=1)]
+    term: Annotated[dict[str, Branch], Field(min_length=1)] | None = None
+    attacks: Annotated[dict[str, Annotated[AttackChoice, BeforeValidator(_choice)]], Field(min_length=1)]
+    search: Search = Search()
+    resources: Resources = Resources()
+    storage: str | None = Field(default=None, repr=False)
+    """Optuna's storage URL; null for ``study.db``."""
+    tracking: str | None = Field(default=None, repr=False)
+    """MLflow's tracking URI."""
+    ledger: fields.Uuid | None = None
+    """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
+
+    def space(self) -> Space:
+        """Return every setting by its path: with a drawn branch and its name, a trial's ``settings``."""
+        shared = {"data/name": self.data.name, "data/size": self.data.size, "protocol": self.protocol}
+        for section in ("model", "train"):
+            owner = getattr(self, section)
+            shared |= {f"{section}/{name}": getattr(owner, name) for name in type(owner).model_fields}
+        term = None if self.term is None else branches("term", self.term)
+        return Space(shared=shared, defense=branches("defense", self.defense), term=term)
+
+    def attack_jobs(self) -> tuple[AttackJob, ...]:
+        """Return the attacks on each trial: every part, attack and seed."""
+        return tuple(
+            AttackJob(attack=attack, budget=choice.budget, seed=seed, part=part)
+            for part in PARTS[self.protocol]
+            for attack, choice in self.attacks.items()
+            for seed in range(choice.seeds)
+        )
+
+    def digest(self) -> str:
+        """Return the study's identity: SHA-256 of all it says but trials, resources, places and ``ledger``."""
+        return identity.digest(self)
+
+    def dump(self) -> str:
+        """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""
+        urls = {name: identity.without_credentials(getattr(self, name)) for name in ("storage", "tracking")}
+        return search_spaces.dump(identity.plain(self) | urls)
