@@ -35,8 +35,11 @@ def doctor(
 
     with lease(root, "", None):
         found = examine(root, storage)
-        for _ in range(ROUNDS if fix else 0):
-            for finding in filter(lambda finding: finding.fixable, found):
+        for _ in range(ROUNDS):
+            fixable = [finding for finding in found if fix and finding.fixable]
+            if not fixable:
+                break
+            for finding in fixable:
                 mend(root, finding, storage)
                 typer.echo(f"{finding.path}: {finding.what}; done: {finding.remedy}")
             found = examine(root, storage)

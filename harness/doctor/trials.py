@@ -67,7 +67,7 @@ def _attack(path: Path, trial: Path, number: int) -> Iterator[Finding]:
     attack, fault = _read(path, AttackRecord, number)
     if fault:
         yield _corrupt_attack(path, trial, number, fault)
-    elif attack is not None and attack.measured.scores is not None:
+    elif attack is not None and attack.measured.scores is not None and (trial / "record.json").exists():
         arrays = [trial / f"attempt-{attack.attempt}" / f"{path.stem}{ending}" for ending in (".parquet", ".npz")]
         if missing := [array.name for array in arrays if not array.exists()]:
             what = f"its arrays {', '.join(missing)} are gone from attempt-{attack.attempt}"
