@@ -1,0 +1,128 @@
+"""How long a training step of the default model takes, against plain float32 and against no defense: `make bench`."""
+
+import functools
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import defenses
+from attacks.precision import autocast, hardware_has_bfloat16
+from defenses.base import Batch, Epoch, Shapes
+from harness.models import SplitModel, activation_shape, build_model
+from harness.recipes import RECIPES
+
+PAIRS = 24
+BATCH_SIZE = 128
+SIGMA = 0.1
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+MOST_WITH_BFLOAT16, MOST_WITHOUT = 0.65, 1.0
+"""Largest share of a plain float32 step that a step may take."""
+MOST_FOR_A_DEFENSE = 1.3
+"""Largest multiple of an undefended step that a defended one may take."""
+
+
+def test_a_step_in_the_best_precision_and_layout_against_plain_float32(benchmark):
+    dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
+    most = MOST_WITH_BFLOAT16 if dtype == torch.bfloat16 else MOST_WITHOUT
+    quick = _stepper("cem_paper", dtype, torch.channels_last)
+    plain = _stepper("cem_paper", torch.float32, torch.contiguous_format)
+    ratio = _paired_ratio(quick, plain)
+    benchmark.extra_info["ratio"] = ratio
+    benchmark.pedantic(quick, rounds=3)
+    print(f"\ntraining step, {dtype} and channels-last over float32 and contiguous: {ratio:.3f}, at most {most}")
+    assert ratio <= most
+
+
+@pytest.mark.parametrize("name", [name for name in defenses.DEFENSES if name != "none"])
+def test_a_defended_step_against_an_undefended_one(benchmark, name):
+    dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
+    defended = _stepper(name, dtype, torch.channels_last)
+    ratio = _paired_ratio(defended, _stepper("none", dtype, torch.channels_last))
+    benchmark.extra_info["ratio"] = ratio
+    benchmark.pedantic(defended, rounds=3)
+    print(f"\ntraining step, {name} over none: {ratio:.3f}, at most {MOST_FOR_A_DEFENSE}")
+    assert ratio <= MOST_FOR_A_DEFENSE
+
+
+@pytest.mark.parametrize("name", ["cem_paper", "cem_code"])
+def test_a_refit_of_the_clusters_of_50_000_activations(benchmark, name):
+    defense = defenses.make(name)
+    defense.attach(nn.Identity(), Shapes((3, 32, 32), (8, 8, 8), 10))
+    defense.to(DEVICE)
+    torch.manual_seed(0)
+    y = torch.randint(10, (50_000,), device=DEVICE)
+    z = torch.sigmoid(torch.randn(50_000, 8, 8, 8, device=DEVICE) + torch.randn(10, 8, 8, 8, device=DEVICE)[y])
+    epoch = Epoch(
+        features=functools.partial(_given, z), y=y, model=nn.Identity(), batch_size=128, progress=0.1, lr=0.05, epoch=0
+    )
+    defense.end_epoch(epoch)
+    benchmark.pedantic(defense.end_epoch, args=(epoch,), rounds=3)
+
+
+def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Callable[[], None]:
+    """Return a function that takes one step on a fixed batch, the defense fitted."""
+    torch.manual_seed(0)
+    client, server = build_model("vgg11_bn_sgm", num_classes=10, head="linear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    defense = defenses.make(name)
+    defense.attach(client, Shapes((3, 32, 32), activation_shape(client, (3, 32, 32)), 10))
+    model = SplitModel(client, server, defense, SIGMA).to(DEVICE, memory_format=layout).train()
+    x = torch.rand(BATCH_SIZE, 3, 32, 32, device=DEVICE).contiguous(memory_format=layout)
+    y = torch.arange(BATCH_SIZE, device=DEVICE) % 10
+    with torch.no_grad():
+        features = client(x).repeat(4, 1, 1, 1)
+    defense.end_epoch(
+        Epoch(
+            features=functools.partial(_given, features), y=y.repeat(4), model=model, batch_size=BATCH_SIZE,
+            progress=0.1, lr=0.01, epoch=0,
+        )
+    )  # fmt: skip
+    groups = [{"params": [*client.parameters(), *server.parameters()]}, *defense.parameter_groups(0.01)]
+    optimiser = RECIPES["fast"].optimiser(groups)
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        with autocast(DEVICE, dtype):
+            z_clean = client(x)
+        z_clean = z_clean.float()
+        z = model.noised(z_clean)
+        with autocast(DEVICE, dtype):
+            logits = server(z)
+        batch = Batch(
+            x=x, client=client, z_clean=z_clean, z=z, y=y, sigma=SIGMA, progress=0.1, lr=0.01, epoch=1
+        )  # fmt: skip
+        (F.cross_entropy(logits.float(), y, label_smoothing=0.1) + defense.penalty(batch)).backward()
+        optimiser.step()
+
+    return step
+
+
+def _given(z: torch.Tensor, augment: bool = False) -> torch.Tensor:
+    return z
+
+
+def _paired_ratio(first: Callable[[], None], second: Callable[[], None]) -> float:
+    """Return the median over pairs of the first's seconds over the second's, the two taking turns to begin."""
+    for _ in range(2):
+        first()
+        second()
+    ratios = []
+    for pair in range(PAIRS):
+        order = (first, second) if pair % 2 else (second, first)
+        seconds = {step: _seconds(step) for step in order}
+        ratios.append(seconds[first] / seconds[second])
+    return statistics.median(ratios)
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    step()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
