@@ -1,0 +1,56 @@
+"""How an adversary turns a released activation back into the image, and how well it did."""
+
+import re
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from attacks.base import Attack
+from attacks.decoder import Decoder
+
+ATTACKS: dict[str, type[Attack]] = {
+    "decoder": Decoder,
+}
+
+_PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def resolve(name: str) -> type[Attack]:
+    """Return the class that a name stands for, importing it if it is a plug-in's.
+
+    Args:
+        name: Of the table, of an entry point in the group ``invfront.attacks``, or ``package.module:Class``.
+
+    Raises:
+        ValueError: the name stands for no attack.
+    """
+    if name in ATTACKS:
+        return ATTACKS[name]
+    installed = entry_points(group="invfront.attacks")
+    if name in installed.names:
+        return _checked(name, installed[name].load())
+    if _PLUGIN.fullmatch(name):
+        module, _, attribute = name.partition(":")
+        try:
+            return _checked(name, getattr(import_module(module), attribute))
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"attack {name}: {error}; is its package installed or on PYTHONPATH?") from error
+    known = ", ".join([*ATTACKS, *sorted(installed.names)])
+    raise ValueError(f"no attack {name!r}; known: {known}; or name a class as package.module:Class")
+
+
+def budget(attack: type[Attack], name: str) -> dict[str, Any]:
+    """Return the constructor's settings under one of an attack's budgets.
+
+    Raises:
+        ValueError: the attack has no budget of that name.
+    """
+    if name not in attack.budgets:
+        raise ValueError(f"{attack.__name__} takes the budgets {sorted(attack.budgets)}, not {name!r}")
+    return dict(attack.budgets[name])
+
+
+def _checked(name: str, found: object) -> type[Attack]:
+    if isinstance(found, type) and issubclass(found, Attack):
+        return found
+    raise ValueError(f"attack {name}: {found!r} is not a subclass of attacks.base.Attack")

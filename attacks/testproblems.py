@@ -1,0 +1,87 @@
+"""Targets whose least possible error is known exactly, to test attacks against."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attacks.base import Images
+
+PATCH = 4
+"""Side of a patch in pixels."""
+
+DEVIATION = 0.1
+"""Standard deviation of a pixel."""
+
+
+class LinearGaussian:
+    """A linear client on Gaussian images: 3x32x32 images of independent 4x4x3 patches, 8x8x8 releases.
+
+    A patch is ``x ~ N(1/2, C)``, C with eigenvalues proportional to i^-2 in a random basis and a pixel deviation of
+    ``DEVIATION``; its release is ``z = W (x - 1/2) + sigma e``, W of 8x48 with entries N(0, 1/48), the same for all
+    patches.
+
+    Args:
+        sigma: Standard deviation of the channel noise, > 0.
+        seed: Of C's basis and of W.
+        precision: What autocast uses.
+    """
+
+    image_shape = (3, 32, 32)
+    num_classes = 1
+
+    def __init__(self, sigma: float, seed: int = 0, precision: torch.dtype = torch.float32) -> None:
+        self.sigma, self.precision = sigma, precision
+        self.defense: nn.Module = nn.Identity()
+        generator = torch.Generator().manual_seed(seed)
+        size = 3 * PATCH**2
+        basis = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64)).Q
+        eigenvalues = torch.arange(1, size + 1, dtype=torch.float64) ** -2
+        eigenvalues *= DEVIATION**2 * size / eigenvalues.sum()
+        self.covariance = basis @ eigenvalues.diag() @ basis.T
+        """C of a patch, ``(48, 48)``, float64."""
+        self.weight = torch.randn(8, size, generator=generator, dtype=torch.float64) / size**0.5
+        """W, ``(8, 48)``, float64."""
+        self._root = basis @ eigenvalues.sqrt().diag()
+
+    def least_error(self) -> float:
+        """Return the mean squared error of the posterior mean: no attack has less in expectation."""
+        information = torch.linalg.inv(self.covariance) + self.weight.T @ self.weight / self.sigma**2
+        return float(torch.linalg.inv(information).trace()) / len(self.covariance)
+
+    def sample(self, num_images: int) -> Images:
+        """Draw images from the global random state."""
+        patches = torch.einsum("ij,njhw->nihw", self._root.float(), torch.randn(num_images, 3 * PATCH**2, 8, 8))
+        x = F.pixel_shuffle(patches, PATCH) + 0.5
+        return Images((x * 255).round().clamp(0, 255).to(torch.uint8), torch.zeros(num_images, dtype=torch.int64))
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the release without noise, ``(B, 8, 8, 8)``."""
+        weight = self.weight.to(x)
+        return F.conv2d(F.pixel_unshuffle(x - 0.5, PATCH), weight[:, :, None, None])
+
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases of images ``(B, 3, 32, 32)``."""
+        with torch.no_grad():
+            z = self.mean(x)
+            z = z if m == 1 else z.expand(m, *z.shape)
+            return z + self.sigma * torch.randn_like(z)
+
+    def noise_std(self, z: Tensor) -> float:
+        """Return 0: the defense adds nothing."""
+        return 0.0
+
+    def server(self, z: Tensor) -> Tensor:
+        """Return the logits of the only class there is, ``(B, 1)``."""
+        return z.new_zeros(len(z), 1)
+
+
+class PureNoise(LinearGaussian):
+    """The same images, but a release that says nothing about them: the best guess is the mean image."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return zeros, ``(B, 8, 8, 8)``."""
+        return super().mean(x) * 0
+
+    def least_error(self) -> float:
+        """Return the error of the mean image."""
+        return DEVIATION**2
