@@ -38,6 +38,15 @@ def test_a_step_in_the_best_precision_and_layout_against_plain_float32(benchmark
     assert ratio <= most
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # beside other work two threads wait for each other, which hides any difference between the steps
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("name", [name for name in defenses.DEFENSES if name != "none"])
 def test_a_defended_step_against_an_undefended_one(benchmark, name):
     dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
