@@ -19,6 +19,10 @@ from reports.tables import image_key
 SCORE = {"trial": int, "job": str, "image": int, "mse": float, "psnr": float, "ssim": float}
 
 
+COLUMNS, GAP = 12, 2
+"""Pairs in a row of a contact sheet, and the white pixels around each."""
+
+
 class Kept(NamedTuple):
     """The fixed images of an attack."""
 
@@ -33,6 +37,15 @@ def kept_images(files: TrialFiles, attack: AttackRecord) -> Kept | None:
     with _tolerated(), numpy.load(_arrays(files, attack, ".npz"), allow_pickle=False) as arrays:
         return Kept(arrays["x"], arrays["x_hat"])
     return None
+
+
+def contact_sheet(kept: Kept) -> NDArray[numpy.uint8]:
+    """Return pairs of images, each original above its reconstruction, 12 pairs a row; ``(height, width, 3)``, 0-255."""
+    pairs = numpy.concatenate([kept.originals, kept.reconstructions], axis=2)
+    framed = numpy.pad(pairs, ((0, -len(pairs) % COLUMNS), (0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255)
+    count, channels, height, width = framed.shape
+    grid = framed.reshape(count // COLUMNS, COLUMNS, channels, height, width)
+    return numpy.ascontiguousarray(grid.transpose(0, 3, 1, 4, 2).reshape(-1, COLUMNS * width, channels))
 
 
 def scores_of(files: TrialFiles, attack: AttackRecord) -> pandas.DataFrame | None:
