@@ -1,7 +1,8 @@
 """Checks a study against what it will be handed to: data sets, models, defenses, attacks, its own space."""
 
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from inspect import Parameter
 from typing import Any
 
@@ -28,16 +29,18 @@ NETWORKS = 64
 """Most networks that are built to check a study's model."""
 
 
-def refuse_misplaced(given: Mapping[Any, Any], path: str = "") -> None:
-    """Refuse keys that are not text, and distributions where a study has none."""
-    for key, value in given.items():
-        here = f"{path}/{key}" if path else str(key)
+def refuse_odd_keys(given: Mapping[Any, Any]) -> None:
+    """Refuse keys that are not text: YAML reads ``1``, ``on`` and ``null`` as something else."""
+    for path, key, _ in _walk(given):
         if not isinstance(key, str):
-            raise Problem(here, f"{key!r} is no key; quote it, or write a word")
-        if is_distribution(value) and (here.split("/")[0] not in OPEN or here in FIXED):
-            raise Problem(here, _misplaced(here, value))
-        if isinstance(value, Mapping):
-            refuse_misplaced(value, here)
+            raise Problem(path, f"key {key!r} is not text; put it in quotes")
+
+
+def refuse_misplaced(given: Mapping[Any, Any]) -> None:
+    """Refuse distributions where a study has none."""
+    for path, _, value in _walk(given):
+        if is_distribution(value) and (path.split("/")[0] not in OPEN or path in FIXED):
+            raise Problem(path, _misplaced(path, value))
 
 
 def check(study: Study) -> None:
@@ -61,6 +64,15 @@ def check(study: Study) -> None:
     check_anchors(space, study.search.anchors)
     if study.search.sampler == "grid":
         _check_finite(space)
+
+
+def _walk(given: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, key and value of everything in nested mappings."""
+    for key, value in given.items():
+        here = f"{path}/{key}" if path else str(key)
+        yield here, key, value
+        if isinstance(value, Mapping):
+            yield from _walk(value, here)
 
 
 def _misplaced(path: str, value: object) -> str:
@@ -112,22 +124,27 @@ def _check_defense(path: str, name: str, entries: Mapping[str, Setting]) -> type
     except ValueError as error:
         raise Problem(path, f"{error}{suggestion(name, defenses.DEFENSES)}") from error
     accepted = defenses.settings(kind)
-    for setting in entries.keys() - accepted.keys():
-        raise unknown_key(path, setting, accepted)
+    if unknown := [setting for setting in entries if setting not in accepted]:
+        raise unknown_key(path, unknown[0], accepted)
     if missing := [key for key, default in accepted.items() if default is Parameter.empty and key not in entries]:
         raise Problem(f"{path}/{missing[0]}", f"is missing; {name} has no default for it")
-    first = {setting: probes(entry)[0] for setting, entry in entries.items()}
-    for setting, entry in entries.items() or [("", None)]:
-        for value in probes(entry):
-            _construct(f"{path}/{setting}".rstrip("/"), kind, first | ({setting: value} if setting else {}), value)
+    for settings in _trials(entries):
+        try:
+            kind(**settings)
+        except (ValueError, TypeError) as error:
+            blamed = next((setting for setting in settings if re.search(rf"\b{setting}\b", str(error))), None)
+            where = path if blamed is None else f"{path}/{blamed}"
+            raise Problem(where, str(error)) from error
     return kind
 
 
-def _construct(path: str, kind: type[Defense], settings: dict[str, Scalar], value: Scalar) -> None:
-    try:
-        kind(**settings)
-    except (ValueError, TypeError) as error:
-        raise Problem(path, f"{value!r}: {error}") from error
+def _trials(entries: Mapping[str, Setting]) -> Iterator[dict[str, Scalar]]:
+    """Yield settings that reach both ends of every range and every choice, one setting at a time."""
+    first = {setting: probes(entry)[0] for setting, entry in entries.items()}
+    yield first
+    for setting, entry in entries.items():
+        for value in probes(entry)[1:]:
+            yield first | {setting: value}
 
 
 def _check_terms(kinds: Mapping[str, type[Defense]]) -> None:

@@ -73,7 +73,7 @@ def optional(check: Callable[[Scalar], Scalar]) -> Callable[[Scalar], Scalar]:
 
 def _named(value: object) -> object:
     if isinstance(value, str) and not NAME.fullmatch(value):
-        raise ValueError(f"{value!r}: a name starts with a-z or 0-9 and goes on with a-z, 0-9, _, . or -")
+        raise ValueError(f"{value!r}: a name is up to 100 of a-z, 0-9, _, . and -, the first a-z or 0-9")
     return value
 
 

@@ -11,7 +11,7 @@ from harness import data
 from harness.errors import UserError
 from harness.record import Value
 from harness.study.anchors import relieved
-from harness.study.check import check, refuse_misplaced
+from harness.study.check import check, refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
 from harness.study.problem import Problem, problem_of
 from harness.study.study import Study
@@ -75,9 +75,11 @@ def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
 
 def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
     mapping = DEFAULTS | given
+    refuse_odd_keys(mapping)
     _expand(mapping)
     for override in overrides:
         apply(mapping, override)
+        refuse_odd_keys(mapping)
         _expand(mapping)
     refuse_misplaced(mapping)
     try:

@@ -14,7 +14,7 @@ class Override(NamedTuple):
     """One replacement."""
 
     path: str
-    value: Any
+    value: object
     shown: str
     """As the user wrote it."""
 
@@ -68,7 +68,7 @@ def _into(section: dict[str, Any], walked: str, step: str) -> dict[str, Any]:
     return below
 
 
-def _kept(role: str, given: Mapping[str, Any], wanted: Any) -> dict[str, Any]:
+def _kept(role: str, given: Mapping[str, Any], wanted: object) -> dict[str, Any]:
     """Return only the branches named: ``defense/name=none``, ``defense/name={choices: [none, laplace]}``."""
     names = wanted.get("choices") if isinstance(wanted, dict) else [wanted]
     if not isinstance(names, list) or not names:

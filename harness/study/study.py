@@ -18,6 +18,8 @@ PARTS = {"strict": ("validation",), "cem": ("train", "infer")}
 
 
 def _choice(value: Any) -> Any:
+    if not isinstance(value, str | dict | AttackChoice):
+        raise ValueError(f"takes a budget such as quick, or {{budget, seeds}}, not {value!r}")
     return {"budget": value} if isinstance(value, str) else value
 
 
