@@ -21,10 +21,12 @@ class Target(Protocol):
     """Standard deviation of the channel noise, >= 0."""
     image_shape: tuple[int, int, int]
     num_classes: int
-    defense: nn.Module
-    """The defense itself: the attacker moves second."""
     precision: torch.dtype
     """``torch.bfloat16`` where the hardware has it, else ``torch.float32``: what autocast should use."""
+
+    @property
+    def defense(self) -> nn.Module:
+        """The defense itself: the attacker moves second."""
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the expected release, ``(B, C, H, W)``: differentiable, eval mode, no noise."""

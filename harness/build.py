@@ -48,7 +48,7 @@ def build(asked: Asked, data: Data) -> SplitModel:
         if chosen is not None:
             parts[role] = _attached(str(chosen), owned(asked.settings, role, str(chosen)), client, shapes)
     model = SplitModel(client, server, parts["defense"], sigma, parts.get("term"))
-    return model.to(data.parts["train"].x.device, memory_format=torch.channels_last)
+    return model.to(data.parts["train"].x.device).to(memory_format=torch.channels_last)
 
 
 def _attached(name: str, settings: dict[str, Scalar], client: torch.nn.Module, shapes: Shapes) -> Defense:

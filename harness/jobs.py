@@ -16,7 +16,8 @@ Tell = Callable[[Progress], None]
 class Outcome(NamedTuple):
     """How one job ended: with a value or with a failure."""
 
-    index: int
+    number: int
+    """Position of the job among those handed in."""
     value: Any | None
     failure: Failure | None
 

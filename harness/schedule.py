@@ -83,7 +83,7 @@ def nodes() -> list[dict[str, float]]:
     """Return the CPUs and GPUs of each node of the cluster."""
     return [
         {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
-        for node in ray.nodes()
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
         if node["Alive"]
     ]
 
@@ -128,7 +128,7 @@ class _Searcher(Searcher):
         self._running: dict[str, Asked] = {}
         self.error: BaseException | None = None
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         asked = None if self.error else self._kept(self._ask)
         if asked is None:
             return str(Searcher.FINISHED)

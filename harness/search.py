@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, deque
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -14,7 +14,7 @@ from harness.seeds import derive
 from harness.space import draw, enumerate_branch, size
 from harness.study import Study
 
-DIRECTIONS = {"accuracy": "maximize", "mse": "maximize", "ssim": "minimize"}
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {"accuracy": "maximize", "mse": "maximize", "ssim": "minimize"}
 """The objectives, in the order of Optuna's values."""
 
 FLOOR = "floor/accuracy"

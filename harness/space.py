@@ -48,14 +48,16 @@ def size(space: Space, branch: str) -> float:
 
 def enumerate_branch(space: Space, branch: str) -> Iterator[dict[str, Scalar]]:
     """Yield the drawn parameters of every setting of a finite branch, by path, in file order."""
-    terms: Mapping[str | None, Entries] = dict(space.term) if space.term else {None: {}}
-    for term, entries in terms.items():
+    terms: list[tuple[str | None, Entries]] = list(space.term.items()) if space.term else [(None, {})]
+    for term, entries in terms:
         lists = {
             path: values(entry)
             for path, entry in (dict(space.shared) | dict(space.defense[branch]) | dict(entries)).items()
             if isinstance(entry, Range | Choices)
         }
-        named: dict[str, Scalar] = {"defense/name": branch} | ({} if term is None else {"term/name": term})
+        named: dict[str, Scalar] = {"defense/name": branch}
+        if term is not None:
+            named["term/name"] = term
         for chosen in itertools.product(*lists.values()):
             yield named | dict(zip(lists, chosen, strict=True))
 

@@ -16,7 +16,7 @@ from harness.attempts import attempt_number
 from harness.build import build, load_parts, save_parts
 from harness.data import AttackSplit, Data, Part, load, parts_digests, to_float
 from harness.measure import CHUNK, accuracy, floors, releases, scores
-from harness.models import LiveTarget
+from harness.models import LiveTarget, SplitModel
 from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, CurvePoint, Trained
 from harness.stage import Meter, precision, prepare
 from harness.storage import sha256, write_whole
@@ -127,7 +127,7 @@ def _data(asked: Asked, device: torch.device) -> Data:
     )
 
 
-def _target(model: torch.nn.Module, asked: Asked, data: Data) -> LiveTarget:
+def _target(model: SplitModel, asked: Asked, data: Data) -> LiveTarget:
     return LiveTarget(model, data.image_shape, data.num_classes, precision(asked))
 
 

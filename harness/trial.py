@@ -59,7 +59,7 @@ def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lam
     attacks = dict(found.attacks)
     open_jobs = [job for job in asked.attacks if job.name not in attacks]
     for outcome in submit(attack_stage, [(asked, attempt, weights, job) for job in open_jobs], "attack", tell):
-        job = open_jobs[outcome.index]
+        job = open_jobs[outcome.number]
         attacks[job.name] = outcome.value or _failed_attack(asked, job, attempt, outcome.failure, meter.read())
 
     done = tuple(attacks[job.name] for job in asked.attacks)

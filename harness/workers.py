@@ -100,8 +100,8 @@ def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Progress | tuple[T]
         yield (value,)
 
 
-_run = ray.remote(_job)
-_run_once = ray.remote(max_calls=1)(_job)
+_run: Any = ray.remote(_job)
+_run_once: Any = ray.remote(max_calls=1)(_job)
 """For jobs on a GPU: their process ends with them, so the memory is free."""
 
 

@@ -37,7 +37,7 @@ def asked(number: int = 0, **changes: Any) -> Asked:
         "model/cut": 4,
         "model/bottleneck": "noRELU_C8S1",
         "model/sca": False,
-        "model/width": 0.25,
+        "model/width": 0.125,
         "model/sigma": 0.05,
         "train/recipe": "fast",
         "train/epochs": 4,
