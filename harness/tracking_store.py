@@ -120,4 +120,4 @@ def fault_line(error: Exception) -> str:
 
 def hidden(text: str) -> str:
     """Return text without the user and password of any URL in it."""
-    return re.sub(r"://[^/\s@]*@", "://***@", text)
+    return re.sub(r"://\S*@", "://***@", text)
