@@ -15,6 +15,9 @@ from harness.errors import Interrupted, UserError
 
 DONE, MEND, INTERRUPTED = 0, 2, 130
 
+BEFORE = "interrupted; the same command starts again"
+"""Said when a command was cut off outside a study's work; typer has made its exit code of it."""
+
 app = typer.Typer(
     name="invfront",
     add_completion=False,
@@ -70,17 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=asked or ["--help"], prog_name="invfront", standalone_mode=False)
         sys.stdout.flush()
-        return int(code or DONE)
+        return _end(BEFORE, INTERRUPTED) if code == INTERRUPTED else int(code or DONE)
     except TyperException as error:
         return _end(f"{error.format_message()} See `invfront --help`.", MEND)
     except UserError as error:
         return _end(str(error), MEND)
     except Interrupted as error:
         return _end(str(error), INTERRUPTED)
-    except KeyboardInterrupt:
-        return _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
-    except BrokenPipeError:
-        _drop_output()
+    except (BrokenPipeError, SystemExit) as error:  # typer turns the former into the latter
+        if not isinstance(error.__context__ or error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
 
 
@@ -89,11 +92,6 @@ def _end(message: str, code: int) -> int:
     line = re.sub(r"(?<=://)[^/@\s]+@", "", " ".join(message.split()))
     print(f"invfront: {line}", file=sys.stderr, flush=True)
     return code
-
-
-def _drop_output() -> None:
-    """Let nothing more be written to a reader that has gone, not even by the interpreter as it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

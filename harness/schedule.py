@@ -169,12 +169,20 @@ class _Searcher(Searcher):
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Tune's snapshots hold nothing of ours."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing: Tune pickles its parts, and a driver's database, lock and terminal cannot be."""
+        return {}
+
 
 class _Watcher(tune.Callback):
     """Passes a trial's progress on."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing, as the searcher does."""
+        return {}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

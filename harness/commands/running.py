@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 NONE_SUCCEEDED = 3
 
+
+def count(text: str) -> int:
+    """Return a whole number >= 1 that the user wrote."""
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"takes a whole number >= 1, not {text!r}.")
+    return int(text)
+
+
 Address = Annotated[
     str | None, typer.Option(metavar="A", help="Address of a Ray cluster; without it Ray starts on this machine.")
 ]
@@ -43,7 +51,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Pin or replace a setting; the value is YAML. Repeatable."),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of trials: search/trials.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(parser=count, metavar="N", help="Number of trials: search/trials.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The study's directory is DIR/<its name>.")] = Path("runs"),
     address: Address = None,
     storage: Storage = None,
@@ -72,7 +82,8 @@ def run(
 def resume(
     study: Study,
     trials: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="New number of trials in all, to add to a finished study.")
+        int | None,
+        typer.Option(parser=count, metavar="N", help="New number of trials in all, to add to a finished study."),
     ] = None,
     address: Address = None,
     storage: Storage = None,

@@ -10,11 +10,10 @@ from rich.console import Console
 from harness.display.lines import Lines
 from harness.display.live import Picture
 from harness.display.story import Story
-from harness.driver import Watcher
 
 
 @contextlib.contextmanager
-def watching() -> Iterator[Watcher]:
+def watching() -> Iterator[Lines | Picture]:
     """Yield a watcher that shows what it hears on standard output until the body ends."""
     if not _draws():
         yield Lines(sys.stdout, Story())

@@ -93,14 +93,17 @@ def _head(story: Story) -> RenderableType:
         story.name or "invfront",
         ProgressBar(total=max(story.budget, 1), completed=len(story.finished), width=20),
         f"{len(story.finished)}/{story.budget}",
-        f"{duration(story.elapsed())} elapsed, {'' if left is None else 'about '}{duration(left)} left",
+        f"{duration(story.elapsed())} elapsed, time left {'' if left is None else 'about '}{duration(left)}",
     )
     return grid
 
 
 def _running(story: Story) -> RenderableType:
-    grid = _grid("right", "left", "left", "right")
-    grid.columns[1].max_width = 34
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(min_width=3, justify="right", no_wrap=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(min_width=34, no_wrap=True, overflow="ellipsis")
+    grid.add_column(min_width=5, justify="right", no_wrap=True)
     for number, running in list(story.running.items())[:MOST_RUNNING]:
         grid.add_row(str(number), describe(running.asked), _stage(running), duration(story.elapsed(running)))
     if len(story.running) > MOST_RUNNING:
@@ -121,8 +124,11 @@ def _stage(running: Running) -> RenderableType:
 
 
 def _finished(last: list[TrialFiles]) -> RenderableType:
-    grid = _grid("right", "left", "left", "left")
-    grid.columns[3].max_width = 34
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(min_width=3, justify="right", no_wrap=True)
+    grid.add_column(min_width=8, no_wrap=True)
+    grid.add_column(min_width=34, max_width=34, no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for files in last:
         if files.record is None:
             continue
@@ -141,20 +147,13 @@ def _outcome(files: TrialFiles) -> str:
 def _best(story: Story) -> RenderableType:
     found = {number: current(story.finished[number]) for number in story.front}
     known = {number: objectives for number, objectives in found.items() if objectives}
-    parts = [f"front {len(story.front)}"]
+    parts = [Text(f"front {len(story.front)}")]
+    if story.failures():
+        parts.append(Text(f"{story.failures()} failed or partial", style="red"))
     if known:
         accurate = max(known, key=lambda number: known[number].accuracy)
         private = min(known, key=lambda number: known[number].ssim)
-        parts.append(f"best accuracy {known[accurate].accuracy:.3f} (trial {accurate})")
-        parts.append(f"lowest ssim {known[private].ssim:.3f} (trial {private})")
-    text = Text(" · ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
-    if story.failures():
-        text.append(f" · {story.failures()} failed or partial", style="red")
+        parts.append(Text(f"accuracy up to {known[accurate].accuracy:.3f} ({accurate})"))
+        parts.append(Text(f"ssim down to {known[private].ssim:.3f} ({private})"))
+    text = Text(" · ", style="bold", no_wrap=True, overflow="ellipsis").join(parts)
     return text
-
-
-def _grid(*justify: str) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    for side in justify:
-        grid.add_column(no_wrap=True, overflow="ellipsis", justify="right" if side == "right" else "left")
-    return grid

@@ -1,0 +1,207 @@
+"""The command line: quick help, exit codes, one line for whatever the user must mend, and nothing changed by it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness.commands
+from harness import __version__
+from harness.cli import main
+from harness.ledger import Ledger
+from tests.values import asked, attack, record
+
+SLOW = ("torch", "ray", "mlflow", "optuna", "pandas", "numpy", "sklearn")
+SPACE = "{name: small, data: {name: digits}, defense: {none: {}}, search: {trials: 4}}"
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study's directory with one complete trial and one that was cut off, of four."""
+    root = tmp_path / "runs" / "small"
+    root.mkdir(parents=True)
+    (root / "study.yaml").write_text(SPACE)
+    ledger = Ledger(root)
+    ledger.publish_asked(asked(0))
+    ledger.publish_attack(attack(0))
+    ledger.publish_record(record(0))
+    ledger.publish_asked(asked(1))
+    return root
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def python(code: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_and_version_answer_at_once_without_anything_slow(arguments):
+    """The time is the processor's, so that busy neighbours do not count."""
+    code = (
+        "import sys, time, harness.cli\n"
+        "assert harness.cli.main(sys.argv[1:]) == 0\n"
+        f"print('SLOW', [name for name in {SLOW} if name in sys.modules], time.process_time())"
+    )
+    done = python(code, *arguments)
+    assert done.returncode == 0, done.stderr
+    imported, seconds = re.search(r"SLOW (\[.*\]) (.*)", done.stdout).groups()
+    assert imported == "[]"
+    assert float(seconds) < 1.0
+
+
+def test_version_is_the_packages(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"invfront {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "status", "report", "defenses", "attacks", "doctor"])
+def test_every_commands_help_shows_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    output = capsys.readouterr().out
+    assert "Examples:" in output
+    assert f"  invfront {command}" in output
+
+
+def test_no_command_shows_the_help(capsys):
+    assert main([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["runn"], "runn"),
+        (["run"], "SPACE"),
+        (["run", "{space}", "--trials", "0"], "--trials"),
+        (["run", "{space}", "--trials", "many"], "many"),
+        (["run", "{space}", "--colour"], "--colour"),
+        (["run", "missing.yaml"], "missing.yaml"),
+        (["run", "{space}", "--set", "serach/trials=3"], "serach"),
+        (["run", "{space}", "--set", "search/trials"], "search/trials"),
+        (["run", "{space}", "--set", "search/trials=few"], "few"),
+        (["run", "{space}", "--set", "defense/cem_paper/lamb=1"], "lamb"),
+        (["run", "{space}", "--set", "name=a/b"], "a/b"),
+        (["resume", "{space}"], "space.yaml"),
+        (["resume", "nowhere"], "nowhere"),
+        (["status", "{tmp}"], "holds no study"),
+        (["report", "nowhere"], "nowhere"),
+        (["doctor", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_line_and_changes_nothing(arguments, says, space, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = files(tmp_path)
+    assert main([argument.format(space=space, tmp=tmp_path) for argument in arguments]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert re.fullmatch(r"invfront: [^\n]+\n", output.err)
+    assert says in output.err
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["status", "report", "resume"])
+@pytest.mark.parametrize("name", ["asked.json", "record.json", "attacks/decoder-quick-0.json"])
+def test_a_corrupt_file_ends_with_2_and_names_itself_and_doctor(command, name, study, tmp_path, capsys):
+    path = study / "trials" / "00000" / name
+    path.write_text("{")
+    before = files(tmp_path)
+    assert main([command, str(study)]) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"invfront: [^\n]+\n", error)
+    assert str(path) in error
+    assert "invfront doctor" in error
+    assert {file: content for file, content in files(tmp_path).items() if file.name != "study.lock"} == before
+
+
+def test_resume_refuses_fewer_trials_than_were_asked(study, capsys):
+    assert main(["resume", str(study), "--trials", "1"]) == 2
+    assert "has asked 2 already" in capsys.readouterr().err
+
+
+def test_status_counts_every_trial_of_the_budget(study, capsys):
+    assert main(["status", str(study), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert list(status) == ["name", "digest", "budget", "states", "front", "objectives"]
+    assert (status["name"], status["budget"], status["front"]) == ("small", 4, [0])
+    assert status["states"] == {"complete": 1, "failed": 0, "partial": 0, "pruned": 0, "running": 1, "waiting": 2}
+    assert status["objectives"] == {"accuracy": "maximize", "mse": "maximize", "ssim": "minimize"}
+
+
+def test_status_in_words_names_the_front(study, capsys):
+    assert main(["status", str(study)]) == 0
+    output = capsys.readouterr().out
+    assert "4 trials: 1 complete, 1 running, 2 waiting" in output
+    assert re.search(r"0 +0\.900 +0\.0200 +0\.400 +none sigma=0\.05", output)
+
+
+def test_the_out_directory_stands_for_its_only_study(study, capsys):
+    assert main(["status", str(study.parent)]) == 0
+    other = study.parent / "other"
+    other.mkdir()
+    (other / "study.yaml").write_text(SPACE)
+    assert main(["status", str(study.parent)]) == 2
+    assert f"holds 2 studies, name one: {other}, {study}" in capsys.readouterr().err
+
+
+def test_defenses_are_listed_with_their_settings(capsys):
+    assert main(["defenses", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"none", "laplace", "cem_paper", "cem_code"} <= rows.keys()
+    fields = ["name", "reference", "faithful", "settings", "strength", "bound", "cost"]
+    for row in rows.values():
+        assert list(row) == fields
+        assert row["faithful"] in ("paper", "code", "ours")
+        assert row["bound"] in ("upper", "lower", "none")
+        assert row["strength"] is None or row["strength"] in row["settings"]
+
+
+def test_attacks_are_listed_with_their_budgets(capsys):
+    assert main(["attacks", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    fields = ["name", "reference", "kind", "knowledge", "needs_server", "budgets"]
+    assert all(list(row) == fields for row in rows.values())
+    assert {"quick", "standard"} <= rows["decoder"]["budgets"].keys()
+
+
+def test_lists_in_words_name_everything(capsys):
+    assert main(["defenses"]) == 0
+    assert main(["attacks"]) == 0
+    output = capsys.readouterr().out
+    assert all(f"\n{name}\n" in f"\n{output}" for name in ("none", "cem_paper", "decoder"))
+
+
+def test_a_password_is_not_repeated_in_an_error(space, capsys, monkeypatch):
+    monkeypatch.setenv("INVFRONT_STORAGE", "sqlite:////nowhere")
+    assert main(["run", str(space), "--set", "x=postgresql://me:hunter2@host/db"]) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    """``invfront defenses | head -0``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "harness.cli", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_commands_import_late():
+    """What is imported at the top of the command line's modules is what ``--help`` pays for."""
+    modules = [Path(harness.commands.__file__).parent / f"{name}.py" for name in ("running", "reading", "mending")]
+    assert all(re.search(r"^    from harness\.", module.read_text(), re.MULTILINE) for module in modules)
