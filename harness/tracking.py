@@ -7,6 +7,7 @@ written after everything else; what a cut-off left incomplete, ``backfill`` comp
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -43,7 +44,8 @@ class Tracking:
     """Shows one study. The study's run ends FINISHED; FAILED if an error ends the context; KILLED if it is cut off.
 
     A KILLED or FAILED study's run is found again by a resume, runs on, and ends FINISHED. A store that fails after the
-    start never ends the study: one warning is logged, and the next resume logs what is missing.
+    start never ends the study: one warning is logged, and the next resume logs what is missing. Trials are logged by a
+    thread of ours, one after another, so that a slow store never keeps a driver from its workers.
     """
 
     def __init__(self, study: Study, ledger: Ledger, uri: str | None) -> None:
@@ -53,6 +55,8 @@ class Tracking:
         self._reference = reference(study)
         self._store: Store | None = None
         self._lost = False
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
+        self._pending: list[Future[None]] = []
         self._runs: dict[Key, Run] = {}
         self._volumes: set[int] = set()
         """Steps at which the store has a hypervolume."""
@@ -68,7 +72,10 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the study's run if something else than ``finish`` ended the study."""
+        """Let the writer end, of a study that was cut off with what it is at; then end that study's run."""
+        self._writer.shutdown(wait=True, cancel_futures=error is not None)
+        if error is None:
+            self._raise_defects()
         if error is None or Key() not in self._runs:
             return
         cut_off = isinstance(error, Interrupted) or not isinstance(error, Exception)
@@ -90,12 +97,19 @@ class Tracking:
             raise UserError(f"tracking at {hidden(self._uri)}: {fault_line(error)}; then resume the study") from error
 
     def trial(self, number: int) -> None:
-        """Log a trial whose record is on storage."""
-        self._unless_lost(lambda: self._log(self._ledger.read(number)))
+        """Have a trial logged whose record is on storage; returns at once."""
+        self._pending.append(self._writer.submit(self._unless_lost, lambda: self._log(self._ledger.read(number))))
 
     def finish(self) -> None:
         """Put the study's file, page, tables and figures beside its run, which then ends FINISHED."""
-        self._unless_lost(self._close)
+        self._pending.append(self._writer.submit(self._unless_lost, self._close))
+        self._raise_defects()
+
+    def _raise_defects(self) -> None:
+        """Wait for the writer, and raise what it raised: a fault of the store is not among it."""
+        for future in self._pending:
+            future.result()
+        self._pending.clear()
 
     @property
     def _client(self) -> MlflowClient:

@@ -213,6 +213,25 @@ def test_an_attack_run_later_adds_its_run_and_a_step_of_the_objectives(fresh, ur
     assert points_of(runs[Key("0")], uri)["mse"][-1] == (2, 0.0002)
 
 
+def test_trials_are_logged_while_the_driver_goes_on(fresh, uri):
+    study, ledger = fresh
+    records = [ledger.trial(number) / "record.json" for number in (1, 2)]
+    aside = [record.rename(record.with_name("aside")) for record in records]
+    with Tracking(study, ledger, uri) as tracking:
+        tracking.backfill()
+        for number, path, record in zip((1, 2), aside, records, strict=True):
+            path.rename(record)
+            tracking.trial(number)
+    assert set(runs_of(study, uri)) == expected(ledger)
+    assert [step for step, _ in points_of(runs_of(study, uri)[Key()], uri)["hypervolume"]] == [1, 2, 3, 4]
+
+
+def test_a_defect_of_ours_is_not_taken_for_a_fault_of_the_store(fresh, uri):
+    study, ledger = fresh
+    with pytest.raises(ValueError, match="trial 4 has no record"), Tracking(study, ledger, uri) as tracking:
+        tracking.trial(4)
+
+
 def test_a_server_that_does_not_answer_is_refused_in_one_line_without_its_password(fresh, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with (
