@@ -119,7 +119,7 @@ class Decoder(Attack):
     def _network(self, z: Tensor, target: Target) -> InverseNetwork:
         activation = (z.shape[1], z.shape[2], z.shape[3])
         network = InverseNetwork(activation, target.image_shape, self.blocks, self.channels)
-        return network.to(z.device, memory_format=torch.channels_last)
+        return network.to(z.device).to(memory_format=torch.channels_last)
 
     def _step(self, target: Target, x: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
         """Take one step on images ``(B, 3, height, width)``; return its loss, detached."""

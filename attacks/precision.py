@@ -8,7 +8,7 @@ import torch
 def hardware_has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies bfloat16 natively; emulated, it makes a step slower, not faster."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
