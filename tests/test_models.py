@@ -16,6 +16,15 @@ STATISTICS = {"mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
 SMALL = {"num_classes": 10, "head": "linear", "width": 0.125, **STATISTICS}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # threads that wait for each other on a busy machine cost these small networks most of their time
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def num_parameters(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -243,7 +252,16 @@ def test_the_defense_runs_in_float32_under_any_autocast():
         assert torch.equal(model.noised(z), 2 * z)
 
 
-def test_a_target_releases_in_eval_mode_with_independent_noise():
+def test_a_target_is_in_eval_mode_and_leaves_running_statistics_alone():
+    model, x = small_model(sigma=0.0).train(), torch.rand(4, 3, 32, 32)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    live = target(model)
+    live.server(live.release(x))
+    torch.testing.assert_close(live.mean(x)[:1], live.mean(x[:1]))
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+def test_a_target_releases_with_independent_noise():
     live = target(small_model(Laplace(scale=0.1), sigma=0.2).train())
     x = torch.rand(8, 3, 32, 32)
     releases = live.release(x, m=64)
