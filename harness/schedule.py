@@ -5,7 +5,9 @@ import importlib
 import logging
 import math
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +39,7 @@ Watch = Callable[[int, Progress], None]
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends."""
+    ended = signal.getsignal(signal.SIGTERM)  # Ray takes the signal for itself, and aborts the process
     if address is not None:
         modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"py_modules": modules})
@@ -53,6 +56,8 @@ def cluster(address: str | None) -> Iterator[None]:
         )
         with contextlib.suppress(OSError):
             (Path.home() / ".ray" / "auth_token").chmod(0o600)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ended)
     try:
         yield
     finally:
