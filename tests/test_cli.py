@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,21 @@ def test_only_commands_import_late():
     """What is imported at the top of the command line's modules is what ``--help`` pays for."""
     modules = [Path(harness.commands.__file__).parent / f"{name}.py" for name in ("running", "reading", "mending")]
     assert all(re.search(r"^    from harness\.", module.read_text(), re.MULTILINE) for module in modules)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_driver_that_is_told_to_end_says_how_to_go_on(sign, space, tmp_path):
+    """Exit code 130, one line, and the study is there to be resumed."""
+    command = [sys.executable, "-m", "harness.cli", "run", str(space), "--out", str(tmp_path / "runs")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+        watchdog = threading.Timer(200, driver.kill)
+        watchdog.start()
+        while "started" not in (driver.stdout.readline() or "started"):
+            pass
+        driver.send_signal(sign)
+        _, errors = driver.communicate()
+        watchdog.cancel()
+    root = tmp_path / "runs" / "small"
+    assert (driver.returncode, errors) == (130, f"invfront: interrupted; go on with `invfront resume {root}`\n")
+    assert Ledger(root).numbers() == [0]
