@@ -119,7 +119,10 @@ class Defense(nn.Module):
         return torch.zeros((), device=batch.z.device)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        """Return the defense's own parameters as optimiser groups, with their own settings if they need any."""
+        """Return the defense's own parameters as optimiser groups, with their own settings if they need any.
+
+        A group is trained by the recipe's SGD, or by Adam with the settings it carries if it has ``"optimiser": "adam"``.
+        """
         parameters = list(self.parameters())
         return [{"params": parameters}] if parameters else []
 

@@ -43,7 +43,7 @@ class Checkpoints:
         for path in reversed(found):
             try:
                 state: State = torch.load(path, map_location=device, weights_only=True)
-                state["step"], state["cpu_rng"], state["model"], state["optimiser"]
+                state["step"], state["cpu_rng"], state["model"], state["optimisers"]
             except Exception as error:  # whatever a torn file raises, the one before it is tried
                 notes.append(f"{path.parent.name}/{path.name}: unreadable ({type(error).__name__}), passed over")
                 continue

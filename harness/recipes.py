@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 
@@ -29,9 +29,17 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
 
-    def optimiser(self, groups: list[dict[str, Any]]) -> SGD:
-        """Return the optimiser over parameter groups, which may carry settings of their own."""
-        return SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov)
+    def optimisers(self, groups: list[dict[str, Any]]) -> list[Optimizer]:
+        """Return the optimisers over parameter groups, which may carry settings of their own.
+
+        The first is SGD and follows the recipe's course. A group with ``"optimiser": "adam"`` is trained by Adam with
+        the settings it carries, at a constant learning rate; a defense asks for that.
+        """
+        adam = [group for group in groups if group.get("optimiser") == "adam"]
+        plain = [group for group in groups if group.get("optimiser") != "adam"]
+        sgd = SGD(plain, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov)
+        own = [{name: value for name, value in group.items() if name != "optimiser"} for group in adam]
+        return [sgd, *([Adam(own)] if own else [])]
 
     def scheduler(self, optimiser: Optimizer, epochs: int, steps: int) -> LRScheduler:
         """Return the learning rate's course over ``epochs`` of ``steps`` each, stepped after every batch."""

@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 import signal
+import signal
 import tempfile
 import threading
 import time
@@ -54,6 +55,7 @@ def cluster(address: str | None) -> Iterator[None]:
             _temp_dir=temporary,
             object_store_memory=200 * 2**20,
         )
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # Ray has put its own in place
         with contextlib.suppress(OSError):
             (Path.home() / ".ray" / "auth_token").chmod(0o600)
     if threading.current_thread() is threading.main_thread():

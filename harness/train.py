@@ -79,8 +79,8 @@ class _Run:
         groups = [{"params": [*model.client.parameters(), *model.server.parameters()]}]
         for penalty in self.penalties:
             groups += penalty.parameter_groups(self.recipe.lr)
-        self.optimiser = self.recipe.optimiser(groups)
-        self.scheduler = self.recipe.scheduler(self.optimiser, self.epochs, self.steps)
+        self.optimisers = self.recipe.optimisers(groups)
+        self.scheduler = self.recipe.scheduler(self.optimisers[0], self.epochs, self.steps)
         self.step = 0
         self.order: Tensor | None = None
         self.sums = torch.zeros(3, device=self.part.x.device)
@@ -90,7 +90,7 @@ class _Run:
         """Return what a checkpoint holds."""
         return {
             "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "scheduler": {key: value for key, value in self.scheduler.state_dict().items() if key != "lr_lambdas"},
             "sums": self.sums,
             "points": self.points,
@@ -100,8 +100,11 @@ class _Run:
         """Go on from a checkpoint."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scheduler.load_state_dict(state["scheduler"] | {"lr_lambdas": [None] * len(self.optimiser.param_groups)})
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.scheduler.load_state_dict(
+            state["scheduler"] | {"lr_lambdas": [None] * len(self.optimisers[0].param_groups)}
+        )
         self.sums = state["sums"]
         self.points = [(step, name, value) for step, name, value in state["points"]]
         restore_rng(state)
@@ -115,10 +118,12 @@ class _Run:
         chosen = self.order[position * self.batch_size : (position + 1) * self.batch_size]
         x = self._augmented(self.part.x[chosen])
         self.model.train()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         task, penalty, correct = self._losses(x, self.part.y[chosen], epoch)
         (task + penalty).backward()
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.scheduler.step()
         self.step += 1
         self.sums += torch.stack([task.detach(), penalty.detach(), correct])
@@ -131,8 +136,7 @@ class _Run:
         with autocast(x.device, dtype):
             z_clean = model.client(x)
         z_clean = z_clean.float()
-        z = model.defense(z_clean)
-        z = z + model.sigma * torch.randn_like(z)
+        z = model.noised(z_clean)
         with autocast(x.device, dtype):
             logits = model.server(z)
         batch = Batch(
@@ -144,7 +148,7 @@ class _Run:
             sigma=model.sigma,
             epoch=epoch,
             progress=self.step / (self.epochs * self.steps),
-            lr=self.optimiser.param_groups[0]["lr"],
+            lr=self.lr,
         )
         task = F.cross_entropy(logits.float(), y, label_smoothing=self.recipe.label_smoothing)
         penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
@@ -160,7 +164,7 @@ class _Run:
             batch_size=self.batch_size,
             epoch=epoch,
             progress=self.step / (self.epochs * self.steps),
-            lr=self.optimiser.param_groups[0]["lr"],
+            lr=self.lr,
         )
         for penalty in self.penalties:
             penalty.end_epoch(end)
@@ -171,6 +175,11 @@ class _Run:
         self.points += [
             (self.step, name, mean) for name, mean in zip(("loss", "penalty", "accuracy"), means, strict=True)
         ]
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step, or of the last one once all are done."""
+        return float(self.optimisers[0].param_groups[0]["lr"])
 
     def accuracy(self) -> float:
         """Return the share of right answers on the last epoch's batches."""

@@ -26,6 +26,8 @@ class Noting(Defense):
 
 
 def note(folder: str, what: str) -> None:
+    if not folder:
+        return
     Path(folder).mkdir(parents=True, exist_ok=True)
     (Path(folder) / f"{what}-{uuid.uuid4()}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 

@@ -16,7 +16,7 @@ def test_published_learning_rate_has_the_public_codes_steps(epochs, epoch, facto
 
 
 def course(recipe: str, epochs: int, steps: int) -> list[float]:
-    optimiser = RECIPES[recipe].optimiser([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+    (optimiser,) = RECIPES[recipe].optimisers([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
     scheduler = RECIPES[recipe].scheduler(optimiser, epochs, steps)
     rates = []
     for _ in range(epochs * steps):
@@ -44,9 +44,19 @@ def test_groups_keep_their_own_learning_rate_through_the_course():
         {"params": [torch.nn.Parameter(torch.zeros(1))]},
         {"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.01},
     ]
-    optimiser = RECIPES["fast"].optimiser(groups)
+    (optimiser,) = RECIPES["fast"].optimisers(groups)
     scheduler = RECIPES["fast"].scheduler(optimiser, 2, 10)
     for _ in range(6):
         optimiser.step()
         scheduler.step()
     assert optimiser.param_groups[1]["lr"] == pytest.approx(optimiser.param_groups[0]["lr"] / 10)
+
+
+def test_a_group_that_asks_for_adam_gets_it_with_its_own_settings():
+    weight = torch.nn.Parameter(torch.zeros(1))
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))]}, {"params": [weight], "optimiser": "adam", "lr": 1e-3}]
+    _, own = RECIPES["fast"].optimisers(groups)
+    weight.grad = torch.ones(1)
+    own.step()
+    assert isinstance(own, torch.optim.Adam)
+    assert weight.item() == pytest.approx(-1e-3)
