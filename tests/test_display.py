@@ -146,6 +146,8 @@ def test_time_left_is_unknown_until_a_trial_has_finished_then_scales_with_what_i
         story.started(asked(number))
     now[0] = 14.0
     assert story.left() == pytest.approx((2 * 6 + 2 * 10) / 2)
+    now[0] = 40.0
+    assert story.left() == pytest.approx((2 * 3 + 2 * 10) / 2)
 
 
 def test_nothing_is_left_of_a_finished_study(study, ledger):

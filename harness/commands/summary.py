@@ -32,7 +32,7 @@ def overview(status: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
     counts = ", ".join(f"{count} {state}" for state, count in status.states.items() if count)
     yield f"{status.name}: {status.budget} trials: {counts}"
-    yield f"front: {len(status.front)} trials" + ("" if status.front else "; none is complete and above the floor")
+    yield f"front: {len(status.front)} of them" + ("" if status.front else "; none is complete and above the floor")
     if status.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"
     for number in status.front[:MOST]:

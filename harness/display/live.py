@@ -84,6 +84,7 @@ def _parts(story: Story, note: str) -> Iterator[RenderableType]:
 
 def _head(story: Story) -> RenderableType:
     left = story.left()
+    ahead = "" if left == 0 else f", time left {'unknown' if left is None else f'about {duration(left)}'}"
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, max_width=24, overflow="ellipsis", style="bold")
     grid.add_column(no_wrap=True)
@@ -93,7 +94,7 @@ def _head(story: Story) -> RenderableType:
         story.name or "invfront",
         ProgressBar(total=max(story.budget, 1), completed=len(story.finished), width=20),
         f"{len(story.finished)}/{story.budget}",
-        f"{duration(story.elapsed())} elapsed, time left {'' if left is None else 'about '}{duration(left)}",
+        f"{duration(story.elapsed())} elapsed" + ahead,
     )
     return grid
 
