@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
-"""``limited``: still improving when its budget ended. ``floor``: converged, and no better than the best guess without z.
+"""``limited``: still improving when its budget ended. ``floor``: converged, and no better than a guess without z.
 ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
 
 Knowledge = Literal["queries", "gradients", "none"]

@@ -121,7 +121,7 @@ class Defense(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Return the defense's own parameters as optimiser groups, with their own settings if they need any.
 
-        A group is trained by the recipe's SGD, or by Adam with the settings it carries if it has ``"optimiser": "adam"``.
+        The recipe's SGD trains a group, or Adam with the settings it carries if it has ``"optimiser": "adam"``.
         """
         parameters = list(self.parameters())
         return [{"params": parameters}] if parameters else []

@@ -6,7 +6,6 @@ import logging
 import math
 import shutil
 import signal
-import signal
 import tempfile
 import threading
 import time

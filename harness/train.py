@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from attacks.precision import autocast
 from torch import Tensor
 
+from attacks.precision import autocast
 from defenses.base import Batch, Epoch
 from harness.build import recipe_of
 from harness.checkpoint import Checkpoints, State, restore_rng
