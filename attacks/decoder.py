@@ -5,7 +5,9 @@ References:
     He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -49,7 +51,7 @@ class Decoder(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
-            "blocks": 4, "channels": 32, "epochs": 30, "steps": 500, "batch_size": 128,
+            "blocks": 4, "channels": 32, "epochs": 16, "steps": 500, "batch_size": 128,
             "lr": 4e-3, "schedule": "one-cycle", "weight_decay": 1e-4,
         },
         "standard": {
@@ -69,14 +71,19 @@ class Decoder(Attack):
         schedule: Literal["cosine", "one-cycle"],
         weight_decay: float,
     ) -> None:
-        whole = {
-            "channels": channels,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "steps": 1 if steps is None else steps,
+        least = {
+            "blocks": (blocks, 0),
+            "channels": (channels, 1),
+            "epochs": (epochs, 1),
+            "steps": (1 if steps is None else steps, 1),
+            "batch_size": (batch_size, 1),
+            "weight_decay": (weight_decay, 0),
         }
-        if wrong := {name: value for name, value in whole.items() if value < 1}:
-            raise ValueError(f"decoder: {sorted(wrong)} must be >= 1, not {wrong}")
+        for name, (value, bound) in least.items():
+            if value < bound:
+                raise ValueError(f"decoder: {name} must be >= {bound}, not {value}")
+        if not lr > 0:
+            raise ValueError(f"decoder: lr must be > 0, not {lr}")
         if schedule not in FACTORS:
             raise ValueError(f"decoder: schedule takes {sorted(FACTORS)}, not {schedule!r}")
         self.blocks, self.channels = blocks, channels
@@ -89,23 +96,20 @@ class Decoder(Attack):
         with torch.no_grad():
             z_val = torch.cat([target.release(_unit(x)) for x in val.x.split(CHUNK)])
         self.network = self._network(z_val, target)
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        optimiser = torch.optim.Adam(self.network.parameters(), weight_decay=self.weight_decay, fused=True)
         batch_size = min(self.batch_size, max(1, len(aux.x) // LEAST_BATCHES))
         per_epoch = math.ceil(len(aux.x) / batch_size)
         total = min(self.epochs * per_epoch, self.steps or self.epochs * per_epoch)
-        validate_at = {round(total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
+        validate_after = {round(total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
         curve: list[Point] = []
         losses: list[Tensor] = []
-        for step in range(total):
-            if step % per_epoch == 0:
-                batches = torch.randperm(len(aux.x), device=aux.x.device).split(batch_size)
-            for group in optimiser.param_groups:
-                group["lr"] = self.lr * FACTORS[self.schedule](step, total, per_epoch)
-            losses.append(self._step(target, _unit(aux.x[batches[step % per_epoch]]), optimiser))
-            if step + 1 in validate_at:
-                curve.append(Point(step + 1, float(torch.stack(losses).mean()), self._error(z_val, val, target)))
+        for step, batch in enumerate(itertools.islice(_batches(aux.x, batch_size), total), start=1):
+            optimiser.param_groups[0]["lr"] = self.lr * FACTORS[self.schedule](step - 1, total, per_epoch)
+            losses.append(self._step(target, _unit(batch), optimiser))
+            if step in validate_after:
+                curve.append(Point(step, float(torch.stack(losses).mean()), self._error(z_val, val, target)))
                 losses.clear()
-        guess = float((_unit(val.x) - mean_image(_unit(aux.x))).square().mean())
+        guess = float((_unit(val.x) - mean_image(aux.x) / 255).square().mean())
         return Fit(curve=tuple(curve), verdict=verdict(curve, guess))
 
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -144,7 +148,15 @@ class Decoder(Attack):
         return float(torch.stack(errors).sum()) / images.x.numel()
 
 
+def _batches(images: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Yield batches of images, epoch after epoch, each in a new random order; an epoch's last batch may be smaller."""
+    while True:
+        for chosen in torch.randperm(len(images), device=images.device).split(batch_size):
+            yield images[chosen]
+
+
 def _unit(x: Tensor) -> Tensor:
+    """Turn uint8 images into float32 ones in [0, 1]."""
     return x.float() / 255
 
 
