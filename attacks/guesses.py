@@ -8,10 +8,10 @@ def mean_image(aux: Tensor) -> Tensor:
     """Return the best guess without z: the mean of the attacker's images.
 
     Args:
-        aux: Images in [0, 1], ``(N, 3, height, width)``.
+        aux: Images, ``(N, 3, height, width)``, of any type and unit.
 
     Returns:
-        ``(1, 3, height, width)``, float32.
+        ``(1, 3, height, width)``, float32, in the images' unit.
     """
     return aux.mean(dim=0, keepdim=True, dtype=torch.float32)
 
