@@ -91,11 +91,21 @@ def conversions(x_hat: NDArray[numpy.uint8], x: NDArray[numpy.uint8]) -> dict[st
 
 def _score(x_hat: Tensor, x: Tensor) -> PerImage:
     mse = (x_hat - x).square().mean(dim=(1, 2, 3))
-    ssim = structural_similarity_index_measure(
-        x_hat, x, sigma=_SIGMA, kernel_size=_WINDOW, reduction="none", data_range=1.0, k1=_K1, k2=_K2
+    _, windows = structural_similarity_index_measure(
+        x_hat,
+        x,
+        sigma=_SIGMA,
+        kernel_size=_WINDOW,
+        reduction="none",
+        data_range=1.0,
+        k1=_K1,
+        k2=_K2,
+        return_full_image=True,
     )
-    assert isinstance(ssim, Tensor)
-    return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim.reshape(len(x)))
+    # torchmetrics also averages windows over a mirrored border; those wholly inside the image start half a window in
+    half = _WINDOW // 2
+    ssim = windows[:, :, half:-half, half:-half].mean(dim=(1, 2, 3))
+    return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim)
 
 
 def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) -> float:
