@@ -32,12 +32,16 @@ class Laplace(Defense):
     def forward(self, z: Tensor) -> Tensor:
         if self.scale == 0:
             return z
-        # the difference of two exponential variables is a Laplace variable
-        noise = torch.empty_like(z).exponential_() - torch.empty_like(z).exponential_()
-        return z + self.scale * noise
+        return z + self.scale * laplace_like(z)
 
     def mean(self, z: Tensor) -> Tensor:
         return z
 
     def noise_std(self, z: Tensor) -> float:
         return math.sqrt(2) * self.scale
+
+
+def laplace_like(z: Tensor) -> Tensor:
+    """Return Laplace noise of scale 1 in the shape of ``z``."""
+    # the difference of two exponential variables is a Laplace variable
+    return torch.empty_like(z).exponential_() - torch.empty_like(z).exponential_()
