@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from attacks.precision import hardware_has_bfloat16
-
 from harness.checkpoint import discard
 from harness.errors import Interrupted, UserError
 from harness.lease import lease
@@ -100,6 +99,7 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
             list(ledger.trials())
         held.enter_context(cluster(where.address))
         fitting(study.resources, nodes())
+        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
             root.mkdir(parents=True)
             held.enter_context(lease(root, str(study.ledger), where.storage))
@@ -107,18 +107,17 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
         rows = open_rows(study, ledger, name, where.storage)
         search = Search(study, rows, ledger, _ground(study))
         found = reconcile(search, rows, ledger)
-        with Tracking(study, ledger, where.tracking) as tracking:
-            tracking.backfill()
-            watcher.opened(study, root, found)
-            schedule(
-                study.resources,
-                ledger,
-                ask=lambda: _asked(search, watcher),
-                finish=lambda result: _finish(result, ledger, search, tracking, watcher),
-                watch=watcher.progress,
-            )
-            _report(study, ledger)
-            tracking.finish()
+        tracking.backfill()
+        watcher.opened(study, root, found)
+        schedule(
+            study.resources,
+            ledger,
+            ask=lambda: _asked(search, watcher),
+            finish=lambda result: _finish(result, ledger, search, tracking, watcher),
+            watch=watcher.progress,
+        )
+        _report(study, ledger)
+        tracking.finish()
 
 
 def _asked(search: Search, watcher: Watcher) -> Asked | None:

@@ -29,6 +29,9 @@ from harness.workers import LOST, RaySubmit, Share
 REPORT_SECONDS = 0.5
 """Least time between two reports of one trial's progress."""
 
+STORE_BYTES = 200 * 2**20
+"""A local Ray's object store: jobs exchange files, not objects."""
+
 PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
 
 Ask = Callable[[], Asked | None]
@@ -39,32 +42,25 @@ Watch = Callable[[int, Progress], None]
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends."""
-    ended = signal.getsignal(signal.SIGTERM)  # Ray takes the signal for itself, and aborts the process
-    if address is not None:
-        modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"py_modules": modules})
-        temporary = None
-    else:
-        temporary = tempfile.mkdtemp(prefix="invf-", dir="/tmp" if Path("/tmp").is_dir() else None)
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=temporary,
-            object_store_memory=200 * 2**20,
-        )
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # Ray has put its own in place
-        with contextlib.suppress(OSError):
-            (Path.home() / ".ray" / "auth_token").chmod(0o600)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, ended)
-    try:
+    before = signal.getsignal(signal.SIGTERM)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with contextlib.ExitStack() as ending:
+        if address is not None:
+            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
+            ending.callback(ray.shutdown)
+            ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+        else:
+            temporary = tempfile.mkdtemp(prefix="invf-", dir="/tmp" if Path("/tmp").is_dir() else None)
+            ending.callback(shutil.rmtree, temporary, ignore_errors=True)
+            ending.callback(ray.shutdown)
+            ray.init(
+                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
+            )
+            with contextlib.suppress(OSError):
+                (Path.home() / ".ray" / "auth_token").chmod(0o600)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
         yield
-    finally:
-        ray.shutdown()
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
@@ -110,6 +106,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
                 search_alg=searcher,
                 num_samples=-1,
                 max_concurrent_trials=fitting(resources, nodes()),
+                reuse_actors=True,  # safe where no trial is stopped from outside: its jobs have ended when it ends
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(

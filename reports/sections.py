@@ -185,7 +185,7 @@ def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]
 
 def accuracy_error(data: StudyData, row: Row) -> float | None:
     """Return the binomial standard error of a trial's accuracy, if the number of its images is known."""
-    part = data.study["parts"].get(str(row["part"]))
+    part = data.study["parts"].get("test" if data.study["protocol"] == "cem" else str(row["part"]))
     accuracy = float(str(row["accuracy"]))
     return math.sqrt(accuracy * (1 - accuracy) / part["images"]) if part and 0 <= accuracy <= 1 else None
 

@@ -93,12 +93,12 @@ def scheduled(root: Path, trials: list[Asked], **shares) -> dict[int, Result]:
 
 @pytest.mark.timeout(600)
 def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(tmp_path, local_ray):
-    trials = [noting(number, tmp_path / str(number), ("Together",) * 4) for number in range(3)]
+    trials = [noting(number, tmp_path / str(number), ("Together",) * 4) for number in range(2)]
     share = {"train": {"cpu": 1, "gpu": 1}, "attack": {"cpu": 0.25, "gpu": 0.25}}
     done = scheduled(tmp_path / "study", trials, **share)
-    assert {number: result.record.state for number, result in done.items()} == dict.fromkeys(range(3), "complete")
+    assert {number: result.record.state for number, result in done.items()} == dict.fromkeys(range(2), "complete")
     devices = []
-    for number in range(3):
+    for number in range(2):
         (device,) = noted(str(tmp_path / str(number)), "train")
         assert device in ("0", "1")
         assert noted(str(tmp_path / str(number)), "attack") == [device] * 4
