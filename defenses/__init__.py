@@ -7,13 +7,31 @@ from inspect import Parameter, signature
 from typing import Any
 
 from defenses.base import Defense
+from defenses.bido import Bido
 from defenses.cem_code import CemCode
 from defenses.cem_paper import CemPaper
+from defenses.disco import Disco
+from defenses.dropout import Dropout
 from defenses.laplace import Laplace
+from defenses.local_dp import LocalDP
+from defenses.nopeek import NoPeek
+from defenses.rounding import Rounding
+from defenses.shredder import Shredder
+from defenses.topk import TopK
+from defenses.vib import Vib
 
 DEFENSES: dict[str, type[Defense]] = {
     "none": Defense,
     "laplace": Laplace,
+    "local_dp": LocalDP,
+    "dropout": Dropout,
+    "topk": TopK,
+    "rounding": Rounding,
+    "nopeek": NoPeek,
+    "shredder": Shredder,
+    "disco": Disco,
+    "vib": Vib,
+    "bido": Bido,
     "cem_paper": CemPaper,
     "cem_code": CemCode,
 }

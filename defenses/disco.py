@@ -1,0 +1,97 @@
+"""Channels are pruned image by image, by a network that plays against a decoder.
+
+References:
+    Singh, Chopra, Garza, Zhang, Vepakomma, Sharma, Raskar, DISCO: Dynamic and Invariant Sensitive Channel Obfuscation
+    for Deep Neural Networks, CVPR 2021.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attacks.inverse_network import InverseNetwork
+from defenses.base import Batch, Defense, Shapes
+from defenses.ranges import number, whole
+
+TEMPERATURE = 1 / 30
+"""Of the soft mask whose gradient stands for that of the hard one; as in the public code."""
+WIDTH = 32
+"""Channels inside the network that scores the channels of an activation."""
+LEARNING_RATE = 1e-3
+
+
+class Disco(Defense):
+    """Sets the channels of an image that matter least to the task, and most to a decoder, to 0.
+
+    A small network scores the C channels of an activation, and the ``ratio`` of them with the lowest scores is set to
+    0: which ones depends on the image. The gradient of this choice is that of ``sigmoid((score - threshold) / T)``,
+    with the threshold between the channels kept and pruned, T = 1/30 (straight-through). A decoder (blocks of the
+    published inverse network) learns to reconstruct images from releases, noise included, by their squared error; the
+    pruner minimises ``(1 - rho) task - rho error``; the client minimises the task loss alone.
+
+    One pass serves both players: the pruner's gradient through the decoder is turned round and weighted by
+    rho / (1 - rho). Adam, which trains both at a learning rate of .001, does not see the missing factor 1 - rho.
+    Pruner: one convolution, a mean and one linear layer, without batch norm, since train and eval mode are to prune
+    alike; the paper takes a ResNet. The public code indexes by the hard choice, through which no gradient flows. The
+    channel noise comes after pruning, and blurs the zeros.
+
+    Args:
+        ratio: Share of the channels that are pruned, in [0, 1], rounded to whole channels; at least one remains.
+        rho: Share of the decoder's error in what the pruner plays for, in [0, .99].
+        blocks: Residual blocks of the decoder, >= 0.
+        channels: Width of the decoder, >= 1.
+    """
+
+    strength = "ratio"
+    reference = (
+        "Singh, Chopra, Garza, Zhang, Vepakomma, Sharma, Raskar, DISCO: Dynamic and Invariant Sensitive Channel "
+        "Obfuscation for Deep Neural Networks, CVPR 2021"
+    )
+    faithful = "paper"
+    cost = "adversarial: a step of a decoder in every step"
+
+    def __init__(self, ratio: float = 0.5, rho: float = 0.9, blocks: int = 4, channels: int = 32) -> None:
+        super().__init__()
+        self.ratio = number("ratio", ratio, most=1.0)
+        self.rho = number("rho", rho, most=0.99)
+        self.blocks = whole("blocks", blocks)
+        self.channels = whole("channels", channels, least=1)
+
+    def attach(self, client: nn.Module, shapes: Shapes) -> None:
+        num_channels = shapes.activation[0]
+        self.num_pruned = min(int(self.ratio * num_channels + 0.5), num_channels - 1)
+        self.pruner = nn.Sequential(
+            nn.Conv2d(num_channels, WIDTH, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(WIDTH, num_channels),
+        )
+        self.decoder = InverseNetwork(shapes.activation, shapes.image, self.blocks, self.channels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z if self.num_pruned == 0 else z * self._mask(z)[..., None, None]
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """Return the decoder's mean squared error, in [0, 1], with the pruner's gradient turned round."""
+        if self.num_pruned == 0:
+            return super().penalty(batch)
+        pruned = self.forward(batch.z_clean.detach())
+        weight = self.rho / (1 - self.rho)
+        # the release itself, whose gradient on the pruner is -weight times that of the error
+        release = batch.z.detach() + weight * (pruned.detach() - pruned)
+        return F.mse_loss(self.decoder(release), batch.x)
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters()), "optimiser": "adam", "lr": LEARNING_RATE}]
+
+    def _mask(self, z: Tensor) -> Tensor:
+        """Return 0 for the channels that are pruned and 1 for the others, ``(B, C)``."""
+        scores = self.pruner(z)
+        ordered, order = scores.detach().sort(dim=1)
+        threshold = ordered[:, self.num_pruned - 1 : self.num_pruned + 1].mean(1, keepdim=True)
+        hard = torch.ones_like(scores).scatter(1, order[:, : self.num_pruned], 0.0)
+        soft = torch.sigmoid((scores - threshold) / TEMPERATURE)
+        return hard + (soft - soft.detach())
