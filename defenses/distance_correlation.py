@@ -5,6 +5,8 @@ References:
     Székely and Rizzo, Partial distance correlation with methods for dissimilarities, 2014.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -53,7 +55,7 @@ def _distances(v: Tensor) -> Tensor:
     v = v - v.mean(0)  # inner products lose their digits to a common offset
     norms = v.square().sum(1)
     squares = norms[:, None] + norms - 2 * v @ v.T
-    return squares.clamp(min=LEAST_SQUARE).sqrt() - LEAST_SQUARE**0.5
+    return squares.clamp(min=LEAST_SQUARE).sqrt() - math.sqrt(LEAST_SQUARE)
 
 
 def _centred(d: Tensor) -> Tensor:

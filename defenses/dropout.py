@@ -5,6 +5,8 @@ References:
     of Things Journal 2020.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -44,4 +46,4 @@ class Dropout(Defense):
         return (1 - self.rate) * z
 
     def noise_std(self, z: Tensor) -> Tensor:
-        return z.abs() * (self.rate * (1 - self.rate)) ** 0.5
+        return z.abs() * math.sqrt(self.rate * (1 - self.rate))

@@ -50,9 +50,10 @@ class Vib(Defense):
         self.scale = number("scale", scale, least=LEAST_SCALE, most=2.0)
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
-        self.log_variance = nn.Conv2d(shapes.activation[0], shapes.activation[0], 1)
+        num_channels = shapes.activation[0]
+        self.log_variance = nn.Conv2d(num_channels, num_channels, 1)
         nn.init.zeros_(self.log_variance.weight)
-        nn.init.constant_(self.log_variance.bias, 2 * math.log(self.scale))
+        self.log_variance.bias = nn.Parameter(torch.full((num_channels,), 2 * math.log(self.scale)))
 
     def forward(self, z: Tensor) -> Tensor:
         return z if self.lam == 0 else z + self._variance(z).sqrt() * torch.randn_like(z)
