@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -143,3 +144,10 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
     (tmp_path / "attempt-9").mkdir()
     again = drain(attack_stage(attacked.record.asked, tmp_path / "attempt-9", tmp_path, JOB), lambda progress: None)
     assert again.measured == attacked.attacks[0].measured
+
+
+def test_memory_does_not_grow_with_epochs(tmp_path):
+    process = psutil.Process()
+    long = asked(settings=CEM | {"train/epochs": 60, "train/images": 128}, attacks=(GREY,))
+    used = [process.memory_info().rss for progress in train_stage(long, open_attempt(tmp_path)) if progress.done]
+    assert used[-1] - used[9] < 30e6

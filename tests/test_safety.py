@@ -1,0 +1,45 @@
+"""A local study listens on loopback only, and ends cleanly when it is interrupted."""
+
+import ipaddress
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+SPACE = """
+name: safe
+data: {name: digits}
+model: {width: 0.125, sigma: 0.1}
+train: {recipe: fast, epochs: 200, batch_size: 64}
+defense: {none: {}}
+attacks: {decoder: quick}
+search: {trials: 2}
+"""
+
+
+def listeners(driver: psutil.Process) -> list[str]:
+    """The addresses on which a process and its descendants listen."""
+    pids = {driver.pid, *(process.pid for process in driver.children(recursive=True))}
+    sockets = (socket for socket in psutil.net_connections("inet") if socket.pid in pids)
+    return [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
+
+
+@pytest.mark.timeout(400)
+def test_a_local_study_listens_on_loopback_only_and_an_interrupt_says_how_to_go_on(tmp_path):
+    space, root = tmp_path / "safe.yaml", tmp_path / "runs" / "safe"
+    space.write_text(SPACE)
+    command = [sys.executable, "-m", "harness.cli", "run", str(space), "--out", str(tmp_path / "runs")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+        deadline = time.monotonic() + 240
+        while not list(root.glob("trials/*/attempt-1")) and driver.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        addresses = listeners(psutil.Process(driver.pid))
+        driver.send_signal(signal.SIGINT)
+        _, errors = driver.communicate(timeout=120)
+    assert addresses
+    assert all(ipaddress.ip_address(address).is_loopback for address in addresses), addresses
+    assert driver.returncode == 130
+    assert errors.strip().splitlines()[-1] == f"invfront: interrupted; go on with `invfront resume {root}`"
