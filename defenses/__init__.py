@@ -10,13 +10,23 @@ from defenses.base import Defense
 from defenses.bido import Bido
 from defenses.cem_code import CemCode
 from defenses.cem_paper import CemPaper
+from defenses.class_gaussian import ClassGaussian
 from defenses.disco import Disco
 from defenses.dropout import Dropout
+from defenses.fusion_mixture import FusionMixture
+from defenses.fusion_parallel import FusionParallel
+from defenses.fusion_shortcut import FusionShortcut
+from defenses.gated_adversarial import GatedAdversarial
+from defenses.gated_attention import GatedAttention
+from defenses.gated_closed import GatedClosed
+from defenses.gated_heads import GatedHeads
 from defenses.laplace import Laplace
 from defenses.local_dp import LocalDP
 from defenses.nopeek import NoPeek
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
+from defenses.slot_attention import SlotAttention
+from defenses.slot_corrected import SlotCorrected
 from defenses.topk import TopK
 from defenses.vib import Vib
 
@@ -34,6 +44,16 @@ DEFENSES: dict[str, type[Defense]] = {
     "bido": Bido,
     "cem_paper": CemPaper,
     "cem_code": CemCode,
+    "class_gaussian": ClassGaussian,
+    "gated_attention": GatedAttention,
+    "gated_closed": GatedClosed,
+    "gated_heads": GatedHeads,
+    "gated_adversarial": GatedAdversarial,
+    "slot_attention": SlotAttention,
+    "slot_corrected": SlotCorrected,
+    "fusion_shortcut": FusionShortcut,
+    "fusion_parallel": FusionParallel,
+    "fusion_mixture": FusionMixture,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
