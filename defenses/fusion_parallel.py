@@ -16,7 +16,7 @@ from defenses.base import Batch, Defense, Shapes
 from defenses.bounds import noise_variance
 from defenses.gated_closed import pooled
 from defenses.gates import Gate
-from defenses.mixtures import Mixture, charged, frozen, moments
+from defenses.mixtures import charged, frozen, moments, shrunk
 from defenses.ranges import number, whole
 from defenses.rows import Bank, Rows, by_class
 from defenses.slots import Slots
@@ -118,14 +118,6 @@ class FusionParallel(Defense):
         ]
         nats = smaller(torch.stack(branches, dim=1), y, len(self.bank.seen)) + (own - own.detach()).mean()
         return nats / z.shape[1]
-
-
-def shrunk(mixture: Mixture, shrinkage: float) -> Mixture:
-    """Return the mixture with variances drawn to the tied one of their class as if by ``shrinkage`` images."""
-    counts = mixture.counts[..., None]
-    tied = (mixture.weights[..., None] * mixture.variances).sum(1, keepdim=True)
-    variances = (counts * mixture.variances + shrinkage * tied) / (counts + shrinkage).clamp(min=1e-9)
-    return mixture._replace(variances=variances)
 
 
 def smaller(nats: Tensor, y: Tensor, num_classes: int) -> Tensor:

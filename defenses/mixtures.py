@@ -63,6 +63,14 @@ def frozen(mixture: Mixture) -> Mixture:
     return Mixture(*(part.detach() for part in mixture))
 
 
+def shrunk(mixture: Mixture, shrinkage: float) -> Mixture:
+    """Return the mixture with variances drawn to the tied one of their class as if by ``shrinkage`` members, >= 0."""
+    counts = mixture.counts[..., None]
+    tied = (mixture.weights[..., None] * mixture.variances).sum(1, keepdim=True)
+    variances = (counts * mixture.variances + shrinkage * tied) / (counts + shrinkage).clamp(min=RARE)
+    return mixture._replace(variances=variances)
+
+
 def charged(z: Tensor, y: Tensor, log_share: Tensor, mixture: Mixture, noise: float) -> Tensor:
     """Return each feature's nats when its component is told too, and paid for, ``(B,)``.
 

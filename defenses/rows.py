@@ -18,7 +18,7 @@ class Rows(NamedTuple):
 
 def by_class(values: Tensor, y: Tensor, num_classes: int) -> Rows:
     """Return values ``(B, D)`` with labels ``(B,)`` in as many rows as the largest class has."""
-    rank, counts = _ranks(y, num_classes)
+    rank, counts = ranks(y, num_classes)
     points = values.new_zeros(num_classes, int(counts.max()), values.shape[1])
     points[y, rank] = values
     return Rows(points, (torch.arange(points.shape[1], device=y.device) < counts[:, None]).to(values.dtype))
@@ -46,7 +46,7 @@ class Bank(nn.Module):
     def push(self, z: Tensor, y: Tensor) -> None:
         """Put a batch ``(B, D)`` with labels ``(B,)`` in the place of the oldest features."""
         size = self.points.shape[1]
-        rank, counts = _ranks(y, len(self.seen))
+        rank, counts = ranks(y, len(self.seen))
         row = (self.seen[y] + rank) % size
         last = rank >= counts[y] - size
         self.points[y[last], row[last]] = z.detach()[last]
@@ -58,7 +58,7 @@ class Bank(nn.Module):
         return Rows(torch.cat([held.points, batch.points], dim=1), torch.cat([held.member, batch.member], dim=1))
 
 
-def _ranks(y: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+def ranks(y: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """Return each image's position among those of its class, ``(B,)``, and the classes' counts, ``(K,)``."""
     onehot = F.one_hot(y, num_classes)
     return onehot.cumsum(0).gather(1, y[:, None])[:, 0] - 1, onehot.sum(0)

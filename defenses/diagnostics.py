@@ -1,0 +1,108 @@
+"""What every trial's release tells beyond the class, by one measure for all defenses.
+
+References:
+    Xia et al., Theoretical Insights in Model Inversion Robustness and Conditional Entropy Maximization for
+    Collaborative Inference Systems, CVPR 2025: theorem 2.
+    Pichler et al., A Differential Entropy Estimator for Training Neural Networks (KNIFE), ICML 2022.
+"""
+
+import torch
+from torch import Tensor
+
+from defenses import clusters
+from defenses.mixtures import Mixture, log_ratio, moments
+from defenses.rows import by_class, ranks
+
+NAMES = (
+    "class_gaussian_nats",
+    "class_gaussian_nats_per_feature",
+    "mixture_nats",
+    "mixture_nats_per_feature",
+    "snr",
+)
+NO_NOISE = "sigma is 0: without noise the information in a release is infinite"
+"""Why every diagnostic is null."""
+COMPONENTS = 5
+"""Most components of a class."""
+PER_COMPONENT = 20
+"""Images that a component needs."""
+SHRINKAGE = 16.0
+"""Images that a tied variance counts for."""
+
+
+@torch.no_grad()
+def diagnose(z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float = 0.0) -> dict[str, float | None]:
+    """Return estimates of I(x; z | y) and the signal-to-noise ratio; draws noise from the global RNG.
+
+    ``class_gaussian_nats``
+        Upper bound ``sum_y p_y 1/2 sum_d log(1 + v_yd / s_d)`` with the variances v of the images given and s that of
+        the noise. Below its truth by about D / (2 n) for n images of a class.
+    ``mixture_nats``
+        Cross-entropy of noisy activations under a mixture of their class fitted to the other half of the images, less
+        the noise's entropy, averaged over both halves. Held out, so that its mean is an upper bound at any n.
+    ``..._per_feature``
+        The same over D.
+    ``snr``
+        ``mean_d v_yd / s_d``, averaged over images: the linear signal-to-noise ratio within classes.
+
+    Noise that depends on the image is averaged over images, and the entropy it lacks by that is charged. What the
+    defense adds itself counts as Gaussian of its variance.
+
+    Args:
+        z_clean: What would be released but for noise, ``(N, C, H, W)``; some class has two images or more.
+        y: Labels, ``(N,)``.
+        sigma: Standard deviation of the channel noise, >= 0.
+        noise_std: Standard deviation of what the defense adds itself, >= 0, of ``z_clean``'s shape or broadcast to it.
+
+    Returns:
+        The numbers by ``NAMES``; all None where some feature has no noise.
+    """
+    own = torch.as_tensor(noise_std, device=z_clean.device).float()
+    noise = (own.square() + sigma**2).expand_as(z_clean).flatten(1)
+    if not bool((noise > 0).all()):
+        return dict.fromkeys(NAMES)
+    averaged = noise.mean(0)
+    gap = (averaged.log() - noise.log().mean(0)).sum() / 2
+    z = z_clean.float().flatten(1) / averaged.sqrt()
+    gaussian, snr = _class_gaussian(z, y)
+    nats = torch.stack([gaussian + gap, _held_out(z, y) + gap]).double()
+    whole, each = nats.tolist(), (nats / z.shape[1]).tolist()
+    return dict(zip(NAMES, (whole[0], each[0], whole[1], each[1], float(snr)), strict=True))
+
+
+def _class_gaussian(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the bound in nats, ``()``, and the ratio, ``()``, of features ``(N, D)`` in units of the noise."""
+    rows = by_class(z, y, int(y.max()) + 1)
+    variances = moments(rows, rows.member[..., None]).variances[:, 0]
+    share = rows.member.sum(1) / len(y)
+    return share @ torch.log1p(variances).sum(1) / 2, share @ variances.mean(1)
+
+
+def _held_out(z: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy less the noise's entropy, nats, ``()``, of features ``(N, D)`` in units of the noise."""
+    num_classes = int(y.max()) + 1
+    rank, counts = ranks(y, num_classes)
+    if not bool((counts > 1).any()):
+        raise ValueError(f"diagnostics need two images of a class; none of {len(y)} images shares its class")
+    half, shared = rank % 2 == 0, (counts > 1)[y]
+    e = torch.randn_like(z)
+    charges = []
+    for fit, held in ((half, ~half), (~half, half)):
+        mixture, held = _fitted(z[fit], y[fit], num_classes), held & shared
+        charges.append(log_ratio(z[held], e[held], y[held], mixture, 1.0))
+    return torch.cat(charges).mean()
+
+
+def _fitted(z: Tensor, y: Tensor, num_classes: int) -> Mixture:
+    """Return the mixture of k-means clusters, variances drawn to those of the class, and these to all classes'."""
+    typical = len(y) // max(1, len(y.unique()))
+    components = max(1, min(COMPONENTS, typical // PER_COMPONENT))
+    found = clusters.fit(z, y, num_classes, components)
+    counts = found.counts[..., None]
+    squares = (counts * found.variances).sum(1, keepdim=True)
+    members, lost = counts.sum(1, keepdim=True), (counts > 0).sum(1, keepdim=True)  # a mean costs a degree of freedom
+    pooled = squares.sum(0) / (members - lost).sum(0).clamp(min=1)
+    tied = (squares + SHRINKAGE * pooled) / (members - lost + SHRINKAGE)
+    variances = (counts * found.variances + SHRINKAGE * tied) / (counts + SHRINKAGE)
+    weights = found.counts / found.counts.sum(1, keepdim=True).clamp(min=1)
+    return Mixture(weights, found.centroids, variances, found.counts)
