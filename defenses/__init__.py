@@ -6,11 +6,13 @@ from importlib.metadata import entry_points
 from inspect import Parameter, signature
 from typing import Any
 
+from defenses.arl import Arl
 from defenses.base import Defense
 from defenses.bido import Bido
 from defenses.cem_code import CemCode
 from defenses.cem_paper import CemPaper
 from defenses.class_gaussian import ClassGaussian
+from defenses.dfil import Dfil
 from defenses.disco import Disco
 from defenses.dropout import Dropout
 from defenses.fusion_mixture import FusionMixture
@@ -20,9 +22,15 @@ from defenses.gated_adversarial import GatedAdversarial
 from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gated_heads import GatedHeads
+from defenses.knife import Knife
 from defenses.laplace import Laplace
+from defenses.learned_noise import LearnedNoise
 from defenses.local_dp import LocalDP
 from defenses.nopeek import NoPeek
+from defenses.pairwise import Pairwise
+from defenses.patrol import Patrol
+from defenses.patrol_code import PatrolCode
+from defenses.renyi import Renyi
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
 from defenses.slot_attention import SlotAttention
@@ -38,6 +46,9 @@ DEFENSES: dict[str, type[Defense]] = {
     "topk": TopK,
     "rounding": Rounding,
     "nopeek": NoPeek,
+    "arl": Arl,
+    "patrol": Patrol,
+    "patrol_code": PatrolCode,
     "shredder": Shredder,
     "disco": Disco,
     "vib": Vib,
@@ -54,6 +65,11 @@ DEFENSES: dict[str, type[Defense]] = {
     "fusion_shortcut": FusionShortcut,
     "fusion_parallel": FusionParallel,
     "fusion_mixture": FusionMixture,
+    "knife": Knife,
+    "learned_noise": LearnedNoise,
+    "renyi": Renyi,
+    "pairwise": Pairwise,
+    "dfil": Dfil,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

@@ -268,7 +268,9 @@ def _against_truth(case: Case, spread: float, size: float) -> tuple[float, float
     defense.end_epoch(Epoch(features=features, y=y, model=nn.Identity(), batch_size=32, progress=0.1, lr=0.05, epoch=0))
     _train(defense, z, y, case.sigma)
     value = float(defense.eval().estimate(fresh, fresh_y, case.sigma).detach())
-    gaussian = torch.log1p((size * deviation / case.sigma).square()).mean() / 2
+    # what forward itself adds hides the features too; it is taken as Gaussian
+    own = torch.as_tensor(defense.noise_std(fresh)).detach().expand_as(fresh).flatten(1).square().mean(0)
+    gaussian = torch.log1p((size * deviation).square() / (case.sigma**2 + own)).mean() / 2
     components = math.log(NUM_COMPONENTS) / len(deviation) if spread else 0.0
     return value, float(gaussian) + components
 

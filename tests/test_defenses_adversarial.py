@@ -1,0 +1,497 @@
+"""Defenses that simulate an adversary, and those that learn or measure what a release tells."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attacks.inverse_network import InverseNetwork
+from defenses import adversary, contract, pruning
+from defenses.arl import Arl
+from defenses.base import Batch, Defense, Epoch, Shapes
+from defenses.dfil import Dfil
+from defenses.knife import Knife, cross_entropy
+from defenses.learned_noise import LearnedNoise, variance_within
+from defenses.pairwise import Pairwise, pairwise_bound
+from defenses.patrol import Patrol, pruned_share
+from defenses.patrol_code import PatrolCode
+from defenses.renyi import Renyi, information, squared_kernel
+from defenses.sensitivity import squared_slope
+from harness.models import build_model
+
+SMALL = {"blocks": 0, "channels": 8}
+CASES = {
+    "arl-hinge": contract.Case(Arl, SMALL),
+    "arl-reversal": contract.Case(Arl, {"form": "reversal", **SMALL}),
+    "patrol": contract.Case(Patrol, SMALL),
+    "patrol_code": contract.Case(PatrolCode, SMALL),
+    "knife": contract.Case(Knife),
+    "learned_noise": contract.Case(LearnedNoise),
+    "renyi": contract.Case(Renyi),
+    "pairwise": contract.Case(Pairwise),
+    "dfil": contract.Case(Dfil),
+}
+SHAPES = Shapes(image=(3, 16, 16), activation=(4, 4, 4), num_classes=5)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # tensors are small: a second thread that must be waited for only costs
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_defense_keeps(law, case):
+    law(case)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [2, 2, 2, 4], [3]], ids=["alone", "missing", "one image"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_gradients_are_finite_where_activations_are_constant(case, labels):
+    bench = contract.Bench(case)
+    nn.init.zeros_(bench.client[0].weight)
+    y = torch.tensor(labels)
+    x = torch.rand(len(y), *contract.SHAPES.image)
+    z_clean = bench.client(x)
+    z = bench.defense(z_clean) + case.sigma * torch.randn_like(z_clean)
+    penalty = bench.defense.penalty(_batch(z, y % 4, x=x, client=bench.client, z_clean=z_clean))
+    assert penalty.isfinite()
+    if penalty.requires_grad:
+        penalty.backward()
+    for parameter in [*bench.client.parameters(), *bench.defense.parameters()]:
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("create", [Knife, Pairwise, Dfil])
+def test_a_measure_of_information_without_noise_is_refused(create):
+    bench = contract.Bench(contract.Case(create, sigma=0.0))
+    with pytest.raises(ValueError, match=r"needs channel noise: model/sigma is 0\.0, set it above 0"):
+        bench.penalty()
+
+
+# ---- the simulated adversary
+
+
+def test_each_side_of_a_duel_has_its_own_gradient_and_statistics_move_once():
+    torch.manual_seed(0)
+    network, twin = (InverseNetwork((4, 4, 4), (3, 16, 16), 0, 8) for _ in range(2))
+    twin.load_state_dict(network.state_dict())
+    z = torch.rand(6, 4, 4, 4, requires_grad=True)
+    against, learning = adversary.duel(network, z)
+    twin(z.detach())
+    torch.testing.assert_close(against, learning)
+    assert torch.autograd.grad(against.sum(), z)[0].norm() > 0
+    assert learning.grad_fn is not None
+    assert torch.autograd.grad(learning.sum(), [z, *network.parameters()], allow_unused=True)[0] is None
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, twin.state_dict()[key])
+
+
+def test_a_closed_hinge_trains_the_adversary_alone_and_an_open_one_the_client_too():
+    for threshold, is_open in ((1.0, False), (0.0, True)):
+        defense, z, x = _mimicked(Arl(threshold=threshold, **SMALL))
+        penalty = defense.penalty(_batch(z, torch.zeros(8, dtype=torch.int64), x=x))
+        penalty.backward()
+        assert bool(penalty > 0) is is_open
+        assert bool(z.grad.norm() > 0) is is_open
+        assert sum(parameter.grad.norm() for parameter in defense.parameters()) > 0
+
+
+def test_reversal_gives_the_client_the_adversary_s_gradient_times_minus_alpha():
+    defense, z, x = _mimicked(Arl(alpha=2.0, form="reversal", **SMALL))
+    penalty = defense.penalty(_batch(z, torch.zeros(8, dtype=torch.int64), x=x))
+    loss = ((defense.adversary(z) - x).square().mean() + 1e-4).log() / 2
+    reversed_gradient = torch.autograd.grad(penalty, z, retain_graph=True)[0]
+    torch.testing.assert_close(reversed_gradient, -2 * torch.autograd.grad(loss, z, retain_graph=True)[0])
+    parameters = list(defense.parameters())
+    trained = torch.autograd.grad(penalty, parameters)
+    for mine, straight in zip(trained, torch.autograd.grad(loss, parameters), strict=True):
+        torch.testing.assert_close(mine, straight)
+
+
+def test_the_adversary_learns_whatever_the_client_s_weight():
+    learned = []
+    for alpha in (0.01, 1.0):
+        defense, z, _ = _mimicked(Arl(alpha=alpha, **SMALL))
+        x = F.interpolate(z[:, :3].detach(), scale_factor=4.0)
+        (group,) = defense.parameter_groups(0.1)
+        assert group.pop("optimiser") == "adam"
+        optimiser = torch.optim.Adam([group])
+        seen = []
+        for _ in range(30):
+            seen.append(adversary.similarity(adversary.duel(defense.adversary, z).learning, x).item())
+            optimiser.zero_grad()
+            defense.penalty(_batch(z, torch.zeros(8, dtype=torch.int64), x=x)).backward()
+            optimiser.step()
+        learned.append(seen[-1] - seen[0])
+    assert learned[0] > 0.02
+    assert learned[0] == pytest.approx(learned[1], rel=0.05)
+
+
+@pytest.mark.parametrize(("create", "sees_noise"), [(Arl, True), (Patrol, True), (PatrolCode, False)])
+def test_the_adversary_sees_the_noisy_release_but_in_the_public_code(create, sees_noise):
+    defense, z, x = _mimicked(create(alpha=1.0, **SMALL))
+    y = torch.zeros(8, dtype=torch.int64)
+    client = nn.Conv2d(3, 4, 4, stride=4)
+    batch = _batch(z, y, x=x, client=client, z_clean=z.detach() + 1e-3)
+    (seen,) = torch.autograd.grad(defense.penalty(batch), z, allow_unused=True)
+    assert (seen is not None) is sees_noise
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="form takes hinge or reversal, not 'gan'"):
+        Arl(form="gan")
+
+
+# ---- pruning
+
+
+def test_pruning_rises_from_a_tenth_to_half_of_the_training():
+    shares = [pruned_share(step / 100) for step in range(101)]
+    assert shares == sorted(shares)
+    assert shares[:11] == [0.0] * 11
+    assert 0 < shares[11] < shares[49] < 1
+    assert shares[50:] == [1.0] * 51
+
+
+def test_patrol_silences_the_channels_of_least_scale_and_leaves_the_release_its_shape():
+    client, defense, shapes = _vgg(Patrol(prune=0.5, **SMALL))
+    layers = pruning.layers(client)
+    for layer in layers.values():
+        nn.init.uniform_(layer.weight)
+    defense.end_epoch(_epoch(client, progress=0.3))
+    early = [layer.get_buffer(pruning.MASK).clone() for layer in layers.values()]
+    defense.end_epoch(_epoch(client, progress=0.5))
+    for layer, before in zip(layers.values(), early, strict=True):
+        mask, scale = layer.get_buffer(pruning.MASK), layer.weight
+        assert (mask == 0).sum() == layer.num_features // 2
+        assert scale[mask == 0].max() < scale[mask > 0].min()
+        assert 0 < (before == 0).sum() < (mask == 0).sum()
+        assert (mask <= before).all()
+        output = layer(torch.randn(2, layer.num_features, 3, 3))
+        assert output[:, mask == 0].abs().max() == 0
+    assert client(torch.rand(2, *shapes.image)).shape[1:] == shapes.activation
+
+
+def test_a_pruned_channel_stays_pruned_whatever_its_scale():
+    client, defense, _ = _vgg(Patrol(prune=0.5, **SMALL))
+    defense.end_epoch(_epoch(client, progress=0.5))
+    layer = next(iter(pruning.layers(client).values()))
+    mask = layer.get_buffer(pruning.MASK).clone()
+    nn.init.constant_(layer.weight, 1.0)
+    layer.weight.data[mask == 0] = 9.0
+    defense.end_epoch(_epoch(client, progress=1.0))
+    assert torch.equal(layer.get_buffer(pruning.MASK), mask)
+
+
+def test_masks_survive_saving():
+    client, defense, _ = _vgg(Patrol(prune=0.5, **SMALL))
+    defense.end_epoch(_epoch(client, progress=0.5))
+    fresh, _, shapes = _vgg(Patrol(prune=0.5, **SMALL))
+    fresh.load_state_dict(client.state_dict())
+    x = torch.rand(2, *shapes.image)
+    assert torch.equal(fresh.eval()(x), client.eval()(x))
+
+
+def test_patrol_without_strength_leaves_the_client_alone():
+    for create in (Patrol, PatrolCode):
+        client, _, _ = _vgg(create(alpha=0, **SMALL))
+        assert not pruning.layers(client)
+
+
+def test_the_code_prunes_once_at_three_quarters_and_no_narrow_layer():
+    client, defense, _ = _vgg(PatrolCode(prune=0.05, **SMALL), width=0.5)
+    layers = pruning.layers(client)
+    assert [layer.num_features for layer in layers.values()] == [64]
+    mask = next(iter(layers.values())).get_buffer(pruning.MASK)
+    defense.end_epoch(_epoch(client, progress=0.74))
+    assert (mask == 0).sum() == 0
+    defense.end_epoch(_epoch(client, progress=0.75))
+    once = mask.clone()
+    assert (once == 0).sum() == 64 - int(64 * 0.95)
+    defense.end_epoch(_epoch(client, progress=0.8))
+    assert torch.equal(mask, once)
+
+
+def test_the_taylor_importance_is_the_change_of_a_linear_client_without_the_channel():
+    torch.manual_seed(0)
+    client = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3)).eval()
+    pruning.register(client, SHAPES)
+    x = torch.rand(2, 3, 16, 16)
+    importance = pruning.taylor_importance(client, x)["1"]
+    whole, mask = client(x).sum(), client[1].get_buffer(pruning.MASK)
+    for channel in range(6):
+        mask.fill_(1)[channel] = 0
+        assert importance[channel] == pytest.approx((client(x).sum() - whole).abs().item(), rel=1e-3, abs=1e-3)
+
+
+# ---- sensitivity
+
+
+def test_dfil_of_a_scaled_copy_is_its_squared_scale_over_the_noise():
+    torch.manual_seed(0)
+    client = Scaled(0.7)
+    x = torch.rand(64, 3, 16, 16)
+    y = torch.zeros(64, dtype=torch.int64)
+    penalty = Dfil(lam=2.0, images=64).penalty(_batch(client(x), y, x=x, client=client, sigma=0.1))
+    assert penalty.item() == pytest.approx(2 * math.log1p(0.49 / 0.01), rel=0.02)
+    (slope,) = torch.autograd.grad(penalty, client.scale)
+    assert slope.item() == pytest.approx(2 * (2 * 0.7 / 0.01) / (1 + 0.49 / 0.01), rel=0.03)
+
+
+def test_the_squared_slope_of_a_scaled_copy_is_its_squared_scale():
+    assert squared_slope(Scaled(0.7), torch.rand(4, 3, 16, 16), 0.01).item() == pytest.approx(0.49, rel=1e-3)
+
+
+def test_measuring_a_client_leaves_its_mode_and_its_statistics_alone():
+    client = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.BatchNorm2d(4), nn.Sigmoid())
+    client[0].eval()
+    before = {key: value.clone() for key, value in client.state_dict().items()}
+    x = torch.rand(4, 3, 16, 16)
+    Dfil().penalty(_batch(torch.rand(4, 4, 4, 4), torch.zeros(4, dtype=torch.int64), x=x, client=client))
+    squared_slope(client, x, 0.01)
+    assert [module.training for module in client] == [False, True, True]
+    for key, value in client.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+class Scaled(nn.Module):
+    """Releases a scaled copy of the image."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x
+
+
+# ---- knife
+
+
+def test_the_cross_entropy_under_one_gaussian_is_its_closed_form():
+    torch.manual_seed(0)
+    z, y = torch.rand(20, 6), torch.arange(20) % 2
+    mean, excess, noise = torch.rand(2, 1, 6), 0.01 + torch.rand(2, 1, 6), 0.04
+    nats = cross_entropy(z, y, mean, excess.expm1().log(), torch.zeros(2, 1), noise)
+    mean, excess = mean[y, 0], excess[y, 0]
+    expected = torch.log1p(excess / noise) + ((z - mean).square() - excess) / (excess + noise)
+    torch.testing.assert_close(nats, expected.mean(1) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_integrating_the_noise_out_keeps_above_the_cross_entropy_of_noisy_draws():
+    torch.manual_seed(0)
+    z, y, noise = torch.rand(50, 3), torch.zeros(50, dtype=torch.int64), 0.04
+    means, excess, logits = torch.rand(1, 4, 3), 0.02 * torch.rand(1, 4, 3) + 0.001, torch.randn(1, 4)
+    nats = cross_entropy(z, y, means, excess.expm1().log(), logits, noise)
+    component = torch.distributions.Independent(torch.distributions.Normal(means[0], (excess[0] + noise).sqrt()), 1)
+    mixture = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(logits=logits[0]), component)
+    noisy = z + 0.2 * torch.randn(20_000, 50, 3)
+    entropy = 0.5 * math.log(2 * math.pi * math.e * noise)
+    drawn = -mixture.log_prob(noisy).mean(0) / 3 - entropy
+    assert (nats >= drawn - 0.01).all()
+    assert nats.mean() == pytest.approx(float(drawn.mean()), rel=0.25)
+
+
+def test_one_half_of_a_batch_trains_the_mixture_and_the_other_the_client():
+    z, y = _features(40)
+    defense = Knife(lam=3.0)
+    defense.attach(nn.Identity(), SHAPES)
+    defense.end_epoch(_epoch(nn.Identity(), progress=0.1, z=z, y=y))
+    z = z.requires_grad_()
+    penalty = defense.penalty(_batch(z, y))
+    own = defense.estimate(z[::2].detach(), y[::2], 0.1)
+    seen, mine = torch.autograd.grad(penalty, [z, defense.means])
+    assert seen[::2].abs().max() == 0
+    assert seen[1::2].norm() > 0
+    torch.testing.assert_close(mine, torch.autograd.grad(own, defense.means)[0])
+    assert penalty.item() == pytest.approx(3 * defense.estimate(z[1::2], y[1::2], 0.1).item(), rel=1e-4)
+
+
+def test_knife_charges_nothing_before_its_mixture_has_a_start():
+    z, y = _features(40)
+    defense = Knife()
+    defense.attach(nn.Identity(), SHAPES)
+    assert defense.penalty(_batch(z, y)) == 0
+
+
+# ---- learned noise
+
+
+def test_the_noise_s_penalty_is_half_the_log_of_one_plus_the_signal_s_share():
+    z, y = _features(200)
+    defense = LearnedNoise(lam=2.0, least=0.01, most=0.09)
+    defense.attach(nn.Identity(), SHAPES)
+    deviations = torch.stack([z[y == label].flatten(1).var(0) * ((y == label).sum() - 1) for label in range(5)])
+    expected = torch.log1p(deviations.sum(0) / 195 / (0.1**2 + 0.03**2)).mean()
+    assert defense.penalty(_batch(z, y)).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_variance_within_classes_is_unbiased_in_small_batches():
+    torch.manual_seed(0)
+    y = torch.arange(20) % 7
+    mean = torch.stack([variance_within(0.5 * torch.randn(20, 50) + y[:, None], y, 9) for _ in range(100)]).mean()
+    assert mean == pytest.approx(0.25, rel=0.02)
+
+
+def test_noise_grows_where_the_task_needs_nothing():
+    torch.manual_seed(0)
+    defense = LearnedNoise(lam=1.0)
+    defense.attach(nn.Identity(), Shapes((3, 16, 16), (2, 1, 1), 2))
+    (group,) = defense.parameter_groups(0.1)
+    optimiser = torch.optim.Adam(group["params"], lr=0.05)
+    y = torch.arange(128) % 2
+    for _ in range(100):
+        z = 0.3 * torch.rand(128, 2, 1, 1)
+        optimiser.zero_grad()
+        needed = (defense(z) - z)[:, 0].square().mean()
+        (20 * needed + defense.penalty(_batch(z, y))).backward()
+        optimiser.step()
+    needed, useless = defense.noise_std(z)[0].flatten().tolist()
+    assert 0.01 < needed < 0.15
+    assert 0.5 < useless < 1
+
+
+def test_the_largest_deviation_is_no_less_than_the_least():
+    with pytest.raises(ValueError, match=r"most takes a finite number >= 0\.5, not 0\.1"):
+        LearnedNoise(least=0.5, most=0.1)
+
+
+# ---- renyi
+
+
+def test_renyi_s_information_of_two_images_is_its_closed_form():
+    x, z = torch.tensor([[0.0], [0.2]]), torch.tensor([[0.0], [0.3]])
+    first, second = squared_kernel(x, 0.04), squared_kernel(z, 0.09)
+    torch.testing.assert_close(first[0, 1], torch.tensor(math.exp(-1)))
+    alike = math.exp(-1)
+    expected = math.log(2 * (1 + alike**2) / (1 + alike) ** 2)
+    assert information(first, second, torch.zeros(2, dtype=torch.int64)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_renyi_s_information_is_that_of_entropies_of_matrices():
+    z, y = _features(30)
+    torch.manual_seed(0)
+    first, second = squared_kernel(z + 0.3 * torch.rand_like(z), 0.04), squared_kernel(z, 0.04)
+    same = (y[:, None] == y).float()
+    roots = first.sqrt(), second.sqrt()
+
+    def entropy(*kernels: Tensor) -> Tensor:
+        product = torch.stack(kernels).prod(0)
+        return -(product / product.trace()).square().sum().log()
+
+    expected = entropy(roots[0], same) + entropy(roots[1], same) - entropy(same) - entropy(*roots, same)
+    assert information(first, second, y) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_renyi_s_penalty_falls_as_activations_shrink_and_is_0_where_they_are_one():
+    z, y = _features(60)
+    x = F.interpolate(z[:, :3], scale_factor=4.0)
+    penalties = [float(Renyi().penalty(_batch(size * z, y, x=x))) for size in (1.0, 0.7, 0.4, 0.1, 0.0)]
+    assert penalties == sorted(penalties, reverse=True)
+    assert penalties[-1] == pytest.approx(0, abs=1e-5)
+    assert penalties[0] < math.log(60)
+
+
+# ---- pairwise
+
+
+def test_two_of_a_class_tell_their_squared_distance_and_one_alone_nothing():
+    z = torch.tensor([0.1, 0.5, 0.9]).view(3, 1, 1, 1).expand(3, 2, 2, 2)
+    two = 0.4**2 / (2 * 0.04)
+    assert pairwise_bound(z, torch.tensor([0, 0, 1]), 0.04) == pytest.approx(two, rel=1e-4)
+    assert pairwise_bound(z, torch.tensor([0, 1, 2]), 0.04) == 0
+
+
+def test_the_pairwise_bound_of_a_gaussian_is_its_closed_form():
+    torch.manual_seed(0)
+    z = 0.2 * torch.randn(1200, 6, 1, 1)
+    ratio = 0.04 / 0.01
+    expected = (math.log(1 + ratio) + ratio / (1 + ratio)) / 2
+    assert pairwise_bound(z, torch.arange(1200) % 2, 0.01) == pytest.approx(expected, rel=0.03)
+
+
+def test_the_pairwise_bound_agrees_with_a_loop_over_images():
+    z, y = _features(40)
+    nats = []
+    for i, (mine, label) in enumerate(zip(z, y, strict=True)):
+        rest = torch.cat([z[:i], z[i + 1 :]])[torch.cat([y[:i], y[i + 1 :]]) == label]
+        distance = (rest - mine).flatten(2).square().sum(-1)
+        nats.append(-torch.exp(-distance / 0.08).mean(0).log().sum() / 64)
+    assert pairwise_bound(z, y, 0.04) == pytest.approx(float(torch.stack(nats).mean()), rel=1e-4)
+
+
+def test_distant_pairs_attract_each_other_and_the_temperature_falls_to_1():
+    z = torch.tensor([0.0, 9.0]).view(2, 1, 1, 1).expand(2, 4, 4, 4).clone().requires_grad_()
+    y = torch.zeros(2, dtype=torch.int64)
+    defense = Pairwise(lam=1.0, temperature=64.0)
+    start, middle = (defense.penalty(_batch(z, y, progress=progress)) for progress in (0.0, 0.5))
+    end = defense.estimate(z, y, 0.1)
+    assert (end / middle).item() == pytest.approx(8, rel=1e-4)
+    assert (end / start).item() == pytest.approx(64, rel=1e-4)
+    (gradient,) = torch.autograd.grad(start, z)
+    assert (gradient[0] < 0).all()
+    assert (gradient[1] > 0).all()
+
+
+def _features(count: int) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(count)
+    y = torch.arange(count) % 5
+    return torch.sigmoid(torch.randn(count, 4, 4, 4) + y.view(-1, 1, 1, 1)), y
+
+
+def _batch(
+    z: Tensor,
+    y: Tensor,
+    *,
+    x: Tensor | None = None,
+    client: nn.Module | None = None,
+    z_clean: Tensor | None = None,
+    sigma: float = 0.1,
+    progress: float = 0.1,
+) -> Batch:
+    return Batch(
+        x=z if x is None else x,
+        client=client or nn.Identity(),
+        z_clean=z if z_clean is None else z_clean,
+        z=z,
+        y=y,
+        sigma=sigma,
+        progress=progress,
+        lr=0.05,
+        epoch=1,
+    )
+
+
+def _epoch(model: nn.Module, progress: float, z: Tensor | None = None, y: Tensor | None = None) -> Epoch:
+    activations = torch.zeros(0) if z is None else z.detach()
+
+    def features(augment: bool = False) -> Tensor:
+        return activations
+
+    labels = torch.zeros(0, dtype=torch.int64) if y is None else y
+    return Epoch(features=features, y=labels, model=model, batch_size=32, progress=progress, lr=0.05, epoch=0)
+
+
+def _mimicked(defense: Defense) -> tuple[Defense, Tensor, Tensor]:
+    """Return an attached defense, releases, and images that its adversary reconstructs fairly well."""
+    torch.manual_seed(0)
+    defense.attach(nn.Identity(), SHAPES)
+    z = torch.rand(8, 4, 4, 4, requires_grad=True)
+    with torch.no_grad():
+        x = (0.9 * defense.adversary(z) + 0.1 * torch.rand(8, 3, 16, 16)).clamp(0, 1)
+    return defense, z, x
+
+
+def _vgg(defense: Defense, width: float = 0.25) -> tuple[nn.Module, Defense, Shapes]:
+    torch.manual_seed(0)
+    client, _ = build_model("vgg11_bn_sgm", width=width, num_classes=10, mean=(0.5,) * 3, std=(0.25,) * 3)
+    shapes = Shapes((3, 32, 32), (8, 8, 8), 10)
+    defense.attach(client, shapes)
+    return client, defense, shapes
