@@ -22,12 +22,12 @@ PATIENCE = 240.0
 SPACE = f"""
 name: killed
 data: {{name: digits}}
-model: {{width: 0.25, sigma: {{choices: [0.05, 0.1]}}}}
+model: {{width: 0.125, sigma: {{choices: [0.05, 0.1]}}}}
 train: {{recipe: fast, epochs: 12, batch_size: 64, images: 640}}
 defense:
   none: {{}}
   cem_paper: {{lam: {{low: 0.003, high: 0.1, log: true}}}}
-attacks: {{decoder: quick}}
+attacks: {{'tests.small_ledger:SmallDecoder': tiny}}
 search: {{trials: {TRIALS}, sampler: tpe, seed: 3}}
 resources: {{concurrent: 2, train: {{cpu: 1}}, attack: {{cpu: 1}}, checkpoint: 0.2s}}
 """
@@ -36,7 +36,8 @@ resources: {{concurrent: 2, train: {{cpu: 1}}, attack: {{cpu: 1}}, checkpoint: 0
 def start(*arguments: str, log: Path) -> psutil.Process:
     with log.open("ab") as output:
         command = [sys.executable, "-m", "harness.cli", *arguments]
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, env=environment)
     return psutil.Process(process.pid)
 
 
