@@ -14,7 +14,7 @@ DEVIATION = 0.1
 
 
 class LinearGaussian:
-    """A linear client on Gaussian images: 3x32x32 images of independent 4x4x3 patches, 8x8x8 releases.
+    """A linear client on Gaussian images: by default 3x32x32 images of independent 4x4x3 patches, 8x8x8 releases.
 
     A patch is ``x ~ N(1/2, C)``, C with eigenvalues proportional to i^-2 in a random basis and a pixel deviation of
     ``DEVIATION``; its release is ``z = W (x - 1/2) + sigma e``, W of 8x48 with entries N(0, 1/48), the same for all
@@ -23,14 +23,15 @@ class LinearGaussian:
     Args:
         sigma: Standard deviation of the channel noise, > 0.
         seed: Of C's basis and of W.
+        side: Height and width of an image in pixels, a multiple of ``PATCH``.
         precision: What autocast uses.
     """
 
-    image_shape = (3, 32, 32)
     num_classes = 1
 
-    def __init__(self, sigma: float, seed: int = 0, precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, sigma: float, seed: int = 0, side: int = 32, precision: torch.dtype = torch.float32) -> None:
         self.sigma, self.precision = sigma, precision
+        self.image_shape = (3, side, side)
         self.defense: nn.Module = nn.Identity()
         generator = torch.Generator().manual_seed(seed)
         size = 3 * PATCH**2
@@ -50,17 +51,19 @@ class LinearGaussian:
 
     def sample(self, num_images: int) -> Images:
         """Draw images from the global random state."""
-        patches = torch.einsum("ij,njhw->nihw", self._root.float(), torch.randn(num_images, 3 * PATCH**2, 8, 8))
+        grid = self.image_shape[1] // PATCH
+        standard = torch.randn(num_images, 3 * PATCH**2, grid, grid)
+        patches = torch.einsum("ij,njhw->nihw", self._root.float(), standard)
         x = F.pixel_shuffle(patches, PATCH) + 0.5
         return Images((x * 255).round().clamp(0, 255).to(torch.uint8), torch.zeros(num_images, dtype=torch.int64))
 
     def mean(self, x: Tensor) -> Tensor:
-        """Return the release without noise, ``(B, 8, 8, 8)``."""
+        """Return the release without noise, ``(B, 8, side / 4, side / 4)``."""
         weight = self.weight.to(x)
         return F.conv2d(F.pixel_unshuffle(x - 0.5, PATCH), weight[:, :, None, None])
 
     def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent releases of images ``(B, 3, 32, 32)``."""
+        """Return m independent releases of images ``(B, 3, side, side)``."""
         with torch.no_grad():
             z = self.mean(x)
             z = z if m == 1 else z.expand(m, *z.shape)
@@ -79,7 +82,7 @@ class PureNoise(LinearGaussian):
     """The same images, but a release that says nothing about them: the best guess is the mean image."""
 
     def mean(self, x: Tensor) -> Tensor:
-        """Return zeros, ``(B, 8, 8, 8)``."""
+        """Return zeros, ``(B, 8, side / 4, side / 4)``."""
         return super().mean(x) * 0
 
     def least_error(self) -> float:
