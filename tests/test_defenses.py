@@ -309,9 +309,17 @@ def test_an_installed_package_s_entry_point_is_found(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", defenses.DEFENSES)
 def test_every_defense_has_a_search_space_whose_ends_its_constructor_takes(name):
     space = yaml.safe_load((SPACES / f"{name}.yaml").read_text())
-    for end in ("low", "high"):
-        chosen = {key: value[end] if isinstance(value, dict) else value for key, value in space.items()}
+    for low in (True, False):
+        chosen = {key: _end(value, low) if isinstance(value, dict) else value for key, value in space.items()}
         defenses.make(name, **chosen)
+
+
+def _end(distribution: dict, low: bool) -> object:
+    return (
+        distribution["choices"][0 if low else -1]
+        if "choices" in distribution
+        else distribution["low" if low else "high"]
+    )
 
 
 def _features(count: int) -> tuple[Tensor, Tensor]:
