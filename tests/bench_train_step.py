@@ -91,10 +91,11 @@ def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Call
         )
     )  # fmt: skip
     groups = [{"params": [*client.parameters(), *server.parameters()]}, *defense.parameter_groups(0.01)]
-    optimiser = RECIPES["fast"].optimiser(groups)
+    optimisers = RECIPES["fast"].optimisers(groups)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
         with autocast(DEVICE, dtype):
             z_clean = client(x)
         z_clean = z_clean.float()
@@ -105,7 +106,8 @@ def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Call
             x=x, client=client, z_clean=z_clean, z=z, y=y, sigma=SIGMA, progress=0.1, lr=0.01, epoch=1
         )  # fmt: skip
         (F.cross_entropy(logits.float(), y, label_smoothing=0.1) + defense.penalty(batch)).backward()
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
 
     return step
 
