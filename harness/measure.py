@@ -1,9 +1,12 @@
 """What is measured on a trained network: its accuracy, its releases, and the guesses beside every attack."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from attacks import guesses, metrics
+from defenses.diagnostics import diagnose
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
 from harness.record import Guess, Scores
@@ -42,6 +45,24 @@ def predicted(target: LiveTarget, z: Tensor) -> Tensor:
     """Return the labels ``(B,)`` that the server reads off releases."""
     with torch.inference_mode():
         return torch.cat([target.server(chunk).argmax(1) for chunk in z.split(CHUNK)])
+
+
+class Diagnostics(NamedTuple):
+    """What a release tells of the image, estimated alike for every trial."""
+
+    values: dict[str, float | None]
+    reasons: dict[str, str]
+    """Why a value is null, by its name."""
+
+
+def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
+    """Return the common diagnostics of a part's images (:func:`defenses.diagnostics.diagnose`)."""
+    seed_everything(derive(seed, "diagnostics", part.name))
+    with torch.no_grad():
+        z = torch.cat([target.mean(to_float(x)) for x in part.x.split(CHUNK)])
+        values = diagnose(z, part.y, target.sigma, target.noise_std(z))
+    reason = "some feature is released without noise: every bound is infinite"
+    return Diagnostics(values, {name: reason for name, value in values.items() if value is None})
 
 
 def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dict[str, Guess]:

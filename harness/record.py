@@ -201,5 +201,7 @@ class Trained(Value):
     images: dict[str, int] = {}
     """Number of images by part."""
     curve: tuple[CurvePoint, ...]
+    diagnostics: dict[str, FiniteFloat | None]
+    null_reasons: dict[str, str]
     notes: tuple[str, ...]
     circumstances: Circumstances

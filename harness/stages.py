@@ -15,7 +15,7 @@ from attacks.base import Attack, Images
 from harness.attempts import attempt_number
 from harness.build import build, load_parts, save_parts
 from harness.data import AttackSplit, Data, Part, load, parts_digests, to_float
-from harness.measure import CHUNK, accuracy, floors, releases, scores
+from harness.measure import CHUNK, accuracy, diagnostics, floors, releases, scores
 from harness.models import LiveTarget, SplitModel
 from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, CurvePoint, Trained
 from harness.stage import Meter, precision, prepare
@@ -35,6 +35,7 @@ def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Traine
     training = yield from train(model, asked, data, attempt)
     prepare(asked, "train", "measure")
     target = _target(model, asked, data)
+    told = diagnostics(target, data.scored, asked.seed)
     trained = Trained(
         attempt=attempt_number(attempt),
         files=save_parts(model, attempt),
@@ -43,6 +44,8 @@ def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Traine
         digests=parts_digests(data),
         images={name: len(part.y) for name, part in data.parts.items()},
         curve=training.curve,
+        diagnostics=told.values,
+        null_reasons=told.reasons,
         notes=training.notes,
         circumstances=meter.read(),
     )

@@ -24,7 +24,8 @@ def listeners(driver: psutil.Process) -> list[str]:
     """The addresses on which a process and its descendants listen."""
     pids = {driver.pid, *(process.pid for process in driver.children(recursive=True))}
     sockets = (socket for socket in psutil.net_connections("inet") if socket.pid in pids)
-    return [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
+    found = [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
+    return [address.removeprefix("::ffff:") for address in found]
 
 
 @pytest.mark.timeout(400)

@@ -47,6 +47,7 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert 0.2 < record.measured.accuracy <= 1
     assert set(record.measured.floors) == {"mean_image", "class_mean", "mean_colour", "nearest"}
     assert [attack.job for attack in attacked.attacks] == [JOB]
+    assert all(value is not None and value > 0 for value in record.measured.diagnostics.values())
     assert attacked.attacks[0].measured.images == 200
     assert len(set(record.measured.digests.values())) == 5
 
@@ -151,3 +152,9 @@ def test_memory_does_not_grow_with_epochs(tmp_path):
     long = asked(settings=CEM | {"train/epochs": 60, "train/images": 128}, attacks=(GREY,))
     used = [process.memory_info().rss for progress in train_stage(long, open_attempt(tmp_path)) if progress.done]
     assert used[-1] - used[9] < 30e6
+
+
+def test_diagnostics_without_noise_are_null_with_the_reason(tmp_path):
+    measured = run_trial(asked(settings={"model/sigma": 0.0}, attacks=(GREY,)), tmp_path).record.measured
+    assert set(measured.diagnostics.values()) == {None}
+    assert set(measured.null_reasons) == set(measured.diagnostics)
