@@ -242,6 +242,7 @@ FLAT = [0.05] * 4
         (curve(*FLAT, 0.05, 0.05), "converged"),
         (curve(*FLAT, 0.0495, 0.0495), "converged"),
         (curve(*FLAT, 0.049, 0.048), "limited"),
+        (curve(0.09, 0.08, 0.07, *FLAT, 0.05, 0.05, 0.05), "converged"),
         (curve(0.05), "limited"),
         (curve(*[0.1] * 6), "floor"),
         (curve(*[0.099] * 6), "floor"),
