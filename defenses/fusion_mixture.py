@@ -105,9 +105,10 @@ class FusionMixture(Defense):
 
     def _mixture(self, rows: Rows) -> Mixture:
         """Return the mixture of the memory, differentiable in the slots and the refinement."""
-        slots = self.slots(rows)
-        found = moments(rows, self.slots.log_shares(rows.points, slots).exp())
-        read = self.read(slots, Rows(self.slots.tokens(rows.points), rows.member))
+        tokens = self.slots.tokens(rows)
+        slots = self.slots(tokens)
+        found = moments(rows, self.slots.logits(tokens.points, slots).softmax(-1))
+        read = self.read(slots, tokens)
         # in units of the slot's own deviation, so that the refinement does not depend on the features' scale
         shift = self.shift(read) * found.variances.detach().sqrt()
         return found._replace(means=found.means + torch.tanh(self.alpha) * shift)

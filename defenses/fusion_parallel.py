@@ -106,10 +106,11 @@ class FusionParallel(Defense):
         return [{"params": list(self.parameters()), "optimiser": "adam", "lr": 1e-3}]
 
     def _bound(self, z: Tensor, y: Tensor, rows: Rows, noise: float) -> Tensor:
-        slots = self.slots(rows)
+        tokens = self.slots.tokens(rows)
+        slots = self.slots(tokens)
         with torch.no_grad():
-            tied = shrunk(moments(rows, self.slots.log_shares(rows.points, slots).exp()), self.shrinkage)
-        log_share = self.slots.own_log_shares(z.detach(), y, slots)
+            tied = shrunk(moments(rows, self.slots.logits(tokens.points, slots).softmax(-1)), self.shrinkage)
+        log_share = self.slots.own_logits(z.detach(), y, slots).log_softmax(-1)
         gaussian, alone = pooled(self.gate, rows), z.new_zeros(len(z), 1)
         own = charged(z.detach(), y, alone, gaussian, noise) + charged(z.detach(), y, log_share, tied, noise)
         branches = [

@@ -89,9 +89,10 @@ class FusionShortcut(Defense):
         return [{"params": list(self.parameters()), "optimiser": "adam", "lr": 1e-3}]
 
     def _bound(self, z: Tensor, y: Tensor, rows: Rows, noise: float) -> Tensor:
-        gate, slots = torch.tanh(self.alpha), self.slots(rows)
+        gate, tokens = torch.tanh(self.alpha), self.slots.tokens(rows)
+        slots = self.slots(tokens)
         with torch.no_grad():
-            share = (gate * self.slots.logits(rows.points, slots)).softmax(-1)
+            share = (gate * self.slots.logits(tokens.points, slots)).softmax(-1)
             found = moments(rows, share)
         log_share = (gate * self.slots.own_logits(z.detach(), y, slots)).log_softmax(-1)
         return charged(z, y, log_share, _drawn(found, class_means(rows), gate), noise).mean() / z.shape[1]

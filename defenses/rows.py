@@ -38,10 +38,10 @@ class Bank(nn.Module):
         self.register_buffer("seen", torch.zeros(num_classes, dtype=torch.int64))
 
     def rows(self) -> Rows:
-        """Return a copy of what the bank holds."""
+        """Return what the bank holds; the next batch overwrites it."""
         size = self.points.shape[1]
         member = torch.arange(size, device=self.seen.device) < self.seen[:, None]
-        return Rows(self.points.clone(), member.to(self.points.dtype))
+        return Rows(self.points, member.to(self.points.dtype))
 
     def push(self, z: Tensor, y: Tensor) -> None:
         """Put a batch ``(B, D)`` with labels ``(B,)`` in the place of the oldest features."""

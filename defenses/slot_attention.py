@@ -111,8 +111,8 @@ class SlotAttention(Defense):
         """Return the loss, ``()``, and the mean of the hard gates, ``()``, in [0, 1]."""
         noise = noise_variance(sigma)
         rows = by_class(z_clean.float().flatten(1), y, self.num_classes)
-        tokens = Rows(self.slots.tokens(rows.points), rows.member)
-        slots = self._refined(self.slots(rows), tokens)
+        tokens = self.slots.tokens(rows)
+        slots = self._refined(self.slots(tokens), tokens)
         cosine = F.normalize(tokens.points, dim=-1) @ F.normalize(slots, dim=-1).mT
         mixture = moments(rows, (COSINE_SHARPNESS * cosine).softmax(-1))
         excess = torch.log(mixture.variances + FLOOR).mean(-1) - math.log(TAU * noise + FLOOR)

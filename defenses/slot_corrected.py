@@ -67,10 +67,11 @@ class SlotCorrected(Defense):
         rows = self.bank.with_batch(z.detach(), batch.y)
         if self.training:
             self.bank.push(z, batch.y)
-        slots = self.slots(rows)
+        tokens = self.slots.tokens(rows)
+        slots = self.slots(tokens)
         with torch.no_grad():
-            mixture = moments(rows, self.slots.log_shares(rows.points, slots).exp())
-        log_share = self.slots.own_log_shares(z.detach(), batch.y, slots)
+            mixture = moments(rows, self.slots.logits(tokens.points, slots).softmax(-1))
+        log_share = self.slots.own_logits(z.detach(), batch.y, slots).log_softmax(-1)
         return self.lam * charged(z, batch.y, log_share, mixture, noise).mean() / z.shape[1]
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
@@ -83,8 +84,8 @@ class SlotCorrected(Defense):
         """
         z, noise = z_clean.float().flatten(1), noise_variance(sigma)
         num_classes = len(self.bank.seen)
-        slots = self.slots(by_class(z.detach(), y, num_classes))
-        log_share = self.slots.own_log_shares(z.detach(), y, slots)
+        slots = self.slots(self.slots.tokens(by_class(z.detach(), y, num_classes)))
+        log_share = self.slots.own_logits(z.detach(), y, slots).log_softmax(-1)
         mixture = frozen(by_features(z, y, log_share, num_classes))
         return charged(z, y, log_share, mixture, noise).mean() / z.shape[1]
 

@@ -35,51 +35,45 @@ class Slots(nn.Module):
         self.steps, self.detached = steps, detached
         self.start = nn.Parameter(torch.randn(1, num_slots, dim))
         self.classes = nn.Parameter(torch.randn(num_classes, 1, dim) / math.sqrt(dim))
-        self.tokens = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, dim), nn.LayerNorm(dim))
+        self.encoder = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, dim), nn.LayerNorm(dim))
         self.norm = nn.LayerNorm(dim)
         self.query, self.key, self.value = (nn.Linear(dim, dim, bias=False) for _ in range(3))
         self.recurrence = nn.GRUCell(dim, dim)
         self.residual = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, dim))
 
-    def forward(self, rows: Rows) -> Tensor:
+    def tokens(self, rows: Rows) -> Rows:
+        """Return tokens ``(K, n, dim)`` in the place of features ``(K, n, D)``."""
+        return Rows(self.encoder(rows.points), rows.member)
+
+    def forward(self, tokens: Rows) -> Tensor:
         """Return the slots of every class, ``(K, S, dim)``."""
         slots = (self.start + self.classes).contiguous()
-        tokens = self.tokens(rows.points)
         for step in range(self.steps):
             last = step == self.steps - 1
             with contextlib.nullcontext() if last or not self.detached else torch.no_grad():
-                slots = self._refined(slots, tokens, rows.member)
+                slots = self._refined(slots, tokens)
         return slots
 
-    def log_shares(self, z: Tensor, slots: Tensor) -> Tensor:
-        """Return the logarithms of the slots' shares, ``(..., n, S)``.
+    def logits(self, tokens: Tensor, slots: Tensor) -> Tensor:
+        """Return the scaled products of keys and queries, ``(..., n, S)``.
+
+        A softmax over slots makes shares of them.
 
         Args:
-            z: Features, ``(..., n, D)``.
+            tokens: ``(..., n, dim)``.
             slots: Of their classes, ``(..., S, dim)``.
         """
-        return self.logits(z, slots).log_softmax(-1)
-
-    def logits(self, z: Tensor, slots: Tensor) -> Tensor:
-        """Return the scaled products of queries and keys behind ``log_shares``."""
-        return self._match(self.tokens(z), slots)
-
-    def own_log_shares(self, z: Tensor, y: Tensor, slots: Tensor) -> Tensor:
-        """Return the logarithms of the slots' shares, ``(B, S)``, of a batch ``(B, D)`` with labels ``(B,)``."""
-        return self.own_logits(z, y, slots).log_softmax(-1)
-
-    def own_logits(self, z: Tensor, y: Tensor, slots: Tensor) -> Tensor:
-        """Return the logits behind ``own_log_shares``."""
-        return self.logits(z[:, None], slots[y])[:, 0]
-
-    def _match(self, tokens: Tensor, slots: Tensor) -> Tensor:
         queries: Tensor = self.query(self.norm(slots))
         products: Tensor = self.key(tokens) @ queries.mT
         return products / math.sqrt(slots.shape[-1])
 
-    def _refined(self, slots: Tensor, tokens: Tensor, member: Tensor) -> Tensor:
-        share = (self._match(tokens, slots).softmax(-1) + 1e-8) * member[..., None]
-        update = (share / share.sum(1, keepdim=True).clamp(min=1e-8)).mT @ self.value(tokens)
+    def own_logits(self, z: Tensor, y: Tensor, slots: Tensor) -> Tensor:
+        """Return the logits of a batch ``(B, D)`` with labels ``(B,)`` in the slots of its classes, ``(B, S)``."""
+        return self.logits(self.encoder(z)[:, None], slots[y])[:, 0]
+
+    def _refined(self, slots: Tensor, tokens: Rows) -> Tensor:
+        share = (self.logits(tokens.points, slots).softmax(-1) + 1e-8) * tokens.member[..., None]
+        update = (share / share.sum(1, keepdim=True).clamp(min=1e-8)).mT @ self.value(tokens.points)
         size = slots.shape[-1]
         slots = self.recurrence(update.reshape(-1, size), slots.reshape(-1, size)).view_as(slots)
         refined: Tensor = slots + self.residual(slots)
