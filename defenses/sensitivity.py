@@ -39,16 +39,16 @@ def squared_jacobian(client: nn.Module, x: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(1)
 
 
-def squared_slope(client: nn.Module, x: Tensor, deviation: float) -> Tensor:
-    """Return the mean of ``|client(x + d) - client(x)|^2 / |d|^2``, ``()``: for a small d, ``|J|_F^2`` per pixel.
+def squared_change(client: nn.Module, x: Tensor, deviation: float) -> Tensor:
+    """Return the mean of ``|client(x + d) - client(x)|^2 / deviation^2`` over images, ``()``: ``|J|_F^2`` for small d.
 
     Args:
         client: Maps images to activations.
         x: Images in [0, 1], ``(B, 3, height, width)``.
-        deviation: Standard deviation of d, > 0, in the images' units.
+        deviation: Standard deviation of the normal d, > 0, in the images' units.
     """
     step = deviation * torch.randn_like(x)
     with deployed(client):
         here, there = client(torch.cat([x, x + step])).float().flatten(1).chunk(2)
-    slopes: Tensor = (there - here).square().sum(1) / step.square().flatten(1).sum(1)
-    return slopes.mean()
+    change: Tensor = (there - here).square().sum(1).mean() / deviation**2
+    return change

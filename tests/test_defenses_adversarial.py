@@ -18,7 +18,7 @@ from defenses.pairwise import Pairwise, pairwise_bound
 from defenses.patrol import Patrol, pruned_share
 from defenses.patrol_code import PatrolCode
 from defenses.renyi import Renyi, information, squared_kernel
-from defenses.sensitivity import squared_slope
+from defenses.sensitivity import squared_change
 from harness.models import build_model
 
 SMALL = {"blocks": 0, "channels": 8}
@@ -245,8 +245,9 @@ def test_dfil_of_a_scaled_copy_is_its_squared_scale_over_the_noise():
     assert slope.item() == pytest.approx(2 * (2 * 0.7 / 0.01) / (1 + 0.49 / 0.01), rel=0.03)
 
 
-def test_the_squared_slope_of_a_scaled_copy_is_its_squared_scale():
-    assert squared_slope(Scaled(0.7), torch.rand(4, 3, 16, 16), 0.01).item() == pytest.approx(0.49, rel=1e-3)
+def test_the_squared_change_of_a_scaled_copy_is_its_squared_scale_for_every_pixel():
+    change = squared_change(Scaled(0.7), torch.rand(16, 3, 16, 16), 0.01) / (3 * 16 * 16)
+    assert change.item() == pytest.approx(0.49, rel=0.06)
 
 
 def test_measuring_a_client_leaves_its_mode_and_its_statistics_alone():
@@ -255,7 +256,7 @@ def test_measuring_a_client_leaves_its_mode_and_its_statistics_alone():
     before = {key: value.clone() for key, value in client.state_dict().items()}
     x = torch.rand(4, 3, 16, 16)
     Dfil().penalty(_batch(torch.rand(4, 4, 4, 4), torch.zeros(4, dtype=torch.int64), x=x, client=client))
-    squared_slope(client, x, 0.01)
+    squared_change(client, x, 0.01)
     assert [module.training for module in client] == [False, True, True]
     for key, value in client.state_dict().items():
         assert torch.equal(value, before[key])
