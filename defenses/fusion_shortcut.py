@@ -95,10 +95,10 @@ class FusionShortcut(Defense):
             share = (gate * self.slots.logits(tokens.points, slots)).softmax(-1)
             found = moments(rows, share)
         log_share = (gate * self.slots.own_logits(z.detach(), y, slots)).log_softmax(-1)
-        return charged(z, y, log_share, _drawn(found, class_means(rows), gate), noise).mean() / z.shape[1]
+        return charged(z, y, log_share, drawn(found, class_means(rows), gate), noise).mean() / z.shape[1]
 
 
-def _drawn(found: Mixture, centre: Tensor, gate: Tensor) -> Mixture:
+def drawn(found: Mixture, centre: Tensor, gate: Tensor) -> Mixture:
     """Return the mixture with its means drawn to the class's ``(K, 1, D)``, and the moments about those."""
     away = found.means - centre
     variances = found.variances + ((1 - gate.detach()) * away).square()

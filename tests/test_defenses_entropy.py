@@ -11,12 +11,12 @@ from defenses import contract
 from defenses.base import Batch, Defense, Shapes
 from defenses.diagnostics import NAMES, diagnose
 from defenses.fusion_parallel import smaller
-from defenses.fusion_shortcut import FusionShortcut
+from defenses.fusion_shortcut import FusionShortcut, drawn
 from defenses.gated_adversarial import GatedAdversarial, worst_attention
 from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gates import normalised, over_members
-from defenses.mixtures import Mixture, charged, log_ratio, moments, shrunk
+from defenses.mixtures import Mixture, charged, class_means, log_ratio, moments, shrunk
 from defenses.rows import Bank, by_class
 from defenses.slot_attention import SlotAttention
 
@@ -333,6 +333,16 @@ def test_a_shut_shortcut_is_the_class_gaussian_bound():
     nn.init.zeros_(defense.alpha)
     expected = _nats(_attached("class_gaussian"), z, y)
     assert _nats(defense, z, y) == pytest.approx(expected, rel=1e-5)
+
+
+def test_variances_of_a_half_open_shortcut_are_about_its_own_centroids():
+    z, y = _features(120)
+    rows = by_class(z.flatten(1), y, 3)
+    share = torch.randn(*rows.member.shape, 4).softmax(-1)
+    half = drawn(moments(rows, share), class_means(rows), torch.tensor(0.5))
+    distance = (rows.points[:, :, None] - half.means[:, None]).square()
+    expected = (share[..., None] * distance).sum(1) / share.sum(1)[..., None]
+    torch.testing.assert_close(half.variances, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_smaller_of_two_bounds_counts_in_every_class():
