@@ -27,7 +27,7 @@ class Patrol(Defense):
     """Penalises ``alpha * SSIM(g(z), x) + beta * L``, while channels of the client are pruned.
 
     g is a decoder that sees the noisy release and is trained beside the client to minimise ``1 - SSIM``.
-    ``L = E |f(x + d) - f(x)|^2 / .01^2`` with ``d ~ N(0, .01^2)`` is the squared norm of the deployed client's Jacobian:
+    ``L = E |f(x + d) - f(x)|^2 / .01^2`` with ``d ~ N(0, .01^2)`` is the squared norm of the trained client's Jacobian:
     where the client is flat, inverting it is unstable. Between .1 and .5 of the training the share of pruned channels
     of every layer behind a batch norm rises to ``prune`` by a cubic schedule, those of the smallest scale first; the
     rest fine-tunes. Without batch norms nothing is pruned. At alpha 0 nothing is done at all.

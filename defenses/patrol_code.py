@@ -82,10 +82,10 @@ class PatrolCode(Defense):
 
     def end_epoch(self, epoch: Epoch) -> None:
         client = getattr(epoch.model, "client", epoch.model)
-        layers = pruning.layers(client)
-        pruned = any(bool((layer.get_buffer(pruning.MASK) == 0).any()) for layer in layers.values())
-        if epoch.progress < PRUNED_AT or pruned or not layers:
+        if epoch.progress < PRUNED_AT:
             return
+        layers = pruning.layers(client)
+        # later epochs find the channels that are due masked already
         x = 0.5 + 0.25 * torch.randn(1, *self.image, device=epoch.y.device)
         for path, importance in pruning.taylor_importance(client, x).items():
             channels = len(importance)

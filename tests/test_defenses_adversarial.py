@@ -221,10 +221,11 @@ def test_the_code_prunes_once_at_three_quarters_and_no_narrow_layer():
 
 def test_the_taylor_importance_is_the_change_of_a_linear_client_without_the_channel():
     torch.manual_seed(0)
-    client = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3)).eval()
+    client = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3))
     pruning.register(client, SHAPES)
     x = torch.rand(2, 3, 16, 16)
     importance = pruning.taylor_importance(client, x)["1"]
+    client.eval()
     whole, mask = client(x).sum(), client[1].get_buffer(pruning.MASK)
     for channel in range(6):
         mask.fill_(1)[channel] = 0
