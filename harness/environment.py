@@ -25,5 +25,6 @@ def settle(address: str | None) -> None:
             for that: its switch for systems without clusters does it.
     """
     os.environ.update(QUIET)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin stall each other beside other work
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
