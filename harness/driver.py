@@ -9,13 +9,14 @@ from typing import Protocol
 
 from attacks.precision import hardware_has_bfloat16
 from harness.checkpoint import discard
+from harness.cluster import cluster, nodes
 from harness.errors import Interrupted, UserError
 from harness.lease import lease
 from harness.ledger import Ledger
 from harness.record import Asked, Record
 from harness.resume import Reconciled, reconcile
 from harness.rows import open_rows
-from harness.schedule import cluster, fitting, nodes, schedule, threads
+from harness.schedule import fitting, schedule, threads
 from harness.search import Ground, Search
 from harness.stage import pick_device
 from harness.status import front_numbers
@@ -97,7 +98,7 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
             list(ledger.trials())
-        held.enter_context(cluster(where.address))
+        held.enter_context(cluster(where.address, f"the local Ray died; go on with `invfront resume {root}`"))
         fitting(study.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():

@@ -1,22 +1,15 @@
 """The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
 
-import contextlib
-import importlib
-import logging
 import math
-import shutil
-import signal
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from harness.cluster import nodes, scratch
 from harness.errors import UserError
 from harness.jobs import failure_of
 from harness.ledger import Ledger
@@ -29,38 +22,9 @@ from harness.workers import LOST, RaySubmit, Share
 REPORT_SECONDS = 0.5
 """Least time between two reports of one trial's progress."""
 
-STORE_BYTES = 200 * 2**20
-"""A local Ray's object store: jobs exchange files, not objects."""
-
-PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
-
 Ask = Callable[[], Asked | None]
 Finish = Callable[[Result], None]
 Watch = Callable[[int, Progress], None]
-
-
-@contextlib.contextmanager
-def cluster(address: str | None) -> Iterator[None]:
-    """Connect to a cluster, or start a local Ray whose files go when it ends."""
-    before = signal.getsignal(signal.SIGTERM)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with contextlib.ExitStack() as ending:
-        if address is not None:
-            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
-            ending.callback(ray.shutdown)
-            ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
-        else:
-            temporary = tempfile.mkdtemp(prefix="invf-", dir="/tmp" if Path("/tmp").is_dir() else None)
-            ending.callback(shutil.rmtree, temporary, ignore_errors=True)
-            ending.callback(ray.shutdown)
-            ray.init(
-                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
-            )
-            with contextlib.suppress(OSError):
-                (Path.home() / ".ray" / "auth_token").chmod(0o600)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
-        yield
 
 
 def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
@@ -81,15 +45,6 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
-def nodes() -> list[dict[str, float]]:
-    """Return the CPUs and GPUs of each node of the cluster."""
-    return [
-        {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
-    ]
-
-
 def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
     """Run trials until ``ask`` has no more; ``finish`` gets each result in this process.
 
@@ -97,7 +52,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
     """
     searcher = _Searcher(ledger, ask, finish)
     shares = _shares(resources)
-    with tempfile.TemporaryDirectory(prefix="invf-tune-") as scratch:
+    with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(_trial, shares=shares), tune.PlacementGroupFactory([{}, _bundle(resources)])
@@ -110,7 +65,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
-                storage_path=scratch,
+                storage_path=folder,
                 name="session",
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=LOST),

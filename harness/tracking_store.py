@@ -62,7 +62,7 @@ def connect(uri: str, out: Path) -> Store:
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     artifacts = None if uri.startswith(("http:", "https:")) else (out / "mlartifacts").resolve().as_uri()
     try:
         client = MlflowClient(tracking_uri=uri)
