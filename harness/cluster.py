@@ -19,7 +19,7 @@ import ray
 SERVERS = ("raylet", "gcs_server")
 """Processes of a local Ray without which it is dead."""
 
-WATCH_SECONDS = 0.3
+WATCH_SECONDS = 0.1
 INTERRUPTED = 130
 """Exit code of a driver that was cut off and can be resumed."""
 

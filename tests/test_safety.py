@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -28,19 +29,40 @@ def listeners(driver: psutil.Process) -> list[str]:
     return [address.removeprefix("::ffff:") for address in found]
 
 
-@pytest.mark.timeout(400)
-def test_a_local_study_listens_on_loopback_only_and_an_interrupt_says_how_to_go_on(tmp_path):
+def started(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A driver whose first trial trains, and its study's directory."""
     space, root = tmp_path / "safe.yaml", tmp_path / "runs" / "safe"
     space.write_text(SPACE)
     command = [sys.executable, "-m", "harness.cli", "run", str(space), "--out", str(tmp_path / "runs")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
-        deadline = time.monotonic() + 240
-        while not list(root.glob("trials/*/attempt-1")) and driver.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        addresses = listeners(psutil.Process(driver.pid))
-        driver.send_signal(signal.SIGINT)
-        _, errors = driver.communicate(timeout=120)
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while not list(root.glob("trials/*/attempt-1")) and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return driver, root
+
+
+@pytest.mark.timeout(400)
+def test_a_local_study_listens_on_loopback_only_and_an_interrupt_says_how_to_go_on(tmp_path):
+    driver, root = started(tmp_path)
+    addresses = listeners(psutil.Process(driver.pid))
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=120)
     assert addresses
     assert all(ipaddress.ip_address(address).is_loopback for address in addresses), addresses
     assert driver.returncode == 130
     assert errors.strip().splitlines()[-1] == f"invfront: interrupted; go on with `invfront resume {root}`"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+def test_a_driver_whose_ray_dies_ends_like_an_interrupt(tmp_path, server):
+    driver, root = started(tmp_path)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    for process in family:
+        if process.name() == server:
+            process.kill()
+    _, errors = driver.communicate(timeout=60)
+    psutil.wait_procs(family, timeout=60)
+    assert driver.returncode == 130
+    assert errors.strip().splitlines()[-1] == f"invfront: the local Ray died; go on with `invfront resume {root}`"
