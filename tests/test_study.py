@@ -63,7 +63,7 @@ def test_a_study_with_only_a_name_runs_on_embedded_data(tmp_path):
     assert study.attack_jobs()[0].name == "decoder-quick-0"
 
 
-@pytest.mark.parametrize("space", ["quickstart", "cifar10-small"])
+@pytest.mark.parametrize("space", ["quickstart", "cifar10-small", "all-defenses"])
 def test_a_dumped_study_loads_as_the_same_one(space, tmp_path):
     study = load_study(space, ["term={none: {}, cem_paper: default}", "resources/timeout=90s", "train/images=1000"])
     (tmp_path / "study.yaml").write_text(study.dump())
@@ -333,7 +333,7 @@ def test_a_bad_value_of_the_file_is_refused_with_the_files_name(file):
 
 def test_a_file_that_is_not_there_is_refused_with_the_bundled_names(tmp_path):
     assert refusal(tmp_path / "gone.yaml").endswith("no such file and no bundled study; bundled are "
-                                                    "cifar10-small, quickstart")  # fmt: skip
+                                                    "all-defenses, cifar10-small, quickstart")  # fmt: skip
 
 
 def test_a_missing_folder_is_found_before_anything_starts_but_not_when_only_reading(tmp_path):
