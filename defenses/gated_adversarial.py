@@ -1,4 +1,9 @@
-"""The class-wise Gaussian bound at the worst attention over images: a penalty on the images that stand out most."""
+"""The class-wise Gaussian bound at the worst attention over images: a penalty on the images that stand out most.
+
+References:
+    Hu and Hong, Kullback-Leibler Divergence Constrained Distributionally Robust Optimization, 2013: within a divergence
+    the worst weights of a mean are exponential in what is averaged.
+"""
 
 import math
 
@@ -36,7 +41,10 @@ class GatedAdversarial(Defense):
     """
 
     strength = "lam"
-    reference = "Ours"
+    reference = (
+        "Ours, with the worst weights of Hu and Hong, Kullback-Leibler Divergence Constrained Distributionally Robust "
+        "Optimization, 2013"
+    )
     faithful = "ours"
     bound = "upper"
     cost = "30 softmaxes over the batch and a bank of features"

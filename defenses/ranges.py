@@ -28,5 +28,16 @@ def whole(setting: str, value: object, *, least: int = 0, most: int | None = Non
     raise ValueError(f"{setting} takes a whole number {_range(least, high)}, not {value!r}")
 
 
+def flag(setting: str, value: object) -> bool:
+    """Return a truth value.
+
+    Raises:
+        ValueError: it is of another type (0 and 1 included).
+    """
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{setting} takes true or false, not {value!r}")
+
+
 def _range(least: float, most: float) -> str:
     return f">= {least:g}" if most == math.inf else f"in [{least:g}, {most:g}]"

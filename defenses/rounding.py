@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from defenses.base import Defense
-from defenses.ranges import number
+from defenses.ranges import flag, number
 
 
 class Rounding(Defense):
@@ -38,9 +38,7 @@ class Rounding(Defense):
     def __init__(self, step: float = 0.25, dither: bool = False) -> None:
         super().__init__()
         self.step = number("step", step)
-        if not isinstance(dither, bool):
-            raise ValueError(f"dither takes true or false, not {dither!r}")
-        self.dither = dither
+        self.dither = flag("dither", dither)
 
     def forward(self, z: Tensor) -> Tensor:
         if self.step == 0:

@@ -15,7 +15,7 @@ from defenses.base import Batch, Defense, Shapes
 from defenses.bounds import noise_variance
 from defenses.cem_code import TAU, weight_schedule
 from defenses.mixtures import moments
-from defenses.ranges import number
+from defenses.ranges import flag, number
 from defenses.rows import Rows, by_class
 from defenses.slots import CrossAttention, Slots
 
@@ -73,7 +73,7 @@ class SlotAttention(Defense):
     def __init__(self, lam: float = 16.0, shut_off: bool = True, warmup: float = 0.0125) -> None:
         super().__init__()
         self.lam = number("lam", lam)
-        self.shut_off = shut_off
+        self.shut_off = flag("shut_off", shut_off)
         self.warmup = number("warmup", warmup, most=1)
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:

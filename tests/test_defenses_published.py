@@ -270,6 +270,7 @@ def test_bido_prefers_releases_of_the_label_to_releases_of_the_image():
         ("local_dp", {"epsilon": 0}, r"epsilon takes a finite number >= 0\.001, not 0"),
         ("dropout", {"rate": 1.5}, r"rate takes a finite number in \[0, 1\], not 1\.5"),
         ("rounding", {"dither": 1}, "dither takes true or false, not 1"),
+        ("slot_attention", {"shut_off": "no"}, "shut_off takes true or false, not 'no'"),
         ("shredder", {"members": 0}, "members takes a whole number >= 1, not 0"),
         ("disco", {"rho": 1}, r"rho takes a finite number in \[0, 0\.99\], not 1"),
     ],
