@@ -16,24 +16,24 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+_MSE_FLOOR = 1e-10
+_WINDOW, _SIGMA, _RANGE, _K1, _K2 = 11, 1.5, 1.0, 0.01, 0.03
+
 PROTOCOL = {
     "version": 1,
     "images": "float32 in [0, 1], three channels, reconstructions clamped to [0, 1]",
     "mse": "mean over channels and pixels, then over images",
     "psnr": "10 log10(1 / max(mse of the image, mse_floor)), then the mean over images",
-    "mse_floor": 1e-10,
+    "mse_floor": _MSE_FLOOR,
     "ssim": "one Gaussian window per channel, wholly inside the image; mean over windows, channels, then images",
-    "ssim_window": 11,
-    "ssim_sigma": 1.5,
-    "ssim_range": 1.0,
-    "ssim_k1": 0.01,
-    "ssim_k2": 0.03,
+    "ssim_window": _WINDOW,
+    "ssim_sigma": _SIGMA,
+    "ssim_range": _RANGE,
+    "ssim_k1": _K1,
+    "ssim_k2": _K2,
     "ssim_covariance": "biased",
 }
 """The definition of every score; records carry its digest, and scores of different digests are not compared."""
-
-_MSE_FLOOR = 1e-10
-_WINDOW, _SIGMA, _K1, _K2 = 11, 1.5, 0.01, 0.03
 
 
 class PerImage(NamedTuple):
@@ -97,7 +97,7 @@ def _score(x_hat: Tensor, x: Tensor) -> PerImage:
         sigma=_SIGMA,
         kernel_size=_WINDOW,
         reduction="none",
-        data_range=1.0,
+        data_range=_RANGE,
         k1=_K1,
         k2=_K2,
         return_full_image=True,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 import defenses
 from defenses.base import Defense, Shapes
@@ -62,11 +62,8 @@ def save_parts(model: SplitModel, attempt: Path) -> dict[str, str]:
     digests = {}
     for part in PARTS:
         path = attempt / f"{part}.safetensors"
-        temporary = path.with_suffix(".tmp")
         state = {key: value.contiguous() for key, value in getattr(model, part).state_dict().items()}
-        save_file(state, temporary)
-        write_whole(path, temporary.read_bytes())
-        temporary.unlink()
+        write_whole(path, save(state))
         digests[path.name] = sha256(path)
     return digests
 

@@ -9,12 +9,15 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import ray
+
+from harness.errors import UserError
+from harness.ledger import one_line
 
 SERVERS = ("raylet", "gcs_server")
 """Processes of a local Ray without which it is dead."""
@@ -33,20 +36,24 @@ SCRATCH = "invf-"
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, farewell: str) -> Iterator[None]:
+def cluster(address: str | None, farewell: str, packages: Sequence[str] = PACKAGES) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends.
 
     Args:
         address: The cluster's; null starts a local Ray.
+        packages: Names of the packages that travel to a cluster's nodes, plug-ins included.
         farewell: What a driver says on its last line when its local Ray dies under it.
     """
     before = signal.getsignal(signal.SIGTERM)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with contextlib.ExitStack() as ending:
         if address is not None:
-            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in PACKAGES]
+            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in packages]
             ending.callback(ray.shutdown)
-            ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+            try:
+                ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise UserError(f"--address {address}: {one_line(error)[:200]}; is that cluster's head up?") from error
         else:
             temporary = ending.enter_context(scratch())
             ending.callback(ray.shutdown)
@@ -69,16 +76,25 @@ def _fate_shared(farewell: str, temporary: str) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(WATCH_SECONDS):
-            if not all(server.is_running() and server.status() != psutil.STATUS_ZOMBIE for server in servers):
+            if not all(_alive(server) for server in servers):
                 shutil.rmtree(temporary, ignore_errors=True)
                 os.write(sys.stderr.fileno(), f"invfront: {farewell}\n".encode())
                 os._exit(INTERRUPTED)
 
-    threading.Thread(target=watch, daemon=True).start()
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
     try:
         yield
     finally:
         over.set()
+        watching.join()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager

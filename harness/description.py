@@ -10,8 +10,8 @@ from attacks.metrics import PROTOCOL
 from harness import published
 from harness.costs import costs, covered, spans
 from harness.ledger import Ledger, TrialFiles
+from harness.objectives import DIRECTIONS
 from harness.record import Circumstances
-from harness.search import DIRECTIONS
 from harness.status import STATES, state_of
 from harness.study import Study
 from reports import tables

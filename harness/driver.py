@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from attacks.precision import hardware_has_bfloat16
 from harness.checkpoint import discard
-from harness.cluster import cluster, nodes
+from harness.cluster import PACKAGES, cluster, nodes
 from harness.errors import Interrupted, UserError
 from harness.lease import lease
 from harness.ledger import Ledger
 from harness.record import Asked, Record
 from harness.resume import Reconciled, reconcile
-from harness.rows import open_rows
+from harness.rows import FAULTS, check_storage, open_rows
 from harness.schedule import fitting, schedule, threads
 from harness.search import Ground, Search
-from harness.stage import pick_device
 from harness.status import front_numbers
 from harness.storage import write_whole
 from harness.study import Study, check_ready, first_difference, load_study
@@ -67,6 +68,8 @@ def run(study: Study, out: Path, where: Where, watcher: Watcher) -> Path:
     root = out / study.name
     check_ready(study)
     if not (root / "study.yaml").exists():
+        if (root / "trials").exists():
+            raise UserError(f"{root}: holds trials but no study.yaml; put it back, or choose another name or --out")
         _drive(study.model_copy(update={"ledger": str(uuid.uuid4())}), root, where, watcher)
         return root
     there = load_study(root / "study.yaml")
@@ -95,10 +98,12 @@ def resume(root: Path, trials: int | None, where: Where, watcher: Watcher) -> Pa
 def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
     ledger, name = Ledger(root), f"{study.name}-{study.ledger}"
     with contextlib.ExitStack() as held, _resumable(root):
+        check_storage(where.storage)
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
-            list(ledger.trials())
-        held.enter_context(cluster(where.address, f"the local Ray died; go on with `invfront resume {root}`"))
+            _check_owner(ledger, str(study.ledger))
+        farewell = f"the local Ray died; go on with `invfront resume {root}`"
+        held.enter_context(cluster(where.address, farewell, [*PACKAGES, *_plugins(study)]))
         fitting(study.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
@@ -119,6 +124,13 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
         )
         _report(study, ledger)
         tracking.finish()
+
+
+def _check_owner(ledger: Ledger, owner: str) -> None:
+    """Refuse a directory whose files cannot be read, or came from another one."""
+    for files in ledger.trials():
+        if files.asked.ledger != owner:
+            raise UserError(f"{files.path}: belongs to ledger {files.asked.ledger}, not {owner}; move it back there")
 
 
 def _asked(search: Search, watcher: Watcher) -> Asked | None:
@@ -149,9 +161,18 @@ def _report(study: Study, ledger: Ledger) -> None:
     render(write_tables(study, ledger), ledger.root / "report")
 
 
+def _plugins(study: Study) -> set[str]:
+    """Return the top packages of the plug-ins that a study names."""
+    space = study.space()
+    names = [*space.defense, *(space.term or ()), *study.attacks]
+    return {name.partition(":")[0].partition(".")[0] for name in names if ":" in name}
+
+
 def _ground(study: Study) -> Ground:
     resources = study.resources
-    fast = hardware_has_bfloat16(pick_device()) or resources.train.gpu > 0
+    fast = all(
+        share.gpu > 0 or hardware_has_bfloat16(torch.device("cpu")) for share in (resources.train, resources.attack)
+    )
     return Ground(
         ledger=str(study.ledger),
         threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
@@ -167,6 +188,8 @@ def _resumable(root: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; go on with `invfront resume {root}`") from None
     except OSError as error:
-        raise UserError(
-            f"{error.filename or root}: {error.strerror or error}; mend it, then `invfront resume {root}`"
-        ) from error
+        again = f"then `invfront resume {root}`" if (root / "study.yaml").exists() else "then run it again"
+        raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, {again}") from error
+    except FAULTS as error:
+        fault = type(getattr(error.__cause__, "orig", None) or error.__cause__ or error).__name__
+        raise UserError(f"storage of {root}: {fault}; mend it, then `invfront resume {root}`") from error

@@ -53,4 +53,5 @@ def drain(stage: Generator[Progress, None, T], tell: Tell) -> T:
 def failure_of(error: BaseException, stage: str) -> Failure:
     """Return an error as a value."""
     text = "".join(traceback.format_exception(error))
-    return Failure(stage=stage, type=type(error).__name__, message=str(error), traceback=text)
+    number = error.errno if isinstance(error, OSError) else None
+    return Failure(stage=stage, type=type(error).__name__, message=str(error), traceback=text, errno=number)

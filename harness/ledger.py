@@ -64,8 +64,11 @@ class Ledger:
         """Yield every trial that was asked, in the order of their numbers.
 
         Raises:
-            UserError: a file is not what was written; names the file and ``doctor``.
+            UserError: a file is not what was written, or a trial lacks its ``asked.json``; names it and ``doctor``.
         """
+        for path in sorted(self.root.glob("trials/*/record.json")):
+            if not path.with_name("asked.json").exists():
+                raise UserError(f"{path}: stands without its asked.json; see `invfront doctor {self.root}`")
         for number in self.numbers():
             yield self.read(number)
 

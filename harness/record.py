@@ -75,6 +75,8 @@ class Failure(Value):
     type: str
     message: str
     traceback: str | None = None
+    errno: int | None = None
+    """The system's number of an operating system's error."""
 
 
 class Circumstances(Value):

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import optuna
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from harness.errors import UserError
-from harness.ledger import Ledger, TrialFiles
-from harness.search import DIRECTIONS, FLOOR, constraint_of, values_of
+from harness.ledger import Ledger, TrialFiles, one_line
+from harness.objectives import DIRECTIONS
+from harness.search import FLOOR, constraint_of, values_of
 from harness.space import distributions
 from harness.study import Space, Study
 
@@ -19,6 +22,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 _LOG = logging.getLogger(__name__)
 
 DATABASE = "study.db"
+
+FAULTS = (SQLAlchemyError, StorageInternalError)
+"""What a storage that cannot be read or written raises; Optuna wraps some of them."""
 
 
 def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optuna.Study:
@@ -45,7 +51,7 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
     try:
         rows = _load(name, f"sqlite:///{path}")
         agrees = _agrees(rows, ledger, space)
-    except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (*FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
@@ -71,25 +77,42 @@ def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
     )
 
 
-def _load(name: str, url: str) -> optuna.Study:
+def check_storage(url: str | None) -> None:
+    """Refuse a storage URL that is none, whose driver is missing, or whose server does not answer.
+
+    Raises:
+        UserError: says which, without the password.
+    """
+    if url is None:
+        return
     try:
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
-    except ImportError as error:
-        raise UserError(f"storage: {error}; install the driver that the URL names") from error
-    except sqlalchemy.exc.OperationalError as error:
-        if url.startswith("sqlite"):
-            raise
-        raise UserError(
-            f"storage: cannot be reached ({type(error.orig).__name__}); check the URL and the server"
-        ) from None
+        engine = sqlalchemy.create_engine(url, poolclass=NullPool)
+        with engine.connect():
+            pass
+    except sqlalchemy.exc.ArgumentError:
+        raise UserError("storage: not a database URL; write postgresql+psycopg://user:password@host/database") from None
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+        raise UserError(f"storage: {one_line(error)}; install the driver that the URL names") from None
+    except SQLAlchemyError as error:
+        fault = type(getattr(error, "orig", None) or error).__name__
+        place = sqlalchemy.make_url(url).host or "the database"
+        raise UserError(f"storage: {place} refuses ({fault}); check the URL, the password and the server") from None
+
+
+def _load(name: str, url: str) -> optuna.Study:
+    patience = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
+    storage = RDBStorage(url, engine_kwargs=patience)
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )
 
 
 def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
-    """Say whether no row tells of another trial than the directory has under its number."""
+    """Say whether no row tells of another trial than the directory has under its number, nor of one it lacks."""
     known = rows.get_trials(deepcopy=False)
+    asked = set(ledger.numbers())
+    if any(row.state.is_finished() and row.number not in asked for row in known):
+        return False
     for files in ledger.trials():
         if files.number >= len(known):
             continue

@@ -1,6 +1,8 @@
 """The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
 
+import errno
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,9 @@ from harness.workers import LOST, RaySubmit, Share
 
 REPORT_SECONDS = 0.5
 """Least time between two reports of one trial's progress."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk on which no trial can go on."""
 
 Ask = Callable[[], Asked | None]
 Finish = Callable[[Result], None]
@@ -68,6 +73,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
                 storage_path=folder,
                 name="session",
                 verbose=0,
+                stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
                 callbacks=[_Watcher(watch)],
             ),
@@ -95,7 +101,14 @@ class _Searcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         asked = self._running.pop(trial_id)
-        self._kept(lambda: self._finish(self._result(asked, result or {}, error)))
+        self._kept(lambda: self._end(self._result(asked, result or {}, error)))
+
+    def _end(self, result: Result) -> None:
+        """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
+        failure = result.record.error
+        if failure is not None and failure.errno in FULL:
+            raise OSError(failure.errno, os.strerror(failure.errno), str(result.attempt))
+        self._finish(result)
 
     def _result(self, asked: Asked, result: dict[str, Any], error: bool) -> Result:
         trial = self._ledger.trial(asked.number)
@@ -130,6 +143,25 @@ class _Searcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles its parts, and a driver's database, lock and terminal cannot be."""
         return {}
+
+
+class _Stopper(tune.Stopper):
+    """Ends all trials once the driver itself has failed."""
+
+    def __init__(self, searcher: _Searcher) -> None:
+        self._searcher: _Searcher | None = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No single trial is stopped."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Say whether to end."""
+        return self._searcher is not None and self._searcher.error is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots hold nothing of ours."""
+        return {"_searcher": None}
 
 
 class _Watcher(tune.Callback):

@@ -2,20 +2,18 @@
 
 import random
 from collections import Counter, deque
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.ledger import Ledger
+from harness.objectives import DIRECTIONS
 from harness.record import Asked, Record, Scalar
 from harness.samplers import make_sampler
 from harness.seeds import derive
 from harness.space import draw, enumerate_branch, size
 from harness.study import Study
-
-DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {"accuracy": "maximize", "mse": "maximize", "ssim": "minimize"}
-"""The objectives, in the order of Optuna's values."""
 
 FLOOR = "floor/accuracy"
 """Name of the constraint: the floor minus the accuracy, feasible at or below 0."""

@@ -1,6 +1,7 @@
 """The two kinds of job of a trial: training the defended network, and one attack on it."""
 
 import functools
+import io
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from harness.attempts import attempt_number
 from harness.build import build, load_parts, save_parts
 from harness.data import AttackSplit, Data, Part, load, parts_digests, to_float
 from harness.measure import CHUNK, accuracy, diagnostics, floors, releases, scores
-from harness.models import LiveTarget, SplitModel
+from harness.models import LiveTarget, SplitModel, WithoutServer
 from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, CurvePoint, Trained
 from harness.stage import Meter, precision, prepare
 from harness.storage import sha256, write_whole
@@ -64,7 +65,8 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
     settings = attacks.budget(attacks.resolve(job.attack), job.budget)
     prepare(asked, "attack", job.attack, job.budget, job.seed, job.part)
     attack = attacks.resolve(job.attack)(**settings)
-    fit = attack.fit(target, Images(split.fit.x, split.fit.y), Images(split.selection.x, split.selection.y))
+    seen = target if attack.needs_server else WithoutServer(target)
+    fit = attack.fit(seen, Images(split.fit.x, split.fit.y), Images(split.selection.x, split.selection.y))
     selection = _reconstructed(attack, target, split.selection, asked.seed)
     scored = _reconstructed(attack, target, split.scored, asked.seed)
     finite = bool(torch.isfinite(scored).all() and torch.isfinite(selection).all())
@@ -147,8 +149,10 @@ def _save_arrays(stem: Path, x_hat: Tensor, part: Part) -> dict[str, float]:
     """Store every image's scores and the fixed reconstructions; return the latter's labelled conversions."""
     per_image = metrics.score(x_hat, to_float(part.x))
     columns = {name: getattr(per_image, name).cpu().numpy() for name in ("mse", "psnr", "ssim")}
-    pandas.DataFrame(columns).to_parquet(stem.with_name(stem.name + ".parquet"))
+    write_whole(stem.with_name(stem.name + ".parquet"), pandas.DataFrame(columns).to_parquet())
     fixed = (x_hat[:FIXED_IMAGES].float() * 255).round().to(torch.uint8).cpu().numpy()
     originals = part.x[:FIXED_IMAGES].cpu().numpy()
-    numpy.savez_compressed(stem.with_name(stem.name + ".npz"), x_hat=fixed, x=originals)
+    packed = io.BytesIO()
+    numpy.savez_compressed(packed, x_hat=fixed, x=originals)
+    write_whole(stem.with_name(stem.name + ".npz"), packed.getvalue())
     return metrics.conversions(fixed, originals)

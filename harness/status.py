@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pandas
 
 from harness.ledger import Ledger, TrialFiles
+from harness.objectives import DIRECTIONS
 from harness.record import Value
-from harness.search import DIRECTIONS
 from harness.study import Study
 from harness.worst import current
 from reports.front import on_front

@@ -11,8 +11,8 @@ from harness.costs import train_seconds
 from harness.description import describe
 from harness.kept_images import image_scores, images_npz, standard_errors
 from harness.ledger import Ledger, TrialFiles
+from harness.objectives import DIRECTIONS
 from harness.record import AttackRecord, Failure, Scalar
-from harness.search import DIRECTIONS
 from harness.status import state_of
 from harness.storage import write_whole
 from harness.study import Study

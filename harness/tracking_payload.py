@@ -7,8 +7,8 @@ from typing import NamedTuple
 from mlflow.entities import Metric, Param, RunTag
 
 from harness.ledger import TrialFiles
+from harness.objectives import DIRECTIONS
 from harness.record import AttackRecord, Circumstances, CurvePoint, Failure, Guess, Record, Scalar, Scores
-from harness.search import DIRECTIONS
 from harness.worst import current
 
 LONGEST_TAG = 5000

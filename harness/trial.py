@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from harness.attempts import Found, attempt_number, attempts, find, open_attempt
 from harness.jobs import Submit, Tell, call
 from harness.ledger import read_value
@@ -18,7 +20,7 @@ from harness.record import (
     State,
     Trained,
 )
-from harness.stage import Meter, pick_device
+from harness.stage import Meter
 from harness.stages import attack_stage, train_stage
 from harness.storage import write_whole
 from harness.worst import worst_case
@@ -45,7 +47,7 @@ def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lam
     Returns:
         The record and the attacks' records.
     """
-    meter = Meter(asked, "train", pick_device())
+    meter = Meter(asked, "train", torch.device("cpu"))
     attempt = open_attempt(trial)
     found = find(trial, asked.attacks)
 
@@ -68,7 +70,7 @@ def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lam
 
 def give_up(asked: Asked, trial: Path, failure: Failure) -> Result:
     """Return the result of a trial that cannot go on: partial if its accuracy exists, else failed."""
-    meter = Meter(asked, "train", pick_device())
+    meter = Meter(asked, "train", torch.device("cpu"))
     found, last = find(trial, asked.attacks), next(iter(attempts(trial)), trial / "attempt-0")
     if found.trained is None:
         return Result(last, _failed(asked, found, failure, meter.read()), ())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -19,6 +19,10 @@ LOST = 2
 
 POLL_SECONDS = 5.0
 """Longest single wait; deadlines are looked at in between."""
+
+
+FETCH_SECONDS = 60.0
+"""Longest time for bringing what a job said to its trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +112,11 @@ _run_once: Any = ray.remote(max_calls=1)(_job)
 def _next(job: Any, tell: Tell, kind: str) -> Any:
     """Take what a job said next: None for progress, else its wrapped value, its failure, or ``"lost"``."""
     try:
-        said = ray.get(next(job), timeout=60)
+        said = ray.get(next(job), timeout=FETCH_SECONDS)
     except StopIteration:
+        return "lost"
+    except GetTimeoutError:  # its node does not answer: end it before it is handed out again
+        ray.cancel(job, force=True)
         return "lost"
     except (OutOfMemoryError, RayTaskError, TaskCancelledError) as error:
         return failure_of(error, kind)

@@ -87,8 +87,10 @@ def status(root: Path) -> dict:
     return json.loads(done.stdout)
 
 
-def kill_one_session(victims: str, arguments: list[str], root: Path, log: Path, dice: random.Random) -> None:
-    """Start a session, wait until it trains, and kill its driver, its workers, or all of it."""
+def kill_one_session(
+    victims: str, arguments: list[str], root: Path, log: Path, dice: random.Random
+) -> list[psutil.Process]:
+    """Start a session, wait until it trains, and kill its driver, its workers, or all of it; return what it left."""
     driver = start(*arguments, log=log)
     before = set(root.glob("trials/*/attempt-*/checkpoint-*.pt")) | set(root.glob("trials/*/record.json"))
 
@@ -98,17 +100,18 @@ def kill_one_session(victims: str, arguments: list[str], root: Path, log: Path, 
         )
 
     if not wait_for(trains, driver, log):
-        return
+        return []
     time.sleep(dice.uniform(0, 2))
     relatives = family(driver)
     if victims == "workers":
         kill(workers(driver))
         time.sleep(dice.uniform(1, 4))
         relatives = family(driver)
-    elif victims == "driver":
-        kill([driver])
-        time.sleep(dice.uniform(0, 2))
-    kill([driver, *relatives])
+    kill([driver])
+    if victims == "driver":
+        return relatives  # they work on, and the next session starts beside them
+    kill(relatives)
+    return []
 
 
 def check_killing(tmp_path: Path, sessions: list[str], seed: int) -> None:
@@ -117,13 +120,16 @@ def check_killing(tmp_path: Path, sessions: list[str], seed: int) -> None:
     dice = random.Random(seed)
     arguments = ["run", str(space), "--out", str(tmp_path / "runs")]
     seen: dict[str, bytes] = {}
+    left: list[psutil.Process] = []
     for victims in sessions:
-        kill_one_session(victims, arguments, root, log, dice)
+        left += kill_one_session(victims, arguments, root, log, dice)
         seen |= {path: content for path, content in finished_records(root).items() if path not in seen}
         if (root / "study.yaml").exists():
             arguments = ["resume", str(root)]
     driver = start(*arguments, log=log)
     wait_for(lambda: False, driver, log)
+    kill(left)
+    assert driver.wait(60) == 0, log.read_text()[-3000:]
 
     states = status(root)["states"]
     assert states["running"] == states["waiting"] == 0, log.read_text()[-3000:]
@@ -143,6 +149,7 @@ def check_same_numbers(root: Path, tmp_path: Path) -> None:
         for files in Ledger(root).trials()
         if files.record and files.record.state == "complete" and (files.path / "attempt-2").exists()
     ]
+    assert cut_off
     for files in cut_off[:1]:
         again = run_trial(files.asked, tmp_path / "again")
         assert again.record.measured == files.record.measured

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.lease import lease
 from harness.ledger import Ledger
 from harness.resume import reconcile
-from harness.rows import open_rows
+from harness.rows import check_storage, open_rows
 from harness.search import Ground, Search
 from harness.study import load_study
 from tests.test_search import SPACE
@@ -112,9 +112,12 @@ def test_the_lease_on_a_server_reaches_other_directories_and_ends_with_its_holde
         pass
 
 
-def test_a_server_that_refuses_is_one_line_without_the_password(tmp_path, url):
-    wrong = url.replace("s3cret", "wr0ng")
-    with pytest.raises(UserError) as refusal:
-        session(tmp_path, wrong)
+@pytest.mark.parametrize(
+    "damage", [("s3cret", "wr0ng"), ("127.0.0.1", "127.0.0.2"), ("postgresql+psycopg", "no+wr0ng")]
+)
+def test_a_server_that_refuses_is_one_line_without_the_password(url, damage):
+    with pytest.raises(UserError, match="storage: ") as refusal:
+        check_storage(url.replace(*damage))
+    assert "s3cret" not in str(refusal.value)
     assert "wr0ng" not in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -168,7 +168,7 @@ def test_a_trial_below_the_floor_is_complete_and_infeasible(tmp_path):
     assert {row.number for row in session.rows.best_trials} <= {2, 3}
 
 
-@pytest.mark.parametrize("damage", ["lost", "torn", "another study's"])
+@pytest.mark.parametrize("damage", ["lost", "torn", "a page lost", "another study's"])
 def test_a_lost_or_torn_database_is_rebuilt_from_the_directory(tmp_path, damage):
     first = Session(tmp_path, "{trials: 6, seed: 1, floor: {accuracy: 0.515}}")
     first.run(4)
@@ -180,6 +180,11 @@ def test_a_lost_or_torn_database_is_rebuilt_from_the_directory(tmp_path, damage)
             database.unlink()
         case "torn":
             database.write_bytes(database.read_bytes()[:5000] + b"rubbish")
+        case "a page lost":
+            content = bytearray(database.read_bytes())
+            start = content.find(b"searched") // 4096 * 4096
+            content[start : start + 4096] = bytes(4096)
+            database.write_bytes(content)
         case _:
             database.unlink()
             other = optuna.create_study(

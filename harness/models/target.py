@@ -59,3 +59,16 @@ class LiveTarget:
         with autocast(x.device, self.precision):
             z: Tensor = self.model.client(x)
         return z.float()
+
+
+class WithoutServer:
+    """A target for an attack that did not declare ``needs_server``: the same releases, and no server."""
+
+    def __init__(self, target: LiveTarget) -> None:
+        self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
+        self.defense, self.precision = target.defense, target.precision
+        self.mean, self.release, self.noise_std = target.mean, target.release, target.noise_std
+
+    def server(self, z: Tensor) -> Tensor:
+        """Refuse."""
+        raise PermissionError("this attack asks the server without saying so; declare needs_server = True")
