@@ -63,6 +63,13 @@ def test_a_study_with_only_a_name_runs_on_embedded_data(tmp_path):
     assert study.attack_jobs()[0].name == "decoder-quick-0"
 
 
+def test_an_override_of_a_default_is_no_part_of_the_next_study(tmp_path):
+    (tmp_path / "least.yaml").write_text("name: least")
+    before = load_study(tmp_path / "least.yaml")
+    assert load_study(tmp_path / "least.yaml", ["attacks/decoder/seeds=2"]).attacks["decoder"].seeds == 2
+    assert load_study(tmp_path / "least.yaml") == before
+
+
 @pytest.mark.parametrize("space", ["quickstart", "cifar10-small", "all-defenses"])
 def test_a_dumped_study_loads_as_the_same_one(space, tmp_path):
     study = load_study(space, ["term={none: {}, cem_paper: default}", "resources/timeout=90s", "train/images=1000"])

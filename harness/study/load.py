@@ -1,5 +1,6 @@
 """Reads a study: the file, ``--set``, the defaults, then every check there is, each error one line."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
 
 
 def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
-    mapping = DEFAULTS | given
+    mapping = copy.deepcopy(DEFAULTS | given)
     refuse_odd_keys(mapping)
     _expand(mapping)
     for override in overrides:
