@@ -122,7 +122,8 @@ def strength_zero_is_the_identity(case: Case) -> None:
     _require(torch.equal(bench.defense(z), z), f"at {name} 0 forward changes the activation")
     _require(torch.equal(bench.defense.mean(z), z), f"at {name} 0 mean changes the activation")
     _require(bool(torch.as_tensor(bench.defense.noise_std(z)).eq(0).all()), f"at {name} 0 noise_std is not 0")
-    _require(float(bench.penalty()) == 0, f"at {name} 0 the penalty is {float(bench.penalty())}, not 0")
+    penalty = float(bench.penalty().detach())
+    _require(penalty == 0, f"at {name} 0 the penalty is {penalty}, not 0")
 
 
 def has_one_law(case: Case) -> None:
