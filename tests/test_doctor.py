@@ -191,6 +191,19 @@ def test_a_record_that_the_index_has_not_heard_of_is_told(ledger):
     assert open_index(ledger).trials[2].values[0] == pytest.approx(0.7)
 
 
+def test_rows_on_a_remembered_server_are_mended_there(ledger, tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/server.db"
+    ledger.study_file.write_text(f"{SPACE}storage: {url}\n")
+    study = load_study(ledger.study_file)
+    open_rows(study, ledger, f"small-{LEDGER}", url)
+    ledger.publish_record(record(2))
+    before = (ledger.root / "study.db").read_bytes()
+    assert main(["doctor", str(ledger.root), "--fix"]) == 0
+    assert "their records are told" in capsys.readouterr().out
+    assert open_rows(study, ledger, f"small-{LEDGER}", url).trials[2].state.name == "COMPLETE"
+    assert (ledger.root / "study.db").read_bytes() == before
+
+
 def test_a_broken_study_file_is_left_to_the_user(ledger):
     ledger.study_file.write_text("name: [")
     (finding,) = examine(ledger.root)

@@ -1,5 +1,6 @@
 """``invfront doctor``: what is wrong with a study's directory, and what would mend it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,20 +33,37 @@ def doctor(
     settle(None)
     from harness.doctor import examine, mend
     from harness.lease import lease
+    from harness.rows import check_storage
 
-    with lease(root, "", None):
-        found = examine(root, storage)
+    ledger, url = _whereabouts(root, storage)
+    check_storage(url)
+    with lease(root, ledger, url):
+        found = examine(root, url)
         for _ in range(ROUNDS):
             fixable = [finding for finding in found if fix and finding.fixable]
             if not fixable:
                 break
             for finding in fixable:
-                mend(root, finding, storage)
+                mend(root, finding, url)
                 typer.echo(f"{finding.path}: {finding.what}; done: {finding.remedy}")
-            found = examine(root, storage)
+            found = examine(root, url)
     for finding in found:
         typer.echo(f"{finding.path}: {finding.what}; {finding.remedy}")
     if num_wrong := sum(finding.wrong for finding in found):
         way_out = "mend what is left by hand" if fix else f"`invfront doctor {root} --fix` does what can be done"
         raise UserError(f"{root}: wrong in {num_wrong} places, listed above; {way_out}")
     typer.echo(f"{root}: nothing is wrong")
+
+
+def _whereabouts(root: Path, storage: str | None) -> tuple[str, str | None]:
+    """Return a study's ledger and the URL of its rows, null for ``study.db``: the one given, else the remembered.
+
+    A study file that cannot be read tells neither; doctor reports it, and then looks at no rows.
+    """
+    from harness.study import load_study
+
+    try:
+        study = load_study(root / "study.yaml", plugins=False)
+    except UserError:
+        return "", None
+    return str(study.ledger), storage or study.storage

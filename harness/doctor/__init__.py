@@ -22,7 +22,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
 
     Args:
         root: The study's directory.
-        url: Optuna's storage; null for the one that ``study.yaml`` remembers, else ``study.db``.
+        url: Optuna's storage; null for ``study.db``.
     """
     files = [*examine_trials(Ledger(root)), *_leftovers(root)]
     try:
@@ -31,7 +31,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
         return [_study_file(root, error), *files, *_kept(root)]
     if any(finding.wrong and finding.action not in ("remove", "yours") for finding in files):
         return [*files, *_kept(root)]
-    return [*files, *examine_index(study, Ledger(root), url or study.storage), *_kept(root)]
+    return [*files, *examine_index(study, Ledger(root), url), *_kept(root)]
 
 
 def _study_file(root: Path, error: UserError) -> Finding:
