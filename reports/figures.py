@@ -157,8 +157,8 @@ def _level_notes(pair: Pair) -> list[dict[str, object]]:
             side = "right" if along_x and pair.in_right_half(level.value) else "left"
             notes.append({"text": level.text, "xanchor": side, "yanchor": "bottom", **place, **NOTE})
         else:
-            # where both objectives are about privacy, the trials fill the other diagonal
-            left = not along_x and pair.x != "accuracy"
+            # trials fill one diagonal where accuracy is paired with privacy, the other where both are about privacy
+            left = along_x == (pair.x == "accuracy")
             across = {"x": 0.01, "xanchor": "left"} if left else {"x": 0.995, "xanchor": "right"}
             up = {"y": 0.01, "yanchor": "bottom"} if along_x else {"y": 0.995, "yanchor": "top"}
             text = f"{level.text}, off the chart"

@@ -137,7 +137,7 @@ def _draw_levels(axes: Axes, pair: Pair) -> None:
     for level in pair.levels:
         along_x = level.objective == pair.x
         if not level.inside:
-            left = not along_x and pair.x != "accuracy"
+            left = along_x == (pair.x == "accuracy")
             place, shift = (0 if left else 1, 0 if along_x else 1), (4 if left else -4, 4 if along_x else -4)
             sides = {"ha": "left" if left else "right", "va": "bottom" if along_x else "top"}
             words = f"{level.text}, off the chart"
