@@ -249,7 +249,9 @@ WRONG = [
     ("train/recipe=quick", "train/recipe: takes 'published' or 'fast', not 'quick'"),
     ("model=3", "model: takes a mapping, key: value, not 3"),
     ("model/sca=1", "model/sca: takes true or false, not 1"),
-    ("model/width=0", "model/width: takes a number > 0, not 0"),
+    ("model/width=0", "model/width: takes a number > 0 and <= 16, not 0"),
+    ("model/width=1e300", "model/width: takes a number > 0 and <= 16, not 1e+300"),
+    ("model/bottleneck=noRELU_C99999999999999999999S1", "model: "),
     ("model/sigma=abc", "model/sigma: takes a number >= 0, not 'abc'"),
     ("model/sigma=.nan", "model/sigma: nan is no setting; take a finite number"),
     ("model/sigma=[0.1, 0.2]", "model/sigma: takes a value, {low, high} or {choices: [...]}, not [0.1, 0.2]"),
@@ -322,6 +324,38 @@ def test_a_bad_value_is_refused_with_its_path_and_the_way_out(override, message,
     refused = refusal(file, override)
     assert message in refused
     assert refused.startswith((f"--set {override}: ", f"{file}: "))
+
+
+def test_a_grid_is_refused_by_the_count_of_its_settings_over_all_branches(file):
+    finite = ["search/sampler=grid", "search/anchors=[]", "model/sigma=0.1", "defense/laplace/scale=0.1"]
+    finite += ["defense/cem_paper={lam: 0.1, clusters: {low: 1, high: 9}}"]
+    assert load_study(file, [*finite, "train/epochs={low: 1, high: 9090}"])
+    assert "search/sampler: grid of 100,001 settings" in refusal(file, *finite, "train/epochs={low: 1, high: 9091}")
+    assert "search/sampler: grid of 11,000,000,000" in refusal(file, *finite, "train/epochs={low: 1, high: 1000000000}")
+
+
+ATTACKS = """
+from tests.plugins import Grey
+
+class Mistaken(Grey):
+    budgets = {"quick": {"steps": 3}}
+
+class Member(Grey):
+    kind = "probe"
+"""
+
+
+@pytest.mark.parametrize(
+    ("attack", "message"),
+    [
+        ("Mistaken", "/budget: 'quick': Mistaken() takes no arguments"),
+        ("Member", ": is a probe, which gives no objectives and is not run yet; leave it out"),
+    ],
+)
+def test_an_attack_that_could_not_score_a_trial_is_refused(attack, message, file, tmp_path, monkeypatch):
+    (tmp_path / "adversaries.py").write_text(ATTACKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert f"attacks/adversaries:{attack}{message}" in refusal(file, f"attacks={{'adversaries:{attack}': quick}}")
 
 
 @pytest.mark.parametrize("text", ["nonsense", "=3", "model//sigma=1"])

@@ -1,6 +1,7 @@
 """Checks a study against what it will be handed to: data sets, models, defenses, attacks, its own space."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from inspect import Parameter
@@ -27,6 +28,10 @@ FIXED = ("model/name", "train/recipe")
 """Values of those sections that all trials share all the same."""
 NETWORKS = 64
 """Most networks that are built to check a study's model."""
+GRID = 100_000
+"""Most settings that a grid may have: it is enumerated."""
+REFUSALS = (ValueError, TypeError, OverflowError, RuntimeError, MemoryError)
+"""What a constructor raises that cannot be had with its settings."""
 
 
 def refuse_odd_keys(given: Mapping[Any, Any]) -> None:
@@ -64,6 +69,7 @@ def check(study: Study) -> None:
     check_anchors(space, study.search.anchors)
     if study.search.sampler == "grid":
         _check_finite(space)
+        _check_grid(space)
 
 
 def _walk(given: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -108,14 +114,19 @@ def _check_model(study: Study) -> None:
                     mean=source.mean,
                     std=source.std,
                 )
-        except ValueError as error:
-            raise _of_builder(str(error)) from error
+        except REFUSALS as error:
+            raise _of_builder(_said(error)) from error
 
 
 def _of_builder(message: str) -> Problem:
     """Return a builder's refusal, which starts with the path of a setting if there is one to blame."""
     path, colon, text = message.partition(": ")
     return Problem(path, text) if colon and path.startswith("model/") else Problem("model", message)
+
+
+def _said(error: Exception) -> str:
+    """Return an error's first line, or its kind if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _check_defense(path: str, name: str, entries: Mapping[str, Setting]) -> type[Defense]:
@@ -131,10 +142,10 @@ def _check_defense(path: str, name: str, entries: Mapping[str, Setting]) -> type
     for settings in _trials(entries):
         try:
             kind(**settings)
-        except (ValueError, TypeError) as error:
+        except REFUSALS as error:
             blamed = next((setting for setting in settings if re.search(rf"\b{setting}\b", str(error))), None)
             where = path if blamed is None else f"{path}/{blamed}"
-            raise Problem(where, str(error)) from error
+            raise Problem(where, _said(error)) from error
     return kind
 
 
@@ -174,10 +185,12 @@ def _check_attacks(study: Study) -> None:
             kind = attacks.resolve(name)
         except ValueError as error:
             raise Problem(path, f"{error}{suggestion(name, attacks.ATTACKS)}") from error
+        if kind.kind != "reconstruction":
+            raise Problem(path, f"is a {kind.kind}, which gives no objectives and is not run yet; leave it out")
         try:
-            attacks.budget(kind, choice.budget)
-        except ValueError as error:
-            raise Problem(f"{path}/budget", f"{choice.budget!r}: {error}") from error
+            kind(**attacks.budget(kind, choice.budget))
+        except REFUSALS as error:
+            raise Problem(f"{path}/budget", f"{choice.budget!r}: {_said(error)}") from error
 
 
 def _check_finite(space: Space) -> None:
@@ -186,3 +199,19 @@ def _check_finite(space: Space) -> None:
         for path, entry in entries.items():
             if isinstance(entry, Distribution) and entry.size() is None:
                 raise Problem(path, f"{entry.plain()} has no end, and search/sampler grid tries everything; add a step")
+
+
+def _check_grid(space: Space) -> None:
+    """Refuse a grid that is too large to enumerate; all its parts must be finite."""
+    count = _num_settings(space.shared)
+    for _, given in space.roles():
+        count *= sum(_num_settings(entries) for entries in given.values())
+    if count > GRID:
+        raise Problem(
+            "search/sampler",
+            f"grid of {count:,} settings; it takes at most {GRID:,}: give wide ranges a step, or take random",
+        )
+
+
+def _num_settings(entries: Mapping[str, Setting]) -> int:
+    return math.prod(entry.size() or 1 for entry in entries.values() if isinstance(entry, Distribution))

@@ -40,16 +40,21 @@ def whole(least: int) -> Callable[[Scalar], Scalar]:
     return check
 
 
-def number(*, least: float = 0.0, above: float = -math.inf) -> Callable[[Scalar], Scalar]:
+def number(*, least: float = 0.0, above: float = -math.inf, most: float = math.inf) -> Callable[[Scalar], Scalar]:
     """Return a check for finite numbers, which become floats."""
     wanted = f"> {above:g}" if above >= least else f">= {least:g}"
+    wanted += f" and <= {most:g}" if most < math.inf else ""
 
     def check(value: Scalar) -> Scalar:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least or value <= above:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _between(value, least, above, most):
             raise ValueError(f"takes a number {wanted}, not {value!r}")
         return float(value)
 
     return check
+
+
+def _between(value: float, least: float, above: float, most: float) -> bool:
+    return least <= value <= most and value > above
 
 
 def boolean(value: Scalar) -> Scalar:
@@ -98,7 +103,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 Whole = Annotated[Setting, setting(whole(1))]
 Several = Annotated[Setting, setting(whole(2))]
 OptionalWhole = Annotated[Setting, setting(optional(whole(1)))]
-Positive = Annotated[Setting, setting(number(above=0.0))]
+Multiplier = Annotated[Setting, setting(number(above=0.0, most=16.0))]
 NonNegative = Annotated[Setting, setting(number())]
 Flag = Annotated[Setting, setting(boolean)]
 Text = Annotated[Setting, setting(text)]

@@ -33,8 +33,8 @@ class Model(Value):
     """Number of layers on the device."""
     bottleneck: fields.Text = "noRELU_C8S1"
     sca: fields.Flag = False
-    width: fields.Positive = 1.0
-    """Multiplier of the body's channels, > 0."""
+    width: fields.Multiplier = 1.0
+    """Multiplier of the body's channels, > 0 and <= 16."""
     sigma: fields.NonNegative = 0.025
     """Standard deviation of the channel noise, >= 0, in units of the activation."""
 
