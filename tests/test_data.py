@@ -16,9 +16,19 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import rotate
 
-from harness.data import DATASETS, Data, augment, check, epoch_order, load, parts_digests, to_float
+from harness.data import (
+    DATASETS,
+    Data,
+    augment,
+    check,
+    check_train_images,
+    epoch_order,
+    load,
+    parts_digests,
+    to_float,
+)
 from harness.data.augment import moved
-from harness.data.parts import SHARES, Labelled, Original, dealt, digest, divide
+from harness.data.parts import SHARES, Labelled, Original, Protocol, dealt, digest, divide
 from harness.errors import UserError
 
 # torchvision's decoder warns of its successor once an image
@@ -118,6 +128,18 @@ def test_more_train_images_than_there_are_is_refused_with_the_numbers(count: int
         digits(train_images=count)
 
 
+@pytest.mark.parametrize(
+    ("name", "protocol", "available"),
+    [("digits", "strict", 900), ("digits", "cem", 1500), ("cifar10", "strict", 38_000), ("cifar100", "cem", 50_000)],
+)
+def test_more_train_images_than_a_known_data_set_has_are_refused_before_it_is_read(
+    name: str, protocol: Protocol, available: int
+) -> None:
+    check_train_images(name, available, protocol)
+    with pytest.raises(UserError, match=rf"train/images: {available + 1}: protocol {protocol} has {available} train"):
+        check_train_images(name, available + 1, protocol)
+
+
 def test_too_few_images_to_divide_are_refused() -> None:
     few = Labelled(noise(3, 8), torch.tensor([0, 1, 0]))
     with pytest.raises(UserError, match="3 training images are too few"):
@@ -195,6 +217,8 @@ def test_a_size_that_cannot_be_had_is_refused() -> None:
         check("digits", None, size=64)
     with pytest.raises(UserError, match="data/size: 0"):
         check("folder", None, size=0)
+    with pytest.raises(UserError, match="data/size: 10: SSIM needs at least 11 pixels"):
+        check("folder", None, size=10)
 
 
 def png(image: Tensor) -> bytes:
@@ -332,7 +356,7 @@ def test_an_image_is_cut_to_its_centre_and_keeps_its_label(tmp_path: Path) -> No
 
 def test_the_order_of_class_folders_is_the_same_whenever_they_are_read(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 15, "b": 15})
-    first, second = (load("folder", tmp_path, device=CPU, size=8) for _ in range(2))
+    first, second = (load("folder", tmp_path, device=CPU, size=12) for _ in range(2))
     assert parts_digests(first) == parts_digests(second)
 
 

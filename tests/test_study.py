@@ -272,6 +272,7 @@ WRONG = [
     ("model/name=vgg", "model/name: 'vgg' is unknown; take one of vgg11_bn_sgm"),
     ("data/name=cifar", "data/name: 'cifar' is unknown; did you mean cifar10?; take one of digits"),
     ("data/name={choices: [digits, cifar10]}", "data/name: {'choices': ['digits', 'cifar10']}: only settings under"),
+    ("data/size=8", "data/size: should be greater than or equal to 11, not 8"),
     ("train/recipe={choices: [fast]}", "train/recipe: {'choices': ['fast']}: only settings under"),
     ("search/trials={low: 1, high: 2}", "search/trials: {'low': 1, 'high': 2}: only settings under"),
     ("search/trials=0", "search/trials: should be greater than or equal to 1, not 0"),
@@ -381,6 +382,12 @@ def test_a_missing_folder_is_found_before_anything_starts_but_not_when_only_read
     study = load_study("cifar10-small", [f"data/root={tmp_path / 'gone'}"])
     with pytest.raises(UserError, match=r"data/root: there is no folder .*gone"):
         check_ready(study)
+
+
+def test_more_training_images_than_there_are_are_found_before_anything_starts(file):
+    check_ready(load_study(file, ["train/images={choices: [null, 900]}"]))
+    with pytest.raises(UserError, match="train/images: 50000: protocol strict has 900 training images"):
+        check_ready(load_study(file, ["train/images={low: 100, high: 50000}"]))
 
 
 def test_a_plugin_is_imported_only_where_it_may_be(tmp_path, monkeypatch):

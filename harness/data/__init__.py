@@ -10,22 +10,38 @@ from torch import Tensor
 from harness.data import digits, folders
 from harness.data.augment import augment, to_float
 from harness.data.cifar import CIFAR10, CIFAR100
-from harness.data.parts import SHARES, AttackSplit, Original, Part, Protocol, Shares, divide
+from harness.data.parts import (
+    SHARES,
+    AttackSplit,
+    Original,
+    Part,
+    Protocol,
+    Published,
+    Shares,
+    divide,
+    num_training,
+    refuse_too_many,
+)
 from harness.errors import UserError
 
 __all__ = [
     "DATASETS",
+    "SMALLEST",
     "AttackSplit",
     "Data",
     "Part",
     "Source",
     "augment",
     "check",
+    "check_train_images",
     "epoch_order",
     "load",
     "parts_digests",
     "to_float",
 ]
+
+SMALLEST = 11
+"""Least height and width in pixels: the window of SSIM."""
 
 Colour = tuple[float, float, float]
 """A number per channel: red, green, blue; images in [0, 1]."""
@@ -46,6 +62,8 @@ class Source:
     flips: bool = True
     """Whether a mirrored image still belongs to its class."""
     shares: Shares = SHARES
+    published: Published | None = None
+    """None for class folders, which hold what they hold."""
     check: Callable[[Path | None, bool], None]
     """Called with root and download: refuses a root that cannot be read, without decoding anything."""
     read: Callable[[Path | None, int, bool], Original]
@@ -60,6 +78,7 @@ DATASETS: dict[str, Source] = {
         std=(0.3236, 0.3236, 0.3236),
         flips=False,
         shares=Shares(validation=200 / 1500, attacker=320 / 1500, attacker_validation=80 / 1500, test=297 / 1797),
+        published=Published(1797, None),
         check=digits.check,
         read=digits.read,
     ),
@@ -68,6 +87,7 @@ DATASETS: dict[str, Source] = {
         size=32,
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.247, 0.243, 0.261),
+        published=Published(50_000, 10_000),
         check=CIFAR10.check,
         read=CIFAR10.read,
     ),
@@ -76,6 +96,7 @@ DATASETS: dict[str, Source] = {
         size=32,
         mean=(0.50708, 0.48655, 0.44092),
         std=(0.26733, 0.25644, 0.27615),
+        published=Published(50_000, 10_000),
         check=CIFAR100.check,
         read=CIFAR100.read,
     ),
@@ -143,12 +164,23 @@ def check(name: str, root: str | Path | None, *, download: bool = False, size: i
     if name not in DATASETS:
         raise UserError(f"data/name: {name!r} is not a data set; take one of {', '.join(DATASETS)}")
     source = DATASETS[name]
-    if size is not None and size < 8:
-        raise UserError(f"data/size: {size}: at least 8 pixels are needed")
+    if size is not None and size < SMALLEST:
+        raise UserError(f"data/size: {size}: SSIM needs at least {SMALLEST} pixels")
     if size not in (None, source.size) and not source.resizable:
         raise UserError(f"data/size: {size}: images of {name} have {source.size} pixels; leave data/size out")
     source.check(None if root is None else Path(root), download)
     return source
+
+
+def check_train_images(name: str, count: int, protocol: Protocol) -> None:
+    """Refuse more training images than a data set has under a protocol, as far as is known without reading it.
+
+    Raises:
+        UserError: names both numbers.
+    """
+    source = DATASETS[name]
+    if source.published is not None:
+        refuse_too_many(count, num_training(source.published, source.shares, protocol), protocol)
 
 
 def load(

@@ -58,6 +58,15 @@ SHARES = Shares()
 """Of CIFAR's 50,000 training images 38,000 / 2,000 / 9,000 / 1,000."""
 
 
+class Published(NamedTuple):
+    """How many images the publisher of a data set gives."""
+
+    train: int
+    """All images where there is no official test set."""
+    test: int | None
+    """None if there is no official test set."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """Images that are used for one thing only."""
@@ -142,6 +151,28 @@ def divide(
     return _cem(pool, test, train_images, device)
 
 
+def num_training(published: Published, shares: Shares, protocol: Protocol) -> int:
+    """Return how many images :func:`divide` leaves to train on."""
+    pool = published.train
+    if published.test is None:
+        pool -= _size(shares.test, pool)
+    if protocol == "cem":
+        return pool
+    return pool - sum(_size(share, pool) for share in (shares.validation, shares.attacker, shares.attacker_validation))
+
+
+def refuse_too_many(count: int, available: int, protocol: Protocol) -> None:
+    """Refuse to train on a number of images that are not there.
+
+    Raises:
+        UserError: names both numbers.
+    """
+    if not 1 <= count <= available:
+        raise UserError(
+            f"train/images: {count}: protocol {protocol} has {available} training images; ask for 1 to {available}"
+        )
+
+
 def _pool_and_test(original: Original, test_share: float, seed: int) -> tuple[Labelled, Labelled]:
     """Return the training images in dealt order, and the test images: the official ones in their own order."""
     order = dealt(original.train.y, seed)
@@ -198,11 +229,8 @@ def _selection(part: str, fit: Labelled, device: torch.device) -> Part:
 
 
 def _first(images: Labelled, count: int | None, protocol: Protocol) -> Labelled:
-    available = len(images.y)
-    if count is not None and not 1 <= count <= available:
-        raise UserError(
-            f"train/images: {count}: protocol {protocol} has {available} training images; ask for 1 to {available}"
-        )
+    if count is not None:
+        refuse_too_many(count, len(images.y), protocol)
     return images.take(slice(count))
 
 

@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.record import Value
 from harness.study.anchors import relieved
 from harness.study.check import check, refuse_misplaced, refuse_odd_keys
+from harness.study.distributions import probes
 from harness.study.overrides import BRANCHED, Override, apply, parse
 from harness.study.problem import Problem, problem_of
 from harness.study.study import Study
@@ -59,9 +60,12 @@ def check_ready(study: Study) -> None:
     """Refuse a study whose images are not there, before any worker starts.
 
     Raises:
-        UserError: the data set's folder is missing or does not hold what is expected.
+        UserError: the data set's folder is missing or does not hold what is expected, or too few images to train on.
     """
     data.check(study.data.name, study.data.root, download=study.data.download, size=study.data.size)
+    for count in probes(study.train.images):
+        if isinstance(count, int):
+            data.check_train_images(study.data.name, count, study.protocol)
 
 
 def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:

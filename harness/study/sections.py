@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from harness.data import SMALLEST
 from harness.record import Value
 from harness.study import fields
 
@@ -21,7 +22,7 @@ class Data(Value):
     root: str | None = None
     """The data set's folder, absolute; null for ``digits``."""
     download: bool = False
-    size: Annotated[int, Field(ge=8)] | None = None
+    size: Annotated[int, Field(ge=SMALLEST)] | None = None
     """Height and width in pixels, for class folders; null for the data set's own."""
 
 
@@ -112,6 +113,6 @@ class Resources(Value):
     train: Share = Share()
     attack: Share = Share()
     timeout: fields.Seconds | None = None
-    """Longest time of a job, seconds; null for no limit."""
+    """Longest time of a trial with its attacks, seconds, counted anew if its process is lost; null for no limit."""
     checkpoint: fields.Seconds = 60.0
     """Time between checkpoints, seconds."""
