@@ -67,7 +67,7 @@ def run(
       invfront run my-study.yaml --trials 40 --out runs
       invfront run cifar10-small --set data/root=data/cifar10 --set train/epochs=12
       invfront run my-study.yaml --set 'defense={none: {}, laplace: default}'
-      INVFRONT_STORAGE=postgresql://user:password@host/db invfront run my-study.yaml --address auto
+      INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
     """
     settle(address)
     from harness import driver
