@@ -1,7 +1,6 @@
 """The command line: what a user asks for, and the exit code and the one line with which work ends."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,6 +10,7 @@ from typer.exceptions import TyperException
 
 from harness import __version__
 from harness.commands import catalogue, mending, reading, running
+from harness.credentials import hidden
 from harness.errors import Interrupted, UserError
 
 DONE, MEND, INTERRUPTED = 0, 2, 130
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _end(message: str, code: int) -> int:
     """Print one line that holds no password, and return the exit code."""
-    line = re.sub(r"(?<=://)[^/@\s]+@", "", " ".join(message.split()))
+    line = hidden(" ".join(message.split()))
     print(f"invfront: {line}", file=sys.stderr, flush=True)
     return code
 

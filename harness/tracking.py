@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from harness.credentials import hidden
 from harness.description import reference
 from harness.errors import Interrupted, UserError
 from harness.kept_images import contact_sheet, kept_images
@@ -24,7 +25,7 @@ from harness.record import AttackRecord, Circumstances, Scalar
 from harness.status import objectives_table
 from harness.study import Study
 from harness.tracking_payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
-from harness.tracking_store import FAULTS, Store, batches, connect, fault_line, find_runs, hidden, locate
+from harness.tracking_store import FAULTS, Store, batches, connect, fault_line, find_runs, locate
 from reports.front import hypervolume, on_front
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -12,6 +11,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness.credentials import hidden
 from harness.errors import UserError
 
 EXPERIMENT = "invfront"
@@ -116,8 +116,3 @@ def fault_line(error: Exception) -> str:
     """Return a store's complaint: its first line, without passwords."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return hidden(lines[0])[:300]
-
-
-def hidden(text: str) -> str:
-    """Return text without the user and password of any URL in it."""
-    return re.sub(r"://\S*@", "://***@", text)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.credentials import without_credentials
 from harness.display.words import describe
 from harness.ledger import Ledger
 from harness.status import Status, read_status
 from harness.study import load_study
-from harness.study.identity import without_credentials
 from harness.worst import current
 
 MOST = 12
@@ -24,7 +24,7 @@ def summarise(root: Path, tracking: str | None) -> Iterator[str]:
     ledger = Ledger(root)
     yield from overview(read_status(load_study(root / "study.yaml", plugins=False), ledger), ledger)
     yield f"report: {root / 'report' / 'index.html'}"
-    uri = without_credentials(tracking) or f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
+    uri = without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
     yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {uri}'}"
 
 

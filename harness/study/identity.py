@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,11 +49,6 @@ def first_difference(one: Value, other: Value) -> str | None:
         if values[0] != values[1]:
             return f"{path} is {values[0]}, not {values[1]}"
     return None
-
-
-def without_credentials(url: str | None) -> str | None:
-    """Return a URL without user, password and query: what of it may be written down."""
-    return None if url is None else re.sub(r"://(?!/).*@", "://", url).partition("?")[0]
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

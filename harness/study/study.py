@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 import search_spaces
+from harness.credentials import without_credentials
 from harness.record import AttackJob, Value
 from harness.study import fields, identity
 from harness.study.sections import AttackChoice, Data, Model, Resources, Search, Train
@@ -67,5 +68,6 @@ class Study(Value):
 
     def dump(self) -> str:
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""
-        urls = {name: identity.without_credentials(getattr(self, name)) for name in ("storage", "tracking")}
+        given = {"storage": self.storage, "tracking": self.tracking}
+        urls = {name: url and without_credentials(url) for name, url in given.items()}
         return search_spaces.dump(identity.plain(self) | urls)
