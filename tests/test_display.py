@@ -84,6 +84,15 @@ def test_lines_tell_every_event_that_matters_without_control_codes(study, ledger
     assert "\x1b" not in output.getvalue()
 
 
+def test_lines_and_picture_say_what_the_sampler_does_not_model(study, ledger):
+    search = study.search.model_copy(update={"sampler": "nsga2"})
+    output, console = io.StringIO(), Console(file=io.StringIO(), width=200, color_system=None)
+    for watcher in (Lines(output, Story()), Picture(console, Story())):
+        watcher.opened(study.model_copy(update={"search": search}), ledger.root, NOTHING)
+    for said in (output.getvalue(), console.file.getvalue()):
+        assert "sampler nsga2 models only what all branches share" in said
+
+
 def test_a_reader_that_has_gone_does_not_stop_the_study(study, ledger):
     reading, writing = os.pipe()
     os.close(reading)

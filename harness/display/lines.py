@@ -8,6 +8,7 @@ from harness.display.story import Story
 from harness.display.words import describe, duration, failure, scores
 from harness.record import Asked, Record
 from harness.resume import Reconciled
+from harness.samplers import CAVEATS
 from harness.study import Study
 from harness.train import Progress
 
@@ -22,6 +23,8 @@ class Lines:
         """Say what is about to run, and what was there."""
         self._story.opened(study, root)
         self._print(f"study {study.name} in {root}: {study.search.trials} trials; {earlier(found)}")
+        if caveat := CAVEATS.get(study.search.sampler):
+            self._print(f"sampler {study.search.sampler} {caveat}")
 
     def started(self, asked: Asked) -> None:
         """Say what a trial was asked."""

@@ -17,6 +17,7 @@ from harness.display.words import describe, duration, failure
 from harness.ledger import TrialFiles
 from harness.record import Asked, Record
 from harness.resume import Reconciled
+from harness.samplers import CAVEATS
 from harness.study import Study
 from harness.train import Progress
 from harness.worst import current
@@ -49,6 +50,8 @@ class Picture:
         with self._lock:
             self._story.opened(study, root)
             self._note = earlier(found)
+        if caveat := CAVEATS.get(study.search.sampler):
+            self._live.console.print(f"sampler {study.search.sampler} {caveat}", highlight=False)
 
     def started(self, asked: Asked) -> None:
         """Show a trial as running."""
