@@ -1,6 +1,7 @@
 """Runs a study: takes its lease, reconciles what is there, schedules what is missing, and publishes what comes back."""
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from harness.tracking import Tracking
 from harness.train import Progress
 from harness.trial import Result
 from reports.page import render
+
+REMOTE = re.compile(r"\w+:/")
+"""How the address of an object store begins, once it has been taken for a path."""
 
 
 class Watcher(Protocol):
@@ -65,6 +69,10 @@ def run(study: Study, out: Path, where: Where, watcher: Watcher) -> Path:
         UserError: before any worker starts, and with nothing changed on the disk.
         Interrupted: the work was cut off; the study can be resumed.
     """
+    if REMOTE.match(str(out)):
+        raise UserError(
+            f"--out {out}: object stores are not supported; name a folder, on a cluster one that all nodes see"
+        )
     root = out / study.name
     check_ready(study)
     if not (root / "study.yaml").exists():

@@ -98,6 +98,8 @@ def test_no_command_shows_the_help(capsys):
         (["run", "{space}", "--set", "search/trials=few"], "few"),
         (["run", "{space}", "--set", "defense/cem_paper/lamb=1"], "lamb"),
         (["run", "{space}", "--set", "name=a/b"], "a/b"),
+        (["run", "{space}", "--out", "s3://bucket/runs"], "object stores are not supported"),
+        (["run", "{space}", "--storage", "rubbish"], "not a database URL"),
         (["resume", "{space}"], "space.yaml"),
         (["resume", "nowhere"], "nowhere"),
         (["status", "{tmp}"], "holds no study"),

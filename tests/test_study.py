@@ -261,6 +261,7 @@ WRONG = [
     ("model/sigma={low: 0.1, high: 1.1, step: -1}", "model/sigma: step -1.0: takes a number > 0"),
     ("model/sigma={low: 0.1, high: 0.5, step: 0.1, log: true}", "model/sigma: step 0.1 and log cannot stand together"),
     ("model/sigma={low: 0.1, high: 0.5, step: 0.3}", "take high: 0.4"),
+    ("model/sigma={low: 0.1, high: 1.0e+308, step: 1.0e-300}", "is too small between"),
     ("model/sigma={low: 0.1}", "model/sigma: a distribution needs both low and high"),
     ("model/sigma={low: 0.1, hihg: 1}", "model/sigma: a distribution has hihg"),
     ("model/sigma={choices: []}", "model/sigma: choices takes a list of at least one value, not []"),

@@ -148,6 +148,8 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
         raise ValueError(f"step {step}: takes a number > 0")
     if isinstance(low, int) and not isinstance(step, int):
         raise ValueError(f"step {step} between whole numbers; write low as {low}.0, or take a whole step")
+    if not math.isfinite((high - low) / step):
+        raise ValueError(f"step {step} is too small between {low} and {high}; take a larger one")
     if not _whole((high - low) / step):
         last = low + math.floor((high - low) / step) * step
         raise ValueError(f"high {high} is no whole number of steps of {step} above low {low}; take high: {last:g}")
