@@ -1,7 +1,5 @@
 """How long a step of the published decoder takes, against plain float32 in the contiguous layout: `make bench`."""
 
-import statistics
-import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +10,7 @@ from attacks.decoder import Decoder
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import hardware_has_bfloat16
 from attacks.testproblems import LinearGaussian
+from tests.pairing import paired_ratio
 
 PAIRS = 24
 BATCH_SIZE = 128
@@ -36,7 +35,7 @@ def test_an_attack_step_against_plain_float32(benchmark):
     target = LinearGaussian(0.1, precision=dtype)
     x = target.sample(BATCH_SIZE).x.to(DEVICE).float() / 255
     quick, plain = _attack_step(target, x), _plain_step(target, x)
-    ratio = _paired_ratio(quick, plain)
+    ratio = paired_ratio(quick, plain, pairs=PAIRS, device=DEVICE)
     benchmark.extra_info["ratio"] = ratio
     benchmark.pedantic(quick, rounds=3)
     print(f"\nattack step, {dtype} and channels-last over float32 and contiguous: {ratio:.3f}, at most {most}")
@@ -63,26 +62,3 @@ def _plain_step(target: LinearGaussian, x: torch.Tensor) -> Callable[[], object]
         optimiser.step()
 
     return step
-
-
-def _paired_ratio(first: Callable[[], object], second: Callable[[], object]) -> float:
-    """Return the median over pairs of the first's seconds over the second's, the two taking turns to begin."""
-    for _ in range(2):
-        first()
-        second()
-    ratios = []
-    for pair in range(PAIRS):
-        order = (first, second) if pair % 2 else (second, first)
-        seconds = {step: _seconds(step) for step in order}
-        ratios.append(seconds[first] / seconds[second])
-    return statistics.median(ratios)
-
-
-def _seconds(step: Callable[[], object]) -> float:
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start

@@ -1,8 +1,6 @@
 """How long a training step of the default model takes, against plain float32 and against no defense: `make bench`."""
 
 import functools
-import statistics
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +13,7 @@ from attacks.precision import autocast, hardware_has_bfloat16
 from defenses.base import Batch, Epoch, Shapes
 from harness.models import SplitModel, activation_shape, build_model
 from harness.recipes import RECIPES
+from tests.pairing import paired_ratio
 
 PAIRS = 24
 BATCH_SIZE = 128
@@ -39,7 +38,7 @@ def test_a_step_in_the_best_precision_and_layout_against_plain_float32(benchmark
     most = MOST_WITH_BFLOAT16 if dtype == torch.bfloat16 else MOST_WITHOUT
     quick = _stepper("cem_paper", dtype, torch.channels_last)
     plain = _stepper("cem_paper", torch.float32, torch.contiguous_format)
-    ratio = _paired_ratio(quick, plain)
+    ratio = paired_ratio(quick, plain, pairs=PAIRS, device=DEVICE)
     benchmark.extra_info["ratio"] = ratio
     benchmark.pedantic(quick, rounds=3)
     print(f"\ntraining step, {dtype} and channels-last over float32 and contiguous: {ratio:.3f}, at most {most}")
@@ -69,7 +68,7 @@ def _one_thread():
 def test_a_defended_step_against_an_undefended_one(benchmark, ratios, name):
     dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
     defended = _stepper(name, dtype, torch.channels_last)
-    ratio = _paired_ratio(defended, _stepper("none", dtype, torch.channels_last))
+    ratio = paired_ratio(defended, _stepper("none", dtype, torch.channels_last), pairs=PAIRS, device=DEVICE)
     benchmark.extra_info["ratio"] = ratio
     benchmark.pedantic(defended, rounds=3)
     ratios[name] = ratio
@@ -132,26 +131,3 @@ def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Call
 
 def _given(z: torch.Tensor, augment: bool = False) -> torch.Tensor:
     return z
-
-
-def _paired_ratio(first: Callable[[], None], second: Callable[[], None]) -> float:
-    """Return the median over pairs of the first's seconds over the second's, the two taking turns to begin."""
-    for _ in range(2):
-        first()
-        second()
-    ratios = []
-    for pair in range(PAIRS):
-        order = (first, second) if pair % 2 else (second, first)
-        seconds = {step: _seconds(step) for step in order}
-        ratios.append(seconds[first] / seconds[second])
-    return statistics.median(ratios)
-
-
-def _seconds(step: Callable[[], None]) -> float:
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
