@@ -5,17 +5,20 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from attacks.base import Attack
+from attacks.base import Attack, ProbeAttack
 from attacks.decoder import Decoder
 
-ATTACKS: dict[str, type[Attack]] = {
+AnyAttack = type[Attack] | type[ProbeAttack]
+"""A class that stands under a name: a reconstruction attack, or a probe of another leakage."""
+
+ATTACKS: dict[str, AnyAttack] = {
     "decoder": Decoder,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def resolve(name: str) -> type[Attack]:
+def resolve(name: str) -> AnyAttack:
     """Return the class that a name stands for, importing it if it is a plug-in's.
 
     Args:
@@ -39,7 +42,7 @@ def resolve(name: str) -> type[Attack]:
     raise ValueError(f"no attack {name!r}; known: {known}; or name a class as package.module:Class")
 
 
-def budget(attack: type[Attack], name: str) -> dict[str, Any]:
+def budget(attack: AnyAttack, name: str) -> dict[str, Any]:
     """Return the constructor's settings under one of an attack's budgets.
 
     Raises:
@@ -50,7 +53,7 @@ def budget(attack: type[Attack], name: str) -> dict[str, Any]:
     return dict(attack.budgets[name])
 
 
-def _checked(name: str, found: object) -> type[Attack]:
-    if isinstance(found, type) and issubclass(found, Attack):
+def _checked(name: str, found: object) -> AnyAttack:
+    if isinstance(found, type) and issubclass(found, Attack | ProbeAttack):
         return found
-    raise ValueError(f"attack {name}: {found!r} is not a subclass of attacks.base.Attack")
+    raise ValueError(f"attack {name}: {found!r} is not a subclass of attacks.base.Attack or ProbeAttack")

@@ -1,6 +1,7 @@
 """What an attack is: an adversary that holds the trained client and tries to turn a release back into the image."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -8,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
-"""``limited``: still improving when its budget ended. ``floor``: converged, and no better than a guess without z.
-``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
+"""``limited``: its budget was too small (:mod:`attacks.verdict` has the rules). ``floor``: converged, and no better than
+a guess without z. ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
 
 Knowledge = Literal["queries", "gradients", "none"]
+"""What an adversary may do with the client. ``none``: nothing, it knows shapes and channel only. ``queries``: ask it for
+releases of images of its own. ``gradients``: differentiate through it, that is, hold its weights; queries included."""
 
 
 class Target(Protocol):
@@ -20,6 +23,8 @@ class Target(Protocol):
     sigma: float
     """Standard deviation of the channel noise, >= 0."""
     image_shape: tuple[int, int, int]
+    activation_shape: tuple[int, int, int]
+    """``(C, H, W)`` of a release."""
     num_classes: int
     precision: torch.dtype
     """``torch.bfloat16`` where the hardware has it, else ``torch.float32``: what autocast should use."""
@@ -36,6 +41,16 @@ class Target(Protocol):
 
     def noise_std(self, z: Tensor) -> Tensor | float:
         """Return the standard deviation of the noise that the defense itself adds, channel noise not included."""
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases z if the images were x, nats up to a constant, ``(B,)``.
+
+        Differentiable in x. All noise is accounted for as the defense knows it: channel noise, noise of its own, masks,
+        rounding. It is what an adaptive white-box attacker minimises.
+        """
+
+    def parameters(self) -> Sequence[nn.Parameter]:
+        """Return the parameters of client and server, whose gradients split training reveals."""
 
     def server(self, z: Tensor) -> Tensor:
         """Return logits, ``(B, num_classes)``; only for an attack that declares ``needs_server``."""
@@ -61,37 +76,125 @@ class Point(NamedTuple):
     """Mean squared error on attacker-validation, in [0, 1] units."""
 
 
+class Span(NamedTuple):
+    """A range from which tuning draws a setting; whole numbers stay whole."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Tunable = Span | tuple[Any, ...]
+"""What tuning draws a setting from: a range, or choices."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """How an attack's fitting went."""
 
     curve: tuple[Point, ...]
     verdict: Verdict
+    details: dict[str, float] = field(default_factory=dict)
+    """Further measured numbers by name, such as how far restarts disagree; all finite."""
+
+
+class Evidence(NamedTuple):
+    """The images a probe is measured with. ``aux`` and ``val`` are the attacker's own."""
+
+    aux: Images
+    val: Images
+    members: Images
+    """Images the network was trained on."""
+    scored: Images
+    """Images neither the network nor the attacker has seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """What a probe measured."""
 
-    scores: dict[str, float] = field(default_factory=dict)
-    verdict: Verdict = "converged"
+    scores: dict[str, float]
+    """Finite numbers by name; the probe's docstring gives unit, range and what leaks more."""
+    verdict: Verdict
+    images: int
+    """Number of images scored."""
+    curve: tuple[Point, ...] = ()
 
 
 class Attack(ABC):
-    """A reconstruction attack. Its settings are its constructor's keywords; its budgets name fixed sets of them."""
+    """A reconstruction attack. Its settings are its constructor's keywords; its budgets name fixed sets of them.
+
+    All randomness comes from torch's global generator, which the caller seeds. An attack that takes long per image
+    treats many images at once, and its result for one does not depend on those beside it.
+    """
 
     reference: ClassVar[str]
     """Author, title, year of the source."""
     kind: ClassVar[Literal["reconstruction", "probe"]] = "reconstruction"
+    threat: ClassVar[str]
+    """Who attacks and what they hold, in one sentence."""
+    cost: ClassVar[str]
+    """What the attack pays and for what, in words."""
     knowledge: ClassVar[Knowledge]
     needs_server: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+    """Of algorithm and budgets: raised by every change that moves the attack's numbers."""
     budgets: ClassVar[dict[str, dict[str, Any]]]
-    """Settings of the constructor by the budget's name."""
+    """Settings of the constructor by the budget's name: ``quick``, ``standard``, ``strong``."""
+    tunable: ClassVar[dict[str, Tunable]] = {}
+    """What settings may be tuned over on attacker-validation."""
+    images: int | None = None
+    """Most images it scores, the part's first ones; None for all. An attack costly per image has it as a setting."""
+    releases: tuple[int, ...] = (1,)
+    """Numbers of independent releases of an image that it is scored on; the first, 1, counts for the objectives."""
+    prior: nn.Module | None = None
+    """A model of images trained before the first trial (:meth:`make_prior`) and put here by the caller."""
 
     @abstractmethod
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Learn from the attacker's own images; tune and stop on ``val`` only."""
+        """Learn from the attacker's own images; tune and stop on ``val`` only. Keeps the target if it still needs it."""
 
     @abstractmethod
     def reconstruct(self, z: Tensor) -> Tensor:
-        """Return images in [0, 1], ``(B, 3, height, width)`` float32, from releases ``(B, C, H, W)``."""
+        """Return images in [0, 1], ``(B, 3, height, width)`` float32, from releases ``(B, C, H, W)``.
+
+        Of m > 1 releases of each image, ``(m, B, C, H, W)``, if ``releases`` names m.
+        """
+
+    def reconstruct_for_ssim(self, z: Tensor) -> Tensor:
+        """Return the reconstruction that is scored by ssim; by default the one that is scored by mse."""
+        return self.reconstruct(z)
+
+    def prior_settings(self) -> dict[str, Any] | None:
+        """Return what decides the prior beside the images it is trained on; None for an attack without one."""
+        return None
+
+    def make_prior(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the untrained prior."""
+        raise NotImplementedError(f"{type(self).__name__} has no prior")
+
+    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+        """Train the prior on the attacker's images alone, in place; return its learning curve."""
+        raise NotImplementedError(f"{type(self).__name__} has no prior")
+
+
+class ProbeAttack(ABC):
+    """A probe of another leakage: its scores stand in a table of their own and are never an objective."""
+
+    reference: ClassVar[str]
+    """Author, title, year of the source."""
+    kind: ClassVar[Literal["reconstruction", "probe"]] = "probe"
+    threat: ClassVar[str]
+    """Who attacks and what they hold, in one sentence."""
+    cost: ClassVar[str]
+    """What the probe pays and for what, in words."""
+    knowledge: ClassVar[Knowledge]
+    needs_server: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+    """Of algorithm and budgets: raised by every change that moves the probe's numbers."""
+    budgets: ClassVar[dict[str, dict[str, Any]]]
+    """Settings of the constructor by the budget's name: ``quick``, ``standard``, ``strong``."""
+
+    @abstractmethod
+    def probe(self, target: Target, evidence: Evidence) -> Probe:
+        """Attack, and say how well it went."""

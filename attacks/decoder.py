@@ -48,6 +48,8 @@ class Decoder(Attack):
     """
 
     reference = "Xia et al., Conditional entropy maximization for collaborative inference, 2025"
+    threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
+    cost = "one training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Images
+from attacks.likelihood import gaussian_surprise
 
 PATCH = 4
 """Side of a patch in pixels."""
@@ -32,6 +33,7 @@ class LinearGaussian:
     def __init__(self, sigma: float, seed: int = 0, side: int = 32, precision: torch.dtype = torch.float32) -> None:
         self.sigma, self.precision = sigma, precision
         self.image_shape = (3, side, side)
+        self.activation_shape = (8, side // PATCH, side // PATCH)
         self.defense: nn.Module = nn.Identity()
         generator = torch.Generator().manual_seed(seed)
         size = 3 * PATCH**2
@@ -72,6 +74,14 @@ class LinearGaussian:
     def noise_std(self, z: Tensor) -> float:
         """Return 0: the defense adds nothing."""
         return 0.0
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases, ``(B,)``, up to a constant."""
+        return gaussian_surprise(z, self.mean(x), self.sigma)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return nothing: the client is fixed."""
+        return []
 
     def server(self, z: Tensor) -> Tensor:
         """Return the logits of the only class there is, ``(B, 1)``."""

@@ -1,9 +1,15 @@
-"""What a learning curve says about a fitted attack."""
+"""How a job ends, by rules: what its curve, its restarts, and attacks that know less say about it.
+
+References:
+    Tramèr, Carlini, Brendel, Madry, On adaptive attacks to adversarial example defenses, 2020.
+"""
 
 import math
 from collections.abc import Sequence
 
-from attacks.base import Point, Verdict
+from torch import Tensor
+
+from attacks.base import Knowledge, Point, Verdict
 
 WORSE = 1.1
 """Validation error over that of the best guess without z, from which a fit counts as diverged."""
@@ -15,17 +21,28 @@ STILL_FALLING = 0.02
 """Relative fall of the validation error over the last fifth of the budget, from which the budget was too small."""
 
 
-def verdict(curve: Sequence[Point], guess: float) -> Verdict:
+DISAGREE = 0.1
+"""Mean squared difference of the two best restarts over the error of the best guess, from which they disagree."""
+
+OUTDONE = 1.02
+"""Error over that of an attack which knows less, from which an attack has not used what it knows."""
+
+ORDER: tuple[Knowledge, ...] = ("none", "queries", "gradients")
+"""Knowledge, from the least: each includes what stands before it."""
+
+
+def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0) -> Verdict:
     """Return how a fit went.
 
     In this order: ``diverged`` if a number of the curve is not finite or the last validation error exceeds ``WORSE``
     times the guess's; ``limited`` if the validation error still fell by more than ``STILL_FALLING`` over the last fifth
-    of the steps, or the curve has too few points to tell; ``floor`` if it ends above ``NO_BETTER`` times the guess's;
-    ``converged`` otherwise.
+    of the steps, the curve has too few points to tell, or restarts disagree by more than ``DISAGREE``; ``floor`` if it
+    ends above ``NO_BETTER`` times the guess's; ``converged`` otherwise.
 
     Args:
         curve: Points by ascending step, the last at the end of the budget; at least one.
         guess: Mean squared error of the best guess without z on the same validation images, > 0.
+        disagreement: Of restarts (:func:`disagreement`), >= 0; 0 for an attack that starts once.
     """
     last = curve[-1]
     if not all(math.isfinite(value) for point in curve for value in (point.train, point.validation)):
@@ -33,6 +50,36 @@ def verdict(curve: Sequence[Point], guess: float) -> Verdict:
     if last.validation > WORSE * guess:
         return "diverged"
     earlier = [point.validation for point in curve if point.step <= 0.8 * last.step]
-    if not earlier or last.validation < (1 - STILL_FALLING) * earlier[-1]:
+    if not earlier or last.validation < (1 - STILL_FALLING) * earlier[-1] or disagreement > DISAGREE:
         return "limited"
     return "floor" if last.validation > NO_BETTER * guess else "converged"
+
+
+def disagreement(best: Tensor, second: Tensor, guess: float) -> float:
+    """Return how far an attack's two best restarts are apart, as a share of what is at stake, >= 0.
+
+    Args:
+        best: For each image the reconstruction of the restart with the least loss, ``(B, 3, height, width)``.
+        second: The same of the second best.
+        guess: Mean squared error of the best guess without z, > 0.
+    """
+    return float((best - second).square().mean()) / guess
+
+
+def outdone(own: Verdict, error: float, knowledge: Knowledge, weaker: Sequence[tuple[Knowledge, float]]) -> Verdict:
+    """Return an attack's verdict beside the others on the same network: ``limited`` if one that knows less does better.
+
+    Whoever holds the weights can do all that a black-box attacker can: worse in spite of it, a white-box attack has
+    either stopped early or met gradients that hide the way, and says nothing of what its knowledge is worth.
+
+    Args:
+        own: The verdict by its own curve.
+        error: Its mean squared error on some attacker-validation images, >= 0.
+        knowledge: What it knows.
+        weaker: Knowledge of the other attacks, and their errors on the same images; those that know as much or more
+            are passed over.
+    """
+    errors = [other for known, other in weaker if ORDER.index(known) < ORDER.index(knowledge)]
+    if own in ("converged", "floor") and errors and error > OUTDONE * min(errors):
+        return "limited"
+    return own

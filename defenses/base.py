@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from attacks.likelihood import gaussian_surprise
+
 
 class Shapes(NamedTuple):
     """The sizes a defense may build itself from."""
@@ -109,6 +111,20 @@ class Defense(nn.Module):
     def noise_std(self, z: Tensor) -> Tensor | float:
         """Return the standard deviation of what ``forward`` itself adds; attackers may whiten by it."""
         return 0.0
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of releases if the client's activations were these, nats, ``(B,)``.
+
+        Up to a constant, differentiable in the activations. By default Gaussian with ``mean`` and, beside the channel
+        noise, ``noise_std``; a defense that hides features otherwise says so here, since the attacker knows how it does.
+
+        Args:
+            z: Releases, channel noise included, ``(B, C, H, W)``.
+            activation: The client's output, ``(B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, >= 0.
+        """
+        own = torch.as_tensor(self.noise_std(activation), dtype=z.dtype, device=z.device)
+        return gaussian_surprise(z, self.mean(activation), (own.square() + sigma**2).sqrt())
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return the scalar added to the task loss.

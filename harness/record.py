@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from attacks.base import Verdict
+from attacks.base import Knowledge, Verdict
 
 Scalar = bool | int | float | str | None
 State = Literal["complete", "failed", "partial", "pruned"]
@@ -25,6 +25,9 @@ class AttackJob(Value):
     """Index of the attacker's seed, counted from 0."""
     part: str
     """What is scored: ``validation`` under the strict protocol, ``train`` or ``infer`` under the published one."""
+    kind: Literal["reconstruction", "probe"] = "reconstruction"
+    tune: int = 0
+    """Settings that the attack was tuned over on attacker-validation, its budget's own among them; 0: not tuned."""
 
     @property
     def name(self) -> str:
@@ -102,10 +105,19 @@ class CurvePoint(Value):
     value: FiniteFloat | None
 
 
+class Tuned(Value):
+    """One setting that an attack was tuned over."""
+
+    settings: dict[str, Scalar]
+    selection: FiniteFloat | None
+    """Mean squared error on attacker-validation, to be minimised; null if the attack failed or diverged under it."""
+
+
 class AttackMeasured(Value):
     """The numbers of an attack: equal, bit for bit, when the job is repeated on the same machine."""
 
     verdict: Verdict
+    """By the attack's own curve and restarts; `harness.verdicts` adds what the other attacks on the trial say."""
     settings: dict[str, Scalar]
     scores: Scores | None
     """On the scored part; null if the attack failed."""
@@ -120,6 +132,22 @@ class AttackMeasured(Value):
     conversions: dict[str, FiniteFloat]
     """The same stored reconstructions under other people's definitions, by label."""
     curve: tuple[CurvePoint, ...]
+    version: int = 1
+    """Of the attack's algorithm and budgets."""
+    knowledge: Knowledge = "queries"
+    subsets: dict[str, Scores] = {}
+    """On the first so many images of attacker-validation, by their number: where attacks of different size compare."""
+    variants: dict[str, Scores] = {}
+    """On the scored part, of the attack's other reconstructions: ``for_ssim``; ``m=4`` from four releases an image."""
+    extras: dict[str, FiniteFloat | None] = {}
+    """Further metrics of the scored part by name (`attacks.metrics`); null with the reason in ``null_reasons``."""
+    null_reasons: dict[str, str] = {}
+    details: dict[str, FiniteFloat] = {}
+    """What the attack says of its own fit."""
+    tuning: tuple[Tuned, ...] = ()
+    """Every setting it was tuned over, in order; the best one is in ``settings``."""
+    probe: dict[str, FiniteFloat] | None = None
+    """A probe's scores; null for a reconstruction, and for a probe that failed."""
 
 
 class AttackRecord(Value):
@@ -151,6 +179,8 @@ class Guess(Value):
 
     scores: Scores
     selection: Scores
+    subsets: dict[str, Scores] = {}
+    """As of an attack: on the first so many images of attacker-validation."""
 
 
 class Measured(Value):

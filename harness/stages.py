@@ -17,7 +17,7 @@ from harness.attempts import attempt_number
 from harness.build import build, load_parts, save_parts
 from harness.data import AttackSplit, Data, Part, load, parts_digests, to_float
 from harness.measure import CHUNK, accuracy, diagnostics, floors, releases, scores
-from harness.models import LiveTarget, SplitModel, WithoutServer
+from harness.models import LiveTarget, Seen, SplitModel
 from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, CurvePoint, Trained
 from harness.stage import Meter, precision, prepare
 from harness.storage import sha256, write_whole
@@ -65,7 +65,7 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
     settings = attacks.budget(attacks.resolve(job.attack), job.budget)
     prepare(asked, "attack", job.attack, job.budget, job.seed, job.part)
     attack = attacks.resolve(job.attack)(**settings)
-    seen = target if attack.needs_server else WithoutServer(target)
+    seen = Seen(target, attack.knowledge, needs_server=attack.needs_server)
     fit = attack.fit(seen, Images(split.fit.x, split.fit.y), Images(split.selection.x, split.selection.y))
     selection = _reconstructed(attack, target, split.selection, asked.seed)
     scored = _reconstructed(attack, target, split.scored, asked.seed)

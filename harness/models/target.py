@@ -1,9 +1,11 @@
 """The trained network as its adversary meets it."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from attacks.base import Knowledge
 from attacks.precision import autocast
+from harness.models.cut import activation_shape
 from harness.models.split import SplitModel
 
 
@@ -28,6 +30,7 @@ class LiveTarget:
         self.sigma = model.sigma
         self.defense = model.defense
         self.image_shape = image_shape
+        self.activation_shape = activation_shape(model.client, image_shape)
         self.num_classes = num_classes
         self.precision = precision
 
@@ -49,6 +52,14 @@ class LiveTarget:
         """Return the standard deviation of the noise that the defense itself adds."""
         return self.defense.noise_std(z)
 
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases if the images were x."""
+        return self.defense.surprise(z, self._activation(x), self.sigma)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of client and server."""
+        return [*self.model.client.parameters(), *self.model.server.parameters()]
+
     def server(self, z: Tensor) -> Tensor:
         """Return logits."""
         with autocast(z.device, self.precision):
@@ -61,14 +72,40 @@ class LiveTarget:
         return z.float()
 
 
-class WithoutServer:
-    """A target for an attack that did not declare ``needs_server``: the same releases, and no server."""
+class Seen:
+    """A target as far as an attack declared that it knows it; what it did not declare is refused."""
 
-    def __init__(self, target: LiveTarget) -> None:
+    def __init__(self, target: LiveTarget, knowledge: Knowledge, *, needs_server: bool) -> None:
         self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
-        self.defense, self.precision = target.defense, target.precision
-        self.mean, self.release, self.noise_std = target.mean, target.release, target.noise_std
+        self.activation_shape, self.defense, self.precision = target.activation_shape, target.defense, target.precision
+        self.noise_std = target.noise_std
+        self._target, self._knowledge, self._needs_server = target, knowledge, needs_server
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the expected release; for whoever holds the weights."""
+        return self._with_gradients().mean(x)
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases; for whoever holds the weights."""
+        return self._with_gradients().surprise(x, z)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of client and server; for whoever holds the weights."""
+        return self._with_gradients().parameters()
+
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases; for whoever may ask the client."""
+        if self._knowledge == "none":
+            raise PermissionError('this attack asks the client without saying so; declare knowledge = "queries"')
+        return self._target.release(x, m)
 
     def server(self, z: Tensor) -> Tensor:
-        """Refuse."""
-        raise PermissionError("this attack asks the server without saying so; declare needs_server = True")
+        """Return logits; for whoever needs the server."""
+        if not self._needs_server:
+            raise PermissionError("this attack asks the server without saying so; declare needs_server = True")
+        return self._target.server(z)
+
+    def _with_gradients(self) -> LiveTarget:
+        if self._knowledge != "gradients":
+            raise PermissionError('this attack differentiates the client unasked; declare knowledge = "gradients"')
+        return self._target
