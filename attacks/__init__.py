@@ -6,13 +6,37 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from attacks.base import Attack, ProbeAttack
+from attacks.confidence import Confidence
 from attacks.decoder import Decoder
+from attacks.decoder_xl import DecoderXl
+from attacks.diffusion import Diffusion
+from attacks.dip import Dip
+from attacks.gan_decoder import GanDecoder
+from attacks.gan_prior import GanPrior
+from attacks.gradient import Gradient
+from attacks.membership import Membership
+from attacks.query_free import QueryFree
+from attacks.repeated import Repeated
+from attacks.representative import Representative
+from attacks.rmle import Rmle
 
 AnyAttack = type[Attack] | type[ProbeAttack]
 """A class that stands under a name: a reconstruction attack, or a probe of another leakage."""
 
 ATTACKS: dict[str, AnyAttack] = {
     "decoder": Decoder,
+    "decoder_xl": DecoderXl,
+    "rmle": Rmle,
+    "dip": Dip,
+    "query_free": QueryFree,
+    "gan_decoder": GanDecoder,
+    "gan_prior": GanPrior,
+    "diffusion": Diffusion,
+    "repeated": Repeated,
+    "confidence": Confidence,
+    "representative": Representative,
+    "gradient": Gradient,
+    "membership": Membership,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

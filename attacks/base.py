@@ -1,7 +1,6 @@
 """What an attack is: an adversary that holds the trained client and tries to turn a release back into the image."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -9,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
-"""``limited``: its budget was too small (:mod:`attacks.verdict` has the rules). ``floor``: converged, and no better than
-a guess without z. ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
+"""``limited``: its budget was too small (:mod:`attacks.verdict` has the rules). ``floor``: converged, and no better
+than a guess without z. ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
 
 Knowledge = Literal["queries", "gradients", "none"]
-"""What an adversary may do with the client. ``none``: nothing, it knows shapes and channel only. ``queries``: ask it for
-releases of images of its own. ``gradients``: differentiate through it, that is, hold its weights; queries included."""
+"""What an adversary may do with the client. ``none``: nothing, it knows shapes and channel only. ``queries``: ask it
+for releases of images of its own. ``gradients``: differentiate through it, that is, hold its weights, and ask it."""
 
 
 class Target(Protocol):
@@ -49,8 +48,8 @@ class Target(Protocol):
         rounding. It is what an adaptive white-box attacker minimises.
         """
 
-    def parameters(self) -> Sequence[nn.Parameter]:
-        """Return the parameters of client and server, whose gradients split training reveals."""
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server themselves, in eval mode: whoever holds them leaves them as they are."""
 
     def server(self, z: Tensor) -> Tensor:
         """Return logits, ``(B, num_classes)``; only for an attack that declares ``needs_server``."""
@@ -152,7 +151,7 @@ class Attack(ABC):
 
     @abstractmethod
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Learn from the attacker's own images; tune and stop on ``val`` only. Keeps the target if it still needs it."""
+        """Learn from the attacker's own images; tune and stop on ``val`` only; keep the target if still needed."""
 
     @abstractmethod
     def reconstruct(self, z: Tensor) -> Tensor:

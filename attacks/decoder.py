@@ -5,29 +5,17 @@ References:
     He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019.
 """
 
-import itertools
-import math
-from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
-from attacks.guesses import mean_image
+from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.fitting import CHUNK, FACTORS, guess_error, plan, released, train, unit
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast
 from attacks.verdict import verdict
-
-CURVE_POINTS = 20
-"""Most validations in a fit."""
-
-CHUNK = 512
-"""Images reconstructed at once."""
-
-LEAST_BATCHES = 10
-"""Batches in an epoch, at least: with few images the batch shrinks, so that every epoch still takes some steps."""
 
 
 class Decoder(Attack):
@@ -51,16 +39,22 @@ class Decoder(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "one training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "blocks": 4, "channels": 32, "epochs": 16, "steps": 500, "batch_size": 128,
             "lr": 4e-3, "schedule": "one-cycle", "weight_decay": 1e-4,
         },
         "standard": {
+            "blocks": 8, "channels": 64, "epochs": 50, "steps": 450, "batch_size": 128,
+            "lr": 2e-3, "schedule": "one-cycle", "weight_decay": 1e-4,
+        },
+        "strong": {
             "blocks": 8, "channels": 64, "epochs": 50, "steps": None, "batch_size": 256,
             "lr": 1e-3, "schedule": "cosine", "weight_decay": 1e-4,
         },
     }  # fmt: skip
+    tunable: ClassVar[dict[str, Tunable]] = {"lr": Span(3e-4, 1e-2, log=True)}
 
     def __init__(
         self,
@@ -95,24 +89,20 @@ class Decoder(Attack):
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the network; validate it on one fixed release of ``val``, evenly over the steps."""
-        with torch.no_grad():
-            z_val = torch.cat([target.release(_unit(x)) for x in val.x.split(CHUNK)])
+        z_val = released(target, val)
         self.network = self._network(z_val, target)
         optimiser = torch.optim.Adam(self.network.parameters(), weight_decay=self.weight_decay, fused=True)
-        batch_size = min(self.batch_size, max(1, len(aux.x) // LEAST_BATCHES))
-        per_epoch = math.ceil(len(aux.x) / batch_size)
-        total = min(self.epochs * per_epoch, self.steps or self.epochs * per_epoch)
-        validate_after = {round(total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
-        curve: list[Point] = []
-        losses: list[Tensor] = []
-        for step, batch in enumerate(itertools.islice(_batches(aux.x, batch_size), total), start=1):
-            optimiser.param_groups[0]["lr"] = self.lr * FACTORS[self.schedule](step - 1, total, per_epoch)
-            losses.append(self._step(target, _unit(batch), optimiser))
-            if step in validate_after:
-                curve.append(Point(step, float(torch.stack(losses).mean()), self._error(z_val, val, target)))
-                losses.clear()
-        guess = float((_unit(val.x) - mean_image(aux.x) / 255).square().mean())
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess))
+        length = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
+        factor = FACTORS[self.schedule]
+        curve = train(
+            aux.x,
+            length,
+            optimiser,
+            lr=lambda step: self.lr * factor(step, length.total, length.per_epoch),
+            step=lambda x: self._step(target, x, optimiser),
+            validate=lambda: self._error(z_val, val, target),
+        )
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)))
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in eval mode and float32."""
@@ -146,33 +136,5 @@ class Decoder(Attack):
         self.network.eval()
         with torch.no_grad(), autocast(z.device, target.precision):
             pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
-            errors = [F.mse_loss(self.network(part), _unit(x), reduction="sum") for part, x in pairs]
+            errors = [F.mse_loss(self.network(part), unit(x), reduction="sum") for part, x in pairs]
         return float(torch.stack(errors).sum()) / images.x.numel()
-
-
-def _batches(images: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Yield batches of images, epoch after epoch, each in a new random order; an epoch's last batch may be smaller."""
-    while True:
-        for chosen in torch.randperm(len(images), device=images.device).split(batch_size):
-            yield images[chosen]
-
-
-def _unit(x: Tensor) -> Tensor:
-    """Turn uint8 images into float32 ones in [0, 1]."""
-    return x.float() / 255
-
-
-def _cosine(step: int, total: int, per_epoch: int) -> float:
-    progress = step // per_epoch * per_epoch / total
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
-
-
-def _one_cycle(step: int, total: int, per_epoch: int) -> float:
-    progress = step / total
-    if progress < 0.3:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.3)) / 2
-    return (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
-
-
-FACTORS = {"cosine": _cosine, "one-cycle": _one_cycle}
-"""Learning rate of a step over the highest, by schedule."""

@@ -2,19 +2,24 @@
 
 References:
     Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural similarity, 2004.
+    Carlini, Hayes, Nasr, Jagielski, Sehwag, Tramèr, Balle, Ippolito, Wallace, Extracting training data from diffusion
+    models, 2023.
+    Zhang, Isola, Efros, Shechtman, Wang, The unreasonable effectiveness of deep features as a perceptual metric, 2018.
 """
 
 import hashlib
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import learned_perceptual_image_patch_similarity, structural_similarity_index_measure
 
 _MSE_FLOOR = 1e-10
 _WINDOW, _SIGMA, _RANGE, _K1, _K2 = 11, 1.5, 1.0, 0.01, 0.03
@@ -35,6 +40,28 @@ PROTOCOL = {
 }
 """The definition of every score; records carry its digest, and scores of different digests are not compared."""
 
+CANDIDATES = 1000
+"""Most images, the first ones, among which an image is looked for."""
+_NEAREST, _ALPHA, _SSIM, _DELTAS = 50, 0.5, 0.3, (0.10, 0.15)
+_LPIPS_FILE, _LPIPS_SIDE = "alexnet-owt-7be5be79.pth", 31
+
+FURTHER = {
+    "version": 1,
+    "identification_1": "share of images that are nearest to their reconstruction, by mse, among the candidates; a tie "
+    "counts against the attacker; chance is 1 over their number",
+    "identification_5": "the same for the five nearest",
+    "identification_candidates": f"number of candidates: the images themselves, at most the first {CANDIDATES}",
+    "mse_colour_removed": "mse after the mean of each channel is taken off both images",
+    f"ssim_above_{_SSIM}": f"share of images whose ssim exceeds {_SSIM}",
+    "mse_worst_class": "least mean mse of a class: the class that leaks most",
+    "mse_5th_percentile": "5th percentile of the mse of an image: the images that leak most",
+    **{f"extracted_{delta:.2f}": f"share of images whose root mse is at most {delta}" for delta in _DELTAS},
+    "extracted_adaptive": f"share of candidates x with |x_hat - x| < {_ALPHA} times the mean of |x_hat - s| over the "
+    f"{_NEAREST} candidates s other than x that are nearest to x_hat",
+    "lpips": "learned perceptual distance by AlexNet, mean over the candidates",
+}
+"""The definition of every further score; what is in [0, 1] and says ``share`` leaks more if it is higher."""
+
 
 class PerImage(NamedTuple):
     """Scores of each image, float32, ``(N,)``."""
@@ -43,6 +70,14 @@ class PerImage(NamedTuple):
     psnr: Tensor
     """dB, at most 100."""
     ssim: Tensor
+
+
+class Further(NamedTuple):
+    """Further scores, each by its name in ``FURTHER``."""
+
+    values: dict[str, float | None]
+    reasons: dict[str, str]
+    """Why a value is null, by its name."""
 
 
 def protocol_digest() -> str:
@@ -71,6 +106,44 @@ def score(x_hat: Tensor, x: Tensor, chunk: int = 512) -> PerImage:
 def means(scores: PerImage) -> dict[str, float]:
     """Return each score's mean over images, summed in float64."""
     return {name: float(column.double().mean()) for name, column in scores._asdict().items()}
+
+
+@torch.no_grad()
+def further(x_hat: Tensor, x: Tensor, y: Tensor, per_image: PerImage) -> Further:
+    """Return what else reconstructions tell of their images (``FURTHER``), computed on the images' device.
+
+    Args:
+        x_hat: Reconstructions, ``(N, 3, height, width)``; clamped to [0, 1].
+        x: Images, ``(N, 3, height, width)``: float32 in [0, 1], or uint8.
+        y: Their labels, ``(N,)``, int64, >= 0.
+        per_image: Their scores.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if x_hat.shape != x.shape or len(y) != len(x):
+        raise ValueError(f"{tuple(x_hat.shape)} reconstructions, {tuple(x.shape)} images, {len(y)} labels do not agree")
+    x_hat, x = x_hat.float().clamp(0, 1), x.float() / (255 if x.dtype == torch.uint8 else 1)
+    mse = per_image.mse.double()
+    colour = (x_hat - x).mean(dim=(2, 3)).double().square().mean(1)
+    found = _identified(x_hat[:CANDIDATES], x[:CANDIDATES])
+    found["mse_colour_removed"] = (mse - colour).clamp_min(0).mean()
+    found[f"ssim_above_{_SSIM}"] = (per_image.ssim > _SSIM).double().mean()
+    found["mse_worst_class"] = _class_means(mse, y).min()
+    found["mse_5th_percentile"] = mse.quantile(0.05)
+    found |= {f"extracted_{delta:.2f}": (mse.sqrt() <= delta).double().mean() for delta in _DELTAS}
+    values: dict[str, float | None] = {"identification_candidates": float(min(len(x), CANDIDATES))}
+    reasons: dict[str, str] = {}
+    measured = zip(found, torch.stack(list(found.values())).tolist(), strict=True)
+    for name, value in (*measured, ("lpips", _lpips(x_hat[:CANDIDATES], x[:CANDIDATES]))):
+        finite = isinstance(value, float) and numpy.isfinite(value)
+        values[name] = value if finite else None
+        if not finite:
+            reasons[name] = value if isinstance(value, str) else "a reconstruction is not finite"
+    if len(x) <= _NEAREST:
+        values["extracted_adaptive"] = None
+        reasons["extracted_adaptive"] = f"it takes {_NEAREST + 1} candidates, and there are {len(x)}"
+    return Further(values, reasons)
 
 
 def conversions(x_hat: NDArray[numpy.uint8], x: NDArray[numpy.uint8]) -> dict[str, float]:
@@ -106,6 +179,43 @@ def _score(x_hat: Tensor, x: Tensor) -> PerImage:
     half = _WINDOW // 2
     ssim = windows[:, :, half:-half, half:-half].mean(dim=(1, 2, 3))
     return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim)
+
+
+def _identified(x_hat: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """Return the shares ``()`` of images that are found among all from their reconstructions."""
+    left, right = x_hat.flatten(1).double(), x.flatten(1).double()
+    sizes = left.square().sum(1, keepdim=True) + right.square().sum(1)
+    squares = (sizes - 2 * left @ right.mT).clamp_min(0)
+    # what a matrix product cannot tell apart is a tie; so is what is not a number
+    farther = squares > squares.diagonal()[:, None] + 1e-12 * sizes
+    rank = (~farther).sum(1) - 1
+    others = squares.sqrt()
+    own = others.diagonal().clone()
+    others.fill_diagonal_(torch.inf)
+    nearest = others.topk(min(_NEAREST, len(x)), largest=False).values.mean(1)
+    return {
+        "identification_1": (rank < 1).double().mean(),
+        "identification_5": (rank < 5).double().mean(),
+        "extracted_adaptive": (own < _ALPHA * nearest).double().mean(),
+    }
+
+
+def _class_means(values: Tensor, y: Tensor) -> Tensor:
+    """Return the mean of each class, ``(classes,)``; inf for a number that no label has."""
+    own = F.one_hot(y).to(values.dtype)
+    counts = own.sum(0)
+    return torch.where(counts > 0, own.mT @ values / counts.clamp_min(1), torch.inf)
+
+
+def _lpips(x_hat: Tensor, x: Tensor) -> float | str:
+    """Return the learned perceptual distance, or why there is none: its weights are never downloaded."""
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / _LPIPS_FILE).exists():
+        return f"it needs {_LPIPS_FILE}, torchvision's weights of AlexNet, in torch hub's cache (TORCH_HOME)"
+    if min(x.shape[2:]) < _LPIPS_SIDE:
+        return f"it takes images of {_LPIPS_SIDE} pixels and more on a side"
+    if not x_hat.isfinite().all():
+        return "a reconstruction is not finite"
+    return float(learned_perceptual_image_patch_similarity(x_hat, x, net_type="alex", normalize=True))
 
 
 def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) -> float:

@@ -79,9 +79,9 @@ class LinearGaussian:
         """Return the negative log-likelihood of releases, ``(B,)``, up to a constant."""
         return gaussian_surprise(z, self.mean(x), self.sigma)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return nothing: the client is fixed."""
-        return []
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Refuse: a linear map is no network."""
+        raise NotImplementedError("this client is a linear map, not a network")
 
     def server(self, z: Tensor) -> Tensor:
         """Return the logits of the only class there is, ``(B, 1)``."""

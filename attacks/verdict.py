@@ -66,6 +66,21 @@ def disagreement(best: Tensor, second: Tensor, guess: float) -> float:
     return float((best - second).square().mean()) / guess
 
 
+def beside_guess(own: Verdict, error: float, guess: float) -> Verdict:
+    """Return an attack's verdict once all of attacker-validation is reconstructed, beside the best guess without z.
+
+    An attack that never asks the true client can only judge itself by one of its own; this is the true one.
+
+    Args:
+        own: The verdict by its own curve.
+        error: Mean squared error on attacker-validation, >= 0.
+        guess: That of the best guess without z on the same images, > 0.
+    """
+    if error > WORSE * guess:
+        return "diverged"
+    return "floor" if own == "converged" and error > NO_BETTER * guess else own
+
+
 def outdone(own: Verdict, error: float, knowledge: Knowledge, weaker: Sequence[tuple[Knowledge, float]]) -> Verdict:
     """Return an attack's verdict beside the others on the same network: ``limited`` if one that knows less does better.
 

@@ -86,6 +86,8 @@ class Defense(nn.Module):
     """What a training step pays for it, in words."""
     needs_noise: ClassVar[bool] = False
     """Whether ``penalty`` is defined only for a channel noise ``sigma`` > 0."""
+    masks: ClassVar[bool] = False
+    """Whether it sets features to 0: a decoder that reads a release is then also shown where the release is near 0."""
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         """Build what depends on shapes, and register masks in the client; keep no reference to it.
@@ -116,7 +118,7 @@ class Defense(nn.Module):
         """Return the negative log-likelihood of releases if the client's activations were these, nats, ``(B,)``.
 
         Up to a constant, differentiable in the activations. By default Gaussian with ``mean`` and, beside the channel
-        noise, ``noise_std``; a defense that hides features otherwise says so here, since the attacker knows how it does.
+        noise, ``noise_std``; a defense that hides features otherwise says so here: the attacker knows how it does.
 
         Args:
             z: Releases, channel noise included, ``(B, C, H, W)``.

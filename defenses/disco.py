@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.inverse_network import InverseNetwork
+from attacks.likelihood import log_either, log_gaussian, log_zeroed, surprise
 from defenses.base import Batch, Defense, Shapes
 from defenses.ranges import number, whole
 
@@ -51,6 +52,7 @@ class Disco(Defense):
     )
     faithful = "paper"
     cost = "adversarial: a step of a decoder in every step"
+    masks = True
 
     def __init__(self, ratio: float = 0.5, rho: float = 0.9, blocks: int = 4, channels: int = 32) -> None:
         super().__init__()
@@ -74,6 +76,18 @@ class Disco(Defense):
     def forward(self, z: Tensor) -> Tensor:
         return z if self.num_pruned == 0 else z * self._mask(z)[..., None, None]
 
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of a mixture for every channel: kept, or pruned.
+
+        The pruner says how likely, by the soft mask that it is trained with: the attacker holds it too, and learns of
+        the image from which channels are gone.
+        """
+        if self.num_pruned == 0:
+            return super().surprise(z, activation, sigma)
+        odds, _ = self._odds(activation)
+        kept = log_gaussian(z, activation, sigma).flatten(2).sum(2)
+        return surprise(log_either(odds, kept, log_zeroed(z.flatten(2), sigma)))
+
     def penalty(self, batch: Batch) -> Tensor:
         """Return the decoder's mean squared error, in [0, 1], with the pruner's gradient turned round."""
         if self.num_pruned == 0:
@@ -89,9 +103,14 @@ class Disco(Defense):
 
     def _mask(self, z: Tensor) -> Tensor:
         """Return 0 for the channels that are pruned and 1 for the others, ``(B, C)``."""
+        odds, order = self._odds(z)
+        hard = torch.ones_like(odds).scatter(1, order[:, : self.num_pruned], 0.0)
+        soft = torch.sigmoid(odds)
+        return hard + (soft - soft.detach())
+
+    def _odds(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log-odds by which the soft mask keeps a channel, and channels from the least score, ``(B, C)``."""
         scores = self.pruner(z)
         ordered, order = scores.detach().sort(dim=1)
         threshold = ordered[:, self.num_pruned - 1 : self.num_pruned + 1].mean(1, keepdim=True)
-        hard = torch.ones_like(scores).scatter(1, order[:, : self.num_pruned], 0.0)
-        soft = torch.sigmoid((scores - threshold) / TEMPERATURE)
-        return hard + (soft - soft.detach())
+        return (scores - threshold) / TEMPERATURE, order

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from attacks.likelihood import log_gaussian, log_zeroed, surprise
 from defenses.base import Defense
 from defenses.ranges import number
 
@@ -32,6 +33,7 @@ class Dropout(Defense):
     )
     faithful = "paper"
     cost = "one draw of a mask"
+    masks = True
 
     def __init__(self, rate: float = 0.4) -> None:
         super().__init__()
@@ -47,3 +49,13 @@ class Dropout(Defense):
 
     def noise_std(self, z: Tensor) -> Tensor:
         return z.abs() * math.sqrt(self.rate * (1 - self.rate))
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of a mixture for every feature: kept, or dropped."""
+        kept = _log(1 - self.rate) + log_gaussian(z, activation, sigma)
+        dropped = _log(self.rate) + log_zeroed(z[..., None], sigma)
+        return surprise(torch.logaddexp(kept, dropped))
+
+
+def _log(share: float) -> float:
+    return math.log(share) if share else -math.inf

@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from attacks.likelihood import log_laplace, surprise
 from defenses.base import Defense
 from defenses.ranges import number
 
@@ -39,6 +40,12 @@ class Laplace(Defense):
 
     def noise_std(self, z: Tensor) -> float:
         return math.sqrt(2) * self.scale
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood under both noises, Laplace and Gaussian."""
+        if self.scale == 0:
+            return super().surprise(z, activation, sigma)
+        return surprise(log_laplace(z, activation, self.scale, sigma))
 
 
 def laplace_like(z: Tensor) -> Tensor:

@@ -63,3 +63,9 @@ class LocalDP(Defense):
         if self.mechanism == "laplace":
             return self.laplace.noise_std(z)
         return math.sqrt(2 * math.log(1.25 / DELTA)) / self.epsilon
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood under both noises, about the clipped activation."""
+        if self.mechanism == "laplace":
+            return self.laplace.surprise(z, self.mean(activation), sigma)
+        return super().surprise(z, activation, sigma)

@@ -6,11 +6,19 @@ References:
     Lipshitz, Wannamaker, Vanderkooy, Quantization and Dither: A Theoretical Survey, 1992.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
+from attacks.likelihood import log_rounded, surprise
 from defenses.base import Defense
 from defenses.ranges import flag, number
+
+EDGE = 1 / 8
+"""Standard deviation, over the grid's width, by which an attacker softens the edges of its cells."""
+DITHERED_EDGE = 1 / math.sqrt(12)
+"""The same of uniform dither: to an attacker it is Gaussian."""
 
 
 class Rounding(Defense):
@@ -57,3 +65,10 @@ class Rounding(Defense):
             return 0.0
         share = (z / self.step).frac().abs()
         return self.step * (share * (1 - share)).sqrt()
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of an activation in the cells that the release may come from."""
+        if self.step == 0:
+            return super().surprise(z, activation, sigma)
+        width = self.step * (DITHERED_EDGE if self.dither else EDGE)
+        return surprise(log_rounded(z, activation, self.step, width, sigma))

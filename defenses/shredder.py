@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attacks.likelihood import log_laplace
 from defenses.base import Batch, Defense, Shapes
 from defenses.laplace import laplace_like
 from defenses.ranges import number, whole
@@ -74,6 +75,13 @@ class Shredder(Defense):
 
     def noise_std(self, z: Tensor) -> Tensor | float:
         return 0.0 if self.lam == 0 else self._variance().sqrt().expand_as(z)
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of a mixture over the collection: an image's features share a member."""
+        if self.lam == 0:
+            return super().surprise(z, activation, sigma)
+        features = log_laplace(z, activation + self.location[:, None], self.log_scale.exp()[:, None], sigma)
+        return -features.flatten(2).sum(2).logsumexp(0)
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return ``lam`` over the standard deviation of the noise; its unit is that of 1 over an activation."""

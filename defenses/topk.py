@@ -6,10 +6,15 @@ References:
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from attacks.likelihood import LEAST_STD, log_either, log_gaussian, log_zeroed, surprise
 from defenses.base import Defense
 from defenses.ranges import number
+
+SOFTNESS = 0.05
+"""Width of the soft threshold by which an attacker takes features for kept, over the root mean square feature."""
 
 
 class TopK(Defense):
@@ -28,6 +33,7 @@ class TopK(Defense):
     reference = "top-k pruning in the public code of Xia et al., CVPR 2025"
     faithful = "code"
     cost = "a ranking of the features"
+    masks = True
 
     def __init__(self, ratio: float = 0.5) -> None:
         super().__init__()
@@ -41,3 +47,20 @@ class TopK(Defense):
         smallest = features.detach().abs().topk(num_pruned, largest=False).indices
         mask = torch.ones_like(features).scatter_(1, smallest, 0.0)
         return (features * mask).view(z.shape)
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return the negative log-likelihood of a mixture for every feature: kept if above the image's threshold.
+
+        The threshold lies between the features kept and pruned, and is soft: what the release shows to be pruned is
+        pulled below it, what it shows to be kept is pulled to the release. A hard one would let no gradient reach the
+        features that the activation has pruned and the release has not.
+        """
+        magnitudes = activation.flatten(1).abs()
+        num_pruned = int(self.ratio * magnitudes.shape[1])
+        if num_pruned == 0:
+            return super().surprise(z, activation, sigma)
+        ordered = F.pad(magnitudes.detach().sort(dim=1).values, (0, 1), value=torch.inf)
+        threshold = ordered[:, num_pruned - 1 : num_pruned + 1].mean(1, keepdim=True)
+        width = SOFTNESS * magnitudes.detach().square().mean(1, keepdim=True).sqrt()
+        odds = ((magnitudes - threshold) / width.clamp_min(LEAST_STD)).view(z.shape)
+        return surprise(log_either(odds, log_gaussian(z, activation, sigma), log_zeroed(z[..., None], sigma)))

@@ -85,7 +85,9 @@ def _attack(trial: Path, job: AttackJob, trained: Trained, notes: list[str]) -> 
             found = read_value(path / f"{job.name}.json", AttackRecord)
             if found.measured.verdict == "failed":
                 continue
-            arrays = all((path / f"{job.name}{ending}").exists() for ending in (".parquet", ".npz"))
+            arrays = found.measured.scores is None or all(
+                (path / f"{job.name}{ending}").exists() for ending in (".parquet", ".npz")
+            )
         except (OSError, ValueError) as error:
             notes.append(f"{path.name}/{job.name}.json: {type(error).__name__}, attack done again")
             continue

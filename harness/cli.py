@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from harness import __version__
-from harness.commands import catalogue, mending, reading, running
+from harness.commands import attacking, catalogue, mending, reading, running
 from harness.credentials import hidden
 from harness.errors import Interrupted, UserError
 
@@ -30,6 +30,7 @@ for command in (
     running.resume,
     reading.status,
     reading.report,
+    attacking.attack,
     catalogue.defenses,
     catalogue.attacks,
     mending.doctor,

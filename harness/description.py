@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from attacks.metrics import PROTOCOL
+from attacks import ATTACKS
+from attacks.metrics import FURTHER, PROTOCOL
 from harness import published
 from harness.costs import costs, covered, spans
 from harness.ledger import Ledger, TrialFiles
@@ -46,6 +47,9 @@ def describe(study: Study, ledger: Ledger, trials: list[TrialFiles]) -> bytes:
         seconds_total=covered(times),
         study_yaml=study.dump(),
         published=published.published(study.data.name),
+        attacks=_attacks(study, trials),
+        metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
+        metric_notes=_metric_notes(trials),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -58,6 +62,32 @@ def reference(study: Study) -> dict[str, float]:
     and every trial that may be on a front and is above the floor adds volume.
     """
     return {"accuracy": study.search.floor.accuracy or 0.0, "mse": 0.0, "ssim": 1.0}
+
+
+def _attacks(study: Study, trials: list[TrialFiles]) -> dict[str, tables.AttackInfo]:
+    """Return what the built-in attacks of the study and of its ledger say of themselves; no plug-in is imported."""
+    stored = (attack.job.attack for files in trials for attack in files.attacks)
+    names = dict.fromkeys([*study.attacks, *stored])
+    return {
+        name: tables.AttackInfo(
+            kind=kind.kind, knowledge=kind.knowledge, threat=kind.threat, cost=kind.cost, reference=kind.reference
+        )
+        for name in names
+        if (kind := ATTACKS.get(name))
+    }
+
+
+def _further(trials: list[TrialFiles]) -> list[str]:
+    """Return the further metrics that any record has, or says why it has not."""
+    told = [attack.measured for files in trials if files.record for attack in files.attacks]
+    return list(dict.fromkeys(name for measured in told for name in (*measured.extras, *measured.null_reasons)))
+
+
+def _metric_notes(trials: list[TrialFiles]) -> dict[str, str]:
+    """Return why a further metric is null in some attack's record, by its name."""
+    told = [attack.measured.null_reasons for files in trials if files.record for attack in files.attacks]
+    names = dict.fromkeys(name for reasons in told for name in reasons)
+    return {name: "; ".join(dict.fromkeys(reasons[name] for reasons in told if name in reasons)) for name in names}
 
 
 def _parts(trials: list[TrialFiles]) -> dict[str, tables.Part]:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +16,11 @@ from harness.cluster import PACKAGES, cluster, nodes
 from harness.errors import Interrupted, UserError
 from harness.lease import lease
 from harness.ledger import Ledger
+from harness.priors import train_priors
 from harness.record import Asked, Record
 from harness.resume import Reconciled, reconcile
 from harness.rows import FAULTS, check_storage, open_rows
-from harness.schedule import fitting, schedule, threads
+from harness.schedule import fitting, schedule, shares_of, threads
 from harness.search import Ground, Search
 from harness.status import front_numbers
 from harness.storage import write_whole
@@ -28,6 +29,7 @@ from harness.tables import write_tables
 from harness.tracking import Tracking
 from harness.train import Progress
 from harness.trial import Result
+from harness.workers import RaySubmit
 from reports.page import render
 
 REMOTE = re.compile(r"\w+:/")
@@ -39,6 +41,9 @@ class Watcher(Protocol):
 
     def opened(self, study: Study, root: Path, found: Reconciled) -> None:
         """The study is about to start or to go on."""
+
+    def preparing(self, progress: Progress) -> None:
+        """A job came further that runs before the first trial."""
 
     def started(self, asked: Asked) -> None:
         """A trial was handed out."""
@@ -105,13 +110,13 @@ def resume(root: Path, trials: int | None, where: Where, watcher: Watcher) -> Pa
 
 def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
     ledger, name = Ledger(root), f"{study.name}-{study.ledger}"
-    with contextlib.ExitStack() as held, _resumable(root):
+    with contextlib.ExitStack() as held, resumable(root):
         check_storage(where.storage)
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
-            _check_owner(ledger, str(study.ledger))
+            check_owner(ledger, str(study.ledger))
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
-        held.enter_context(cluster(where.address, farewell, [*PACKAGES, *_plugins(study)]))
+        held.enter_context(cluster(where.address, farewell, [*PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
@@ -123,6 +128,8 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
         found = reconcile(search, rows, ledger)
         tracking.backfill()
         watcher.opened(study, root, found)
+        if search.left():
+            train_priors(study, ledger, search.shared(), RaySubmit(shares_of(study.resources), None), watcher.preparing)
         schedule(
             study.resources,
             ledger,
@@ -130,11 +137,11 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
             finish=lambda result: _finish(result, ledger, search, tracking, watcher),
             watch=watcher.progress,
         )
-        _report(study, ledger)
+        write_report(study, ledger)
         tracking.finish()
 
 
-def _check_owner(ledger: Ledger, owner: str) -> None:
+def check_owner(ledger: Ledger, owner: str) -> None:
     """Refuse a directory whose files cannot be read, or came from another one."""
     for files in ledger.trials():
         if files.asked.ledger != owner:
@@ -159,7 +166,7 @@ def _finish(result: Result, ledger: Ledger, search: Search, tracking: Tracking, 
     watcher.finished(result.record)
 
 
-def _report(study: Study, ledger: Ledger) -> None:
+def write_report(study: Study, ledger: Ledger) -> None:
     """Write tables and page, and let go of the servers that nobody needs any more."""
     keep = set(front_numbers(ledger.trials()))
     for files in ledger.trials():
@@ -169,10 +176,10 @@ def _report(study: Study, ledger: Ledger) -> None:
     render(write_tables(study, ledger), ledger.root / "report")
 
 
-def _plugins(study: Study) -> set[str]:
-    """Return the top packages of the plug-ins that a study names."""
+def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
+    """Return the top packages of the plug-ins that a study names, and of its attacks or others."""
     space = study.space()
-    names = [*space.defense, *(space.term or ()), *study.attacks]
+    names = [*space.defense, *(space.term or ()), *attacks]
     return {name.partition(":")[0].partition(".")[0] for name in names if ":" in name}
 
 
@@ -189,12 +196,12 @@ def _ground(study: Study) -> Ground:
 
 
 @contextlib.contextmanager
-def _resumable(root: Path) -> Iterator[None]:
-    """Turn what ends a driver from outside into one line that says how to go on."""
+def resumable(root: Path, way: str | None = None) -> Iterator[None]:
+    """Turn what ends a driver from outside into one line that says how to go on: by a resume, or another ``way``."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; go on with `invfront resume {root}`") from None
+        raise Interrupted(f"interrupted{way or f'; go on with `invfront resume {root}`'}") from None
     except OSError as error:
         again = f"then `invfront resume {root}`" if (root / "study.yaml").exists() else "then run it again"
         raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, {again}") from error

@@ -18,7 +18,6 @@ from reports.tables import image_key
 
 SCORE = {"trial": int, "job": str, "image": int, "mse": float, "psnr": float, "ssim": float}
 
-
 COLUMNS, GAP = 12, 2
 """Pairs in a row of a contact sheet, and the white pixels around each."""
 
@@ -67,7 +66,9 @@ def images_npz(trials: Iterable[TrialFiles]) -> bytes:
     """Return ``images.npz``: ``original/<part>`` once, and every attack's reconstructions."""
     arrays: dict[str, NDArray[numpy.uint8]] = {}
     for files, attack, kept in _all_kept(trials):
-        arrays.setdefault(f"original/{attack.job.part}", kept.originals)
+        original = f"original/{attack.job.part}"
+        if len(arrays.get(original, ())) < len(kept.originals):  # an attack may score fewer images than are kept
+            arrays[original] = kept.originals
         arrays[image_key(files.number, attack.job.name)] = kept.reconstructions
     buffer = io.BytesIO()
     numpy.savez_compressed(buffer, allow_pickle=False, **arrays)

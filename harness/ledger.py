@@ -25,6 +25,10 @@ class TrialFiles(NamedTuple):
     record: Record | None
     attacks: tuple[AttackRecord, ...]
 
+    def later(self) -> list[AttackRecord]:
+        """Return the attacks that were run after the record."""
+        return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
+
 
 class Ledger:
     """The directory of one study. Only the driver that holds the study's lease calls the ``publish`` methods."""
@@ -46,12 +50,20 @@ class Ledger:
         _publish(self.trial(asked.number) / "asked.json", asked)
 
     def publish_attack(self, attack: AttackRecord) -> None:
-        """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name."""
+        """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
+
+        A later attack that failed may be run again in its own place.
+        """
         trial = self.trial(attack.trial)
         path = trial / "attacks" / f"{attack.job.name}.json"
-        if path.exists() and (trial / "record.json").exists():
+        if path.exists() and (trial / "record.json").exists() and not self._may_repeat(path, attack.trial):
             raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
         _publish(path, attack)
+
+    def _may_repeat(self, path: Path, number: int) -> bool:
+        files = self.read(number)
+        there = [attack for attack in files.later() if f"{attack.job.name}.json" == path.name]
+        return any(attack.measured.verdict == "failed" for attack in there)
 
     def publish_record(self, record: Record) -> None:
         """Finish a trial. A record is never rewritten."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from attacks import guesses, metrics
+from attacks.metrics import PerImage, score
 from defenses.diagnostics import diagnose
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
@@ -18,17 +19,31 @@ DRAWS = 5
 CHUNK = 512
 """Images measured at once."""
 
-
-def scores(x_hat: Tensor, part: Part) -> Scores:
-    """Return mean scores of reconstructions ``(N, 3, height, width)`` of a part's images."""
-    return Scores(**metrics.means(metrics.score(x_hat, to_float(part.x))))
+SUBSETS = (16, 32, 64, 100, 200, 500, 1000)
+"""Numbers of first images of attacker-validation at which attacks are compared that score different numbers of them."""
 
 
-def releases(target: LiveTarget, part: Part, seed: int) -> Tensor:
-    """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones."""
-    seed_everything(derive(seed, "release", part.name))
-    with torch.inference_mode():
-        return torch.cat([target.release(to_float(x)) for x in part.x.split(CHUNK)])
+def mean_scores(per_image: PerImage) -> Scores:
+    """Return the means of scores over images."""
+    return Scores(**metrics.means(per_image))
+
+
+def subsets(per_image: PerImage) -> dict[str, Scores]:
+    """Return mean scores of the first so many images, by their number: of each size in ``SUBSETS``, and of all."""
+    count = len(per_image.mse)
+    sizes = dict.fromkeys([*(size for size in SUBSETS if size < count), count])
+    return {str(size): Scores(**metrics.means(PerImage(*(column[:size] for column in per_image)))) for size in sizes}
+
+
+def releases(target: LiveTarget, part: Part, seed: int, m: int = 1) -> Tensor:
+    """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones.
+
+    For m > 1, m independent releases of each, ``(m, N, C, H, W)``.
+    """
+    several = (m,) if m > 1 else ()
+    seed_everything(derive(seed, "release", part.name, *several))
+    with torch.no_grad():
+        return torch.cat([target.release(to_float(x), m) for x in part.x.split(CHUNK)], dim=len(several))
 
 
 def accuracy(target: LiveTarget, part: Part) -> float:
@@ -72,14 +87,19 @@ def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dic
     mean = guesses.mean_image(fit_x)
     by_class = guesses.class_mean(fit_x, split.fit.y, data.num_classes)
 
-    def all_scores(part: Part) -> dict[str, Scores]:
+    def guessed(part: Part) -> dict[str, PerImage]:
         z, x = releases(target, part, seed), to_float(part.x)
         return {
-            "mean_image": scores(mean.expand_as(x), part),
-            "class_mean": scores(by_class[predicted(target, z)], part),
-            "mean_colour": scores(guesses.mean_colour(x), part),
-            "nearest": scores(guesses.nearest(z, fit_z, fit_x), part),
+            "mean_image": score(mean.expand_as(x), x),
+            "class_mean": score(by_class[predicted(target, z)], x),
+            "mean_colour": score(guesses.mean_colour(x), x),
+            "nearest": score(guesses.nearest(z, fit_z, fit_x), x),
         }
 
-    scored, selection = all_scores(split.scored), all_scores(split.selection)
-    return {name: Guess(scores=scored[name], selection=selection[name]) for name in scored}
+    scored, selection = guessed(split.scored), guessed(split.selection)
+    return {
+        name: Guess(
+            scores=mean_scores(scored[name]), selection=mean_scores(selection[name]), subsets=subsets(selection[name])
+        )
+        for name in scored
+    }

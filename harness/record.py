@@ -46,10 +46,14 @@ class Asked(Value):
     settings: dict[str, Scalar]
     """Every setting by its path, constants included: ``model/cut``, ``defense/name``, ``defense/cem_paper/lam``."""
     data_root: str | None
+    attacker_root: str | None = None
+    """Folder of the images that an attacker of another distribution holds."""
     download: bool
     attacks: tuple[AttackJob, ...]
     seed: int
     """The trial's seed, from which every stage's seed derives."""
+    study_seed: int = 0
+    """The study's seed, from which that of a prior derives: all its trials share it."""
     threads: dict[str, int]
     """CPU threads by stage: ``train``, ``attack``."""
     precision: Literal["float32", "bfloat16"]

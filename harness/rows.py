@@ -1,6 +1,7 @@
 """Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import optuna
@@ -17,6 +18,7 @@ from harness.objectives import DIRECTIONS
 from harness.search import FLOOR, constraint_of, values_of
 from harness.space import distributions
 from harness.study import Space, Study
+from harness.worst import current
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _LOG = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
             raise UserError(
                 f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume"
             )
-        return _extended(rows, ledger, space)
+        return _extended(_renewed(rows, ledger, name, url), ledger, space)
     path = ledger.root / DATABASE
     try:
         rows = _load(name, f"sqlite:///{path}")
@@ -57,7 +59,14 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
     if not agrees:
         keep_aside(path)
         rows = _load(name, f"sqlite:///{path}")
-    return _extended(rows, ledger, space)
+    return _extended(_renewed(rows, ledger, name, f"sqlite:///{path}"), ledger, space)
+
+
+def outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> list[int]:
+    """Return the trials whose rows hold objectives of before an attack that was run after their record."""
+    values = {row.number: row.values for row in rows if row.state == TrialState.COMPLETE}
+    now = {files.number: current(files) for files in ledger.trials() if files.number in values and files.later()}
+    return [number for number, found in now.items() if found is not None and values_of(found) != values[number]]
 
 
 def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
@@ -67,9 +76,10 @@ def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
     attributes = {"anchor": True} if files.asked.anchor else {}
     state, values, constraints = TrialState.RUNNING, None, None
     if files.record is not None:
-        state = TrialState.COMPLETE if files.record.state == "complete" else TrialState.FAIL
-        if state == TrialState.COMPLETE:
-            values = values_of(files.record)
+        objectives = current(files)
+        state = TrialState.FAIL if objectives is None else TrialState.COMPLETE
+        if objectives is not None:
+            values = values_of(objectives)
             constraint = constraint_of(files.record)
             constraints = None if constraint is None else {FLOOR: constraint}
     return create_trial(
@@ -105,6 +115,17 @@ def _load(name: str, url: str) -> optuna.Study:
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )
+
+
+def _renewed(rows: optuna.Study, ledger: Ledger, name: str, url: str) -> optuna.Study:
+    """Make the study anew if attacks run later have changed objectives: Optuna's finished rows cannot be changed.
+
+    A driver that is killed in between leaves an empty study, which is filled from the directory like a lost one.
+    """
+    if not outdated(rows.get_trials(deepcopy=False), ledger):
+        return rows
+    optuna.delete_study(study_name=name, storage=rows._storage)
+    return _load(name, url)
 
 
 def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:

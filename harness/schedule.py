@@ -56,7 +56,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
     Raises whatever ``finish`` raises: a driver that cannot write stops.
     """
     searcher = _Searcher(ledger, ask, finish)
-    shares = _shares(resources)
+    shares = shares_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
@@ -202,7 +202,8 @@ def _trial(config: dict[str, str], shares: dict[str, Share]) -> None:
         tune.report({"attempt": result.attempt.name})
 
 
-def _shares(resources: Resources) -> dict[str, Share]:
+def shares_of(resources: Resources) -> dict[str, Share]:
+    """Return what each kind of job takes of the cluster."""
     attack = _request(resources.attack.cpu, resources.attack.gpu)
     own = not _fits(attack, _bundle(resources))
     return {

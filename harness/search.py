@@ -9,11 +9,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.ledger import Ledger
 from harness.objectives import DIRECTIONS
-from harness.record import Asked, Record, Scalar
+from harness.record import Asked, Objectives, Record, Scalar
 from harness.samplers import make_sampler
 from harness.seeds import derive
 from harness.space import draw, enumerate_branch, size
 from harness.study import Study
+from harness.worst import current
 
 FLOOR = "floor/accuracy"
 """Name of the constraint: the floor minus the accuracy, feasible at or below 0."""
@@ -45,30 +46,36 @@ class Search:
         trial = self._next_row()
         if trial is None:
             return None
-        asked = self._asked(trial)
+        asked = self._drawn(trial)
         self._ledger.publish_asked(asked)
         return asked
 
+    def left(self) -> bool:
+        """Say whether there is a trial to run."""
+        return bool(self.again) or self._started(self._rows.get_trials(deepcopy=False)) < self._study.search.trials
+
     def tell(self, record: Record) -> None:
-        """Give Optuna a finished trial's objectives, or its failure; a row that is finished already stays as it is."""
+        """Give Optuna a finished trial's objectives, or its failure; a row that is finished already stays as it is.
+
+        The objectives are those over all attacks on storage, among them those that were run after the record.
+        """
         row = self._row(record.number)
         if row.state.is_finished():
             return
-        objectives = record.measured.objectives
+        objectives = current(self._ledger.read(record.number)) or record.measured.objectives
         if record.state != "complete" or objectives is None:
             self._rows.tell(record.number, state=TrialState.FAIL)
             return
         constraint = constraint_of(record)
         if constraint is not None:
             optuna.trial.Trial(self._rows, row._trial_id).set_constraint(FLOOR, constraint)
-        self._rows.tell(record.number, values_of(record))
+        self._rows.tell(record.number, values_of(objectives))
 
     def _next_row(self) -> optuna.Trial | None:
         rows = self._rows.get_trials(deepcopy=False)
-        waiting = [row for row in rows if row.state == TrialState.WAITING]
-        started = len(rows) - len(waiting) - len(self.unstarted)
-        if started >= self._study.search.trials:
+        if self._started(rows) >= self._study.search.trials:
             return None
+        waiting = [row for row in rows if row.state == TrialState.WAITING]
         seed = derive(self._study.search.seed, "sampler", len(rows), len(self.unstarted)) % 2**32
         self._rows.sampler = make_sampler(self._study.search.sampler, self._study.search.seed, seed)
         if self.unstarted:
@@ -79,6 +86,10 @@ class Search:
             params, anchor = self._due(len(rows), rows)
             self._rows.enqueue_trial(params, user_attrs={"anchor": True} if anchor else {})
         return self._rows.ask()
+
+    def _started(self, rows: list[FrozenTrial]) -> int:
+        waiting = sum(row.state == TrialState.WAITING for row in rows)
+        return len(rows) - waiting - len(self.unstarted)
 
     def _pin(self, row: FrozenTrial, rows: list[FrozenTrial]) -> None:
         """Give a waiting row that a rebuild left empty what its turn would have been."""
@@ -120,20 +131,30 @@ class Search:
         chosen = new[0] if grid else random.Random(derive(self._study.search.seed, "finite", len(asked))).choice(new)
         return chosen
 
-    def _asked(self, trial: optuna.Trial) -> Asked:
+    def shared(self) -> Asked:
+        """Return what all trials are asked alike, as an unnumbered trial's: for jobs that run before the first."""
+        constants = {path: value for path, value in self._space.shared.items() if isinstance(value, Scalar)}
+        return self._asked(-1, constants, anchor=False)
+
+    def _drawn(self, trial: optuna.Trial) -> Asked:
+        return self._asked(trial.number, draw(trial, self._space), anchor=bool(trial.user_attrs.get("anchor", False)))
+
+    def _asked(self, number: int, settings: dict[str, Scalar], *, anchor: bool) -> Asked:
         study, resources = self._study, self._study.resources
         return Asked(
             study=study.name,
             ledger=self._ground.ledger,
-            number=trial.number,
-            settings=draw(trial, self._space),
+            number=number,
+            settings=settings,
             data_root=study.data.root,
+            attacker_root=study.attacker.root,
             download=study.data.download,
             attacks=study.attack_jobs(),
-            seed=derive(study.search.seed, "trial", trial.number),
+            seed=derive(study.search.seed, "trial", number),
+            study_seed=study.search.seed,
             threads=self._ground.threads,
             precision="bfloat16" if self._ground.precision == "bfloat16" else "float32",
-            anchor=bool(trial.user_attrs.get("anchor", False)),
+            anchor=anchor,
             floor=study.search.floor.accuracy,
             checkpoint_seconds=resources.checkpoint,
             timeout_seconds=resources.timeout,
@@ -143,11 +164,8 @@ class Search:
         return self._rows.get_trials(deepcopy=False)[number]
 
 
-def values_of(record: Record) -> list[float]:
-    """Return a complete trial's objectives in Optuna's order."""
-    objectives = record.measured.objectives
-    if objectives is None:
-        raise ValueError(f"trial {record.number} has no objectives: it is {record.state}")
+def values_of(objectives: Objectives) -> list[float]:
+    """Return objectives in Optuna's order."""
     return [getattr(objectives, name) for name in DIRECTIONS]
 
 

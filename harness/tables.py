@@ -1,22 +1,25 @@
 """The ledger as tidy tables, and the folder of them that a report is made from."""
 
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas
 
+from harness.attack_tables import error_of, finished, probes, reconstructions, variants
 from harness.columns import column, kind_of, table
 from harness.costs import train_seconds
 from harness.description import describe
-from harness.kept_images import image_scores, images_npz, standard_errors
+from harness.kept_images import image_scores, images_npz
 from harness.ledger import Ledger, TrialFiles
 from harness.objectives import DIRECTIONS
-from harness.record import AttackRecord, Failure, Scalar
+from harness.oracle import oracle
+from harness.record import Objectives, Scalar
 from harness.status import state_of
 from harness.storage import write_whole
 from harness.study import Study
+from harness.verdicts import verdicts
 from harness.worst import current
+from reports.columns import BELIEVED
 from reports.curves import shown_trials
 from reports.front import on_front
 
@@ -35,30 +38,23 @@ OUTCOME = {
     "anchor": bool,
     "limited": bool,
     "train_seconds": float,
-}
-ATTACK = {
-    "trial": int,
-    "attack": str,
-    "budget": str,
-    "seed": int,
-    "part": str,
-    "verdict": str,
-    "mse": float,
-    "psnr": float,
-    "ssim": float,
-    "images": int,
-    "seconds": float,
-    "job": str,
-    "error": str,
-    "mse_se": float,
-    "ssim_se": float,
+    "mse_verdict": str,
+    "ssim_verdict": str,
+    "mse_oracle": float,
+    "ssim_oracle": float,
+    "oracle_images": int,
+    "mse_same_images": float,
+    "ssim_same_images": float,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
 
+GUESS = "guess"
+"""Verdict of a guess without z that decided an objective."""
+
 
 def write_tables(study: Study, ledger: Ledger) -> Path:
-    """Write ``STUDY/report/data/`` as `reports.tables` documents it, from the directory alone; return it.
+    """Write ``STUDY/report/data/`` as `reports.columns` documents it, from the directory alone; return it.
 
     Reconstructions are copied for the trials that a report shows: the front's and the anchors.
     """
@@ -68,7 +64,9 @@ def write_tables(study: Study, ledger: Ledger) -> Path:
     shown = [files for files in trials if files.number in numbers]
     for name, content in (
         ("trials", rows),
-        ("attacks", _attacks(trials)),
+        ("attacks", reconstructions(trials)),
+        ("probes", probes(trials)),
+        ("variants", variants(trials)),
         ("floors", _floors(trials)),
         ("curves", _curves(trials)),
         ("image_scores", image_scores(shown)),
@@ -83,19 +81,22 @@ def trials_table(ledger: Ledger) -> pandas.DataFrame:
     """Return one row per trial that was asked.
 
     Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
-    ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``. The objectives
-    are those over all attacks on storage; NaN or null where there is none.
+    ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``, the verdicts of
+    the attacks that decided, ``mse_verdict, ssim_verdict``, and the per-image oracle beside the deciding attacks on the
+    same images (`harness.oracle`). The objectives are those over all attacks on storage; NaN or null where there is
+    none.
     """
     return _trials(list(ledger.trials()))
 
 
 def attacks_table(ledger: Ledger) -> pandas.DataFrame:
-    """Return one row per attack job of a finished trial.
+    """Return one row per reconstruction job of a finished trial; probes have a table of their own.
 
-    Columns: ``trial, attack, budget, seed, part, verdict, mse, psnr, ssim, images, seconds``, then ``job, error`` and
-    the standard errors of the means over images, ``mse_se, ssim_se``; NaN where the per-image scores are not there.
+    Columns: ``trial, attack, budget, seed, part, verdict, mse, psnr, ssim, images, seconds``, then ``job, error``, the
+    standard errors of the means over images, ``mse_se, ssim_se`` (NaN where the per-image scores are not there),
+    ``why`` (what lowered the attack's own verdict), ``knowledge, version, tune``, and every record's further metrics.
     """
-    return _attacks(list(ledger.trials()))
+    return reconstructions(ledger.trials())
 
 
 def _trials(trials: list[TrialFiles]) -> pandas.DataFrame:
@@ -135,35 +136,23 @@ def _outcome(files: TrialFiles) -> dict[str, Scalar]:
             "feasible": record.measured.feasible,
             "seconds": training + sum(attack.circumstances.seconds for attack in files.attacks),
             "train_seconds": training,
-            "error": _error(record.error),
+            "error": error_of(record.error),
         }
-    if objectives is not None:
-        row |= {name: getattr(objectives, name) for name in (*DIRECTIONS, "mse_attack", "ssim_attack")}
-        limited = {attack.job.name for attack in files.attacks if attack.measured.verdict == "limited"}
-        row["limited"] = bool(limited & {objectives.mse_attack, objectives.ssim_attack})
-    return row
+    return row if objectives is None else row | _decided(files, objectives)
 
 
-def _attacks(trials: list[TrialFiles]) -> pandas.DataFrame:
-    return table((_attack(files, attack) for files, attack in _finished_attacks(trials)), ATTACK)
-
-
-def _finished_attacks(trials: list[TrialFiles]) -> Iterable[tuple[TrialFiles, AttackRecord]]:
-    return ((files, attack) for files in trials if files.record for attack in files.attacks)
-
-
-def _attack(files: TrialFiles, attack: AttackRecord) -> dict[str, Scalar]:
-    measured = attack.measured
+def _decided(files: TrialFiles, objectives: Objectives) -> dict[str, Scalar]:
+    """Return the objectives, which attacks decided them and how these ended, and the oracle."""
+    judged = verdicts(files.attacks)
+    named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
+    ended = [judged[name].verdict if name in judged else GUESS for name in named.values()]
+    found = oracle(files, objectives)
     return {
-        "trial": attack.trial,
-        **attack.job.model_dump(),
-        "job": attack.job.name,
-        "verdict": measured.verdict,
-        **(measured.scores.model_dump() if measured.scores else {}),
-        "images": measured.images,
-        "seconds": attack.circumstances.seconds,
-        "error": _error(attack.error),
-        **standard_errors(files, attack),
+        **{name: getattr(objectives, name) for name in DIRECTIONS},
+        **named,
+        **dict(zip(("mse_verdict", "ssim_verdict"), ended, strict=True)),
+        "limited": not set(ended) <= set(BELIEVED),
+        **(found._asdict() if found else {}),
     }
 
 
@@ -179,7 +168,7 @@ def _floors(trials: list[TrialFiles]) -> pandas.DataFrame:
 
 def _curves(trials: list[TrialFiles]) -> pandas.DataFrame:
     training = ((files.number, "train", files.record.measured.curve) for files in trials if files.record)
-    attacks = ((files.number, attack.job.name, attack.measured.curve) for files, attack in _finished_attacks(trials))
+    attacks = ((files.number, attack.job.name, attack.measured.curve) for files, attack, _ in finished(trials))
     rows = (
         {"trial": number, "job": job, "step": point.step, "name": point.name, "value": point.value}
         for curves in (training, attacks)
@@ -187,10 +176,6 @@ def _curves(trials: list[TrialFiles]) -> pandas.DataFrame:
         for point in curve
     )
     return table(rows, POINT)
-
-
-def _error(failure: Failure | None) -> str | None:
-    return f"{failure.type}: {failure.message}" if failure else None
 
 
 def _parquet(content: pandas.DataFrame) -> bytes:

@@ -26,6 +26,7 @@ from harness.status import objectives_table
 from harness.study import Study
 from harness.tracking_payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
 from harness.tracking_store import FAULTS, Store, batches, connect, fault_line, find_runs, locate
+from harness.verdicts import verdicts
 from reports.front import hypervolume, on_front
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,8 @@ class Tracking:
         kept = kept_images(files, attack)
         if kept is not None:
             self._client.log_image(self._id(key), contact_sheet(kept), "reconstructions.png")
-        self._write(key, attack_payload(attack), fresh, "1", end_ms(attack.circumstances))
+        judged = verdicts(files.attacks)[attack.job.name]
+        self._write(key, attack_payload(attack, judged), fresh, "1", end_ms(attack.circumstances))
 
     def _write(self, key: Key, payload: Payload, fresh: bool, logged: str, end: int) -> None:
         """Write what a run lacks of a payload, then that it is complete, then its end."""

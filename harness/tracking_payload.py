@@ -9,6 +9,7 @@ from mlflow.entities import Metric, Param, RunTag
 from harness.ledger import TrialFiles
 from harness.objectives import DIRECTIONS
 from harness.record import AttackRecord, Circumstances, CurvePoint, Failure, Guess, Record, Scalar, Scores
+from harness.verdicts import Judged
 from harness.worst import current
 
 LONGEST_TAG = 5000
@@ -46,22 +47,36 @@ def trial_payload(files: TrialFiles, record: Record) -> Payload:
     )
 
 
-def attack_payload(attack: AttackRecord) -> Payload:
-    """Return an attack's run: its settings as parameters, its scores and learning curve as metrics."""
+def attack_payload(attack: AttackRecord, judged: Judged) -> Payload:
+    """Return an attack's run: its settings as parameters, its scores and learning curve as metrics.
+
+    Args:
+        attack: The attack.
+        judged: Its verdict beside the others on the trial.
+    """
     time, measured = start_ms(attack.circumstances), attack.measured
     numbers = {
         **_scores(measured.scores),
         **_scores(measured.selection, "selection/"),
         **{f"conversion/{label}": value for label, value in measured.conversions.items()},
+        **{path: value for name, found in measured.variants.items() for path, value in _variant(name, found).items()},
+        **{f"further/{name}": value for name, value in measured.extras.items()},
+        **{f"detail/{name}": value for name, value in measured.details.items()},
+        **{f"probe/{name}": value for name, value in (measured.probe or {}).items()},
         **_cost(attack.circumstances),
         "images": float(measured.images),
     }
     return Payload(
         params({**{f"job/{name}": value for name, value in attack.job.model_dump().items()}, **measured.settings}),
         [*metrics(numbers, time), *_curve(measured.curve, time)],
-        tags({"verdict": measured.verdict, "error": error_line(attack.error)}),
+        tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": error_line(attack.error)}),
         "FAILED" if measured.verdict == "failed" else "FINISHED",
     )
+
+
+def _variant(name: str, found: Scores) -> dict[str, float]:
+    """Return a variant's scores; MLflow's names have no equals sign."""
+    return _scores(found, f"variant/{name.replace('=', '_')}/")
 
 
 def params(settings: Mapping[str, Scalar]) -> list[Param]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from harness.attacking import attack_stage
 from harness.attempts import Found, attempt_number, attempts, find, open_attempt
 from harness.jobs import Submit, Tell, call
 from harness.ledger import read_value
@@ -21,8 +22,9 @@ from harness.record import (
     Trained,
 )
 from harness.stage import Meter
-from harness.stages import attack_stage, train_stage
+from harness.stages import train_stage
 from harness.storage import write_whole
+from harness.verdicts import verdicts
 from harness.worst import worst_case
 
 
@@ -57,15 +59,20 @@ def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lam
     if trained is None:
         return Result(attempt, _failed(asked, found, error, meter.read()), ())
 
-    weights = trial / f"attempt-{trained.attempt}"
+    weights = weights_of(trial, trained)
     attacks = dict(found.attacks)
     open_jobs = [job for job in asked.attacks if job.name not in attacks]
     for outcome in submit(attack_stage, [(asked, attempt, weights, job) for job in open_jobs], "attack", tell):
         job = open_jobs[outcome.number]
-        attacks[job.name] = outcome.value or _failed_attack(asked, job, attempt, outcome.failure, meter.read())
+        attacks[job.name] = outcome.value or failed_attack(asked, job, attempt, outcome.failure, meter.read())
 
     done = tuple(attacks[job.name] for job in asked.attacks)
     return Result(attempt, _record(asked, trained, done, found.notes), done)
+
+
+def weights_of(trial: Path, trained: Trained) -> Path:
+    """Return where the trained network's files lie."""
+    return trial / f"attempt-{trained.attempt}"
 
 
 def give_up(asked: Asked, trial: Path, failure: Failure) -> Result:
@@ -75,7 +82,7 @@ def give_up(asked: Asked, trial: Path, failure: Failure) -> Result:
     if found.trained is None:
         return Result(last, _failed(asked, found, failure, meter.read()), ())
     done = tuple(
-        found.attacks.get(job.name) or _failed_attack(asked, job, last, failure, meter.read()) for job in asked.attacks
+        found.attacks.get(job.name) or failed_attack(asked, job, last, failure, meter.read()) for job in asked.attacks
     )
     return Result(last, _record(asked, found.trained, done, found.notes), done)
 
@@ -95,7 +102,7 @@ def read_result(attempt: Path, asked: Asked) -> Result:
 
 
 def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], notes: tuple[str, ...]) -> Record:
-    partial = any(attack.measured.scores is None for attack in attacks)
+    partial = any(attack.job.kind == "reconstruction" and attack.measured.scores is None for attack in attacks)
     state: State = "partial" if partial else "complete"
     return Record(
         number=asked.number,
@@ -113,7 +120,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
             diagnostics=trained.diagnostics,
             null_reasons=trained.null_reasons,
         ),
-        verdicts={attack.job.name: attack.measured.verdict for attack in attacks},
+        verdicts={name: judged.verdict for name, judged in verdicts(attacks).items()},
         notes=(*notes, *trained.notes),
         error=next((attack.error for attack in attacks if attack.error), None),
         circumstances=_sum(trained.circumstances, attacks),
@@ -155,9 +162,10 @@ def _failed(asked: Asked, found: Found, error: Failure | None, circumstances: Ci
     )
 
 
-def _failed_attack(
+def failed_attack(
     asked: Asked, job: AttackJob, attempt: Path, failure: Failure | None, circumstances: Circumstances
 ) -> AttackRecord:
+    """Return the record of an attack that did not end."""
     measured = AttackMeasured(
         verdict="failed",
         settings={},

@@ -19,24 +19,41 @@ class Candidate(NamedTuple):
     name: str
     selection: Scores
     scores: Scores
+    subsets: Mapping[str, Scores]
+    """Scores on the first so many images of attacker-validation, by their number."""
 
 
 def candidates(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> list[Candidate]:
     """Return everything that can be the worst case: the scored attacks and the blind guesses."""
-    guesses = [Candidate(name, floors[name].selection, floors[name].scores) for name in BLIND if name in floors]
+    guesses = [
+        Candidate(name, floors[name].selection, floors[name].scores, floors[name].subsets)
+        for name in BLIND
+        if name in floors
+    ]
     scored = [
-        Candidate(attack.job.name, attack.measured.selection, attack.measured.scores)
+        Candidate(attack.job.name, attack.measured.selection, attack.measured.scores, attack.measured.subsets)
         for attack in attacks
         if attack.job.part in OBJECTIVE_PARTS and attack.measured.selection and attack.measured.scores
     ]
     return scored + guesses
 
 
+def compared(found: Iterable[Candidate]) -> dict[str, Scores]:
+    """Return by name the scores that candidates are compared by: on the most first images that all of them have."""
+    listed = list(found)
+    common = set.intersection(*(set(candidate.subsets) for candidate in listed)) if listed else set()
+    if not common:
+        return {candidate.name: candidate.selection for candidate in listed}
+    most = max(common, key=int)
+    return {candidate.name: candidate.subsets[most] for candidate in listed}
+
+
 def worst_case(accuracy: float, floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> Objectives:
     """Return the objectives of a trial whose attacks all ended with scores."""
     found = candidates(floors, attacks)
-    by_mse = min(found, key=lambda candidate: candidate.selection.mse)
-    by_ssim = max(found, key=lambda candidate: candidate.selection.ssim)
+    by_selection = compared(found)
+    by_mse = min(found, key=lambda candidate: by_selection[candidate.name].mse)
+    by_ssim = max(found, key=lambda candidate: by_selection[candidate.name].ssim)
     return Objectives(
         accuracy=accuracy,
         mse=by_mse.scores.mse,

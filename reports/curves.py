@@ -6,6 +6,7 @@ import pandas as pd
 
 from reports.formats import defense_names
 from reports.front import on_front
+from reports.points import Look, look_of, looks
 from reports.tables import StudyData
 
 MOST = 16
@@ -19,6 +20,8 @@ class Curve(NamedTuple):
     job: str
     defense: str
     verdict: str
+    look: Look
+    """By its defense; by its attack where more attacks than defenses are drawn."""
     steps: list[int]
     values: list[float]
 
@@ -38,15 +41,24 @@ def attack_curves(data: StudyData) -> list[Curve]:
     if len(jobs) > MOST:
         deciding = set(zip(trials["trial"], trials["mse_attack"], strict=True))
         jobs = jobs[[pair in deciding for pair in zip(jobs["trial"], jobs["job"], strict=True)]]
+    drawn = looks(data.trials)
     curves = [
-        _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict))
+        _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict), drawn[names[job.trial]])
         for job in jobs.itertuples()
     ]
-    return [curve for curve in curves if len(curve.steps) > 1][:MOST]
+    return _by_attack([curve for curve in curves if len(curve.steps) > 1][:MOST])
 
 
-def _curve(curves: pd.DataFrame, trial: int, job: str, defense: str, verdict: str) -> Curve:
+def _by_attack(curves: list[Curve]) -> list[Curve]:
+    """Return the curves in their attacks' colours if those tell them apart better than their defenses'."""
+    jobs = list(dict.fromkeys(curve.job for curve in curves))
+    if len(jobs) <= len({curve.defense for curve in curves}):
+        return curves
+    return [curve._replace(look=look_of(jobs.index(curve.job))) for curve in curves]
+
+
+def _curve(curves: pd.DataFrame, trial: int, job: str, defense: str, verdict: str, look: Look) -> Curve:
     rows = curves[curves["trial"].eq(trial) & curves["job"].eq(job) & curves["name"].eq("validation")]
     rows = rows[pd.to_numeric(rows["value"]).notna()].sort_values("step")
     steps, values = [int(step) for step in rows["step"]], [float(value) for value in rows["value"]]
-    return Curve(trial, job, defense, verdict, steps, values)
+    return Curve(trial, job, defense, verdict, look, steps, values)

@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 
-from reports.formats import defense_names, number, settings_of, varying_settings
+from reports.formats import defense_names, is_missing, number, settings_of, varying_settings
 from reports.tables import StudyData
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -49,6 +49,7 @@ def to_latex(data: StudyData, front: pd.DataFrame) -> bytes:
     lines = [
         f"% invfront study {_latex_comment(data.study['name'])}; needs \\usepackage{{booktabs}}",
         *(["% published protocol: for comparison only"] if data.study["protocol"] == "cem" else []),
+        r"% $^\downarrow$: decided by an attack that did not converge",
         r"\begin{tabular}{rllrrrl}",
         r"\toprule",
         f"{header} \\\\",
@@ -70,7 +71,7 @@ def _latex_rows(data: StudyData, front: pd.DataFrame) -> list[str]:
         return [r"\multicolumn{7}{l}{No trial is on the front.} \\"]
     paths = varying_settings(data.trials)
     return [
-        " & ".join(escape_latex(cell) for cell in _latex_cells(row, name, paths)) + r" \\"
+        " & ".join(escape_latex(cell) for cell in _latex_cells(row, name, paths)) + _latex_mark(row) + r" \\"
         for (_, row), name in zip(front.iterrows(), defense_names(front), strict=True)
     ]
 
@@ -79,6 +80,11 @@ def _latex_cells(row: "pd.Series[object]", name: str, paths: list[str]) -> list[
     scores = [number(row[objective], objective) for objective in ("accuracy", "mse", "ssim")]
     attacks = dict.fromkeys([number(row["mse_attack"]), number(row["ssim_attack"])])
     return [number(row["trial"]), name, settings_of(row, paths), *scores, ", ".join(attacks)]
+
+
+def _latex_mark(row: "pd.Series[object]") -> str:
+    """Return what stands behind the attacks of a trial that one of them decided without having converged."""
+    return r"$^\downarrow$" if not is_missing(row["limited"]) and row["limited"] else ""
 
 
 def _latex_comment(text: str) -> str:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from reports.curves import Curve
 from reports.points import AXES, Look, Pair
+from reports.repeats import Repeat
 
 KINDS = {"front": ("", 14, 1.0), "dominated": ("-open", 9, 0.9), "infeasible": ("x-thin", 8, 0.9)}
 """Suffix of the defense's symbol, or a symbol of its own; size, px; opacity. Other states are drawn as a thin cross."""
@@ -54,17 +55,35 @@ def draw_hypervolume(history: pd.DataFrame) -> go.Figure:
     return figure.update_yaxes(rangemode="tozero")
 
 
-def draw_curves(curves: list[Curve], looks: dict[str, Look]) -> go.Figure:
+def draw_curves(curves: list[Curve]) -> go.Figure:
     """Return the attackers' validation error by step; the dash of a line is its verdict."""
     figure = _figure("optimiser steps of the attack", "mse on attacker-validation")
     for curve in curves:
-        line = {"color": looks[curve.defense].colour, "dash": CURVE_DASHES[curve.verdict], "width": 2}
+        line = {"color": curve.look.colour, "dash": CURVE_DASHES[curve.verdict], "width": 2}
         text = escape(f"trial {curve.trial} {curve.job}: {curve.defense} ({curve.verdict})")
         hover = f"{text}<br>step %{{x}}: %{{y:.3g}}<extra></extra>"
         name = escape(f"{curve.trial} {curve.job} ({curve.verdict})")
         figure.add_trace(
             go.Scatter(x=curve.steps, y=curve.values, mode="lines", line=line, name=name, hovertemplate=hover)
         )
+    return figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+
+
+def draw_repeats(repeats: list[Repeat], looks: dict[str, Look]) -> go.Figure:
+    """Return an attack's error by the number of releases that it sees of each image, a line per trial."""
+    figure = _figure("independent releases of each image, m", "mse (more is more private)")
+    for repeat in repeats:
+        look, x, y = looks[repeat.defense], list(repeat.mse), list(repeat.mse.values())
+        marker = {"symbol": look.plotly, "size": 9}
+        text = escape(f"trial {repeat.trial} {repeat.job}: {repeat.defense}")
+        options: dict[str, object] = {
+            "line": {"color": look.colour, "width": 2},
+            "name": escape(f"{repeat.trial} {repeat.defense}"),
+            "hovertemplate": f"{text}<br>%{{x}} releases: %{{y:.3g}}<extra></extra>",
+        }
+        figure.add_trace(go.Scatter(x=x, y=y, mode="lines+markers", marker=marker, **options))
+    numbers = sorted({m for repeat in repeats for m in repeat.mse})
+    figure.update_xaxes(type="log", tickvals=numbers, ticktext=[str(m) for m in numbers])
     return figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
 
 

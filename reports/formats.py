@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,21 @@ import pandas as pd
 from reports.tables import settings
 
 MISSING = "\u2013"
-FORMS = {"accuracy": ".3f", "mse": "#.3g", "ssim": ".3f", "psnr": ".1f"}
+FORMS = {"accuracy": ".3f", "mse": "#.3g", "ssim": ".3f", "psnr": ".1f", "share": ".3f"}
+
+
+class Table(NamedTuple):
+    """A captioned table of text ready to be laid out."""
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    numeric: frozenset[str] = frozenset()
+    """Headers of the columns that are set flush right."""
+    whole: frozenset[str] = frozenset()
+    """Headers of the columns whose lines are not broken."""
+    roomy: frozenset[str] = frozenset()
+    """Headers of the columns of sentences, which are kept from becoming narrow."""
 
 
 def number(value: object, name: str = "") -> str:
@@ -20,7 +35,18 @@ def number(value: object, name: str = "") -> str:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    return format(value, FORMS.get(name, ".4g" if isinstance(value, float) else "d"))
+    plain = (FORMS["mse"] if name.startswith("mse") else ".4g") if isinstance(value, float) else "d"
+    return format(value, FORMS.get(name, plain))
+
+
+def measure(value: object, name: str) -> str:
+    """Return any metric as text: an mse as such, counts whole, shares and the like with three decimals."""
+    if is_missing(value) or name.startswith("mse"):
+        return number(value, name)
+    plain = float(str(value))
+    if plain.is_integer() and abs(plain) > 1:
+        return number(int(plain))
+    return number(plain, "share" if 0.001 <= abs(plain) < 1000 or plain == 0 else "")
 
 
 def with_error(value: float, error: float | None, name: str) -> str:

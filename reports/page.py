@@ -12,7 +12,19 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from reports import curves, export, figures, pictures, points, reconstructions, sections, words
+from reports import (
+    attack_tables,
+    curves,
+    export,
+    figures,
+    leakages,
+    pictures,
+    points,
+    reconstructions,
+    repeats,
+    sections,
+    words,
+)
 from reports.files import write_whole
 from reports.front import PAIRS, front, hypervolume_history, on_front
 from reports.tables import StudyData, read
@@ -26,7 +38,7 @@ def render(data: Path, out: Path) -> Path:
     """Write the report of ``data`` into ``out``, each file whole: the page last, so that what it names is there.
 
     Args:
-        data: ``STUDY/report/data/``, as `reports.tables` documents it.
+        data: ``STUDY/report/data/``, as `reports.columns` documents it.
         out: Folder of ``index.html``, the tables and ``figures/``; made if it is not there.
 
     Returns:
@@ -54,6 +66,9 @@ def page(data: StudyData) -> str:
         image=_data_uri,
         most_curves=curves.MOST,
         tables=sections,
+        attacks=attack_tables,
+        leakages=leakages.leakages(data),
+        repeats=repeats.repeats_table(repeats.repeats(data)),
         data=data,
         undrawn=points.pair(data, *PAIRS[0]).undrawn,
         plotly=Markup(get_plotlyjs()),
@@ -75,7 +90,9 @@ def interactive(data: StudyData) -> dict[str, go.Figure]:
         history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
         drawn["hypervolume"] = figures.draw_hypervolume(history)
     if lines := curves.attack_curves(data):
-        drawn["attack-curves"] = figures.draw_curves(lines, looks)
+        drawn["attack-curves"] = figures.draw_curves(lines)
+    if repeated := repeats.most_telling(repeats.repeats(data)):
+        drawn["repeated-releases"] = figures.draw_repeats(repeated, looks)
     return drawn
 
 
@@ -87,7 +104,8 @@ def script_json(value: Any) -> Markup:
 
 def _write_tables(data: StudyData, out: Path) -> None:
     trials = data.trials.assign(on_front=on_front(data.trials))
-    for name, table in {"trials": trials, "attacks": data.attacks, "front": front(trials)}.items():
+    tables = {"trials": trials, "attacks": data.attacks, "probes": data.probes, "variants": data.variants}
+    for name, table in {**tables, "front": front(trials)}.items():
         write_whole(out / f"{name}.csv", export.to_csv(table))
         write_whole(out / f"{name}.parquet", export.to_parquet(table))
     write_whole(out / "front.tex", export.to_latex(data, front(trials)))
@@ -96,7 +114,8 @@ def _write_tables(data: StudyData, out: Path) -> None:
 def _write_pictures(data: StudyData, out: Path) -> None:
     """Write the pictures that have something to show, and remove those of an earlier report that no longer have."""
     drawn = _pictures(data)
-    for name in ("hypervolume", "attack-curves", "reconstructions", *(f"front-{x}-{y}" for x, y in PAIRS)):
+    single = ("hypervolume", "attack-curves", "repeated-releases", "reconstructions")
+    for name in (*single, *(f"front-{x}-{y}" for x, y in PAIRS)):
         if name in drawn:
             write_whole(out / f"{name}.png", drawn[name])
         else:
@@ -114,7 +133,9 @@ def _pictures(data: StudyData) -> dict[str, bytes]:
         history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
         drawn["hypervolume"] = pictures.draw_hypervolume(history)
     if lines := curves.attack_curves(data):
-        drawn["attack-curves"] = pictures.draw_curves(lines, looks)
+        drawn["attack-curves"] = pictures.draw_curves(lines)
+    if repeated := repeats.most_telling(repeats.repeats(data)):
+        drawn["repeated-releases"] = pictures.draw_repeats(repeated, looks)
     if shown := reconstructions.galleries(data)[:8]:
         drawn["reconstructions"] = pictures.draw_galleries(shown)
     return drawn

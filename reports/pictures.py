@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ from reports.figures import QUIET
 from reports.formats import number
 from reports.points import AXES, Look, Pair
 from reports.reconstructions import RANKS, Gallery
+from reports.repeats import Repeat
 
 Options = dict[str, Any]
 """Keywords of a drawing function, whose types matplotlib keeps apart by call."""
@@ -59,19 +60,33 @@ def draw_hypervolume(history: pd.DataFrame) -> bytes:
         return _png(figure)
 
 
-def draw_curves(curves: Sequence[Curve], looks: dict[str, Look]) -> bytes:
+def draw_curves(curves: Sequence[Curve]) -> bytes:
     """Return the attackers' validation error by step as PNG."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure("optimiser steps of the attack", "mse on attacker-validation")
         for curve in curves:
             label = f"trial {curve.trial} {curve.job} ({curve.verdict})"
-            colour, line = looks[curve.defense].colour, LINES[curve.verdict]
-            axes.plot(curve.steps, curve.values, color=colour, linestyle=line, label=_literal(label))
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+            line = LINES[curve.verdict]
+            axes.plot(curve.steps, curve.values, color=curve.look.colour, linestyle=line, label=_literal(label))
+        _log_scale(axes)
         figure.legend(loc="outside lower left", ncols=2, fontsize=7)
+        return _png(figure)
+
+
+def draw_repeats(repeats: Sequence[Repeat], looks: dict[str, Look]) -> bytes:
+    """Return an attack's error by the number of releases of each image as PNG."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure("independent releases of each image, m", "mse (more is more private)")
+        for repeat in repeats:
+            look, label = looks[repeat.defense], _literal(f"trial {repeat.trial} {repeat.defense}")
+            line: Options = {"color": look.colour, "marker": look.matplotlib, "markersize": 5, "label": label}
+            axes.plot(list(repeat.mse), list(repeat.mse.values()), **line)
+        numbers = sorted({m for repeat in repeats for m in repeat.mse})
+        axes.set_xscale("log")
+        axes.set_xticks(numbers, [str(m) for m in numbers])
+        axes.xaxis.set_minor_locator(NullLocator())
+        _log_scale(axes)
+        figure.legend(loc="outside lower left", ncols=3, fontsize=7)
         return _png(figure)
 
 
@@ -104,6 +119,13 @@ def _figure(x: str, y: str) -> tuple[Figure, Axes]:
     axes.grid(color="#E4E6E9", linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def _log_scale(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_defense(axes: Axes, rows: pd.DataFrame, name: str, look: Look) -> None:

@@ -76,8 +76,13 @@ def looks(trials: pd.DataFrame) -> dict[str, Look]:
     names = [name for name in dict.fromkeys(defense_names(trials)) if name != "none"]
     drawn = {"none": UNDEFENDED}
     for index, name in enumerate(names):
-        drawn[name] = Look(COLOURS[index % len(COLOURS)], *SYMBOLS[index % len(SYMBOLS)])
+        drawn[name] = look_of(index)
     return drawn
+
+
+def look_of(index: int) -> Look:
+    """Return how the thing at an index of a list is drawn."""
+    return Look(COLOURS[index % len(COLOURS)], *SYMBOLS[index % len(SYMBOLS)])
 
 
 def pair(data: StudyData, x: str, y: str) -> Pair:

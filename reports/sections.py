@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import pandas as pd
 
+from reports.columns import BELIEVED
 from reports.formats import (
     MISSING,
+    Table,
     constant_settings,
     defense_names,
     duration,
@@ -23,63 +24,48 @@ from reports.tables import StudyData
 
 Row = dict[str, object]
 
-
-class Table(NamedTuple):
-    """A captioned table."""
-
-    caption: str
-    headers: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    numeric: frozenset[str] = frozenset()
-    """Headers of the columns that are set flush right."""
+ENDED = ("trial", "job", "verdict", "error")
+"""Columns that attacks and probes share, and that a failure is told by."""
 
 
 def front_table(data: StudyData) -> Table:
     """Return the non-dominated trials and the undefended anchors: settings, objectives, deciding attacks, verdicts."""
-    trials = data.trials
-    shown = kinds(trials).eq("front") | (undefended(trials) & trials["anchor"].eq(True) & trials["accuracy"].notna())
-    rows = trials[shown].sort_values("accuracy", ascending=False, kind="stable")
-    standing = kinds(trials).loc[rows.index]
-    paths = varying_settings(trials)
+    rows = _front_and_anchors(data.trials)
+    standing = kinds(data.trials).loc[rows.index]
+    paths = varying_settings(data.trials)
     return Table(
         "Trials that nothing dominates, and undefended anchors. ± is the standard error over the scored images; it "
-        "says nothing of the spread over seeds.",
+        "says nothing of the spread over seeds. ↓ marks what an attack decided that did not converge.",
         ("trial", "defense", "settings", "accuracy ↑", "mse ↑", "ssim ↓", "decided by", "standing"),
         [
             _front_row(data, row, name, kind, paths)
             for row, name, kind in zip(rows.to_dict("records"), defense_names(rows), standing, strict=True)
         ],
         frozenset({"trial", "accuracy ↑", "mse ↑", "ssim ↓"}),
+        frozenset({"decided by"}),
     )
 
 
-def attacks_table(data: StudyData) -> Table:
-    """Return every attack job's scores and verdict, and the part they were measured on."""
-    ordered = data.attacks.sort_values(["trial", "job", "part"], kind="stable")
-    rows = [
+def oracle_table(data: StudyData) -> Table:
+    """Return the per-image oracle of the same trials, beside the deciding attacks on the same images."""
+    rows = _front_and_anchors(data.trials)
+    rows = rows[rows["mse_oracle"].notna()] if "mse_oracle" in rows else rows.iloc[:0]
+    scores = ("mse_same_images", "mse_oracle", "ssim_same_images", "ssim_oracle")
+    cells = [
         (
-            *(number(row[name]) for name in ("trial", "job", "part", "verdict")),
-            *(with_error(row[name], row.get(f"{name}_se"), name) for name in ("mse", "psnr", "ssim")),
-            number(row["images"]),
-            duration(row["seconds"]),
-            number(row["error"]),
+            number(row["trial"]),
+            name,
+            number(row["oracle_images"]),
+            *(number(row[score], score.split("_")[0]) for score in scores),
         )
-        for row in ordered.to_dict("records")
+        for row, name in zip(rows.to_dict("records"), defense_names(rows), strict=True)
     ]
-    headers = ("trial", "job", "part", "verdict", "mse", "psnr, dB", "ssim", "images", "time", "error")
-    numeric = frozenset({"trial", "mse", "psnr, dB", "ssim", "images", "time"})
-    return Table("All attacks; means over the scored images.", headers, rows, numeric)
-
-
-def verdicts_table(data: StudyData) -> Table:
-    """Return how many jobs of each attack ended with each verdict."""
-    known = ("converged", "limited", "floor", "diverged", "failed")
-    groups = data.attacks.groupby(["attack", "budget", "part"], sort=True) if len(data.attacks) else ()
-    rows = [
-        (*map(str, names), *(str(int(group["verdict"].eq(verdict).sum())) for verdict in known))
-        for names, group in groups
-    ]
-    return Table("Verdicts, by attack.", ("attack", "budget", "part", *known), rows, frozenset(known))
+    numbers = ("images", "mse, deciding attack", "mse, oracle", "ssim, deciding attack", "ssim, oracle")
+    caption = (
+        "The per-image oracle: each image by the attack that did best on it, on the first images that all attacks "
+        "scored; beside it the deciding attack on the same images. Choosing so takes the image itself: no attacker."
+    )
+    return Table(caption, ("trial", "defense", *numbers), cells, frozenset({"trial", *numbers}))
 
 
 def floors_table(data: StudyData) -> Table:
@@ -103,14 +89,15 @@ def floors_table(data: StudyData) -> Table:
 
 
 def failures_table(data: StudyData) -> Table:
-    """Return the trials and attacks that did not end as they should, with their errors."""
+    """Return the trials, attacks and probes that did not end as they should, with their errors."""
     broken = data.trials[data.trials["state"].isin(["failed", "partial", "pruned"])]
     rows: list[tuple[str, ...]] = [
         (number(row["trial"]), "trial", str(row["state"]), name, number(row["error"]))
         for row, name in zip(broken.to_dict("records"), defense_names(broken), strict=True)
     ]
     names = dict(zip(data.trials["trial"], defense_names(data.trials), strict=True))
-    failed = data.attacks[data.attacks["verdict"].isin(["failed", "diverged"])]
+    jobs = pd.concat([data.attacks[[*ENDED]], data.probes[[*ENDED]].drop_duplicates(["trial", "job"])])
+    failed = jobs[jobs["verdict"].isin(["failed", "diverged"])]
     rows += [
         (
             number(row["trial"]),
@@ -122,7 +109,7 @@ def failures_table(data: StudyData) -> Table:
         for row in failed.to_dict("records")
     ]
     headers = ("trial", "what", "how it ended", "defense", "error")
-    return Table("Trials and attacks that failed.", headers, rows, frozenset({"trial"}))
+    return Table("Trials, attacks and probes that failed.", headers, rows, frozenset({"trial"}))
 
 
 def cost_table(data: StudyData) -> Table:
@@ -130,9 +117,10 @@ def cost_table(data: StudyData) -> Table:
     stages = {"trial, attacks included": data.trials["seconds"]}
     if "train_seconds" in data.trials:
         stages["training"] = data.trials["train_seconds"]
-    if len(data.attacks):
-        groups = data.attacks.groupby(["attack", "budget"])
-        stages |= {f"attack {attack}, {budget}": rows["seconds"] for (attack, budget), rows in groups}
+    for kind, jobs in (("attack", data.attacks), ("probe", data.probes.drop_duplicates(["trial", "job"]))):
+        if len(jobs):
+            groups = jobs.groupby(["attack", "budget"])
+            stages |= {f"{kind} {attack}, {budget}": rows["seconds"] for (attack, budget), rows in groups}
     rows = [row for name, seconds in stages.items() if (row := _cost_row(name, seconds))]
     headers = ("stage", "n", "median", "longest", "sum")
     return Table("Time by stage; attacks of a trial may run side by side.", headers, rows, frozenset(headers[1:]))
@@ -175,12 +163,18 @@ def provenance_tables(data: StudyData) -> list[Table]:
     return [Table(name, ("", " "), _pairs(values.items())) for name, values in sources.items() if values]
 
 
+def _front_and_anchors(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the non-dominated trials and the undefended anchors, the most accurate first."""
+    shown = kinds(trials).eq("front") | (undefended(trials) & trials["anchor"].eq(True) & trials["accuracy"].notna())
+    return trials[shown].sort_values("accuracy", ascending=False, kind="stable")
+
+
 def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]) -> tuple[str, ...]:
     errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
     scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
     standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
-    decided = ", ".join(dict.fromkeys(_decision(data, row, score) for score in ("mse", "ssim")))
-    return (number(row["trial"]), name, settings_of(row, paths) or MISSING, *scores, decided, ", ".join(standing))
+    trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}"
+    return (trial, name, settings_of(row, paths) or MISSING, *scores, _decisions(data, row), ", ".join(standing))
 
 
 def accuracy_error(data: StudyData, row: Row) -> float | None:
@@ -200,13 +194,21 @@ def _attack_errors(data: StudyData, row: Row) -> dict[str, float | None]:
     return errors
 
 
+def _decisions(data: StudyData, row: Row) -> str:
+    """Return which attack decided each objective and how it ended, a line for each if they differ."""
+    mse, ssim = (_decision(data, row, score) for score in ("mse", "ssim"))
+    return mse if mse == ssim else f"mse: {mse}\nssim: {ssim}"
+
+
 def _decision(data: StudyData, row: Row, score: str) -> str:
     job = row[f"{score}_attack"]
     if is_missing(job):
         return MISSING
     jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(job)]
-    verdict = str(jobs["verdict"].iloc[0]) if len(jobs) else "a guess without the release"
-    return f"{job} ({verdict})"
+    if jobs.empty:
+        return f"{job}\na guess without z"
+    verdict = str(jobs["verdict"].iloc[0])
+    return f"{job}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"
 
 
 def _median_and_range(values: "pd.Series[float]", name: str) -> str:

@@ -1,86 +1,18 @@
-"""The data contract of ``STUDY/report/data/``: which tables the harness writes there, and how they are read.
+"""How ``STUDY/report/data/`` is read: ``study.json``, the tables of `reports.columns`, and the images.
 
-A parquet file or ``images.npz`` that is absent stands for a table without rows; ``study.json`` must be there. A table
-has the columns below in any order; ``trials.parquet`` has besides them one column for every setting, named by its path
-(``defense/name``, ``model/sigma``, ``defense/cem_paper/lam``; null where the trial's branch has no such setting).
-Columns marked optional may be left out. A number that was not measured is NaN or null.
+A parquet file or ``images.npz`` that is absent stands for a table without rows; ``study.json`` must be there.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-TRIALS = {
-    "trial": "int, the trial's number",
-    "state": "str: complete, failed, partial, pruned or running",
-    "accuracy": "float in [0, 1]",
-    "mse": "float, of the attack that is worst by mse on attacker-validation",
-    "ssim": "float in [-1, 1], of the attack that is worst by ssim on attacker-validation",
-    "mse_attack": "str or null: the job, or the guess without z, that decided mse",
-    "ssim_attack": "str or null: likewise for ssim",
-    "part": "str: the part that accuracy and scores were measured on",
-    "feasible": "bool or null: whether accuracy reaches the study's floor",
-    "on_front": "bool, as `reports.front.on_front` says",
-    "anchor": "bool: asked for by the study file rather than drawn",
-    "limited": "bool: an attack that decided an objective was still improving when its budget ended",
-    "seconds": "float: what the trial took, attacks included",
-    "error": "str or null",
-}
-"""``trials.parquet``, one row per trial. Optional: ``train_seconds``, float."""
-
-ATTACKS = {
-    "trial": "int",
-    "job": "str, as `harness.record.AttackJob.name` says: decoder-quick-0, decoder-quick-0-infer",
-    "attack": "str",
-    "budget": "str",
-    "seed": "int, index of the attacker's seed",
-    "part": "str: what is scored",
-    "verdict": "str: converged, limited, floor, diverged or failed",
-    "mse": "float, mean over images",
-    "psnr": "float, dB, mean over images",
-    "ssim": "float, mean over images",
-    "images": "int, number of images scored",
-    "seconds": "float",
-    "error": "str or null",
-}
-"""``attacks.parquet``, one row per attack job and scored part. Optional: ``mse_se, ssim_se``, floats: standard error of
-the mean over images; they say nothing of the spread over seeds."""
-
-FLOORS = {
-    "trial": "int",
-    "guess": "str: mean_image, class_mean, mean_colour or nearest",
-    "part": "str",
-    "mse": "float",
-    "psnr": "float, dB",
-    "ssim": "float",
-}
-"""``floors.parquet``: what can be had without z (mean_image, class_mean), and two yardsticks."""
-
-CURVES = {
-    "trial": "int",
-    "job": "str: train, or an attack's job",
-    "step": "int, optimiser steps taken",
-    "name": "str: train, validation, accuracy, loss or penalty",
-    "value": "float",
-}
-"""``curves.parquet``, long."""
-
-IMAGE_SCORES = {
-    "trial": "int",
-    "job": "str",
-    "image": "int, index into the arrays of images.npz",
-    "mse": "float",
-    "psnr": "float, dB",
-    "ssim": "float",
-}
-"""``image_scores.parquet``: the scores of the fixed images of ``images.npz``, one row each.
-
-``images.npz`` holds uint8 arrays ``(24, 3, height, width)``: ``original/<part>``, and ``<trial, 5 digits>/<job>``."""
+from reports.columns import ATTACKS, CURVES, DECIDED, DETAILS, FLOORS, IMAGE_SCORES, PROBES, TRIALS, VARIANTS
 
 
 class States(TypedDict):
@@ -110,6 +42,17 @@ class Part(TypedDict):
 
     images: int
     digest: str
+
+
+class AttackInfo(TypedDict):
+    """What an attack says of itself."""
+
+    kind: str
+    """``reconstruction`` or ``probe``."""
+    knowledge: str
+    threat: str
+    cost: str
+    reference: str
 
 
 class Study(TypedDict):
@@ -145,6 +88,12 @@ class Study(TypedDict):
     study_yaml: str
     """Text of the resolved study file."""
     published: list[Published]
+    attacks: NotRequired[dict[str, AttackInfo]]
+    """By name; attacks of plug-ins are left out."""
+    metric_meanings: NotRequired[dict[str, str]]
+    """What a further metric means, by its name."""
+    metric_notes: NotRequired[dict[str, str]]
+    """Why a further metric is null, by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +103,8 @@ class StudyData:
     study: Study
     trials: pd.DataFrame
     attacks: pd.DataFrame
+    probes: pd.DataFrame
+    variants: pd.DataFrame
     floors: pd.DataFrame
     curves: pd.DataFrame
     image_scores: pd.DataFrame
@@ -168,8 +119,10 @@ def read(data: Path) -> StudyData:
     """
     return StudyData(
         study=_read_study(data / "study.json"),
-        trials=_read_table(data / "trials.parquet", TRIALS).sort_values("trial", ignore_index=True),
-        attacks=_read_table(data / "attacks.parquet", ATTACKS),
+        trials=_read_table(data / "trials.parquet", TRIALS, DECIDED).sort_values("trial", ignore_index=True),
+        attacks=_read_table(data / "attacks.parquet", ATTACKS, DETAILS),
+        probes=_read_table(data / "probes.parquet", PROBES),
+        variants=_read_table(data / "variants.parquet", VARIANTS),
         floors=_read_table(data / "floors.parquet", FLOORS),
         curves=_read_table(data / "curves.parquet", CURVES),
         image_scores=_read_table(data / "image_scores.parquet", IMAGE_SCORES),
@@ -180,6 +133,12 @@ def read(data: Path) -> StudyData:
 def settings(trials: pd.DataFrame) -> list[str]:
     """Return the columns that are settings: their names are paths."""
     return [column for column in trials.columns if "/" in column]
+
+
+def further_metrics(attacks: pd.DataFrame) -> list[str]:
+    """Return the columns of ``attacks.parquet`` that are further metrics of the reconstructions."""
+    known = ATTACKS.keys() | DETAILS.keys()
+    return [name for name in attacks.columns if name not in known and pd.api.types.is_numeric_dtype(attacks[name])]
 
 
 def image_key(trial: int, job: str) -> str:
@@ -195,14 +154,15 @@ def _read_study(path: Path) -> Study:
     return study
 
 
-def _read_table(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+def _read_table(path: Path, columns: dict[str, str], optional: dict[str, str] | None = None) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
     table: pd.DataFrame = pd.read_parquet(path)
     missing = sorted(columns.keys() - set(table.columns))
     if missing:
         raise ValueError(f"{path}: lacks the columns {missing}; write it again with `invfront report`")
-    numbers = [column for column, meaning in columns.items() if meaning.startswith("float")]
+    meanings = columns | (optional or {})
+    numbers = [name for name, meaning in meanings.items() if meaning.startswith("float") and name in table]
     # a column without a single number comes back as objects
     return table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in numbers})
 

@@ -1,7 +1,10 @@
 """The sentences of a report: what nothing dominates, and what to be careful about."""
 
+from collections import Counter
+
 import pandas as pd
 
+from reports.columns import BELIEVED
 from reports.formats import counted, defense_names, duration, listed, number, settings_of, varying_settings
 from reports.front import DIRECTIONS, eligible, front
 from reports.points import undefended
@@ -9,6 +12,12 @@ from reports.tables import StudyData, settings
 
 CLOSE = 0.02
 """Loss of accuracy against the undefended anchor up to which a defended trial is said to be close to it."""
+
+
+ORACLE = (
+    "The per-image oracle beside the objectives is no attacker: to take for every image the attack that did best on "
+    "it, one has to know the image. It decides nothing; it bounds what choosing among these attacks could gain."
+)
 
 
 def findings(data: StudyData) -> list[str]:
@@ -30,15 +39,11 @@ def cautions(data: StudyData) -> list[str]:
     """Return what limits the findings, in sentences."""
     states = data.study["states"]
     members = front(data.trials)
-    limited = members.loc[members["limited"].eq(True), "trial"].tolist()
     unfinished = f"The study is not finished: {states['running']} running, {states['waiting']} waiting. All may change."
-    weak = (
-        f"For {counted(len(limited), 'trial')} of the front ({listed(limited)}) a deciding attack was still improving "
-        "when its budget ended: a longer attack would recover more."
-    )
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
-        *([weak] if limited else []),
+        *_unconverged(data, members),
+        *([ORACLE] if "mse_oracle" in members and members["mse_oracle"].notna().any() else []),
         *([_seeds(data.trials)] if len(members) else []),
     ]
 
@@ -59,6 +64,23 @@ def label(data: StudyData, row: "pd.Series[object]") -> str:
 def scores(row: "pd.Series[object]") -> str:
     """Return ``accuracy .., mse .., ssim ..``."""
     return ", ".join(f"{name} {number(row[name], name)}" for name in DIRECTIONS)
+
+
+def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:
+    """Return which trials of the front rest on an attack that did not converge, and how these attacks ended."""
+    weak = members[members["limited"].eq(True)]
+    if weak.empty:
+        return []
+    deciding = {(row["trial"], row[f"{name}_attack"]) for row in weak.to_dict("records") for name in ("mse", "ssim")}
+    jobs = zip(data.attacks["trial"], data.attacks["job"], data.attacks["verdict"], strict=True)
+    ended = Counter(str(verdict) for trial, job, verdict in jobs if (trial, job) in deciding)
+    told = listed(
+        [f"{counted(count, 'attack')} {verdict}" for verdict, count in ended.items() if verdict not in BELIEVED]
+    )
+    return [
+        f"For {counted(len(weak), 'trial')} of the front ({listed(weak['trial'].tolist())}) an attack that decided an "
+        f"objective did not converge ({told}): a longer or better attack may recover more."
+    ]
 
 
 def _nothing(data: StudyData) -> str:
@@ -126,5 +148,7 @@ def _seeds(trials: pd.DataFrame) -> str:
 
 def spent(data: StudyData) -> str:
     """Return the time the study took."""
-    done = f"{counted(len(data.trials), 'trial')} and {counted(len(data.attacks), 'attack')}"
+    probes = len(data.probes.drop_duplicates(["trial", "job"]))
+    kinds = [(len(data.trials), "trial"), (len(data.attacks), "attack"), *([(probes, "probe")] if probes else [])]
+    done = listed([counted(count, noun) for count, noun in kinds])
     return f"{duration(data.study['seconds_total'])} of wall-clock time for {done}."

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.columns import ATTACKS, CURVES, FLOORS, IMAGE_SCORES, TRIALS
 from reports.front import on_front
-from reports.tables import ATTACKS, CURVES, FLOORS, IMAGE_SCORES, TRIALS, Study
+from reports.tables import Study
 
 BRANCHES = {"none": None, "laplace": "scale", "cem_paper": "lam", "cem_code": "lam"}
 STATES = ("complete", "failed", "partial", "pruned", "running")

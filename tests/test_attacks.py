@@ -289,7 +289,7 @@ def test_a_name_that_stands_for_no_attack_is_refused(name, message):
 
 
 def test_an_unknown_budget_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"Decoder takes the budgets \['quick', 'standard'\], not 'huge'"):
+    with pytest.raises(ValueError, match=r"Decoder takes the budgets \['quick', 'standard', 'strong'\], not 'huge'"):
         attacks.budget(Decoder, "huge")
 
 

@@ -71,7 +71,7 @@ def test_version_is_the_packages(capsys):
     assert capsys.readouterr().out == f"invfront {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "status", "report", "defenses", "attacks", "doctor"])
+@pytest.mark.parametrize("command", ["run", "resume", "status", "report", "attack", "defenses", "attacks", "doctor"])
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     output = capsys.readouterr().out

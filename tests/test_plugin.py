@@ -1,4 +1,4 @@
-"""README's three steps to a defense of one's own, done as written."""
+"""README's steps to a defense and to an attack of one's own, done as written."""
 
 import os
 import re
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import attacks
+from attacks import contract as attack_contract
 from defenses import contract, resolve
 from harness.ledger import Ledger
 
@@ -17,12 +19,13 @@ STUDY = re.search(r"`(defense: \{mypackage\.shrink:Shrink.*?\}\}\})`", README.re
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Path:
-    """Step 1: the class of README, in a package outside the repository."""
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    """Step 1: the classes of README, in a package outside the repository."""
+    defense, attack = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     folder = tmp_path_factory.mktemp("site") / "mypackage"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "shrink.py").write_text("\n".join(line.removeprefix("   ") for line in code.splitlines()) + "\n")
+    (folder / "shrink.py").write_text("\n".join(line.removeprefix("   ") for line in defense.splitlines()) + "\n")
+    (folder / "near.py").write_text(attack)
     sys.path.insert(0, str(folder.parent))
     yield folder.parent
     sys.path.remove(str(folder.parent))
@@ -31,6 +34,11 @@ def package(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
 def test_step_two_the_class_keeps_the_contract(package, law):
     law(contract.Case(resolve("mypackage.shrink:Shrink"), {"lam": 0.3}))
+
+
+@pytest.mark.parametrize("law", attack_contract.LAWS.values(), ids=attack_contract.LAWS)
+def test_an_attack_of_ones_own_keeps_its_contract(package, law):
+    law(attack_contract.Case(attacks.resolve("mypackage.near:Nearest"), {}))
 
 
 @pytest.mark.timeout(400)

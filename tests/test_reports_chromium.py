@@ -6,6 +6,7 @@ from reports.page import page
 from reports.tables import read
 from tests import chromium
 from tests.synthetic_study import write_study
+from tests.synthetic_suite import write_suite
 
 HOSTILE = (
     "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=\"document.title=1\">"
@@ -23,10 +24,10 @@ def tab(tmp_path_factory):
         yield opened
 
 
-def written(folder, count, hostile=""):
+def written(folder, count, hostile="", write=write_study):
     """Write the page of a synthetic study and return its path."""
     path = folder / "index.html"
-    path.write_text(page(read(write_study(folder, count, hostile=hostile))))
+    path.write_text(page(read(write(folder, count, hostile=hostile))))
     return path
 
 
@@ -52,16 +53,19 @@ def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(t
     assert len([url for url in tab.seen("Network.requestWillBeSent") if url["request"]["url"].startswith("file:")]) == 1
 
 
-def test_hostile_text_does_nothing(tab, tmp_path):
-    tab.open(written(tmp_path, 12, HOSTILE))
+@pytest.mark.parametrize("write", [write_study, write_suite])
+def test_hostile_text_does_nothing(tab, tmp_path, write):
+    tab.open(written(tmp_path, 12, HOSTILE, write))
     assert tab.evaluate("document.title").endswith("· invfront")
     assert tab.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
-def test_the_page_fits_a_narrow_screen(tab, tmp_path):
-    path = written(tmp_path, 8)
+@pytest.mark.parametrize("write", [write_study, write_suite])
+def test_the_page_fits_a_narrow_screen(tab, tmp_path, write):
+    path = written(tmp_path, 8, write=write)
     tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     tab.open(path)
+    tab.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert tab.evaluate(WIDTH) <= 0
     tab.send("Emulation.clearDeviceMetricsOverride")

@@ -38,7 +38,11 @@ def html(many):
 
 def test_a_report_has_its_page_tables_and_pictures_and_no_temporary_files(many, tmp_path):
     assert render(many, tmp_path) == tmp_path / "index.html"
-    tables = {f"{name}.{ending}" for name in ("trials", "attacks", "front") for ending in ("csv", "parquet")}
+    tables = {
+        f"{name}.{ending}"
+        for name in ("trials", "attacks", "probes", "variants", "front")
+        for ending in ("csv", "parquet")
+    }
     assert {path.name for path in tmp_path.iterdir()} == tables | {"index.html", "front.tex", "figures"}
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == PICTURES | {"attack-curves", "reconstructions"}
     assert pd.read_parquet(tmp_path / "front.parquet")["trial"].tolist() == front(read(many).trials)["trial"].tolist()
@@ -107,12 +111,14 @@ def test_the_words_name_exactly_the_front(many):
     assert [int(word) for word in re.findall(r"\d+", numbers[1])] == front(data.trials)["trial"].tolist()
 
 
-def test_limited_attacks_on_the_front_are_a_caution(many):
+def test_unconverged_attacks_on_the_front_are_a_caution(many):
     data = read(many)
     members = front(data.trials)
     limited = members.loc[members["limited"], "trial"].tolist()
     assert limited
-    assert f"({' and '.join(map(str, limited))}) a deciding attack was still improving" in cautions(data)[0]
+    said = f"({' and '.join(map(str, limited))}) an attack that decided an objective did not converge"
+    assert said in cautions(data)[0]
+    assert f"({len(limited)} attacks limited)" in cautions(data)[0]
 
 
 def test_the_published_protocol_is_marked(tmp_path):

@@ -1,6 +1,7 @@
 """The study file: what it resolves to, what makes two studies the same one, and how it refuses what makes no sense."""
 
 import json
+import sys
 from pathlib import Path
 
 import optuna
@@ -304,12 +305,14 @@ WRONG = [
     ("term={laplace: default}", "term/laplace: is no conditional-entropy penalty, and only those are terms"),
     ("attacks={}", "attacks: {}: name at least one"),
     ("attacks/decoder=huge", "attacks/decoder/budget: 'huge': "),
+    ("attacks/decoder=3", "attacks/decoder: takes a budget such as quick, or {budget, seeds, tune}, not 3"),
+    ("attacks/decoder/tune=-1", "attacks/decoder/tune: should be greater than or equal to 0, not -1"),
     ("attacks/guess=quick", "attacks/guess: no attack 'guess'; known: decoder"),
     ("attacks/decoder={choices: [quick, standard]}", "attacks are fixed parts of the benchmark"),
     ("attacks/decoder={lr: {low: 1e-4, high: 1e-2}}", "attacks are fixed parts of the benchmark"),
     (
         "attacks/decoder={budget: quick, lr: 1e-4}",
-        "attacks/decoder/lr: unknown key; attacks/decoder takes budget, seeds",
+        "attacks/decoder/lr: unknown key; attacks/decoder takes budget, seeds, tune",
     ),
     ("search/anchors=[{defense/name: nope}]", "search/anchors/0/defense/name: 'nope' is no branch of the study"),
     ("search/anchors=[{model/sigm: 0.1}]", "search/anchors/0/model/sigm: unknown setting; did you mean model/sigma?"),
@@ -344,20 +347,56 @@ class Mistaken(Grey):
 
 class Member(Grey):
     kind = "probe"
+
+class Keen(Grey):
+    tunable = {"lr": (0.1, 1.0)}
 """
+
+SUITE = "attacks={decoder: {budget: quick, seeds: 2}, 'adversaries:Member': quick}"
+
+
+@pytest.fixture
+def adversaries(tmp_path, monkeypatch):
+    (tmp_path / "adversaries.py").write_text(ATTACKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("adversaries", None)
 
 
 @pytest.mark.parametrize(
     ("attack", "message"),
     [
         ("Mistaken", "/budget: 'quick': Mistaken() takes no arguments"),
-        ("Member", ": is a probe, which gives no objectives and is not run yet; leave it out"),
+        ("Absent", ": attack adversaries:Absent: module 'adversaries' has no attribute 'Absent'"),
     ],
 )
-def test_an_attack_that_could_not_score_a_trial_is_refused(attack, message, file, tmp_path, monkeypatch):
-    (tmp_path / "adversaries.py").write_text(ATTACKS)
-    monkeypatch.syspath_prepend(tmp_path)
+def test_an_attack_that_could_not_score_a_trial_is_refused(attack, message, file, adversaries):
     assert f"attacks/adversaries:{attack}{message}" in refusal(file, f"attacks={{'adversaries:{attack}': quick}}")
+
+
+def test_probes_alone_are_refused_since_they_give_no_objectives(file, adversaries):
+    refused = refusal(file, "attacks={'adversaries:Member': quick}")
+    assert "attacks: adversaries:Member: only probes, which give no objectives; add a reconstruction such" in refused
+
+
+def test_a_probe_runs_beside_a_reconstruction_on_the_first_part_alone(file, adversaries):
+    jobs = load_study(file, [SUITE, "protocol=cem"]).attack_jobs()
+    assert [(job.name, job.kind) for job in jobs] == [
+        ("decoder-quick-0-train", "reconstruction"),
+        ("decoder-quick-1-train", "reconstruction"),
+        ("adversaries.Member-quick-0-train", "probe"),
+        ("decoder-quick-0-infer", "reconstruction"),
+        ("decoder-quick-1-infer", "reconstruction"),
+    ]
+
+
+def test_only_an_attack_with_something_to_tune_is_tuned(file, adversaries):
+    tuned = ["attacks={'adversaries:Keen': quick, 'adversaries:Member': quick}", "attacks/adversaries:Keen/tune=4"]
+    study = load_study(file, tuned)
+    assert [job.tune for job in study.attack_jobs()] == [4, 0]
+    assert first_difference(load_study(file, tuned[:1]), study) == "attacks/adversaries:Keen/tune is absent, not 4"
+    refused = refusal(file, *tuned, "attacks/adversaries:Member/tune=2")
+    assert "attacks/adversaries:Member/tune: 2: adversaries:Member has nothing to tune; leave it out" in refused
 
 
 @pytest.mark.parametrize("text", ["nonsense", "=3", "model//sigma=1"])
@@ -375,8 +414,9 @@ def test_a_bad_value_of_the_file_is_refused_with_the_files_name(file):
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_bundled_names(tmp_path):
-    assert refusal(tmp_path / "gone.yaml").endswith("no such file and no bundled study; bundled are "
-                                                    "all-defenses, cifar10-small, quickstart")  # fmt: skip
+    bundled = "all-attacks, all-defenses, attack-suite, cifar10-small, quickstart"
+    refused = refusal(tmp_path / "gone.yaml")
+    assert refused.endswith(f"no such file and no bundled study; bundled are {bundled}")
 
 
 def test_a_missing_folder_is_found_before_anything_starts_but_not_when_only_reading(tmp_path):

@@ -15,6 +15,7 @@ from harness.published import published
 from harness.status import front_numbers, objectives_table, read_status
 from harness.study import load_study
 from harness.tables import attacks_table, trials_table, write_tables
+from reports.columns import DECIDED, DETAILS
 from reports.front import on_front
 from reports.page import render
 from reports.tables import read
@@ -43,8 +44,8 @@ def test_the_columns_are_the_contracts_in_its_order(small):
     start = columns.index("accuracy")
     assert columns[:3] == BEFORE
     assert set(columns[2:start]) == settings
-    assert columns[start:] == [*AFTER, "anchor", "limited", "train_seconds"]
-    assert list(attacks_table(ledger).columns) == [*ATTACK, "job", "error", "mse_se", "ssim_se"]
+    assert columns[start:] == [*AFTER, "anchor", "limited", "train_seconds", *DECIDED]
+    assert list(attacks_table(ledger).columns)[: len(ATTACK) + 8] == [*ATTACK, "job", "error", *DETAILS]
 
 
 def test_every_trial_that_was_asked_has_a_row_with_its_state(small):

@@ -36,3 +36,20 @@ def test_the_smaller_split_of_the_published_protocol_gives_no_objective():
     infer = attack(job=JOB.model_copy(update={"part": "infer"}), selection=scores(0.0, 1.0), scored=scores(0.0, 1.0))
     train = attack(job=JOB.model_copy(update={"part": "train"}))
     assert worst_case(0.9, floors(), [infer, train]).mse_attack == "decoder-quick-0-train"
+
+
+def test_attacks_of_different_size_are_compared_on_the_images_that_all_have():
+    """Its mean over 200 images makes the costly attack look worse, but on the same 32 the decoder is."""
+    costly = sized(OTHER, {"32": 0.02}, selection=0.02, scored=0.022)
+    decoder = sized(JOB, {"32": 0.01, "200": 0.03}, selection=0.03, scored=0.031)
+    bounded = {
+        name: guess.model_copy(update={"subsets": {"32": scores(0.06, 0.1)}}) for name, guess in floors().items()
+    }
+    found = worst_case(0.9, bounded, [costly, decoder])
+    assert (found.mse_attack, found.mse) == (JOB.name, 0.031)
+
+
+def sized(job, subsets, selection, scored):
+    found = attack(job=job, selection=scores(selection), scored=scores(scored))
+    update = {"subsets": {size: scores(mse) for size, mse in subsets.items()}}
+    return found.model_copy(update={"measured": found.measured.model_copy(update=update)})

@@ -35,7 +35,7 @@ def defenses(as_json: Json = False) -> None:
 
 
 def attacks(as_json: Json = False) -> None:
-    """List the attacks and their budgets.
+    """List the attacks: who attacks with what knowledge, what it costs, and the budgets there are.
 
     \b
     Examples:
@@ -55,7 +55,24 @@ def attacks(as_json: Json = False) -> None:
         }
         for name, attack in ATTACKS.items()
     ]
-    _print(rows, as_json)
+    if as_json:
+        _print(rows, as_json)
+        return
+    for name, attack in ATTACKS.items():
+        typer.echo(name)
+        knows = f"{attack.knowledge}, server" if attack.needs_server else attack.knowledge
+        kind = f"{attack.kind}, version {attack.version}"
+        told = {
+            "kind": kind,
+            "threat": attack.threat,
+            "knowledge": knows,
+            "cost": attack.cost,
+            "reference": attack.reference,
+        }
+        for field, text in told.items():
+            typer.echo(f"  {field}: {text}")
+        for budget, settings in attack.budgets.items():
+            typer.echo(f"  {budget}: {_words(settings)}")
 
 
 def _plain(default: Any) -> Any:

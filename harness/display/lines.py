@@ -26,6 +26,11 @@ class Lines:
         if caveat := CAVEATS.get(study.search.sampler):
             self._print(f"sampler {study.search.sampler} {caveat}")
 
+    def preparing(self, progress: Progress) -> None:
+        """Say what is made before the first trial."""
+        if progress.done < progress.total:
+            self._print(f"training the {progress.job}")
+
     def started(self, asked: Asked) -> None:
         """Say what a trial was asked."""
         self._story.started(asked)

@@ -53,6 +53,11 @@ class Picture:
         if caveat := CAVEATS.get(study.search.sampler):
             self._live.console.print(f"sampler {study.search.sampler} {caveat}", highlight=False)
 
+    def preparing(self, progress: Progress) -> None:
+        """Show what is made before the first trial."""
+        with self._lock:
+            self._note = f"training the {progress.job}" if progress.done < progress.total else "starting"
+
     def started(self, asked: Asked) -> None:
         """Show a trial as running."""
         with self._lock:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harness.doctor.finding import Finding
 from harness.ledger import Ledger, TrialFiles
-from harness.rows import DATABASE, frozen, keep_aside, open_rows
+from harness.rows import DATABASE, frozen, keep_aside, open_rows, outdated
 from harness.search import Ground, Search
 from harness.study import Space, Study
 
@@ -38,7 +38,7 @@ def examine_index(study: Study, ledger: Ledger, url: str | None) -> Iterator[Fin
     except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
         yield _torn(path, f"unreadable ({type(error).__name__})", url)
         return
-    yield from _compare(rows, trials, study.space(), path, url)
+    yield from _compare(rows, trials, study.space(), ledger, url)
 
 
 def rebuild(study: Study, ledger: Ledger, aside: bool) -> None:
@@ -58,27 +58,33 @@ def tell(study: Study, ledger: Ledger, url: str | None) -> None:
 
 
 def _compare(
-    rows: list[FrozenTrial], trials: Iterable[TrialFiles], space: Space, path: Path, url: str | None
+    rows: list[FrozenTrial], trials: Iterable[TrialFiles], space: Space, ledger: Ledger, url: str | None
 ) -> Iterator[Finding]:
-    there = {files.number: frozen(files, space) for files in trials}
+    path = ledger.root / DATABASE
+    listed = list(trials)
+    there = {files.number: frozen(files, space) for files in listed}
     lost = [row.number for row in rows if row.number not in there and row.state.is_finished()]
     known = {number: row for number, row in there.items() if number < len(rows)}
-    other = [number for number, row in known.items() if not _agree(rows[number], row)]
+    later = {files.number for files in listed if files.later()}
+    other = [number for number, row in known.items() if not _agree(rows[number], row, number in later)]
     untold = [n for n, row in known.items() if row.state.is_finished() and rows[n].state == TrialState.RUNNING]
     if lost or other:
         yield _torn(path, f"tells of other trials than the directory: {sorted([*lost, *other])}", url)
     elif len(known) < len(there):
         what = f"has not heard of trials {sorted(there.keys() - known.keys())}"
         yield Finding(path=path, what=what, remedy="they are added from the directory", action="tell")
+    elif stale := outdated(rows, ledger):
+        what = f"holds objectives of trials {stale} of before attacks that were run later"
+        yield Finding(path=path, what=what, remedy="its rows are made anew from the directory", action="tell")
     elif untold:
         what = f"still has trials {untold} as running, which are finished"
         yield Finding(path=path, what=what, remedy="their records are told", action="tell")
 
 
-def _agree(row: FrozenTrial, expected: FrozenTrial) -> bool:
-    """Say whether a row is what the directory says, or what it said before the record came."""
+def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
+    """Say whether a row is what the directory says, or what it said before the record or a later attack came."""
     states = {TrialState.RUNNING, expected.state}
-    told = row.state == TrialState.RUNNING or row.values == expected.values
+    told = row.state == TrialState.RUNNING or row.values == expected.values or later
     return row.params == expected.params and row.state in states and told
 
 

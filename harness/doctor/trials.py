@@ -81,7 +81,10 @@ def _corrupt_attack(path: Path, trial: Path, number: int, fault: str) -> Finding
         attack, _ = _read(source, AttackRecord, number)
         if attack is not None and attack.job.name == path.stem:
             return _restored(path, fault, source, attack)
-    record = trial / "record.json"
+    record, asked = trial / "record.json", _read(trial / "asked.json", Asked, number)[0]
+    if asked is not None and path.stem not in {job.name for job in asked.attacks}:
+        remedy = "moved aside: it was run after the trial's record, `invfront attack` runs it again"
+        return Finding(path=path, what=fault, remedy=remedy, action="again", aside=(path,))
     remedy = "moved aside with the trial's record: the trial is handed out again, for this attack alone"
     return Finding(
         path=path, what=fault, remedy=remedy, action="again", aside=(path, record) if record.exists() else (path,)

@@ -56,9 +56,9 @@ class LiveTarget:
         """Return the negative log-likelihood of releases if the images were x."""
         return self.defense.surprise(z, self._activation(x), self.sigma)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of client and server."""
-        return [*self.model.client.parameters(), *self.model.server.parameters()]
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server."""
+        return self.model.client, self.model.server
 
     def server(self, z: Tensor) -> Tensor:
         """Return logits."""
@@ -89,9 +89,9 @@ class Seen:
         """Return the negative log-likelihood of releases; for whoever holds the weights."""
         return self._with_gradients().surprise(x, z)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of client and server; for whoever holds the weights."""
-        return self._with_gradients().parameters()
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server; for whoever holds the weights."""
+        return self._with_gradients().modules()
 
     def release(self, x: Tensor, m: int = 1) -> Tensor:
         """Return m independent releases; for whoever may ask the client."""

@@ -65,6 +65,7 @@ def check(study: Study) -> None:
     _check_terms(kinds)
     _check_noise(study, kinds)
     _check_attacks(study)
+    _check_attacker(study)
     space = study.space()
     check_anchors(space, study.search.anchors)
     if study.search.sampler == "grid":
@@ -185,12 +186,32 @@ def _check_attacks(study: Study) -> None:
             kind = attacks.resolve(name)
         except ValueError as error:
             raise Problem(path, f"{error}{suggestion(name, attacks.ATTACKS)}") from error
-        if kind.kind != "reconstruction":
-            raise Problem(path, f"is a {kind.kind}, which gives no objectives and is not run yet; leave it out")
         try:
             kind(**attacks.budget(kind, choice.budget))
         except REFUSALS as error:
             raise Problem(f"{path}/budget", f"{choice.budget!r}: {_said(error)}") from error
+        if choice.tune and not getattr(kind, "tunable", {}):
+            raise Problem(f"{path}/tune", f"{choice.tune}: {name} has nothing to tune; leave it out")
+    if all(attacks.resolve(name).kind == "probe" for name in study.attacks):
+        probes_only = ", ".join(study.attacks)
+        raise Problem(
+            "attacks",
+            f"{probes_only}: only probes, which give no objectives; add a reconstruction such as decoder: quick",
+        )
+
+
+def _check_attacker(study: Study) -> None:
+    """Refuse an attacker's images that the study cannot have; ``check_ready`` asks whether they are there."""
+    attacker = study.attacker
+    if attacker.data == "same":
+        return
+    if study.protocol == "cem":
+        raise Problem("attacker/data", f"{attacker.data!r}: the published protocol fixes the images; take same")
+    if attacker.name is not None:
+        _check_name("attacker/name", attacker.name, DATASETS)
+        # whose images a folder has is told by its path
+        if attacker.name == study.data.name != "folder":
+            raise Problem("attacker/name", f"{attacker.name!r} is the study's own data set; name another one")
 
 
 def _check_finite(space: Space) -> None:

@@ -8,7 +8,16 @@ from typing import Any
 from harness.record import Value
 from harness.study.distributions import Choices, Range
 
-CIRCUMSTANCES = ("search/trials", "resources", "data/root", "data/download", "storage", "tracking", "ledger")
+CIRCUMSTANCES = (
+    "search/trials",
+    "resources",
+    "data/root",
+    "data/download",
+    "attacker/root",
+    "storage",
+    "tracking",
+    "ledger",
+)
 """Paths that are no part of what a study is."""
 
 
@@ -23,14 +32,24 @@ def plain(value: Any) -> Any:
     return value.plain() if isinstance(value, Range | Choices) else value
 
 
+def silent(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return a study's plain values without a choice left as it was before there was one: it is still that study."""
+    if shown["attacker"]["data"] == "same":
+        del shown["attacker"]
+    for choice in shown["attacks"].values():
+        if choice["tune"] == 0:
+            del choice["tune"]
+    return shown
+
+
 def identity(study: Value) -> dict[str, Any]:
     """Return what a study is: its resolved file without circumstances, with the order in which branches take turns."""
-    shown: dict[str, Any] = plain(study)
+    shown = silent(plain(study))
     for path in CIRCUMSTANCES:
         *parents, last = path.split("/")
         owner = shown
         for parent in parents:
-            owner = owner[parent]
+            owner = owner.get(parent, {})
         owner.pop(last, None)
     return shown | {"order": {role: list(shown[role] or {}) for role in ("defense", "term")}}
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 import search_spaces
 from harness import data
+from harness.data import attacker
 from harness.errors import UserError
 from harness.record import Value
 from harness.study.anchors import relieved
@@ -60,9 +61,15 @@ def check_ready(study: Study) -> None:
     """Refuse a study whose images are not there, before any worker starts.
 
     Raises:
-        UserError: the data set's folder is missing or does not hold what is expected, or too few images to train on.
+        UserError: a data set's folder is missing or does not hold what is expected, or it has too few images to train
+            on or for the attacker to hold.
     """
     data.check(study.data.name, study.data.root, download=study.data.download, size=study.data.size)
+    held = study.attacker
+    if held.name is not None:
+        attacker.check_other(held.name, held.root, study.data.name, study.data.root)
+    if held.images is not None:
+        attacker.check_images(held.images, held.data, study.data.name, held.name)
     for count in probes(study.train.images):
         if isinstance(count, int):
             data.check_train_images(study.data.name, count, study.protocol)
@@ -95,11 +102,12 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
 
 
 def _settled(study: Study, overrides: Sequence[Override]) -> Study:
-    """Make the data's folder absolute, and let anchors of the file give way to what was set beside it."""
+    """Make folders of images absolute, and let anchors of the file give way to what was set beside it."""
     update: dict[str, Value] = {}
-    if study.data.root is not None:
-        root = str(Path(study.data.root).expanduser().absolute())
-        update["data"] = study.data.model_copy(update={"root": root})
+    for name, section in (("data", study.data), ("attacker", study.attacker)):
+        if section.root is not None:
+            root = str(Path(section.root).expanduser().absolute())
+            update[name] = section.model_copy(update={"root": root})
     if _touching("search/anchors", overrides) is None:
         anchors = relieved(study.space(), study.search.anchors, lambda path: _touching(path, overrides) is not None)
         update["search"] = study.search.model_copy(update={"anchors": anchors})

@@ -59,12 +59,41 @@ class Train(Value):
         return (RECIPE_DEFAULTS.get(recipe, RECIPE_DEFAULTS["fast"]) if isinstance(recipe, str) else {}) | given
 
 
+class Attacker(Value):
+    """What the attacker fits on; attacker-validation, on which nothing is fitted, stays as it is."""
+
+    data: Literal["same", "few", "shifted", "noise"] = "same"
+    """``same``: other images of the same data set; ``few``: the first ``images`` of them; ``shifted``: those of another
+    data set; ``noise``: no pictures at all."""
+    images: Annotated[int, Field(ge=1)] | None = None
+    """How many; null for as many as the attacker's part has."""
+    name: str | None = None
+    """The other data set."""
+    root: str | None = None
+    """Its folder, absolute."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Attacker":
+        if self.data == "few" and self.images is None:
+            raise ValueError("images is missing: data few needs a number of them; add images: 100")
+        if self.data == "same" and self.images is not None:
+            raise ValueError(f"images {self.images}: data same is the whole attacker's part; take data: few")
+        if self.data == "shifted" and self.name is None:
+            raise ValueError("name is missing: data shifted needs another data set; add name: cifar100, and its root")
+        for key in ("name", "root") if self.data != "shifted" else ():
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} {getattr(self, key)}: data {self.data} has no other data set; leave it out")
+        return self
+
+
 class AttackChoice(Value):
     """How hard one attack tries."""
 
     budget: str
     seeds: Annotated[int, Field(ge=1)] = 1
     """Independent repetitions."""
+    tune: Annotated[int, Field(ge=0)] = 0
+    """Settings that it is tuned over on attacker-validation, its budget's own first; 0: none but those."""
 
 
 class Floor(Value):

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+import attacks
 import search_spaces
 from harness.credentials import without_credentials
 from harness.record import AttackJob, Value
 from harness.study import fields, identity
-from harness.study.sections import AttackChoice, Data, Model, Resources, Search, Train
+from harness.study.sections import AttackChoice, Attacker, Data, Model, Resources, Search, Train
 from harness.study.space import Space, branches
 
 Branch = dict[str, fields.Free]
@@ -20,7 +21,7 @@ PARTS = {"strict": ("validation",), "cem": ("train", "infer")}
 
 def _choice(value: Any) -> Any:
     if not isinstance(value, str | dict | AttackChoice):
-        raise ValueError(f"takes a budget such as quick, or {{budget, seeds}}, not {value!r}")
+        raise ValueError(f"takes a budget such as quick, or {{budget, seeds, tune}}, not {value!r}")
     return {"budget": value} if isinstance(value, str) else value
 
 
@@ -32,6 +33,7 @@ class Study(Value):
     model: Model = Model()
     train: Train = Field(default_factory=lambda: Train.model_validate({}))
     protocol: Literal["strict", "cem"] = "strict"
+    attacker: Attacker = Attacker()
     defense: Annotated[dict[str, Branch], Field(min_length=1)]
     term: Annotated[dict[str, Branch], Field(min_length=1)] | None = None
     attacks: Annotated[dict[str, Annotated[AttackChoice, BeforeValidator(_choice)]], Field(min_length=1)]
@@ -50,16 +52,21 @@ class Study(Value):
         for section in ("model", "train"):
             owner = getattr(self, section)
             shared |= {f"{section}/{name}": getattr(owner, name) for name in type(owner).model_fields}
+        if self.attacker.data != "same":
+            shared |= {f"attacker/{name}": getattr(self.attacker, name) for name in ("data", "images", "name")}
         term = None if self.term is None else branches("term", self.term)
         return Space(shared=shared, defense=branches("defense", self.defense), term=term)
 
     def attack_jobs(self) -> tuple[AttackJob, ...]:
-        """Return the attacks on each trial: every part, attack and seed."""
+        """Return the attacks on each trial: every part, attack and seed; probes on the first part alone."""
+        first, *_ = parts = PARTS[self.protocol]
+        kinds = {attack: attacks.resolve(attack).kind for attack in self.attacks}
         return tuple(
-            AttackJob(attack=attack, budget=choice.budget, seed=seed, part=part)
-            for part in PARTS[self.protocol]
+            AttackJob(attack=attack, budget=choice.budget, seed=seed, part=part, kind=kinds[attack], tune=choice.tune)
+            for part in parts
             for attack, choice in self.attacks.items()
             for seed in range(choice.seeds)
+            if part == first or kinds[attack] == "reconstruction"
         )
 
     def digest(self) -> str:
@@ -70,4 +77,4 @@ class Study(Value):
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""
         given = {"storage": self.storage, "tracking": self.tracking}
         urls = {name: url and without_credentials(url) for name, url in given.items()}
-        return search_spaces.dump(identity.plain(self) | urls)
+        return search_spaces.dump(identity.silent(identity.plain(self)) | urls)

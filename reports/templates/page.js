@@ -16,6 +16,8 @@ function themed(figure, printing, narrow) {
     Object.assign(axis, { gridcolor: rule, linecolor: rule, tickcolor: rule });
     if (narrow) axis.title.font.size = 11;
   }
+  const named = figure.data.filter((trace) => trace.name && trace.showlegend !== false);
+  if (narrow && named.length > 8) layout.showlegend = false; // it would leave no room for the figure
   if (narrow) layout.annotations?.forEach((note) => { note.font.size = 9; });
   return { data: structuredClone(figure.data), layout };
 }

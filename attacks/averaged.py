@@ -1,0 +1,68 @@
+"""A target that releases the mean of several releases of an image: what repeated queries come to."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from attacks.base import Target
+from attacks.likelihood import gaussian_surprise
+
+MOST_VALUES = 2**25
+"""Numbers drawn at once."""
+
+
+class Averaged:
+    """Another target, seen through the mean of ``num_releases`` independent releases.
+
+    Its noise is less by ``sqrt(num_releases)``. Of releases with additive Gaussian noise the mean says all there is to
+    know (it is a sufficient statistic); of others it may say less than the releases one by one.
+
+    Args:
+        target: The other target.
+        num_releases: >= 1.
+    """
+
+    def __init__(self, target: Target, num_releases: int) -> None:
+        self.target, self.num_releases = target, num_releases
+        self.sigma = target.sigma / math.sqrt(num_releases)
+        self.image_shape, self.activation_shape = target.image_shape, target.activation_shape
+        self.num_classes, self.precision = target.num_classes, target.precision
+
+    @property
+    def defense(self) -> nn.Module:
+        """The other target's defense."""
+        return self.target.defense
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the expected release."""
+        return self.target.mean(x)
+
+    @torch.no_grad()
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent means; the client runs once on each image."""
+        if self.num_releases == 1:
+            return self.target.release(x, m)
+        drawn = self.num_releases * m
+        chunk = max(1, MOST_VALUES // (drawn * math.prod(self.activation_shape)))
+        parts = [self.target.release(part, drawn) for part in x.split(chunk)]
+        z = torch.cat([part.unflatten(0, (m, self.num_releases)).mean(dim=1) for part in parts], dim=1)
+        return z[0] if m == 1 else z
+
+    def noise_std(self, z: Tensor) -> Tensor | float:
+        """Return what is left of the standard deviation of the defense's own noise."""
+        return self.target.noise_std(z) / math.sqrt(self.num_releases)
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of means by the central limit: Gaussian, whatever the noise was."""
+        mean = self.mean(x)
+        own = torch.as_tensor(self.noise_std(mean), dtype=z.dtype, device=z.device)
+        return gaussian_surprise(z, mean, (own.square() + self.sigma**2).sqrt())
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server."""
+        return self.target.modules()
+
+    def server(self, z: Tensor) -> Tensor:
+        """Return logits."""
+        return self.target.server(z)

@@ -1,0 +1,208 @@
+"""A small network to run any attack on within a second, and pictures that have something to recognise."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attacks.base import Attack, Evidence, Fit, Images, Knowledge, Point, Probe, ProbeAttack, Target, Verdict
+from attacks.likelihood import gaussian_surprise
+
+IMAGE_SHAPE = (3, 16, 16)
+ACTIVATION_SHAPE = (8, 4, 4)
+NUM_CLASSES = 4
+NUM_IMAGES = 64
+"""Images of every part."""
+
+
+def pictures(num_images: int, brightness: float = 0.5) -> Images:
+    """Draw images from the global random state: a smooth pattern of its class in each, and a smooth one of its own.
+
+    Args:
+        num_images: N, >= 1.
+        brightness: Their mean, in [0, 1].
+    """
+    y = torch.arange(num_images) % NUM_CLASSES
+    wave = torch.sin(torch.linspace(0, 6.28, IMAGE_SHAPE[1]) + 1.57 * y[:, None])
+    pattern = torch.where((y % 2 == 0)[:, None, None], wave[:, :, None], wave[:, None, :])[:, None]
+    own = F.interpolate(torch.rand(num_images, 3, 4, 4) - 0.5, IMAGE_SHAPE[1:], mode="bilinear")
+    x = (brightness + 0.1 * pattern + 0.3 * own).clamp(0, 1)
+    return Images((255 * x).round().to(torch.uint8), y)
+
+
+class SmallTarget:
+    """A target (:class:`attacks.base.Target`): a convolution and a sigmoid, then a linear server; no defense.
+
+    Args:
+        sigma: Standard deviation of the channel noise, >= 0.
+        blind: Whether releases say nothing about images.
+    """
+
+    image_shape = IMAGE_SHAPE
+    activation_shape = ACTIVATION_SHAPE
+    num_classes = NUM_CLASSES
+    precision = torch.float32
+
+    def __init__(self, sigma: float = 0.1, *, blind: bool = False) -> None:
+        self.sigma = sigma
+        self.defense: nn.Module = nn.Identity()
+        convolution = nn.Conv2d(3, ACTIVATION_SHAPE[0], 4, stride=4)
+        if blind:
+            nn.init.zeros_(convolution.weight)
+        else:
+            nn.init.normal_(convolution.weight, std=0.3)
+        self._client = nn.Sequential(convolution, nn.Sigmoid()).eval()
+        self._server = nn.Sequential(nn.Flatten(), nn.Linear(128, NUM_CLASSES)).eval()
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the release without noise, ``(B, 8, 4, 4)``."""
+        z: Tensor = self._client(x)
+        return z
+
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases, ``(B, 8, 4, 4)``, of m > 1 ``(m, B, 8, 4, 4)``."""
+        with torch.no_grad():
+            z = self.mean(x)
+            z = z if m == 1 else z.expand(m, *z.shape)
+            return z + self.sigma * torch.randn_like(z)
+
+    def noise_std(self, z: Tensor) -> float:
+        """Return 0: there is no defense."""
+        return 0.0
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases, ``(B,)``."""
+        return gaussian_surprise(z, self.mean(x), self.sigma)
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server."""
+        return self._client, self._server
+
+    def server(self, z: Tensor) -> Tensor:
+        """Return logits, ``(B, 4)``."""
+        logits: Tensor = self._server(z)
+        return logits
+
+    def state(self) -> dict[str, Tensor]:
+        """Return copies of all that an attack must leave alone: values, gradients and modes, by name."""
+        state: dict[str, Tensor] = {}
+        for side, module in zip(("client", "server"), self.modules(), strict=True):
+            for name, value in module.named_parameters():
+                # no gradient and one of zeros are not the same
+                gradient = torch.zeros(0) if value.grad is None else value.grad.clone()
+                state |= {f"{side}.{name}": value.detach().clone(), f"{side}.{name}.grad": gradient}
+                state[f"{side}.{name}.requires_grad"] = torch.tensor(value.requires_grad)
+            state[f"{side}.training"] = torch.tensor(module.training)
+        return state
+
+
+class Declared:
+    """A target as far as an attack declared that it knows it; what it did not declare is refused."""
+
+    def __init__(self, target: SmallTarget, knowledge: Knowledge, *, needs_server: bool) -> None:
+        self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
+        self.activation_shape, self.precision = target.activation_shape, target.precision
+        self.defense, self.noise_std = target.defense, target.noise_std
+        self._target, self._knowledge, self._needs_server = target, knowledge, needs_server
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the release without noise; for whoever holds the weights."""
+        return self._weights("mean").mean(x)
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases; for whoever holds the weights."""
+        return self._weights("surprise").surprise(x, z)
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Return client and server; for whoever holds the weights."""
+        return self._weights("modules").modules()
+
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases; for whoever may ask the client."""
+        if self._knowledge == "none":
+            raise PermissionError('it asks for a release without saying so; declare knowledge = "queries"')
+        return self._target.release(x, m)
+
+    def server(self, z: Tensor) -> Tensor:
+        """Return logits; for whoever needs the server."""
+        if not self._needs_server:
+            raise PermissionError("it asks the server without saying so; declare needs_server = True")
+        return self._target.server(z)
+
+    def _weights(self, asked: str) -> SmallTarget:
+        if self._knowledge != "gradients":
+            raise PermissionError(f'it asks for {asked} without saying so; declare knowledge = "gradients"')
+        return self._target
+
+
+class Report(NamedTuple):
+    """What is common to how a fit and a probe went."""
+
+    curve: Sequence[Point]
+    verdict: Verdict
+    numbers: dict[str, float]
+
+
+class Run:
+    """An attack carried out on a small network, everything seeded.
+
+    Args:
+        create: The attack's class.
+        settings: Its settings.
+        blind: Whether releases say nothing about images.
+        shades: Mean brightness of ``aux`` and of ``val``, in [0, 1].
+        num_aux: Images in ``aux``.
+    """
+
+    def __init__(
+        self,
+        create: type[Attack] | type[ProbeAttack],
+        settings: dict[str, Any],
+        *,
+        blind: bool = False,
+        shades: tuple[float, float] = (0.5, 0.5),
+        num_aux: int = NUM_IMAGES,
+    ) -> None:
+        torch.manual_seed(0)
+        self.target = SmallTarget(blind=blind)
+        aux, val = pictures(num_aux, shades[0]), pictures(NUM_IMAGES, shades[1])
+        self.evidence = Evidence(aux, val, members=pictures(NUM_IMAGES), scored=pictures(NUM_IMAGES))
+        self.before = self.target.state(), [part.x.clone() for part in self.evidence]
+        seen: Target = Declared(self.target, create.knowledge, needs_server=create.needs_server)
+        attack = create(**settings)
+        self.attack = attack if isinstance(attack, Attack) else None
+        self.prior_curve = _give_prior(attack, seen, aux) if isinstance(attack, Attack) else ()
+        torch.manual_seed(1)
+        if isinstance(attack, ProbeAttack):
+            self.outcome: Fit | Probe = attack.probe(seen, self.evidence)
+        else:
+            self.outcome = attack.fit(seen, aux, val)
+
+    @property
+    def report(self) -> Report:
+        """What the attack says of itself."""
+        outcome = self.outcome
+        return Report(outcome.curve, outcome.verdict, outcome.scores if isinstance(outcome, Probe) else outcome.details)
+
+    def releases(self, count: int = NUM_IMAGES, m: int = 1) -> Tensor:
+        """Return releases of the first scored images, always the same, ``(count, C, H, W)``, m of each if m > 1."""
+        torch.manual_seed(2)
+        return self.target.release(self.evidence.scored.x[:count].float() / 255, m)
+
+    def reconstruct(self, z: Tensor, seed: int = 3) -> Tensor:
+        """Return the attack's reconstructions ``(B, 3, height, width)`` from a fixed seed."""
+        assert self.attack is not None
+        torch.manual_seed(seed)
+        return self.attack.reconstruct(z)
+
+
+def _give_prior(attack: Attack, target: Target, aux: Images) -> tuple[Point, ...]:
+    """Train and hand over the attack's prior, as the caller does before a study's first trial; return its curve."""
+    if attack.prior_settings() is None:
+        return ()
+    prior = attack.make_prior(target.image_shape, target.num_classes)
+    curve = attack.train_prior(prior, aux)
+    attack.prior = prior.eval()
+    return curve

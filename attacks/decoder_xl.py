@@ -1,0 +1,248 @@
+"""The strong decoding attack: a large conditioned network trained to convergence, once for mse and once for ssim.
+
+References:
+    Ronneberger, Fischer, Brox, U-Net: convolutional networks for biomedical image segmentation, 2015.
+    Perez, Strub, de Vries, Dumoulin, Courville, FiLM: visual reasoning with a general conditioning layer, 2018.
+    Zhao, Gallo, Frosio, Kautz, Loss functions for image restoration with neural networks, 2017.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tunable
+from attacks.fitting import CHUNK, Average, Plan, guess_error, plan, released, train, unit, warm_cosine
+from attacks.guesses import mean_image
+from attacks.precision import autocast
+from attacks.reading import Read, Reader
+from attacks.ssim import ssim
+from attacks.unet_decoder import UnetDecoder
+from attacks.verdict import verdict
+
+STATISTICS = 2048
+"""Most of the attacker's images whose releases standardise the input."""
+
+IMPROVED = 0.005
+"""Relative fall of the validation error over ``patience`` epochs, below which training ends."""
+
+WARM_UP, LEAST_WARM_UP = 0.02, 50
+"""Share of the steps over which the learning rate rises, and the least number, as far as that is under a third."""
+
+CLIP = 1.0
+"""Largest norm of a step's gradient: far above the usual one, so that only an outburst is cut."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From reconstructions and images, both ``(B, 3, height, width)``: each image's loss, ``(B,)``."""
+
+
+class DecoderXl(Attack):
+    """Regresses images on standardised releases, the predicted label and log sigma, with fresh noise for every batch.
+
+    The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
+    on attacker-validation. A copy of it is trained further for ssim. Where the defense hides features, the network also
+    sees which values may be hidden ones; where it adds noise of its own, how much each feature has.
+
+    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less.
+
+    Args:
+        width: Channels at the image's size; they double with each halving, up to four times; >= 1.
+        blocks: Residual blocks of a scale, >= 1.
+        attention: Longer side of the largest scale with self-attention; 0 for none.
+        epochs: Passes over the attacker's images for both networks together, at most, >= 1.
+        steps: Optimiser steps for both networks together, at most, >= 2; null for no such limit.
+        patience: Epochs in which the validation error must fall by .5 %, or training ends, >= 1.
+        batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
+        lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls as a cosine.
+        weight_decay: Of AdamW, >= 0.
+        ema: Decay of the average of weights, in [0, 1).
+        flips: Whether images are mirrored at random, and released so: for photographs and many passes, not for digits.
+        ssim_share: Share of the steps that train the copy for ssim, in [0, 1); without one, mse's network serves both.
+    """
+
+    reference = "Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation, 2015"
+    threat = (
+        "The server, which knows its own network and the noise, sends images of its own through a client and sees the "
+        "releases."
+    )
+    cost = "one long training on the attacker's images; then a forward pass an image"
+    knowledge: ClassVar[Knowledge] = "queries"
+    needs_server = True
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {
+        "quick": {
+            "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
+            "lr": 6e-3, "weight_decay": 1e-4, "ema": 0.95, "flips": False, "ssim_share": 0.25,
+        },
+        "standard": {
+            "width": 32, "blocks": 1, "attention": 8, "epochs": 50, "steps": 2800, "patience": 20, "batch_size": 32,
+            "lr": 2e-3, "weight_decay": 1e-4, "ema": 0.995, "flips": False, "ssim_share": 0.25,
+        },
+        "strong": {
+            "width": 64, "blocks": 3, "attention": 16, "epochs": 300, "steps": None, "patience": 20, "batch_size": 256,
+            "lr": 5e-4, "weight_decay": 1e-4, "ema": 0.999, "flips": True, "ssim_share": 0.3,
+        },
+    }  # fmt: skip
+    tunable: ClassVar[dict[str, Tunable]] = {
+        "lr": Span(1e-4, 1e-2, log=True),
+        "weight_decay": Span(1e-5, 1e-1, log=True),
+        "flips": (False, True),
+    }
+
+    def __init__(
+        self,
+        width: int,
+        blocks: int,
+        attention: int,
+        epochs: int,
+        steps: int | None,
+        patience: int,
+        batch_size: int,
+        lr: float,
+        weight_decay: float,
+        ema: float,
+        flips: bool,
+        ssim_share: float,
+    ) -> None:
+        least = {
+            "width": (width, 1),
+            "blocks": (blocks, 1),
+            "attention": (attention, 0),
+            "epochs": (epochs, 1),
+            "steps": (2 if steps is None else steps, 2),
+            "patience": (patience, 1),
+            "batch_size": (batch_size, 1),
+            "weight_decay": (weight_decay, 0),
+        }
+        for name, (value, bound) in least.items():
+            if value < bound:
+                raise ValueError(f"decoder_xl: {name} must be >= {bound}, not {value}")
+        if not lr > 0:
+            raise ValueError(f"decoder_xl: lr must be > 0, not {lr}")
+        for name, share in {"ema": ema, "ssim_share": ssim_share}.items():
+            if not 0 <= share < 1:
+                raise ValueError(f"decoder_xl: {name} must be in [0, 1), not {share}")
+        self.width, self.blocks, self.attention = width, blocks, attention
+        self.epochs, self.steps, self.patience, self.batch_size = epochs, steps, patience, batch_size
+        self.lr, self.weight_decay, self.ema = lr, weight_decay, ema
+        self.flips, self.ssim_share = flips, ssim_share
+        self.network: UnetDecoder | None = None
+        self.network_for_ssim: UnetDecoder | None = None
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        """Train the network for mse, then a copy for ssim; validate both on one fixed release of ``val``."""
+        network = self._begin(target, aux)
+        reads = [self._reader(z) for z in released(target, val).split(CHUNK)]
+        both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
+        for_ssim = both._replace(total=round(self.ssim_share * both.total))
+        for_mse = both._replace(total=max(1, both.total - for_ssim.total))
+        self.network, curve = self._trained(network, aux, for_mse, _mse, lambda n: self._mean(_mse, n, reads, val))
+        self.network_for_ssim, details = self.network, {}
+        if for_ssim.total:
+            self.network_for_ssim, _ = self._trained(
+                self.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_l1_and_ssim, n, reads, val)
+            )
+            names = {"ssim_start": self.network, "ssim_end": self.network_for_ssim}
+            details = {name: self._mean(ssim, network, reads, val) for name, network in names.items()}
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), details=details)
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Reconstruct in float32 with the network trained for mse."""
+        return self._reconstructed(self.network, z)
+
+    def reconstruct_for_ssim(self, z: Tensor) -> Tensor:
+        """Reconstruct in float32 with the network trained for ssim."""
+        return self._reconstructed(self.network_for_ssim, z)
+
+    def _begin(self, target: Target, aux: Images) -> UnetDecoder:
+        """Return the untrained network, which reconstructs the mean image; keep the target and how it is read."""
+        z = released(target, Images(aux.x[:STATISTICS], aux.y[:STATISTICS]))
+        self._reader = Reader(target, z)
+        read = self._reader(z[:1]).z
+        activation = (read.shape[1], read.shape[2], read.shape[3])
+        start = mean_image(aux.x) / 255
+        network = UnetDecoder(activation, start, target.num_classes, self.width, self.blocks, self.attention)
+        return network.to(z.device).to(memory_format=torch.channels_last)
+
+    def _trained(
+        self, start: UnetDecoder, aux: Images, length: Plan, loss: Loss, error: Callable[[UnetDecoder], float]
+    ) -> tuple[UnetDecoder, list[Point]]:
+        """Train a copy of a network; return the average with the least error, or the start, and the learning curve."""
+        network = copy.deepcopy(start).train().requires_grad_(True)
+        average = Average(network, self.ema)
+        optimiser = torch.optim.AdamW(network.parameters(), weight_decay=self.weight_decay, fused=True)
+        best = (error(start), start)
+        warm_up = max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total))
+
+        def validate() -> float:
+            nonlocal best
+            now = error(average.network)
+            if now < best[0]:
+                best = (now, copy.deepcopy(average.network))
+            return now
+
+        curve = train(
+            aux.x,
+            length,
+            optimiser,
+            lr=lambda step: self.lr * warm_cosine(step, length.total, length.per_epoch, warm_up),
+            step=lambda x: self._step(network, average, x, optimiser, loss),
+            validate=validate,
+            ended=lambda curve: _ended(curve, self.patience * length.per_epoch),
+        )
+        return best[1], curve
+
+    def _step(
+        self,
+        network: UnetDecoder,
+        average: Average[UnetDecoder],
+        x: Tensor,
+        optimiser: torch.optim.Optimizer,
+        loss: Loss,
+    ) -> Tensor:
+        """Take one step on images ``(B, 3, height, width)``; return its loss, detached."""
+        target = self._reader.target
+        if self.flips:
+            x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
+        read = self._reader(target.release(x))
+        with autocast(x.device, target.precision):
+            x_hat = network(*read)
+        error = loss(x_hat, x).mean()
+        optimiser.zero_grad(set_to_none=True)
+        error.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimiser.step()
+        average.update(network)
+        return error.detach()
+
+    def _mean(self, loss: Loss, network: UnetDecoder, reads: Sequence[Read], images: Images) -> float:
+        """Return a loss's mean over images, whose releases come read in chunks."""
+        x = images.x.split(CHUNK)
+        with torch.no_grad(), autocast(images.x.device, self._reader.target.precision):
+            x_hat = [network(*read) for read in reads]
+        return float(torch.cat([loss(a.clamp(0, 1), unit(b)) for a, b in zip(x_hat, x, strict=True)]).mean())
+
+    def _reconstructed(self, network: UnetDecoder | None, z: Tensor) -> Tensor:
+        if network is None:
+            raise RuntimeError("decoder_xl: fit it before it reconstructs")
+        with torch.inference_mode():
+            reads = [self._reader(chunk.float()) for chunk in z.split(CHUNK)]
+            return torch.cat([network(*read).clamp(0, 1) for read in reads])
+
+
+def _ended(curve: Sequence[Point], patience: int) -> bool:
+    """Return whether the validation error is not finite, or fell by less than ``IMPROVED`` over so many steps."""
+    last = curve[-1]
+    earlier = [point.validation for point in curve if point.step <= last.step - patience]
+    best = min(point.validation for point in curve)
+    return not math.isfinite(last.validation) or (bool(earlier) and best > (1 - IMPROVED) * min(earlier))
+
+
+def _mse(x_hat: Tensor, x: Tensor) -> Tensor:
+    return (x_hat - x).square().mean(dim=(1, 2, 3))
+
+
+def _l1_and_ssim(x_hat: Tensor, x: Tensor) -> Tensor:
+    return 0.5 * (x_hat - x).abs().mean(dim=(1, 2, 3)) + 0.5 * (1 - ssim(x_hat, x))

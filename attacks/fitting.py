@@ -1,0 +1,160 @@
+"""Training a network on the attacker's images: batches, learning rates, and the loop that keeps the curve."""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from attacks.base import Images, Point, Target
+from attacks.guesses import mean_image
+
+CURVE_POINTS = 20
+"""Most validations in a fit."""
+
+CHUNK = 512
+"""Images treated at once where there is no gradient."""
+
+LEAST_BATCHES = 10
+"""Batches in an epoch, at least: with few images the batch shrinks, so that every epoch still takes some steps."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+Factor = Callable[[int, int, int], float]
+"""From a step >= 0, the number of all steps and that of an epoch: the learning rate over the highest, in [0, 1]."""
+
+
+class Plan(NamedTuple):
+    """How long a training is."""
+
+    batch_size: int
+    per_epoch: int
+    """Steps of an epoch, >= 1."""
+    total: int
+    """Steps of the training, >= 1."""
+
+
+def plan(num_images: int, batch_size: int, epochs: int, steps: int | None) -> Plan:
+    """Return the length of a training of ``epochs``, cut off after ``steps`` if that is less.
+
+    The batch is at most a tenth (``1 / LEAST_BATCHES``) of the images.
+    """
+    batch_size = min(batch_size, max(1, num_images // LEAST_BATCHES))
+    per_epoch = math.ceil(num_images / batch_size)
+    return Plan(batch_size, per_epoch, min(epochs * per_epoch, steps or epochs * per_epoch))
+
+
+def train(
+    images: Tensor,
+    length: Plan,
+    optimiser: torch.optim.Optimizer,
+    lr: Callable[[int], float],
+    step: Callable[[Tensor], Tensor],
+    validate: Callable[[], float],
+    ended: Callable[[Sequence[Point]], bool] = lambda curve: False,
+) -> list[Point]:
+    """Train, and validate evenly over the steps; return the learning curve, its last point at the end.
+
+    Args:
+        images: The attacker's, uint8, ``(N, 3, height, width)``.
+        length: Steps and their batches.
+        optimiser: Whose learning rate is set before each step, in every group.
+        lr: Learning rate of a step, counted from 0.
+        step: Takes one step on images in [0, 1], ``(B, 3, height, width)``, and returns its loss, detached.
+        validate: Returns the validation error.
+        ended: Whether a curve says that further steps are of no use; asked after each validation.
+    """
+    validate_after = {round(length.total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
+    curve: list[Point] = []
+    losses: list[Tensor] = []
+    for taken, batch in enumerate(itertools.islice(batches(images, length.batch_size), length.total), start=1):
+        for group in optimiser.param_groups:
+            group["lr"] = lr(taken - 1)
+        losses.append(step(unit(batch)))
+        if taken in validate_after:
+            curve.append(Point(taken, float(torch.stack(losses).mean()), validate()))
+            losses.clear()
+            if ended(curve):
+                break
+    return curve
+
+
+class Average(Generic[Network]):
+    """The exponential average of a network's weights, which is what reconstructs.
+
+    Args:
+        network: As it is before training.
+        decay: Weight of the past in a step, in [0, 1); ``(1 + t) / (10 + t)`` after t steps where that is less, so that
+            a short training forgets its beginning too.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network, self.decay, self.steps = copy.deepcopy(network).eval().requires_grad_(False), decay, 0
+
+    @torch.no_grad()
+    def update(self, network: Network) -> None:
+        """Take in the weights after a step; buffers are those of before training."""
+        self.steps += 1
+        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), weight)
+
+
+def batches(images: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Yield batches of images, epoch after epoch, each in a new random order; an epoch's last batch may be smaller."""
+    while True:
+        for chosen in torch.randperm(len(images), device=images.device).split(batch_size):
+            yield images[chosen]
+
+
+def unit(x: Tensor) -> Tensor:
+    """Turn uint8 images into float32 ones in [0, 1]."""
+    return x.float() / 255
+
+
+@torch.no_grad()
+def released(target: Target, images: Images) -> Tensor:
+    """Return one release of each image, ``(N, C, H, W)``."""
+    return torch.cat([target.release(unit(x)) for x in images.x.split(CHUNK)])
+
+
+def channel_statistics(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel of releases ``(N, C, H, W)``, each ``(1, C, 1, 1)``.
+
+    The deviation is at least a thousandth of the largest one, so that a silent channel stays silent.
+    """
+    mean, deviation = z.mean(dim=(0, 2, 3), keepdim=True), z.std(dim=(0, 2, 3), keepdim=True, correction=0)
+    return mean, deviation.clamp_min(max(1e-3 * float(deviation.max()), 1e-12))
+
+
+def guess_error(aux: Images, val: Images) -> float:
+    """Return the mean squared error of the best guess without z on attacker-validation, > 0."""
+    return float((unit(val.x) - mean_image(aux.x) / 255).square().mean())
+
+
+def cosine(step: int, total: int, per_epoch: int) -> float:
+    """Fall to a hundredth, epoch by epoch."""
+    progress = step // per_epoch * per_epoch / total
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+
+
+def one_cycle(step: int, total: int, per_epoch: int) -> float:
+    """Rise over the first 30 % of the steps, then fall to nought."""
+    progress = step / total
+    if progress < 0.3:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.3)) / 2
+    return (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
+
+
+def warm_cosine(step: int, total: int, per_epoch: int, share: float = 0.02) -> float:
+    """Rise in a line over the first ``share`` of the steps, in (0, 1), then fall to nought as a cosine."""
+    progress = (step + 1) / (total + 1)
+    if progress < share:
+        return progress / share
+    return (1 + math.cos(math.pi * (progress - share) / (1 - share))) / 2
+
+
+FACTORS: dict[str, Factor] = {"cosine": cosine, "one-cycle": one_cycle}
+"""The published decoder's schedules by name."""

@@ -1,0 +1,79 @@
+"""``invfront attack``: a further attack on a trial that is stored."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands.places import Study, find_study
+from harness.commands.running import NONE_SUCCEEDED, Address, Storage, TrackingUri, count
+from harness.environment import settle
+
+if TYPE_CHECKING:
+    from harness.record import AttackRecord
+
+
+def attack(
+    study: Study,
+    trial: Annotated[list[str], typer.Argument(metavar="TRIAL...", help="Numbers of trials, or `front`, or `all`.")],
+    attack: Annotated[
+        list[str],
+        typer.Option("--attack", metavar="NAME[:BUDGET]", help="The attack; its budget is standard. Repeatable."),
+    ],
+    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")] = 0,
+    tune: Annotated[
+        int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
+    ] = None,
+    address: Address = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+) -> int:
+    """Run another attack on trials that are finished; the report takes it into the worst case.
+
+    The trials' records stay as they are: the attack adds files of its own beside them.
+
+    \b
+    Examples:
+      invfront attack runs/quickstart 3 --attack rmle
+      invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
+      invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
+    """
+    root = find_study(study)
+    settle(address)
+    from harness.driver import Where
+    from harness.ledger import Ledger
+    from harness.reattack import attack_again, choice_of
+    from harness.study import load_study
+    from harness.train import Progress
+    from harness.worst import current
+
+    choices = [choice_of(text, seed, tune or 0) for text in attack]
+    there = load_study(root / "study.yaml", plugins=False)
+    where = Where(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
+
+    def tell(progress: Progress) -> None:
+        if progress.done == 0:
+            typer.echo(f"{progress.job} started")
+
+    def added(record: "AttackRecord") -> None:
+        typer.echo(f"trial {record.trial}: {_ended(record)}")
+
+    found = attack_again(root, trial, choices, where, tell, added)
+    for number in sorted({record.trial for record in found}):
+        worst = current(Ledger(root).read(number))
+        if worst is not None:
+            typer.echo(
+                f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "
+                f"ssim {worst.ssim:.3f} ({worst.ssim_attack})"
+            )
+    typer.echo(f"report: {root / 'report' / 'index.html'}")
+    return 0 if any(record.error is None for record in found) else NONE_SUCCEEDED
+
+
+def _ended(record: "AttackRecord") -> str:
+    """Return how an attack ended, in a line."""
+    measured = record.measured
+    if record.error is not None:
+        return f"{record.job.name} failed: {record.error.type}: {record.error.message}"
+    scores = measured.scores.model_dump() if measured.scores else measured.probe or {}
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+    return f"{record.job.name} {measured.verdict}: {numbers or 'no finite scores'} ({measured.images} images)"

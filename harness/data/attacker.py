@@ -1,0 +1,186 @@
+"""What an attacker fits on: images like those it is scored on, fewer of them, those of another data set, or noise.
+
+References:
+    He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019: fits on the same set, on the same
+    distribution, and on random noise.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness.data import DATASETS, Data, Part, check
+from harness.data.parts import SPLIT_SEED, Labelled, dealt, digest, num_training
+from harness.errors import UserError
+from harness.seeds import derive
+
+NOISE_MEAN, NOISE_STD = 0.5, 0.25
+"""Of the pixels of noise images, in [0, 1] units, before they are clipped."""
+
+CHUNK = 1000
+"""Images resized at once."""
+
+UNSEEN = ("validation", "attacker_validation", "test")
+"""Parts of the study whose images no attacker fits on, wherever it has its own from."""
+
+Settings = Mapping[str, bool | int | float | str | None]
+
+
+class Held(NamedTuple):
+    """What an attacker holds in place of the attacker's part."""
+
+    part: Part
+    labelled: bool
+    """Whether the labels are of the study's classes; else they are 0, and the attacker takes what the network says."""
+
+
+def attacker_part(data: Data, settings: Settings, root: str | None, device: torch.device) -> Held | None:
+    """Return what the attacker fits on; None for the attacker's part as it is.
+
+    Only that changes. Attacker-validation stays of the distribution that is scored: no attack is fitted on it, it
+    draws curves and decides which attack counts as the worst.
+
+    Args:
+        data: The study's images, whose protocol is ``strict`` unless the attacker's part is taken as it is.
+        settings: ``attacker/data``: ``few``, ``shifted`` or ``noise``, else the part as it is; ``attacker/images``: how
+            many, or null for as many as the part has; ``attacker/name``: the other data set.
+        root: Folder of the other data set.
+        device: Where the images will live.
+
+    Raises:
+        UserError: there are not as many images as asked for, or the other data set cannot be read.
+    """
+    kind = settings.get("attacker/data", "same")
+    if kind == "same":
+        return None
+    own, count = data.parts["attacker"], settings.get("attacker/images")
+    images = None if count is None else int(count)
+    if kind == "few":
+        refuse_too_many(images or 0, len(own.y), "the attacker's part")
+        return Held(_part(Labelled(own.x[:images].to(device), own.y[:images].to(device))), labelled=True)
+    if kind == "noise":
+        x = noise(images or len(own.y), data.image_shape)
+    else:
+        x = _elsewhere(data, str(settings["attacker/name"]), root, images, device)
+    # no image of these is of a class of the study
+    return Held(_part(Labelled(x.to(device), torch.zeros(len(x), dtype=torch.int64, device=device))), labelled=False)
+
+
+def noise(count: int, image_shape: tuple[int, int, int]) -> Tensor:
+    """Return images of independent Gaussian pixels, clipped to [0, 1], uint8, ``(count, *image_shape)``, on the CPU.
+
+    The same ones on every machine: raw 16-bit draws look up the Gaussian's quantiles, so that no rounding of a
+    generator's floating point is in them.
+    """
+    quantiles = (torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16
+    levels = ((NOISE_MEAN + NOISE_STD * torch.special.ndtri(quantiles)).clamp(0, 1) * 255).round().to(torch.uint8)
+    shape = (count, *image_shape)
+    draws = numpy.random.Philox(key=derive(SPLIT_SEED, "attacker", "noise")).random_raw(-(-int(numpy.prod(shape)) // 4))
+    drawn = draws.astype("<u8").view("<u2")[: int(numpy.prod(shape))]
+    return torch.from_numpy(levels.numpy()[drawn]).view(shape)
+
+
+def check_images(count: int, kind: str, own: str, other: str | None) -> None:
+    """Refuse more images than an attacker can hold, as far as is known without reading any.
+
+    Args:
+        count: How many it asks for.
+        kind: ``few``, ``shifted`` or ``noise``.
+        own: The study's data set.
+        other: The other one; None unless ``kind`` is ``shifted``.
+
+    Raises:
+        UserError: names both numbers.
+    """
+    source = DATASETS[own if other is None else other]
+    if kind == "noise" or source.published is None:
+        return
+    if kind == "shifted":
+        refuse_too_many(count, source.published.train, f"the training part of {other}")
+    else:
+        pool = num_training(source.published, source.shares, "cem")  # which holds nothing out
+        refuse_too_many(count, max(1, round(source.shares.attacker * pool)), "the attacker's part")
+
+
+def refuse_too_many(count: int, available: int, owner: str) -> None:
+    """Refuse to hold more images than there are, or none.
+
+    Raises:
+        UserError: names both numbers.
+    """
+    if not 1 <= count <= available:
+        raise UserError(f"attacker/images: {count}: {owner} has {available} images; ask for 1 to {available}")
+
+
+def check_other(name: str, root: str | None, own: str, own_root: str | None) -> None:
+    """Refuse another data set that cannot be read or is the study's own, as far as can be told without decoding.
+
+    Args:
+        name: The other data set.
+        root: Its folder.
+        own: The study's data set.
+        own_root: Its folder.
+
+    Raises:
+        UserError: says what is wrong with ``attacker/root``.
+    """
+    with _as_attackers():
+        check(name, root)
+    if root is None or own_root is None or not (DATASETS[name].resizable and DATASETS[own].resizable):
+        return
+    there, here = Path(root).resolve(), Path(own_root).resolve()
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        raise UserError(f"attacker/root: {root}: holds the study's own images ({own_root}); give a folder of others")
+
+
+def _elsewhere(data: Data, name: str, root: str | None, images: int | None, device: torch.device) -> Tensor:
+    """Return the first images of another data set, less those that are also in a part no attacker fits on."""
+    size, most = data.image_shape[1], len(data.parts["attacker"].y)
+    pool = _read(name, root, size if DATASETS[name].resizable else DATASETS[name].size, images, most)
+    x = torch.cat([_resized(chunk.to(device), size) for chunk in pool.split(CHUNK)])
+    unseen = {image.tobytes() for part in UNSEEN for image in data.parts[part].x.cpu().numpy()}
+    new = torch.tensor([image.tobytes() not in unseen for image in x.cpu().numpy()], device=device)
+    if not new.any():
+        raise UserError(f"attacker/name: {name}: all its images are the study's own; name another data set")
+    return x[new]
+
+
+@functools.lru_cache(maxsize=1)
+def _read(name: str, root: str | None, pixels: int, images: int | None, most: int) -> Tensor:
+    """Return so many training images of a data set in dealt order, which is the same for all; if None, ``most``."""
+    with _as_attackers():
+        source = check(name, root)
+        pool = source.read(None if root is None else Path(root), pixels, False).train
+    if images is not None:
+        refuse_too_many(images, len(pool.y), f"the training part of {name}")
+    return pool.x[dealt(pool.y, SPLIT_SEED)[: images or most]]
+
+
+@contextmanager
+def _as_attackers() -> Iterator[None]:
+    """Let what is wrong with the other data set be said of the attacker's keys."""
+    try:
+        yield
+    except UserError as error:
+        # an attacker's images are not downloaded
+        text = str(error).replace(" (data/download: true fetches it)", "")
+        raise UserError(text.replace("data/", "attacker/", 1)) from error
+
+
+def _resized(x: Tensor, size: int) -> Tensor:
+    """Return images ``(B, 3, height, width)`` as ``(B, 3, size, size)``, uint8."""
+    if x.shape[2:] == (size, size):
+        return x
+    scaled = F.interpolate(x.float(), (size, size), mode="bilinear", align_corners=False, antialias=True)
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def _part(images: Labelled) -> Part:
+    return Part(name="attacker_held", x=images.x, y=images.y, digest=digest(images))

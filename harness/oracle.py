@@ -1,0 +1,56 @@
+"""The per-image oracle: what whoever could pick the best attack anew for every image would recover."""
+
+from typing import NamedTuple
+
+import numpy
+import pandas
+
+from harness.kept_images import scores_of
+from harness.ledger import TrialFiles
+from harness.record import AttackRecord, Objectives
+from harness.worst import OBJECTIVE_PARTS
+
+
+class Oracle(NamedTuple):
+    """Means over the first images of the scored part that every reconstruction attack of a trial scored.
+
+    No attacker is an oracle: choosing takes the image itself. It bounds what choosing among these attacks could gain.
+    """
+
+    mse_oracle: float
+    """Of each image's least error."""
+    ssim_oracle: float
+    """Of each image's greatest similarity."""
+    oracle_images: int
+    mse_same_images: float
+    """Of the attack that decided mse, on these images alone; NaN where a guess without z did."""
+    ssim_same_images: float
+
+
+def oracle(files: TrialFiles, objectives: Objectives) -> Oracle | None:
+    """Return the oracle of a trial's attacks, guesses without z left out; null if the scores of one are not there."""
+    scored = [attack for attack in files.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
+    found = {attack.job.name: _scores(files, attack) for attack in scored}
+    tables = {name: scores for name, scores in found.items() if scores is not None}
+    if not tables or len(tables) < len(found):
+        return None
+    images = min(len(scores) for scores in tables.values())
+    first = {name: scores.head(images) for name, scores in tables.items()}
+    return Oracle(
+        mse_oracle=float(numpy.min([scores["mse"] for scores in first.values()], axis=0).mean()),
+        ssim_oracle=float(numpy.max([scores["ssim"] for scores in first.values()], axis=0).mean()),
+        oracle_images=images,
+        mse_same_images=_mean(first.get(objectives.mse_attack), "mse"),
+        ssim_same_images=_mean(first.get(objectives.ssim_attack), "ssim"),
+    )
+
+
+def _scores(files: TrialFiles, attack: AttackRecord) -> pandas.DataFrame | None:
+    scores = scores_of(files, attack)
+    if scores is None or scores.empty or not {"mse", "ssim"} <= set(scores.columns):
+        return None
+    return scores[["mse", "ssim"]].astype(float)
+
+
+def _mean(scores: pandas.DataFrame | None, name: str) -> float:
+    return float("nan") if scores is None else float(scores[name].mean())

@@ -1,0 +1,123 @@
+"""The data contract of ``STUDY/report/data/``: which tables the harness writes there, and their columns.
+
+A table has its columns in any order; ``trials.parquet`` has besides them one column for every setting, named by its
+path (``defense/name``, ``model/sigma``, ``defense/cem_paper/lam``; null where the trial's branch has no such setting).
+Columns marked optional may be left out. A number that was not measured is NaN or null.
+"""
+
+TRIALS = {
+    "trial": "int, the trial's number",
+    "state": "str: complete, failed, partial, pruned or running",
+    "accuracy": "float in [0, 1]",
+    "mse": "float, of the attack that is worst by mse on attacker-validation",
+    "ssim": "float in [-1, 1], of the attack that is worst by ssim on attacker-validation",
+    "mse_attack": "str or null: the job, or the guess without z, that decided mse",
+    "ssim_attack": "str or null: likewise for ssim",
+    "part": "str: the part that accuracy and scores were measured on",
+    "feasible": "bool or null: whether accuracy reaches the study's floor",
+    "on_front": "bool, as `reports.front.on_front` says",
+    "anchor": "bool: asked for by the study file rather than drawn",
+    "limited": "bool: an attack that decided an objective did not converge: limited, diverged",
+    "seconds": "float: what the trial took, attacks included",
+    "error": "str or null",
+}
+"""``trials.parquet``, one row per trial. Optional: ``train_seconds``, and the columns of ``DECIDED``."""
+
+DECIDED = {
+    "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z",
+    "ssim_verdict": "str or null: likewise for ssim",
+    "mse_oracle": "float: mean of each image's least error over the attacks",
+    "ssim_oracle": "float: mean of each image's greatest similarity over the attacks",
+    "oracle_images": "int or null: first images of the part, which every attack scored",
+    "mse_same_images": "float: of the deciding attack on these images alone",
+    "ssim_same_images": "float: likewise for ssim",
+}
+"""Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image."""
+
+ATTACKS = {
+    "trial": "int",
+    "job": "str, as `harness.record.AttackJob.name` says: decoder-quick-0, decoder-quick-0-infer",
+    "attack": "str",
+    "budget": "str",
+    "seed": "int, index of the attacker's seed",
+    "part": "str: what is scored",
+    "verdict": "str: converged, limited, floor, diverged or failed; beside the trial's other attacks",
+    "mse": "float, mean over images",
+    "psnr": "float, dB, mean over images",
+    "ssim": "float, mean over images",
+    "images": "int, number of images scored",
+    "seconds": "float",
+    "error": "str or null",
+}
+"""``attacks.parquet``, one row per reconstruction job and scored part. Optional: the columns of ``DETAILS``; any other
+column of numbers is a further metric (`further_metrics`)."""
+
+DETAILS = {
+    "mse_se": "float: standard error of the mean over images; it says nothing of the spread over seeds",
+    "ssim_se": "float: likewise for ssim",
+    "why": "str or null: what lowered the attack's own verdict",
+    "knowledge": "str: none, queries or gradients",
+    "version": "int, of the attack's algorithm and budgets",
+    "tune": "int: settings that the attack was tuned over; 0 for none",
+}
+"""Optional columns of ``attacks.parquet``."""
+
+PROBES = {
+    "trial": "int",
+    "job": "str",
+    "attack": "str",
+    "budget": "str",
+    "seed": "int",
+    "part": "str",
+    "verdict": "str",
+    "name": "str or null: the score's; null for a probe that failed",
+    "value": "float",
+    "images": "int, number of images scored",
+    "seconds": "float, of the whole job",
+    "error": "str or null",
+}
+"""``probes.parquet``, one row per score of a probe: leakages that are never an objective."""
+
+VARIANTS = {
+    "trial": "int",
+    "job": "str",
+    "variant": "str: m=4 from four releases of each image, for_mse, for_ssim",
+    "mse": "float, mean over the job's images",
+    "psnr": "float, dB",
+    "ssim": "float",
+}
+"""``variants.parquet``: what an attack made of the same images besides the reconstruction that counts."""
+
+BELIEVED = ("converged", "floor", "guess")
+"""Verdicts of what has got as far as it can; a trial that another verdict decided is marked."""
+
+FLOORS = {
+    "trial": "int",
+    "guess": "str: mean_image, class_mean, mean_colour or nearest",
+    "part": "str",
+    "mse": "float",
+    "psnr": "float, dB",
+    "ssim": "float",
+}
+"""``floors.parquet``: what can be had without z (mean_image, class_mean), and two yardsticks."""
+
+CURVES = {
+    "trial": "int",
+    "job": "str: train, or an attack's job",
+    "step": "int, optimiser steps taken",
+    "name": "str: train, validation, accuracy, loss or penalty",
+    "value": "float",
+}
+"""``curves.parquet``, long."""
+
+IMAGE_SCORES = {
+    "trial": "int",
+    "job": "str",
+    "image": "int, index into the arrays of images.npz",
+    "mse": "float",
+    "psnr": "float, dB",
+    "ssim": "float",
+}
+"""``image_scores.parquet``: the scores of the fixed images of ``images.npz``, one row each.
+
+``images.npz`` holds uint8 arrays ``(24, 3, height, width)``: ``original/<part>``, and ``<trial, 5 digits>/<job>``."""

@@ -1,0 +1,56 @@
+"""Leakages other than reconstruction: each probe with its threat model and a table of its own, never an objective."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.curves import shown_trials
+from reports.formats import MISSING, Table, defense_names, duration, measure, number
+from reports.tables import AttackInfo, StudyData
+
+
+class Leakage(NamedTuple):
+    """What a probe measured on the front's trials and the anchors."""
+
+    attack: str
+    info: AttackInfo | None
+    """What it says of itself; null for a plug-in."""
+    table: Table
+
+
+def leakages(data: StudyData) -> list[Leakage]:
+    """Return every probe that ran, by name; without a row where it ran on none of the trials that a report shows."""
+    trials = shown_trials(data.trials)
+    names = dict(zip(trials["trial"], defense_names(trials), strict=True))
+    told = data.study.get("attacks", {})
+    groups = data.probes.groupby("attack", sort=True) if len(data.probes) else ()
+    return [Leakage(str(name), told.get(str(name)), _table(rows, names)) for name, rows in groups]
+
+
+def _table(probes: pd.DataFrame, names: dict[int, str]) -> Table:
+    """Return one row per job, with a column for each score in the order in which the probe names them."""
+    shown = probes[probes["trial"].isin(names)].sort_values(["trial", "job"], kind="stable")
+    scores = list(dict.fromkeys(shown["name"].dropna()))
+    rows = [
+        (
+            number(trial),
+            names[trial],
+            str(job),
+            str(rows["verdict"].iloc[0]),
+            *(_score(rows, score) for score in scores),
+            number(rows["images"].iloc[0]),
+            duration(rows["seconds"].iloc[0]),
+        )
+        for (trial, job), rows in shown.groupby(["trial", "job"], sort=False)
+    ]
+    headers = tuple(score.replace("_", " ") for score in scores)
+    caption = "Scores on the front's trials and the anchors."
+    numeric = frozenset({"trial", *headers, "images", "time"})
+    return Table(
+        caption, ("trial", "defense", "job", "verdict", *headers, "images", "time"), rows, numeric, frozenset({"job"})
+    )
+
+
+def _score(rows: pd.DataFrame, name: str) -> str:
+    values = rows.loc[rows["name"].eq(name), "value"]
+    return measure(values.iloc[0], name) if len(values) else MISSING

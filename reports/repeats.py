@@ -1,0 +1,75 @@
+"""What an attacker gains who sees several independent releases of the same image."""
+
+import re
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.curves import MOST, shown_trials
+from reports.formats import MISSING, Table, defense_names, number
+from reports.tables import StudyData
+
+SEVERAL = re.compile(r"m=(\d+)")
+
+
+class Repeat(NamedTuple):
+    """An attack's scores by the number of releases of each image."""
+
+    trial: int
+    job: str
+    defense: str
+    mse: dict[int, float]
+    ssim: dict[int, float]
+
+
+def repeats(data: StudyData) -> list[Repeat]:
+    """Return what repeated releases tell on the front's trials and the anchors, in order."""
+    trials = shown_trials(data.trials)
+    names = dict(zip(trials["trial"], defense_names(trials), strict=True))
+    shown = data.variants[data.variants["trial"].isin(names)]
+    several = shown[[bool(SEVERAL.fullmatch(str(variant))) for variant in shown["variant"]]]
+    groups = several.groupby(["trial", "job"], sort=True) if len(several) else ()
+    return [_repeat(data.attacks, rows, names[trial]) for (trial, _), rows in groups]
+
+
+def most_telling(found: list[Repeat]) -> list[Repeat]:
+    """Return those that a figure draws: one job per trial, that with the least final error, of so many as it can."""
+    ordered = sorted(found, key=lambda repeat: (repeat.trial, repeat.mse[max(repeat.mse)]))
+    return list({repeat.trial: repeat for repeat in reversed(ordered)}.values())[::-1][:MOST]
+
+
+def repeats_table(found: list[Repeat]) -> Table:
+    """Return the scores by the number of releases, as columns."""
+    numbers = sorted({m for repeat in found for m in repeat.mse})
+    rows = [
+        (
+            number(repeat.trial),
+            repeat.defense,
+            repeat.job,
+            *(
+                number(scores[m], name) if m in scores else MISSING
+                for name, scores in (("mse", repeat.mse), ("ssim", repeat.ssim))
+                for m in numbers
+            ),
+        )
+        for repeat in found
+    ]
+    headers = tuple(f"{name}\nm = {m}" for name in ("mse", "ssim") for m in numbers)
+    caption = "Scores from m independent releases of each image, on the front's trials and the anchors."
+    return Table(
+        caption, ("trial", "defense", "job", *headers), rows, frozenset({"trial", *headers}), frozenset({"job"})
+    )
+
+
+def _repeat(attacks: pd.DataFrame, rows: pd.DataFrame, defense: str) -> Repeat:
+    trial, job = int(rows["trial"].iloc[0]), str(rows["job"].iloc[0])
+    once = attacks[attacks["trial"].eq(trial) & attacks["job"].eq(job)].head(1).assign(variant="m=1")
+    # the job's own scores are those of one release, unless a variant says so itself
+    scores = pd.concat([once[["variant", "mse", "ssim"]], rows[["variant", "mse", "ssim"]]])
+    numbers = [int(str(variant).removeprefix("m=")) for variant in scores["variant"]]
+    return Repeat(trial, job, defense, *(_by_number(numbers, scores[name]) for name in ("mse", "ssim")))
+
+
+def _by_number(numbers: list[int], scores: "pd.Series[float]") -> dict[int, float]:
+    found = {m: float(value) for m, value in zip(numbers, scores, strict=True)}
+    return dict(sorted(found.items()))

@@ -1,0 +1,92 @@
+"""Attacks with a prior, with settings to tune, and a probe: plug-ins, as a user's own would be."""
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from attacks.base import (
+    Attack,
+    Evidence,
+    Fit,
+    Images,
+    Knowledge,
+    Point,
+    Probe,
+    ProbeAttack,
+    Span,
+    Target,
+    Tunable,
+)
+
+
+class Guess(Attack):
+    """Says that every image has one grey, which may be tuned; the best one is the mean of all pixels."""
+
+    reference: ClassVar[str] = "none"
+    threat: ClassVar[str] = "Nobody."
+    cost: ClassVar[str] = "none"
+    knowledge: ClassVar[Knowledge] = "none"
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"grey": 1.0}}
+    tunable: ClassVar[dict[str, Tunable]] = {"grey": Span(0.0, 1.0)}
+
+    def __init__(self, grey: float) -> None:
+        self.grey = grey
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        self._shape = target.image_shape
+        if self.grey < 0.1:
+            raise ValueError(f"guess: grey must be >= 0.1, not {self.grey}")
+        error = float((val.x.float() / 255 - self.grey).square().mean())
+        return Fit(curve=(Point(1, error, error),), verdict="converged", details={"grey": self.grey})
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        return z.new_full((len(z), *self._shape), self.grey)
+
+
+class Remembering(Guess):
+    """Starts from a prior: the mean of the attacker's images, of which it also counts how often it was trained."""
+
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"grey": 0.5}}
+
+    def prior_settings(self) -> dict[str, Any] | None:
+        return {"kind": "mean"}
+
+    def make_prior(self, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        prior = nn.Module()
+        prior.register_parameter("mean", nn.Parameter(torch.zeros(image_shape)))
+        prior.register_buffer("draw", torch.zeros(()))
+        return prior
+
+    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+        with torch.no_grad():
+            prior.get_parameter("mean").copy_(aux.x.float().mean(0) / 255)
+            prior.get_buffer("draw").copy_(torch.rand(()))
+        return (Point(1, 0.0, 0.0),)
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        assert self.prior is not None
+        return self.prior.get_parameter("mean").detach().expand(len(z), -1, -1, -1)
+
+
+class Counting(ProbeAttack):
+    """Says whose images it was given."""
+
+    reference: ClassVar[str] = "none"
+    threat: ClassVar[str] = "Nobody."
+    cost: ClassVar[str] = "none"
+    knowledge: ClassVar[Knowledge] = "queries"
+    needs_server: ClassVar[bool] = True
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
+
+    def probe(self, target: Target, evidence: Evidence) -> Probe:
+        scores = {name: float(len(getattr(evidence, name).y)) for name in Evidence._fields}
+        return Probe(scores=scores, verdict="converged", images=len(evidence.scored.y))
+
+
+class Failing(Counting):
+    """Raises."""
+
+    def probe(self, target: Target, evidence: Evidence) -> Probe:
+        raise FloatingPointError(f"not finite: {math.nan}")

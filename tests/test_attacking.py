@@ -1,0 +1,199 @@
+"""One attack as a job: what it may know, on which images it is scored, its prior, its tuning, and probes beside it."""
+
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from harness.attacking import attack_stage
+from harness.attempts import find, open_attempt
+from harness.jobs import drain
+from harness.ledger import read_value
+from harness.models import Seen
+from harness.network import images_of, target_of, trained
+from harness.priors import PriorRecord, folder_of
+from harness.record import AttackJob
+from harness.stages import train_stage
+from harness.trial import run_trial
+from tests.values import asked
+
+FAST = {"train/epochs": 1, "train/images": 128}
+MODULE = "tests.adversaries:"
+
+
+def job(name: str, **changes) -> AttackJob:
+    return AttackJob(**({"attack": MODULE + name, "budget": "quick", "seed": 0, "part": "validation"} | changes))
+
+
+GUESS, REMEMBERING = job("Guess"), job("Remembering")
+COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A trained network's files."""
+    attempt = open_attempt(tmp_path_factory.mktemp("study") / "trials" / "00000")
+    drain(train_stage(asked(settings=FAST), attempt), lambda progress: None)
+    return attempt
+
+
+def attacked(weights: Path, which: AttackJob, trial: Path | None = None, **changes):
+    attempt = open_attempt(trial or weights.parent)
+    return drain(attack_stage(asked(settings=FAST, **changes), attempt, weights, which), lambda progress: None)
+
+
+# tuning
+
+
+def test_tuning_finds_the_setting_that_leaks_most_and_records_every_one(weights):
+    found = attacked(weights, GUESS.model_copy(update={"tune": 8}), weights.parent.parent / "00001").measured
+    plain = attacked(weights, GUESS, weights.parent.parent / "00002").measured
+    assert len(found.tuning) == 8
+    assert found.tuning[0].settings == plain.settings == {"grey": 1.0}
+    best = min(tried.selection for tried in found.tuning if tried.selection is not None)
+    assert found.selection.mse == pytest.approx(best)
+    assert found.selection.mse < plain.selection.mse
+    assert plain.tuning == ()
+
+
+def test_a_setting_that_cannot_be_fitted_is_told_and_passed_over(weights):
+    found = attacked(weights, GUESS.model_copy(update={"tune": 24}), weights.parent.parent / "00003").measured
+    failed = [tried for tried in found.tuning if tried.selection is None]
+    assert failed
+    assert all(tried.settings["grey"] < 0.1 for tried in failed)
+    assert found.scores is not None
+
+
+def test_the_same_tuning_gives_the_same_numbers(weights):
+    tuned = GUESS.model_copy(update={"tune": 5})
+    first = attacked(weights, tuned, weights.parent.parent / "00004").measured
+    assert attacked(weights, tuned, weights.parent.parent / "00005").measured == first
+
+
+# priors
+
+
+def test_a_prior_is_trained_once_and_shared_by_the_studys_trials(weights, tmp_path):
+    first = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    (file,) = (tmp_path / "priors").glob("*.safetensors")
+    draw = load_file(file)["draw"]
+    second = attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", number=1)
+    assert [path.name for path in (tmp_path / "priors").glob("*.safetensors")] == [file.name]
+    assert load_file(file)["draw"] == draw
+    assert second.measured.scores == first.measured.scores
+
+
+def test_a_prior_that_is_not_as_written_is_trained_again_to_the_same_weights(weights, tmp_path):
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    (file,) = (tmp_path / "priors").glob("*.safetensors")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4] + b"torn")
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00001")
+    assert file.read_bytes() == whole
+
+
+def test_a_prior_depends_on_the_studys_seed_and_says_what_it_is(weights, tmp_path):
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", study_seed=1)
+    records = [read_value(path, PriorRecord) for path in sorted((tmp_path / "priors").glob("*.json"))]
+    assert sorted(json.loads(record.settings)["seed"] for record in records) == [0, 1]
+    assert all(json.loads(record.settings)["prior"] == {"kind": "mean"} for record in records)
+
+
+def test_a_trial_outside_a_study_keeps_its_priors_to_itself(tmp_path):
+    assert folder_of(tmp_path / "alone") == tmp_path / "alone" / "priors"
+    assert folder_of(tmp_path / "study" / "trials" / "00003") == tmp_path / "study" / "priors"
+
+
+def _attack_in_a_process(weights: str, trial: str) -> None:
+    torch.set_num_threads(1)
+    attacked(Path(weights), REMEMBERING, Path(trial))
+
+
+def test_two_processes_train_one_prior(weights, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    trials = [str(tmp_path / "trials" / f"0000{number}") for number in range(2)]
+    processes = [context.Process(target=_attack_in_a_process, args=(str(weights), trial)) for trial in trials]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(list((tmp_path / "priors").glob("*.json"))) == 1
+
+
+# probes
+
+
+def test_a_probe_is_recorded_apart_from_the_objectives(tmp_path):
+    result = run_trial(asked(settings=FAST, attacks=(GUESS, COUNTING)), tmp_path)
+    guess, probe = result.attacks
+    assert result.record.state == "complete"
+    assert result.record.measured.objectives.mse_attack in (GUESS.name, "mean_image", "class_mean")
+    assert probe.measured.probe == {"aux": 320.0, "val": 80.0, "members": 128.0, "scored": 200.0}
+    assert (probe.measured.scores, probe.measured.selection) == (None, None)
+    assert guess.measured.probe is None
+
+
+def test_a_probe_that_failed_is_recorded_and_leaves_the_trial_complete(tmp_path):
+    result = run_trial(asked(settings=FAST, attacks=(GUESS, FAILING)), tmp_path)
+    assert result.record.state == "complete"
+    assert result.record.verdicts[FAILING.name] == "failed"
+    assert result.record.error is not None
+    assert "not finite" in result.record.error.message
+
+
+def test_a_probe_that_is_done_is_taken_over(tmp_path):
+    probed = asked(settings=FAST, attacks=(GUESS, COUNTING))
+    run_trial(probed, tmp_path)
+    assert set(find(tmp_path, probed.attacks).attacks) == {GUESS.name, COUNTING.name}
+
+
+# knowledge
+
+
+@pytest.fixture
+def target(weights):
+    data = images_of(asked(settings=FAST), torch.device("cpu"))
+    return target_of(trained(asked(settings=FAST), data, weights), asked(settings=FAST), data)
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "needs_server", "allowed"),
+    [
+        ("none", False, set()),
+        ("none", True, {"server"}),
+        ("queries", False, {"release"}),
+        ("gradients", False, {"release", "mean", "surprise", "modules"}),
+        ("gradients", True, {"release", "mean", "surprise", "modules", "server"}),
+    ],
+)
+def test_an_attack_is_refused_what_it_did_not_declare(target, knowledge, needs_server, allowed):
+    seen = Seen(target, knowledge, needs_server=needs_server)
+    x = torch.rand(2, *target.image_shape)
+    z = target.release(x)
+    calls = {
+        "release": lambda: seen.release(x),
+        "mean": lambda: seen.mean(x),
+        "surprise": lambda: seen.surprise(x, z),
+        "modules": lambda: seen.modules(),
+        "server": lambda: seen.server(z),
+    }
+    for name, call in calls.items():
+        if name in allowed:
+            call()
+        else:
+            with pytest.raises(PermissionError, match="declare"):
+                call()
+
+
+def test_an_attack_that_asks_a_server_that_was_let_go_says_so(weights, tmp_path):
+    kept = tmp_path / "attempt-9"
+    shutil.copytree(weights, kept)
+    (kept / "server.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="that of trial 0 was let go"):
+        attacked(kept, COUNTING)

@@ -1,0 +1,337 @@
+"""The strong decoder: problems whose answer is known, its network, what it reads, and its loss for ssim."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from attacks import metrics
+from attacks.base import Point
+from attacks.decoder_xl import DecoderXl, _ended
+from attacks.fitting import Average, channel_statistics, warm_cosine
+from attacks.reading import Reader
+from attacks.ssim import ssim
+from attacks.testproblems import LinearGaussian, PureNoise
+from attacks.unet_decoder import UnetDecoder
+
+SMALL = DecoderXl.budgets["quick"] | {"epochs": 50, "steps": 150}
+TINY = SMALL | {"width": 4, "steps": 12, "batch_size": 16}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # beside other work two threads wait for each other
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def fitted(target: LinearGaussian, num_images: int, settings=SMALL, **changes) -> tuple[DecoderXl, str]:
+    torch.manual_seed(0)
+    decoder = DecoderXl(**(settings | changes))
+    fit = decoder.fit(target, target.sample(num_images), target.sample(300))
+    return decoder, fit.verdict
+
+
+def errors(decoder: DecoderXl, target: LinearGaussian, num_images: int) -> torch.Tensor:
+    """The mean squared error of each of some fresh images, ``(num_images,)``."""
+    x = target.sample(num_images).x.float() / 255
+    return (decoder.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
+
+
+def sampling_error(per_image: torch.Tensor) -> float:
+    return float(per_image.std()) / math.sqrt(len(per_image))
+
+
+# known answers
+
+
+def test_it_comes_within_5_percent_of_the_least_error_and_not_below_it():
+    target = LinearGaussian(sigma=0.07, side=16)
+    decoder, outcome = fitted(target, num_images=3200, ssim_share=0.0)
+    per_image = errors(decoder, target, 1500)
+    assert per_image.mean() <= 1.05 * target.least_error()
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    assert outcome in ("converged", "limited")
+
+
+def test_nothing_is_read_from_pure_noise():
+    target = PureNoise(sigma=0.07, side=16)
+    decoder, outcome = fitted(target, num_images=3200, ssim_share=0.0, steps=40)
+    per_image = errors(decoder, target, 1500)
+    assert per_image.mean() <= 1.02 * target.least_error() + 4 * sampling_error(per_image)
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    assert outcome in ("floor", "limited")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("sigma", "most"), [(0.02, 1.08), (0.07, 1.05), (0.25, 1.05)])
+def test_it_comes_near_the_least_error_at_every_noise_level(sigma, most):
+    target = LinearGaussian(sigma=sigma)
+    decoder, _ = fitted(target, num_images=12800, steps=400, ssim_share=0.0)
+    per_image = errors(decoder, target, 2000)
+    assert per_image.mean() <= most * target.least_error()
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_pure_noise_leaves_it_within_2_percent_of_the_best_guess():
+    target = PureNoise(sigma=0.07)
+    decoder, outcome = fitted(target, num_images=6400, steps=100, ssim_share=0.0)
+    per_image = errors(decoder, target, 2000)
+    assert per_image.mean() <= 1.02 * target.least_error()
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    assert outcome == "floor"
+
+
+# ssim
+
+
+def test_the_loss_s_ssim_is_the_pinned_score():
+    torch.manual_seed(0)
+    x, noise = torch.rand(5, 3, 20, 17), torch.rand(5, 3, 20, 17)
+    x_hat = 0.7 * x + 0.3 * noise
+    assert torch.allclose(ssim(x_hat, x), metrics.score(x_hat, x).ssim, atol=1e-5)
+
+
+def test_ssim_of_an_image_with_itself_is_1_and_the_gradient_is_0_there():
+    x = torch.rand(2, 3, 16, 16)
+    x_hat = x.clone().requires_grad_()
+    similarity = ssim(x_hat, x)
+    (gradient,) = torch.autograd.grad(similarity.sum(), x_hat)
+    assert torch.allclose(similarity, torch.ones(2), atol=1e-5)
+    assert float(gradient.abs().max()) < 1e-3
+
+
+def test_images_smaller_than_ssim_s_window_are_refused():
+    with pytest.raises(ValueError, match="at least 11 pixels a side, not 10"):
+        ssim(torch.rand(1, 3, 16, 10), torch.rand(1, 3, 16, 10))
+
+
+def test_training_for_ssim_raises_it_on_validation_and_gives_other_images():
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.07, side=16)
+    decoder = DecoderXl(**(SMALL | {"steps": 100, "ssim_share": 0.5}))
+    details = decoder.fit(target, target.sample(1000), target.sample(200)).details
+    assert details["ssim_end"] > details["ssim_start"]
+    z = target.mean(target.sample(4).x.float() / 255)
+    assert not torch.equal(decoder.reconstruct(z), decoder.reconstruct_for_ssim(z))
+
+
+def test_without_a_share_for_ssim_one_network_serves_both():
+    target = LinearGaussian(sigma=0.07, side=16)
+    decoder, _ = fitted(target, 160, TINY, ssim_share=0.0)
+    z = target.mean(target.sample(4).x.float() / 255)
+    assert torch.equal(decoder.reconstruct(z), decoder.reconstruct_for_ssim(z))
+
+
+# the network
+
+
+@pytest.mark.parametrize(
+    ("activation", "image"),
+    [
+        ((8, 8, 8), (32, 32)),
+        ((8, 16, 16), (32, 32)),
+        ((8, 32, 32), (32, 32)),
+        ((8, 12, 12), (48, 48)),
+        ((8, 4, 4), (64, 64)),
+        ((1, 2, 2), (32, 32)),
+        ((128, 1, 1), (16, 16)),
+        ((512, 8, 8), (32, 32)),
+        ((8, 7, 7), (32, 32)),
+        ((8, 11, 16), (32, 50)),
+        ((8, 13, 9), (32, 50)),
+    ],
+)
+def test_the_network_inverts_activations_of_any_size(activation, image):
+    network = UnetDecoder(activation, torch.rand(1, 3, *image), num_classes=1, width=4, blocks=1, attention=8)
+    nn.init.normal_(network.outlet.weight)
+    x_hat = network(torch.randn(2, *activation), torch.ones(2, 1), torch.zeros(2, 1))
+    assert x_hat.shape == (2, 3, *image)
+    assert not torch.equal(x_hat[0], x_hat[1])
+
+
+def test_the_strong_network_has_the_widths_and_scales_of_the_specification():
+    strong = DecoderXl.budgets["strong"]
+    sizes = {name: strong[name] for name in ("width", "blocks", "attention")}
+    network = UnetDecoder((64, 8, 8), torch.zeros(1, 3, 32, 32), num_classes=10, **sizes)
+    assert network.sizes == [(4, 4), (8, 8), (16, 16), (32, 32)]
+    assert [scale.blocks[0].first.in_channels for scale in network.up] == [256, 256, 128, 64]
+    assert [len(scale.blocks) for scale in network.up] == [3] * 4
+    assert [isinstance(scale.attention, nn.Identity) for scale in network.up] == [False, False, False, True]
+    assert 9e6 < sum(parameter.numel() for parameter in network.parameters()) < 15e6
+
+
+def test_activations_larger_than_the_image_are_refused():
+    with pytest.raises(ValueError, match="no smaller than activations"):
+        UnetDecoder((8, 64, 64), torch.zeros(1, 3, 32, 32), 10, 4, 1, 8)
+
+
+def test_an_untrained_network_returns_the_image_it_starts_at():
+    start = torch.rand(1, 3, 16, 16)
+    network = UnetDecoder((8, 4, 4), start, num_classes=3, width=4, blocks=1, attention=8)
+    assert torch.equal(
+        network(torch.randn(2, 8, 4, 4), torch.rand(2, 3), torch.zeros(2, 1)), start.expand(2, -1, -1, -1)
+    )
+
+
+@pytest.mark.parametrize("changed", [1, 2])
+def test_a_trained_network_uses_the_predicted_label_and_the_noise_level(changed):
+    torch.manual_seed(0)
+    network = UnetDecoder((8, 4, 4), torch.zeros(1, 3, 16, 16), num_classes=3, width=4, blocks=1, attention=8)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    inputs = [torch.randn(2, 8, 4, 4), torch.rand(2, 3), torch.zeros(2, 1)]
+    before = network(*inputs)
+    inputs[changed] = inputs[changed] + 1
+    assert not torch.allclose(network(*inputs), before)
+
+
+# what it reads
+
+
+class Masked(nn.Identity):
+    masks = True
+
+
+class OwnNoise(LinearGaussian):
+    def noise_std(self, z):
+        return torch.full_like(z, 0.3)
+
+
+def test_what_is_read_is_standardised_by_the_attackers_statistics():
+    torch.manual_seed(0)
+    z = torch.randn(200, 8, 4, 4) * torch.arange(8)[:, None, None] * 1e-4 + 5
+    read = Reader(LinearGaussian(sigma=0.1, side=16), z)(z)
+    assert torch.allclose(read.z.mean(dim=(0, 2, 3)), torch.zeros(8), atol=0.05)
+    assert torch.allclose(read.z[:, 1:].std(dim=(0, 2, 3)), torch.ones(7), atol=0.01)
+    assert read.log_sigma.shape == (200, 1)
+    assert float(read.log_sigma[0]) == pytest.approx(math.log(0.1))
+    assert torch.equal(read.probabilities, torch.ones(200, 1))
+
+
+def test_a_silent_channel_stays_silent():
+    mean, deviation = channel_statistics(torch.stack([torch.zeros(50, 4, 4), torch.randn(50, 4, 4)], dim=1))
+    assert mean.shape == deviation.shape == (1, 2, 1, 1)
+    assert float(deviation.min()) >= 1e-4
+
+
+def test_under_a_masking_defense_it_reads_which_values_may_be_hidden():
+    target = LinearGaussian(sigma=0.1, side=16)
+    target.defense = Masked()
+    z = torch.cat([torch.full((3, 8, 4, 2), 0.29), torch.full((3, 8, 4, 2), -0.31)], dim=3)
+    hidden = Reader(target, z)(z).z[:, 8:]
+    assert hidden.shape == z.shape
+    assert bool((hidden[..., :2] > 0).all())
+    assert bool((hidden[..., 2:] < 0).all())
+
+
+def test_under_a_defense_with_noise_of_its_own_it_reads_how_much():
+    target = OwnNoise(sigma=0.4, side=16)
+    z = target.release(torch.rand(3, 3, 16, 16))
+    reader = Reader(target, z)
+    assert reader.mean.shape == (1, 16, 1, 1)
+    assert torch.allclose(reader.mean[0, 8:], torch.tensor(0.5).log())
+
+
+# training
+
+
+def test_the_average_forgets_its_beginning_and_then_follows_slowly():
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = Average(network, decay=0.9)
+    nn.init.ones_(network.weight)
+    for _ in range(100):
+        average.update(network)
+    assert float(average.network.weight) == pytest.approx(1, abs=1e-3)
+    nn.init.zeros_(network.weight)
+    average.update(network)
+    assert float(average.network.weight) == pytest.approx(0.9, abs=1e-3)
+
+
+def test_the_learning_rate_rises_to_1_and_falls_to_almost_nothing():
+    rates = [warm_cosine(step, 1000, 10) for step in range(1000)]
+    assert rates[:20] == sorted(rates[:20])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert 0 < rates[0] < 0.1
+    assert 0 < rates[-1] < 0.001
+
+
+@pytest.mark.parametrize(
+    ("validation", "expected"),
+    [((1.0, 0.9, 0.8), False), ((1.0, 0.8, 0.799), True), ((1.0, 0.8), False), ((1.0, float("nan")), True)],
+)
+def test_training_ends_when_validation_has_not_fallen_by_half_a_percent_in_its_patience(validation, expected):
+    curve = [Point(step=10 * (i + 1), train=0.1, validation=value) for i, value in enumerate(validation)]
+    assert _ended(curve, patience=10) == expected
+
+
+def test_a_fit_that_does_not_improve_ends_early():
+    torch.manual_seed(0)
+    target = PureNoise(sigma=0.1, side=16)
+    decoder = DecoderXl(**(TINY | {"epochs": 12, "steps": None, "patience": 2, "ssim_share": 0.0}))
+    curve = decoder.fit(target, target.sample(160), target.sample(50)).curve
+    assert curve[-1].step < 120
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_fit_gives_the_same_numbers_for_the_same_seed(precision):
+    target = LinearGaussian(sigma=0.1, side=16, precision=precision)
+
+    def reconstructed() -> torch.Tensor:
+        decoder, _ = fitted(target, 160, TINY, flips=True)
+        z = target.mean(torch.full((3, 3, 16, 16), 0.4))
+        return torch.cat([decoder.reconstruct(z), decoder.reconstruct_for_ssim(z)])
+
+    first, second = reconstructed(), reconstructed()
+    assert torch.equal(first, second)
+    assert first.dtype == torch.float32
+    assert 0 <= first.min() <= first.max() <= 1
+
+
+def test_a_reconstruction_does_not_depend_on_the_images_beside_it():
+    target = LinearGaussian(sigma=0.1, side=16)
+    decoder, _ = fitted(target, 160, TINY)
+    z = target.release(target.sample(6).x.float() / 255)
+    together = decoder.reconstruct(z)
+    alone = torch.cat([decoder.reconstruct(one) for one in z.split(1)])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_a_fit_that_blows_up_is_called_diverged_and_still_answers_with_the_mean_image():
+    target = LinearGaussian(sigma=0.1, side=16)
+    torch.manual_seed(0)
+    decoder = DecoderXl(**(TINY | {"lr": 1e6}))
+    fit = decoder.fit(target, target.sample(160), target.sample(300))
+    assert fit.verdict == "diverged"
+    assert all(map(math.isfinite, fit.details.values()))
+    assert float(errors(decoder, target, 200).mean()) == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"width": 0}, "decoder_xl: width must be >= 1, not 0"),
+        ({"blocks": 0}, "blocks must be >= 1, not 0"),
+        ({"steps": 1}, "steps must be >= 2, not 1"),
+        ({"patience": 0}, "patience must be >= 1, not 0"),
+        ({"lr": 0.0}, "lr must be > 0, not 0.0"),
+        ({"ema": 1.0}, r"ema must be in \[0, 1\), not 1.0"),
+        ({"ssim_share": -0.1}, r"ssim_share must be in \[0, 1\), not -0.1"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        DecoderXl(**(SMALL | setting))
+
+
+def test_it_reconstructs_only_after_its_fit():
+    with pytest.raises(RuntimeError, match="decoder_xl: fit it before"):
+        DecoderXl(**SMALL).reconstruct(torch.zeros(1, 8, 8, 8))

@@ -1,0 +1,399 @@
+"""Inversion by optimisation: the shared loop, maximum likelihood, the deep image prior, and the query-free shadow."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attacks.base import Attack, Images
+from attacks.dip import Dip
+from attacks.inversion import Watch, constant, contrast, minimise, ranked, roughness
+from attacks.likelihood import gaussian_surprise
+from attacks.query_free import QueryFree, ShadowClient
+from attacks.rmle import Rmle
+from attacks.skip_network import SkipNetwork
+from attacks.testproblems import PATCH, LinearGaussian, PureNoise
+
+SMALL_RMLE = {
+    "steps": 20, "lr": 0.1, "lam_tv": 0.3, "starts": 1, "decoder_steps": 20, "proximity": 1.0, "images": 8,
+}  # fmt: skip
+SMALL_DIP = {
+    "steps": 8, "lr": 0.02, "widths": (8, 8), "kernels": (3, 3), "perturbation": 0.3, "images": 8,
+}  # fmt: skip
+SMALL_QUERY_FREE = {
+    "width": 8, "shadow_steps": 10, "batch_size": 16, "shadow_lr": 3e-3, "steps": 10, "lr": 0.1, "lam_tv": 1.0,
+    "images": 8,
+}  # fmt: skip
+SMALL = ((Rmle, SMALL_RMLE), (Dip, SMALL_DIP), (QueryFree, SMALL_QUERY_FREE))
+EVERY = pytest.mark.parametrize(("attack", "settings"), SMALL, ids=["rmle", "dip", "query_free"])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # beside other work two threads wait for each other
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Map(Rmle):
+    """Maximum likelihood with the images' true Gaussian prior: in a linear Gaussian problem, the posterior mean."""
+
+    whitening: Tensor
+    """A root of the inverse covariance of a patch, ``(48, 48)``."""
+
+    def implausibility(self, x: Tensor) -> Tensor:
+        patches = F.pixel_unshuffle(x - 0.5, PATCH)
+        return F.conv2d(patches, self.whitening[:, :, None, None]).square().flatten(1).sum(1) / 2
+
+
+class Network:
+    """A client and a server of three layers, of which nothing is refused."""
+
+    sigma, precision = 1e-3, torch.float32
+    image_shape, activation_shape, num_classes = (3, 16, 16), (12, 8, 8), 2
+
+    def __init__(self) -> None:
+        self.client = nn.Conv2d(3, 12, 2, stride=2)
+        nn.init.orthogonal_(self.client.weight.data.view(12, 12))
+        self._server = nn.Sequential(nn.Flatten(), nn.Linear(12 * 64, 2))
+        self.defense = nn.Identity()
+
+    def mean(self, x: Tensor) -> Tensor:
+        return self.client(x).sigmoid()
+
+    def release(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            z = self.mean(x)
+            return z + self.sigma * torch.randn_like(z)
+
+    def noise_std(self, z: Tensor) -> float:
+        return 0.0
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        return gaussian_surprise(z, self.mean(x), self.sigma)
+
+    def server(self, z: Tensor) -> Tensor:
+        return self._server(z)
+
+
+class Unmet(LinearGaussian):
+    """A client that nobody may meet."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        raise PermissionError("the client was asked")
+
+
+def smooth(num_images: int) -> Images:
+    """Smooth images, 16 by 16, of two classes: bright and dark ones."""
+    y = torch.arange(num_images) % 2
+    coarse = torch.rand(num_images, 3, 4, 4) * 0.5 + 0.4 * y[:, None, None, None]
+    x = F.interpolate(coarse, (16, 16), mode="bilinear")
+    return Images((x * 255).to(torch.uint8), y)
+
+
+def per_image(attack: Attack, target: LinearGaussian, num_images: int) -> Tensor:
+    """The mean squared error of each of some fresh images, ``(num_images,)``."""
+    x = target.sample(num_images).x.float() / 255
+    return (attack.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
+
+
+def sampling_error(errors: Tensor) -> float:
+    return float(errors.std()) / math.sqrt(len(errors))
+
+
+def posterior(sigma: float, side: int, steps: int) -> tuple[Map, LinearGaussian, str]:
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=sigma, side=side)
+    settings = {"lr": 0.15, "lam_tv": 0.0, "starts": 0, "decoder_steps": 0, "proximity": 0.0, "images": 200}
+    attack = Map(steps=steps, **settings)
+    attack.whitening = torch.linalg.cholesky(torch.linalg.inv(target.covariance)).T.float()
+    fit = attack.fit(target, target.sample(500), target.sample(32))
+    return attack, target, fit.verdict
+
+
+# known answers
+
+
+def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_least_error_and_not_below_it():
+    attack, target, outcome = posterior(sigma=0.07, side=8, steps=150)
+    errors = per_image(attack, target, 400)
+    assert errors.mean() <= 1.05 * target.least_error()
+    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    assert outcome == "converged"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("sigma", [0.02, 0.07, 0.25])
+def test_with_the_true_prior_it_comes_near_the_least_error_at_every_noise_level(sigma):
+    attack, target, outcome = posterior(sigma, side=32, steps=600)
+    errors = per_image(attack, target, 200)
+    assert errors.mean() <= 1.05 * target.least_error()
+    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    assert outcome == "converged"
+
+
+@EVERY
+def test_no_attack_is_below_the_least_error(attack, settings):
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.07, side=8)
+    fitted = attack(**settings)
+    fitted.fit(target, target.sample(320), target.sample(32))
+    errors = per_image(fitted, target, 64)
+    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+
+
+@EVERY
+def test_pure_noise_is_not_beaten_and_costs_little(attack, settings):
+    torch.manual_seed(0)
+    target = PureNoise(sigma=0.07, side=8)
+    fitted = attack(**settings | {"starts": 0} if attack is Rmle else settings)
+    fit = fitted.fit(target, target.sample(320), target.sample(32))
+    errors = per_image(fitted, target, 64)
+    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    assert errors.mean() <= 1.1 * target.least_error() + 4 * sampling_error(errors)
+    assert fit.verdict in ("floor", "limited")
+
+
+@pytest.mark.parametrize("starts", [0, 2])
+def test_an_undefended_convolution_is_inverted_beyond_30_decibels(starts):
+    torch.manual_seed(0)
+    target, val = Network(), smooth(8)
+    settings = {"lr": 0.1, "lam_tv": 0.01, "starts": starts, "decoder_steps": 0, "proximity": 0.0, "images": 8}
+    attack = Rmle(steps=300, **settings)
+    fit = attack.fit(target, smooth(40), val)
+    x = smooth(8).x.float() / 255
+    mse = (attack.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
+    assert (-10 * mse.log10()).min() > 30
+    assert fit.details["restarts_disagree"] < 0.01
+    assert fit.verdict == "converged"
+
+
+def test_maximum_likelihood_improves_on_the_decoder_that_it_starts_from():
+    torch.manual_seed(0)
+    target = Network()
+    fit = Rmle(**SMALL_RMLE | {"steps": 60}).fit(target, smooth(100), smooth(16))
+    assert fit.details["end_mse"] < 0.5 * fit.details["start_mse"]
+    assert fit.details["end_surprise"] < fit.details["start_surprise"]
+
+
+def test_a_deep_image_prior_finds_smooth_images():
+    torch.manual_seed(0)
+    target, aux = Network(), smooth(40)
+    fit = Dip(**SMALL_DIP | {"steps": 60, "lr": 0.05}).fit(target, aux, smooth(8))
+    assert fit.curve[-1].validation < 0.3 * float((aux.x / 255).var(0).mean())
+    assert fit.details["end_surprise"] < fit.details["start_surprise"]
+
+
+def test_a_query_free_attacker_never_meets_the_client():
+    torch.manual_seed(0)
+    target = Unmet(sigma=0.07, side=8)
+    attack = QueryFree(**SMALL_QUERY_FREE)
+    fit = attack.fit(target, target.sample(32), target.sample(8))
+    assert attack.reconstruct(torch.randn(2, *target.activation_shape)).shape == (2, 3, 8, 8)
+    assert 0 <= fit.details["trust"] <= 1
+
+
+def test_a_shadow_is_trained_until_the_server_knows_its_images():
+    torch.manual_seed(0)
+    target = Network()
+    settings = SMALL_QUERY_FREE | {"shadow_steps": 100, "shadow_lr": 1e-2}
+    fit = QueryFree(**settings).fit(target, smooth(200), smooth(32))
+    assert fit.details["shadow_accuracy"] > 0.9
+
+
+# laws of the loop
+
+
+def quadratic(start: Tensor, goal: Tensor, steps: int = 200):
+    loss = lambda x, leaves: (x - goal).square().flatten(1).sum(1)  # noqa: E731
+    return minimise([start], lambda leaves: leaves[0], loss, steps, lr=0.1)
+
+
+def test_the_loop_finds_each_images_own_minimum():
+    torch.manual_seed(0)
+    start, goal = torch.rand(5, 3, 2, 2), torch.rand(5, 3, 2, 2)
+    found = quadratic(start, goal)
+    torch.testing.assert_close(found.x, goal, atol=1e-3, rtol=0)
+    assert found.objective.max() < 1e-5
+
+
+def test_the_loop_minimises_an_image_as_if_it_were_alone():
+    torch.manual_seed(0)
+    start, goal = torch.rand(5, 3, 2, 2), torch.rand(5, 3, 2, 2)
+    together, alone = quadratic(start, goal, 20), quadratic(start[2:3], goal[2:3], 20)
+    torch.testing.assert_close(together.x[2:3], alone.x)
+
+
+def test_an_image_whose_loss_is_not_finite_spoils_no_other():
+    start, goal = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2)
+    goal[0] = math.nan
+    found = quadratic(start, goal)
+    assert found.objective[0] == math.inf
+    assert found.x[0].equal(start[0])
+    torch.testing.assert_close(found.x[1], goal[1], atol=1e-3, rtol=0)
+
+
+def test_the_loop_returns_the_least_that_it_met():
+    # steps far too long to settle
+    losses = []
+    found = minimise(
+        [torch.full((4, 3, 1, 1), 0.3)],
+        lambda leaves: leaves[0],
+        lambda x, leaves: losses.append(x.square().flatten(1).sum(1)) or losses[-1],
+        steps=30,
+        lr=0.5,
+        schedule=constant,
+    )
+    torch.testing.assert_close(found.objective, torch.stack(losses).detach().amin(0))
+    torch.testing.assert_close(found.x.square().flatten(1).sum(1), found.objective)
+
+
+def test_the_start_is_left_as_it_is_and_nought_steps_return_it():
+    start, goal = torch.zeros(2, 3, 2, 2), torch.ones(2, 3, 2, 2)
+    assert quadratic(start, goal, steps=0).x.equal(start)
+    quadratic(start, goal, steps=5)
+    assert not start.any()
+
+
+def test_starts_are_ranked_image_by_image():
+    x = torch.arange(6.0).view(6, 1, 1, 1).expand(6, 3, 2, 2)
+    objective = torch.tensor([[3.0, 1.0], [2.0, 2.0], [1.0, 3.0]])
+    assert ranked(x, objective)[:, :, 0, 0, 0].tolist() == [[4, 1], [2, 3], [0, 5]]
+
+
+def test_a_curve_follows_the_start_with_the_least_objective():
+    watch = Watch(torch.zeros(1, 3, 2, 2), steps=20)
+    watch(20, torch.stack([torch.full((3, 2, 2), 0.1), torch.full((3, 2, 2), 0.5)]), torch.tensor([2.0, 1.0]))
+    assert watch.points[-1].validation == pytest.approx(0.25)
+    assert watch.points[-1].train == pytest.approx(1.0)
+
+
+def test_roughness_sums_the_differences_of_neighbours():
+    x = torch.zeros(1, 3, 2, 2)
+    x[0, 0, 0, 0] = 0.5
+    assert float(roughness(x)) == pytest.approx(1.0)
+    assert contrast(x) == pytest.approx(1.0 / 12)
+    assert contrast(torch.ones(2, 3, 4, 4)) > 0
+
+
+# laws of the attacks
+
+
+@EVERY
+def test_a_result_does_not_depend_on_the_images_beside_it(attack, settings):
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.07, side=8)
+    fitted = attack(**settings)
+    fitted.fit(target, target.sample(64), target.sample(8))
+    z = target.release(target.sample(6).x.float() / 255)
+    other = torch.cat([z[:2], torch.randn_like(z[2:])])
+    torch.testing.assert_close(fitted.reconstruct(z)[:2], fitted.reconstruct(other)[:2], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("attack", "settings"), SMALL[::2], ids=["rmle", "query_free"])
+def test_a_result_is_the_same_alone(attack, settings):
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.07, side=8)
+    fitted = attack(**settings)
+    fitted.fit(target, target.sample(64), target.sample(8))
+    z = target.release(target.sample(6).x.float() / 255)
+    torch.testing.assert_close(fitted.reconstruct(z)[3:4], fitted.reconstruct(z[3:4]), atol=2e-3, rtol=0)
+
+
+@EVERY
+def test_the_network_under_attack_is_left_as_it_is(attack, settings):
+    torch.manual_seed(0)
+    target = Network()
+    parameters = [*target.client.parameters(), *target._server.parameters()]
+    before = [parameter.detach().clone() for parameter in parameters]
+    fitted = attack(**settings)
+    fitted.fit(target, smooth(40), smooth(4))
+    fitted.reconstruct(target.release(smooth(2).x.float() / 255))
+    assert all(parameter.grad is None for parameter in parameters)
+    assert all(torch.equal(*pair) for pair in zip(before, parameters, strict=True))
+
+
+@EVERY
+def test_details_are_finite_and_reconstructions_are_images(attack, settings):
+    torch.manual_seed(0)
+    target = Network()
+    fitted = attack(**settings)
+    fit = fitted.fit(target, smooth(40), smooth(4))
+    x_hat = fitted.reconstruct(100 * torch.randn(3, *target.activation_shape))
+    assert all(math.isfinite(value) for value in fit.details.values())
+    assert len(fit.curve) <= 20
+    assert x_hat.shape == (3, 3, 16, 16)
+    assert 0 <= x_hat.min() <= x_hat.max() <= 1
+
+
+@EVERY
+def test_it_must_be_fitted_first(attack, settings):
+    with pytest.raises(RuntimeError, match="fit it before it reconstructs"):
+        attack(**settings).reconstruct(torch.zeros(1, 8, 2, 2))
+
+
+@EVERY
+@pytest.mark.parametrize("budget", ["quick", "standard", "strong"])
+def test_a_budget_names_every_setting(attack, settings, budget):
+    assert set(attack.budgets[budget]) == set(settings)
+    assert attack(**attack.budgets[budget]).images == attack.budgets[budget]["images"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "change", "message"),
+    [
+        (Rmle, {"steps": 0}, "rmle: steps must be >= 1, not 0"),
+        (Rmle, {"lr": 0}, "rmle: lr must be > 0, not 0"),
+        (Rmle, {"lam_tv": -1}, "rmle: lam_tv must be >= 0, not -1"),
+        (Rmle, {"starts": -1}, "rmle: starts must be >= 0, not -1"),
+        (Rmle, {"decoder_steps": 0}, "rmle: proximity 1.0 needs a decoder"),
+        (Rmle, {"lam_tv": math.nan}, "rmle: lam_tv must be >= 0, not nan"),
+        (Dip, {"steps": 0}, "dip: steps must be >= 1, not 0"),
+        (Dip, {"lr": -1}, "dip: lr must be > 0, not -1"),
+        (Dip, {"widths": ()}, "dip: widths must be one or more numbers >= 1"),
+        (Dip, {"kernels": (3, 4)}, "dip: kernels must be 2 odd numbers"),
+        (Dip, {"kernels": (3,)}, "dip: kernels must be 2 odd numbers"),
+        (QueryFree, {"width": 0}, "query_free: width must be >= 1, not 0"),
+        (QueryFree, {"shadow_lr": 0}, "query_free: shadow_lr must be > 0, not 0"),
+        (QueryFree, {"images": 0}, "query_free: images must be >= 1, not 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(attack, change, message):
+    with pytest.raises(ValueError, match=message):
+        attack(**dict(SMALL)[attack] | change)
+
+
+# networks
+
+
+@pytest.mark.parametrize("size", [(32, 32), (16, 16), (8, 8), (48, 64), (11, 13)])
+def test_the_skip_network_draws_images_of_any_size_and_begins_with_the_mean(size):
+    torch.manual_seed(0)
+    mean = torch.rand(1, 3, *size) * 0.9 + 0.05
+    network = SkipNetwork(mean, widths=(4, 8, 8, 8, 8), kernels=(7, 5, 5, 3, 3), skip=2, inputs=4)
+    x = network.draw(network.initial(), torch.randn(1, 4, *size))
+    torch.testing.assert_close(x, mean)
+
+
+def test_each_copy_of_the_skip_network_draws_by_its_own_weights():
+    torch.manual_seed(0)
+    network = SkipNetwork(torch.full((1, 3, 16, 16), 0.5), widths=(4, 8), kernels=(3, 3), skip=2, inputs=4)
+    u = torch.randn(1, 4, 16, 16)
+    copies = [[torch.randn_like(weight) for weight in network.initial()] for _ in range(3)]
+    together = network.draw([torch.cat(weights) for weights in zip(*copies, strict=True)], u)
+    alone = torch.cat([network.draw(weights, u) for weights in copies])
+    torch.testing.assert_close(together, alone)
+
+
+@pytest.mark.parametrize(
+    ("activation", "image"), [((8, 8, 8), (3, 32, 32)), ((16, 32, 32), (3, 32, 32)), ((8, 7, 7), (3, 32, 50))]
+)
+def test_a_shadow_has_the_clients_shapes(activation, image):
+    z = ShadowClient(image, activation, width=4)(torch.rand(2, *image))
+    assert z.shape == (2, *activation)
+    assert 0 <= z.min() <= z.max() <= 1

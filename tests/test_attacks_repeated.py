@@ -1,0 +1,190 @@
+"""Repeated queries: m releases of an image equal one with noise less by the root of m."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from attacks.averaged import Averaged
+from attacks.decoder_xl import DecoderXl
+from attacks.repeated import Repeated
+from attacks.testproblems import LinearGaussian
+
+SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 100, "most": 16}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # beside other work two threads wait for each other
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Counting(LinearGaussian):
+    """Counts the images that its client has seen."""
+
+    seen = 0
+
+    def mean(self, x):
+        self.seen += len(x)
+        return super().mean(x)
+
+    def noise_std(self, z):
+        return torch.full_like(z, 0.8)
+
+
+# the mean of releases
+
+
+@pytest.mark.parametrize("m", [1, 4, 16, 64])
+def test_the_mean_of_m_releases_is_one_release_at_sigma_over_the_root_of_m(m):
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.8, side=16)
+    averaged = Averaged(target, m)
+    x = target.sample(200).x.float() / 255
+    noise = averaged.release(x) - target.mean(x)
+    assert averaged.sigma == pytest.approx(0.8 / math.sqrt(m))
+    assert float(noise.std()) == pytest.approx(averaged.sigma, rel=0.02)
+    assert abs(float(noise.mean())) < 4 * averaged.sigma / math.sqrt(noise.numel())
+
+
+def test_independent_means_are_independent():
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.8, side=16)
+    x = target.sample(50).x.float() / 255
+    noise = Averaged(target, 4).release(x, m=8) - target.mean(x)
+    assert noise.shape == (8, 50, 8, 4, 4)
+    assert float(noise.std()) == pytest.approx(0.4, rel=0.02)
+    assert float(noise.mean(dim=0).std()) == pytest.approx(0.4 / math.sqrt(8), rel=0.05)
+
+
+def test_images_released_in_several_parts_keep_their_order(monkeypatch):
+    monkeypatch.setattr("attacks.averaged.MOST_VALUES", 2000)
+    target = LinearGaussian(sigma=1e-4, side=16)
+    x = target.sample(20).x.float() / 255
+    assert torch.allclose(Averaged(target, 4).release(x, m=2), target.mean(x).expand(2, -1, -1, -1, -1), atol=1e-3)
+
+
+def test_the_client_runs_once_however_many_releases():
+    target = Counting(sigma=0.8, side=16)
+    Averaged(target, 64).release(torch.rand(10, 3, 16, 16), m=3)
+    assert target.seen == 10
+
+
+def test_the_defenses_own_noise_is_averaged_too_and_the_rest_is_the_targets():
+    target = Counting(sigma=0.6, side=16)
+    averaged = Averaged(target, 4)
+    x = torch.rand(3, 3, 16, 16)
+    z = averaged.release(x)
+    assert torch.allclose(torch.as_tensor(averaged.noise_std(z)), torch.tensor(0.4))
+    # both noises together are of sigma .5, and a release that hits the mean leaves only log sigma
+    assert float(averaged.surprise(x, averaged.mean(x))[0]) == pytest.approx(128 * math.log(0.5), rel=1e-4)
+    assert averaged.defense is target.defense
+    assert averaged.server(z).shape == (3, 1)
+
+
+# the attack
+
+
+def images_and_error(target: LinearGaussian, attack, m: int) -> tuple[float, float]:
+    """The mean squared error on fresh images, and its sampling error."""
+    torch.manual_seed(5)
+    x = target.sample(1500).x.float() / 255
+    per_image = (attack.reconstruct(target.release(x, m)) - x).square().mean(dim=(1, 2, 3))
+    return float(per_image.mean()), float(per_image.std()) / math.sqrt(len(per_image))
+
+
+@pytest.fixture(scope="module")
+def repeated():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.28, side=16)
+    attack = Repeated(**SMALL)
+    return target, attack, attack.fit(target, target.sample(640), target.sample(200))
+
+
+def test_m_releases_equal_one_at_sigma_over_the_root_of_m(repeated):
+    target, attack, _ = repeated
+    single = LinearGaussian(sigma=0.28 / 4, side=16)
+    torch.manual_seed(1)
+    decoder = DecoderXl(**(DecoderXl.budgets["quick"] | {"steps": 100, "ssim_share": 0.0}))
+    decoder.fit(single, single.sample(640), single.sample(200))
+    error, sampling = images_and_error(target, attack, m=16)
+    expected, other = images_and_error(single, decoder, m=1)
+    # beside sampling, two fits of one network differ by a few per cent
+    assert error == pytest.approx(expected, abs=4 * math.hypot(sampling, other) + 0.04 * expected)
+    assert error >= single.least_error() - 4 * sampling
+
+
+def test_each_further_release_lessens_the_error(repeated):
+    target, attack, fit = repeated
+    found = [images_and_error(target, attack, m)[0] for m in attack.releases]
+    assert attack.releases == (1, 4, 16)
+    assert found == sorted(found, reverse=True)
+    assert found[2] < 0.7 * found[0]
+    for m, error in zip(attack.releases, found, strict=True):
+        assert fit.details[f"validation_m{m}"] == pytest.approx(error, rel=0.05)
+
+
+def test_verdict_and_curve_are_those_of_a_single_release(repeated):
+    _, _, fit = repeated
+    assert fit.curve[-1].validation == fit.details["validation_m1"]
+    assert fit.verdict in ("converged", "limited")
+
+
+def test_another_number_of_releases_is_refused(repeated):
+    with pytest.raises(ValueError, match=r"reconstructs from \[1, 4, 16\] releases, not from 5"):
+        repeated[1].reconstruct(torch.zeros(5, 2, 8, 4, 4))
+
+
+def test_the_published_decoder_can_be_repeated_too():
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.1, side=16)
+    attack = Repeated(inner="decoder", budget="quick", steps=4, most=4)
+    fit = attack.fit(target, target.sample(40), target.sample(10))
+    assert set(fit.details) == {"validation_m1", "validation_m4"}
+    x = target.sample(5).x.float() / 255
+    assert attack.reconstruct(target.release(x, 4)).shape == x.shape
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("sigma", "most"), [(0.08, 1.08), (0.28, 1.05), (1.0, 1.05)])
+def test_16_releases_come_near_the_least_error_of_a_quarter_of_the_noise(sigma, most):
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=sigma, side=16)
+    attack = Repeated(**(SMALL | {"steps": 500}))
+    attack.fit(target, target.sample(6400), target.sample(300))
+    error, sampling = images_and_error(target, attack, m=16)
+    least = LinearGaussian(sigma=sigma / 4, side=16).least_error()
+    assert least - 4 * sampling <= error <= most * least + 4 * sampling
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"inner": "dip"}, r"repeated: inner takes \['decoder', 'decoder_xl'\], not 'dip'"),
+        ({"budget": "huge"}, r"budget takes \['quick', 'standard', 'strong'\], not 'huge'"),
+        ({"steps": 1}, "steps must be >= 2, not 1"),
+        ({"most": 5}, r"most takes \[1, 4, 16, 64\], not 5"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        Repeated(**(SMALL | setting))
+
+
+def test_it_reconstructs_only_after_its_fit():
+    with pytest.raises(RuntimeError, match="fit it before"):
+        Repeated(**SMALL).reconstruct(torch.zeros(1, 8, 8, 8))
+
+
+def test_the_network_under_attack_is_handed_on():
+    class Held(LinearGaussian):
+        def modules(self):
+            return nn.Identity(), nn.Flatten()
+
+    assert isinstance(Averaged(Held(sigma=0.1), 4).modules()[1], nn.Flatten)
