@@ -77,7 +77,7 @@ class GanPrior(Attack):
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "latent": 32, "width": 8, "critic_width": 16, "prior_steps": 100, "batch_size": 32, "prior_lr": 2e-3,
-            "ema": 0.98, "restarts": 4, "search_steps": 6, "refine_steps": 20, "free_steps": 50, "lr": 0.3,
+            "ema": 0.98, "restarts": 4, "search_steps": 6, "refine_steps": 20, "free_steps": 60, "lr": 0.3,
             "feature_scale": 0.3, "components": 128, "proximity": 1.0, "images": 32,
         },
         "standard": {

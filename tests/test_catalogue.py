@@ -78,7 +78,8 @@ def test_the_command_says_who_attacks_with_what_knowledge_at_what_cost_and_after
 
 def test_the_readmes_table_of_attacks_says_what_the_classes_say():
     _, _, section = README.read_text(encoding="utf-8").partition("\n## The attacks\n")
-    cells = [line.strip("|").split("|") for line in section.partition("\n## ")[0].splitlines() if line[:3] == "| `"]
+    table = section.partition("\n- ")[0]
+    cells = [line.strip("|").split("|") for line in table.splitlines() if line[:3] == "| `"]
     told = {row[0].strip(" `"): row[1].strip() for row in cells if row[0].strip(" `") in ATTACKS}
     knows = {
         name: f"{attack.knowledge}, server" if attack.needs_server else attack.knowledge
