@@ -11,7 +11,7 @@ from attacks.decoder_xl import DecoderXl
 from attacks.repeated import Repeated
 from attacks.testproblems import LinearGaussian
 
-SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 100, "most": 16}
+SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 70, "most": 16}
 
 
 @pytest.fixture(autouse=True)
@@ -103,15 +103,15 @@ def repeated():
     torch.manual_seed(0)
     target = LinearGaussian(sigma=0.28, side=16)
     attack = Repeated(**SMALL)
-    return target, attack, attack.fit(target, target.sample(640), target.sample(200))
+    return target, attack, attack.fit(target, target.sample(640), target.sample(100))
 
 
 def test_m_releases_equal_one_at_sigma_over_the_root_of_m(repeated):
     target, attack, _ = repeated
     single = LinearGaussian(sigma=0.28 / 4, side=16)
     torch.manual_seed(1)
-    decoder = DecoderXl(**(DecoderXl.budgets["quick"] | {"steps": 100, "ssim_share": 0.0}))
-    decoder.fit(single, single.sample(640), single.sample(200))
+    decoder = DecoderXl(**(DecoderXl.budgets["quick"] | {"steps": 70, "ssim_share": 0.0}))
+    decoder.fit(single, single.sample(640), single.sample(100))
     error, sampling = images_and_error(target, attack, m=16)
     expected, other = images_and_error(single, decoder, m=1)
     # beside sampling, two fits of one network differ by a few per cent
