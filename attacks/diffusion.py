@@ -90,7 +90,7 @@ class Diffusion(Attack):
         "standard": {
             "images": 200, "samples": 4, "steps": 12, "recurrences": 4, "guidance": "dps", "step_size": 1.0,
             "weight": 0.2, "iterations": 3, "channels": 32, "mult": (1, 2, 2), "blocks": 1, "patch": 2,
-            "components": 512, "prior_steps": 1200, "batch_size": 64, "lr": 1e-3, "ema": 0.995,
+            "components": 512, "prior_steps": 1100, "batch_size": 64, "lr": 1e-3, "ema": 0.995,
         },
         "strong": {
             "images": 1000, "samples": 16, "steps": 250, "recurrences": 4, "guidance": "dps", "step_size": 1.0,

@@ -70,7 +70,7 @@ class GanDecoder(Attack):
             "weight": 1500.0, "penalty": 10.0,
         },
         "standard": {
-            "blocks": 4, "channels": 48, "critic_channels": 16, "epochs": 50, "steps": 800, "warm": 0.5,
+            "blocks": 4, "channels": 48, "critic_channels": 16, "epochs": 50, "steps": 720, "warm": 0.5,
             "batch_size": 128, "lr": 2e-3, "generator_lr": 5e-4, "critic_lr": 5e-3, "critic_steps": 5,
             "weight": 1500.0, "penalty": 10.0,
         },

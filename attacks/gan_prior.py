@@ -81,7 +81,7 @@ class GanPrior(Attack):
             "feature_scale": 0.3, "components": 128, "proximity": 1.0, "images": 32,
         },
         "standard": {
-            "latent": 64, "width": 24, "critic_width": 32, "prior_steps": 1500, "batch_size": 32, "prior_lr": 1e-3,
+            "latent": 64, "width": 24, "critic_width": 32, "prior_steps": 1300, "batch_size": 32, "prior_lr": 1e-3,
             "ema": 0.99, "restarts": 8, "search_steps": 8, "refine_steps": 40, "free_steps": 100, "lr": 0.2,
             "feature_scale": 0.3, "components": 256, "proximity": 1.0, "images": 200,
         },

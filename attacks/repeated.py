@@ -6,12 +6,14 @@ References:
 
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from attacks.averaged import Averaged
 from attacks.base import Attack, Fit, Images, Knowledge, Target, Tunable
 from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl
+from attacks.fitting import CHUNK
 
 INNER: dict[str, type[Attack]] = {"decoder": Decoder, "decoder_xl": DecoderXl}
 """Attacks that can be repeated, by name."""
@@ -23,7 +25,9 @@ NUMBERS = (1, 4, 16, 64)
 class Repeated(Attack):
     """Fits another attack anew for each number m of releases, to the mean of m; it reconstructs from such a mean.
 
-    Its verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on.
+    The fit for fewer releases reads a mean of m too: the one with the least error on attacker-validation is used.
+    Verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on, and
+    ``fitted_to_m4`` tells by which fit.
 
     Args:
         inner: The attack that is repeated: ``decoder``, or ``decoder_xl`` without its network for ssim.
@@ -37,6 +41,7 @@ class Repeated(Attack):
     cost = "one training on the attacker's images for each number of releases; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},
         "standard": {"inner": "decoder_xl", "budget": "quick", "steps": 1000, "most": 64},
@@ -59,11 +64,17 @@ class Repeated(Attack):
         self.releases = tuple(m for m in NUMBERS if m <= most)
         self.attacks = {m: INNER[inner](**settings) for m in self.releases}
         """The inner attack for each number of releases."""
+        self.fitted_to = {m: m for m in self.releases}
+        """The number of releases whose attack reconstructs from m."""
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Fit the inner attack for each number of releases."""
+        """Fit the inner attack for each number of releases, then choose for each among those for as many or fewer."""
         fits = {m: attack.fit(Averaged(target, m), aux, val) for m, attack in self.attacks.items()}
-        details = {f"validation_m{m}": fit.curve[-1].validation for m, fit in fits.items()}
+        details = {"validation_m1": fits[1].curve[-1].validation}
+        for m in self.releases[1:]:
+            errors = self._errors(Averaged(target, m), val)
+            self.fitted_to[m] = min(errors, key=errors.__getitem__)
+            details |= {f"validation_m{m}": errors[self.fitted_to[m]], f"fitted_to_m{m}": float(self.fitted_to[m])}
         return Fit(curve=fits[1].curve, verdict=fits[1].verdict, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -71,4 +82,13 @@ class Repeated(Attack):
         m = 1 if z.ndim == 4 else len(z)
         if m not in self.attacks:
             raise ValueError(f"repeated: it reconstructs from {list(self.attacks)} releases, not from {m}")
-        return self.attacks[m].reconstruct(z if z.ndim == 4 else z.float().mean(dim=0))
+        return self.attacks[self.fitted_to[m]].reconstruct(z if z.ndim == 4 else z.float().mean(dim=0))
+
+    @torch.no_grad()
+    def _errors(self, averaged: Averaged, val: Images) -> dict[int, float]:
+        """Return the error on attacker-validation of each fit that the mean is enough for."""
+        x = val.x.float() / 255
+        pairs = list(zip(averaged.release(x).split(CHUNK), x.split(CHUNK), strict=True))
+        fitted = {m: attack for m, attack in self.attacks.items() if m <= averaged.num_releases}
+        squares = {m: [(attack.reconstruct(z) - part).square() for z, part in pairs] for m, attack in fitted.items()}
+        return {m: float(torch.cat(each).mean()) for m, each in squares.items()}

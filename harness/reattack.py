@@ -152,10 +152,10 @@ def _task(files: TrialFiles, study: Study, choices: Sequence[Choice]) -> _Task:
 
 
 def _jobs(files: TrialFiles, choice: Choice) -> Iterator[AttackJob]:
-    """Yield the jobs of an attack: on every part that the trial's own attacks score, probes on the first alone."""
+    """Yield the jobs of an attack: on every part that the trial's own attacks score, probes on the last alone."""
     kind = attacks.resolve(choice.attack).kind
     parts = list(dict.fromkeys(job.part for job in files.asked.attacks))
-    for part in parts if kind == "reconstruction" else parts[:1]:
+    for part in parts if kind == "reconstruction" else parts[-1:]:
         yield AttackJob(
             attack=choice.attack, budget=choice.budget, seed=choice.seed, part=part, kind=kind, tune=choice.tune
         )

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from attacks.averaged import Averaged
+from attacks.base import Fit, Point
 from attacks.decoder_xl import DecoderXl
 from attacks.repeated import Repeated
 from attacks.testproblems import LinearGaussian
@@ -34,6 +35,19 @@ class Counting(LinearGaussian):
 
     def noise_std(self, z):
         return torch.full_like(z, 0.8)
+
+
+class Constant(DecoderXl):
+    """Says the same of every release."""
+
+    def __init__(self):
+        super().__init__(**DecoderXl.budgets["quick"])
+
+    def fit(self, target, aux, val):
+        return Fit(curve=(Point(1, 1.0, 1.0),), verdict="limited")
+
+    def reconstruct(self, z):
+        return torch.zeros(len(z), 3, 16, 16)
 
 
 # the mean of releases
@@ -129,6 +143,21 @@ def test_each_further_release_lessens_the_error(repeated):
         assert fit.details[f"validation_m{m}"] == pytest.approx(error, rel=0.05)
 
 
+def test_fewer_releases_lend_their_fit_where_the_own_one_is_worse(repeated):
+    target, attack, fit = repeated
+    assert all(fit.details[f"fitted_to_m{m}"] == attack.fitted_to[m] <= m for m in (4, 16))
+    torch.manual_seed(0)
+    spoilt = Repeated(**SMALL)
+    spoilt.attacks = {**attack.attacks, 16: Constant()}
+    for inner in (spoilt.attacks[1], spoilt.attacks[4]):
+        inner.fit = lambda *_, held=fit: held
+    details = spoilt.fit(target, target.sample(40), target.sample(200)).details
+    assert spoilt.fitted_to[16] in (1, 4)
+    assert details["validation_m16"] < details["validation_m1"]
+    z = target.release(target.sample(3).x.float() / 255, 16)
+    assert torch.equal(spoilt.reconstruct(z), attack.attacks[spoilt.fitted_to[16]].reconstruct(z.mean(dim=0)))
+
+
 def test_verdict_and_curve_are_those_of_a_single_release(repeated):
     _, _, fit = repeated
     assert fit.curve[-1].validation == fit.details["validation_m1"]
@@ -145,7 +174,7 @@ def test_the_published_decoder_can_be_repeated_too():
     target = LinearGaussian(sigma=0.1, side=16)
     attack = Repeated(inner="decoder", budget="quick", steps=4, most=4)
     fit = attack.fit(target, target.sample(40), target.sample(10))
-    assert set(fit.details) == {"validation_m1", "validation_m4"}
+    assert set(fit.details) == {"validation_m1", "validation_m4", "fitted_to_m4"}
     x = target.sample(5).x.float() / 255
     assert attack.reconstruct(target.release(x, 4)).shape == x.shape
 

@@ -379,14 +379,14 @@ def test_probes_alone_are_refused_since_they_give_no_objectives(file, adversarie
     assert "attacks: adversaries:Member: only probes, which give no objectives; add a reconstruction such" in refused
 
 
-def test_a_probe_runs_beside_a_reconstruction_on_the_first_part_alone(file, adversaries):
+def test_a_probe_runs_beside_a_reconstruction_on_the_last_part_alone(file, adversaries):
     jobs = load_study(file, [SUITE, "protocol=cem"]).attack_jobs()
     assert [(job.name, job.kind) for job in jobs] == [
         ("decoder-quick-0-train", "reconstruction"),
         ("decoder-quick-1-train", "reconstruction"),
-        ("adversaries.Member-quick-0-train", "probe"),
         ("decoder-quick-0-infer", "reconstruction"),
         ("decoder-quick-1-infer", "reconstruction"),
+        ("adversaries.Member-quick-0-infer", "probe"),
     ]
 
 

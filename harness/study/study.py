@@ -58,15 +58,18 @@ class Study(Value):
         return Space(shared=shared, defense=branches("defense", self.defense), term=term)
 
     def attack_jobs(self) -> tuple[AttackJob, ...]:
-        """Return the attacks on each trial: every part, attack and seed; probes on the first part alone."""
-        first, *_ = parts = PARTS[self.protocol]
+        """Return the attacks on each trial: every part, attack and seed; probes on the last part alone.
+
+        The last part's attacker was fitted on images that the network was not.
+        """
+        *_, last = parts = PARTS[self.protocol]
         kinds = {attack: attacks.resolve(attack).kind for attack in self.attacks}
         return tuple(
             AttackJob(attack=attack, budget=choice.budget, seed=seed, part=part, kind=kinds[attack], tune=choice.tune)
             for part in parts
             for attack, choice in self.attacks.items()
             for seed in range(choice.seeds)
-            if part == first or kinds[attack] == "reconstruction"
+            if part == last or kinds[attack] == "reconstruction"
         )
 
     def digest(self) -> str:
