@@ -103,7 +103,7 @@ class Confidence(ProbeAttack):
     def __init__(self, channels: int, draws: int, steps: int, batch_size: int, lr: float) -> None:
         counts = {"channels": channels, "draws": draws, "steps": steps, "batch_size": batch_size}
         for name, count in counts.items():
-            if count < 1:
+            if not count >= 1:
                 raise ValueError(f"confidence: {name} must be >= 1, not {count}")
         if not lr > 0:
             raise ValueError(f"confidence: lr must be > 0, not {lr}")

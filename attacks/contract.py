@@ -85,16 +85,17 @@ def budgets_are_whole(case: Case) -> None:
 
 
 def refuses_bad_settings(case: Case) -> None:
-    """A negative number is refused by a ``ValueError`` that names the setting."""
-    for name, value in case.settings.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or name in case.signed:
-            continue
+    """A negative number, or none at all, is refused by a ``ValueError`` that names the setting."""
+    numbers = {name: value for name, value in case.settings.items() if type(value) in (int, float)}
+    bad: list[tuple[str, float]] = [(name, -1) for name in numbers if name not in case.signed]
+    bad += [(name, math.nan) for name, value in numbers.items() if isinstance(value, float)]
+    for name, value in bad:
         try:
-            case.create(**(case.settings | {name: -1}))
+            case.create(**(case.settings | {name: value}))
         except ValueError as error:
-            _require(name in str(error), f"refusing {name}=-1, the message does not name it: {error}")
+            _require(name in str(error), f"refusing {name}={value}, the message does not name it: {error}")
         else:
-            raise AssertionError(f"{name}=-1 is accepted")
+            raise AssertionError(f"{name}={value} is accepted")
 
 
 def says_how_it_went(case: Case) -> None:

@@ -76,7 +76,7 @@ class Decoder(Attack):
             "weight_decay": (weight_decay, 0),
         }
         for name, (value, bound) in least.items():
-            if value < bound:
+            if not value >= bound:
                 raise ValueError(f"decoder: {name} must be >= {bound}, not {value}")
         if not lr > 0:
             raise ValueError(f"decoder: lr must be > 0, not {lr}")

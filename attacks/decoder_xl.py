@@ -117,7 +117,7 @@ class DecoderXl(Attack):
             "weight_decay": (weight_decay, 0),
         }
         for name, (value, bound) in least.items():
-            if value < bound:
+            if not value >= bound:
                 raise ValueError(f"decoder_xl: {name} must be >= {bound}, not {value}")
         if not lr > 0:
             raise ValueError(f"decoder_xl: lr must be > 0, not {lr}")

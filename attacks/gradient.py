@@ -75,7 +75,8 @@ class Gradient(ProbeAttack):
     what is left of the distance of gradients, >= 0.
 
     The curve is that of the form whose images' gradients are nearer by |g' - g|^2 / |g|^2: its own distance, and the
-    error on the images themselves (nothing is chosen or stopped by it). Networks with ReLU and max-pooling are hard for ``dlg``, as was published.
+    error on the images themselves (nothing is chosen or stopped by it). Networks with ReLU and max-pooling are hard for
+    ``dlg``, as was published.
 
     Args:
         images: Images attacked, each by itself, at most, >= 1.
@@ -127,7 +128,7 @@ class Gradient(ProbeAttack):
             "cosine_steps": cosine_steps,
         }
         for name, count in counts.items():
-            if count < 1:
+            if not count >= 1:
                 raise ValueError(f"gradient: {name} must be >= 1, not {count}")
         if not lr > 0:
             raise ValueError(f"gradient: lr must be > 0, not {lr}")

@@ -125,7 +125,7 @@ class Representative(ProbeAttack):
             "draws": draws,
         }
         for name, count in counts.items():
-            if count < 1:
+            if not count >= 1:
                 raise ValueError(f"representative: {name} must be >= 1, not {count}")
         if not lr > 0:
             raise ValueError(f"representative: lr must be > 0, not {lr}")

@@ -1,4 +1,8 @@
-"""Targets whose least possible error is known exactly, to test attacks against."""
+"""Targets whose least possible error is known exactly, to test attacks against.
+
+References:
+    Chan, Li, Diagonal elements and eigenvalues of a real symmetric matrix, 1983 (every pixel of one deviation).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +21,9 @@ DEVIATION = 0.1
 class LinearGaussian:
     """A linear client on Gaussian images: by default 3x32x32 images of independent 4x4x3 patches, 8x8x8 releases.
 
-    A patch is ``x ~ N(1/2, C)``, C with eigenvalues proportional to i^-2 in a random basis and a pixel deviation of
-    ``DEVIATION``; its release is ``z = W (x - 1/2) + sigma e``, W of 8x48 with entries N(0, 1/48), the same for all
-    patches.
+    A patch is ``x ~ N(1/2, C)``, C with eigenvalues proportional to i^-2 in a random basis in which every pixel has the
+    deviation ``DEVIATION``, so that [0, 1] cuts off nothing; its release is ``z = W (x - 1/2) + sigma e``, W of 8x48
+    with entries N(0, 1/48), the same for all patches.
 
     Args:
         sigma: Standard deviation of the channel noise, > 0.
@@ -37,9 +41,10 @@ class LinearGaussian:
         self.defense: nn.Module = nn.Identity()
         generator = torch.Generator().manual_seed(seed)
         size = 3 * PATCH**2
-        basis = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64)).Q
+        orthogonal = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64)).Q
         eigenvalues = torch.arange(1, size + 1, dtype=torch.float64) ** -2
         eigenvalues *= DEVIATION**2 * size / eigenvalues.sum()
+        basis = _levelled(orthogonal, eigenvalues)
         self.covariance = basis @ eigenvalues.diag() @ basis.T
         """C of a patch, ``(48, 48)``, float64."""
         self.weight = torch.randn(8, size, generator=generator, dtype=torch.float64) / size**0.5
@@ -98,3 +103,25 @@ class PureNoise(LinearGaussian):
     def least_error(self) -> float:
         """Return the error of the mean image."""
         return DEVIATION**2
+
+
+def _levelled(basis: Tensor, eigenvalues: Tensor) -> Tensor:
+    """Return an orthogonal basis in which the matrix of these eigenvalues has one number on all its diagonal.
+
+    Each rotation of two rows, the one with most and the one with least variance, gives one of them the mean.
+    """
+    basis, mean = basis.clone(), eigenvalues.mean()
+    for _ in range(len(basis) - 1):
+        diagonal = basis.square() @ eigenvalues
+        most, least = int(diagonal.argmax()), int(diagonal.argmin())
+        above, below = diagonal[most] - mean, diagonal[least] - mean
+        shared = basis[most] @ (eigenvalues * basis[least])
+        if above <= 1e-12 * mean or below >= -1e-12 * mean:
+            break
+        # the tangent t of the angle at which above + 2 shared t + below t^2 = 0; above and below differ in sign
+        t = (-shared - (shared.square() - above * below).sqrt()) / below
+        cosine = (1 + t.square()).rsqrt()
+        sine = t * cosine
+        first, second = basis[most].clone(), basis[least].clone()
+        basis[most], basis[least] = cosine * first + sine * second, cosine * second - sine * first
+    return basis

@@ -119,7 +119,7 @@ def posterior(sigma: float, side: int, steps: int) -> tuple[Map, LinearGaussian,
 
 
 def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_least_error_and_not_below_it():
-    attack, target, outcome = posterior(sigma=0.07, side=8, steps=150)
+    attack, target, outcome = posterior(sigma=0.07, side=8, steps=300)
     errors = per_image(attack, target, 400)
     assert errors.mean() <= 1.05 * target.least_error()
     assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
