@@ -43,8 +43,9 @@ class DecoderXl(Attack):
     """Regresses images on standardised releases, the predicted label and log sigma, with fresh noise for every batch.
 
     The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
-    on attacker-validation. A copy of it is trained further for ssim. Where the defense hides features, the network also
-    sees which values may be hidden ones; where it adds noise of its own, how much each feature has.
+    on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest; the verdict is
+    ``limited`` if either training was. Where the defense hides features, the network also sees which values may be
+    hidden ones; where it adds noise of its own, how much each feature has.
 
     The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less.
 
@@ -71,6 +72,7 @@ class DecoderXl(Attack):
     cost = "one long training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
@@ -139,14 +141,17 @@ class DecoderXl(Attack):
         for_ssim = both._replace(total=round(self.ssim_share * both.total))
         for_mse = both._replace(total=max(1, both.total - for_ssim.total))
         self.network, curve = self._trained(network, aux, for_mse, _mse, lambda n: self._mean(_mse, n, reads, val))
-        self.network_for_ssim, details = self.network, {}
+        own, details = verdict(curve, guess_error(aux, val)), {}
+        self.network_for_ssim = self.network
         if for_ssim.total:
-            self.network_for_ssim, _ = self._trained(
-                self.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_l1_and_ssim, n, reads, val)
+            self.network_for_ssim, second = self._trained(
+                self.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
             )
             names = {"ssim_start": self.network, "ssim_end": self.network_for_ssim}
             details = {name: self._mean(ssim, network, reads, val) for name, network in names.items()}
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), details=details)
+            if own == "converged":
+                own = "converged" if verdict(second, math.inf) == "converged" else "limited"
+        return Fit(curve=tuple(curve), verdict=own, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in float32 with the network trained for mse."""
@@ -242,6 +247,10 @@ def _ended(curve: Sequence[Point], patience: int) -> bool:
 
 def _mse(x_hat: Tensor, x: Tensor) -> Tensor:
     return (x_hat - x).square().mean(dim=(1, 2, 3))
+
+
+def _dissimilarity(x_hat: Tensor, x: Tensor) -> Tensor:
+    return 1 - ssim(x_hat, x)
 
 
 def _l1_and_ssim(x_hat: Tensor, x: Tensor) -> Tensor:
