@@ -1,4 +1,4 @@
-"""A target that releases the mean of several releases of an image: what repeated queries come to."""
+"""A target that releases what several releases of an image come to: their mean, or that of the values not hidden."""
 
 import math
 
@@ -6,17 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Target
-from attacks.likelihood import gaussian_surprise
+from attacks.likelihood import LEAST_STD, gaussian_surprise
 
 MOST_VALUES = 2**25
 """Numbers drawn at once."""
+
+ROUNDS = 3
+"""Times that hidden values are told from others by their mean so far."""
 
 
 class Averaged:
     """Another target, seen through the mean of ``num_releases`` independent releases.
 
     Its noise is less by ``sqrt(num_releases)``. Of releases with additive Gaussian noise the mean says all there is to
-    know (it is a sufficient statistic); of others it may say less than the releases one by one.
+    know (it is a sufficient statistic); of others it may say less than the releases one by one. Where the defense hides
+    features anew in each release, the mean is that of the values which are not hidden (:func:`averaged`).
 
     Args:
         target: The other target.
@@ -45,8 +49,8 @@ class Averaged:
             return self.target.release(x, m)
         drawn = self.num_releases * m
         chunk = max(1, MOST_VALUES // (drawn * math.prod(self.activation_shape)))
-        parts = [self.target.release(part, drawn) for part in x.split(chunk)]
-        z = torch.cat([part.unflatten(0, (m, self.num_releases)).mean(dim=1) for part in parts], dim=1)
+        parts = [self.target.release(part, drawn).unflatten(0, (m, self.num_releases)) for part in x.split(chunk)]
+        z = torch.cat([averaged(part.movedim(1, 0), self.target) for part in parts], dim=1)
         return z[0] if m == 1 else z
 
     def noise_std(self, z: Tensor) -> Tensor | float:
@@ -66,3 +70,19 @@ class Averaged:
     def server(self, z: Tensor) -> Tensor:
         """Return logits."""
         return self.target.server(z)
+
+
+def averaged(z: Tensor, target: Target) -> Tensor:
+    """Return what independent releases ``(m, ...)`` of the same images come to, ``(...)``, float32.
+
+    Their mean. If the defense hides features, a value z counts by how likely it is to show the feature, and not noise
+    about 0: ``z ~ N(a, sigma^2)`` against ``N(0, sigma^2)``, a being the mean so far, for a few rounds.
+    """
+    z = z.float()
+    mean = z.mean(dim=0)
+    if getattr(target.defense, "masks", False):
+        variance = max(target.sigma, LEAST_STD) ** 2
+        for _ in range(ROUNDS):
+            shown = ((z * mean - mean.square() / 2) / variance).sigmoid()
+            mean = (shown * z).sum(dim=0) / shown.sum(dim=0).clamp_min(1e-6)
+    return mean

@@ -6,6 +6,8 @@ References:
     Yang, Zhang, Chang, Liang, Neural network inversion in adversarial setting via background knowledge alignment, 2019.
 """
 
+import copy
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -73,8 +75,9 @@ class Reader(nn.Module):
 class Confidence(ProbeAttack):
     """Regresses images on logarithms of probabilities, mean squared error; the probabilities are those of releases.
 
-    One network serves all roundings: it is trained on a third of each and told which one it sees, so that an attacker
-    who knows the countermeasure is meant (the share that a network for one rounding alone would gain is given away).
+    The network is the one with the least error on attacker-validation. One serves all roundings: it is trained on a
+    third of each and told which one it sees, so that an attacker who knows the countermeasure is meant (the share that
+    a network for one rounding alone would gain is given away).
 
     Scores: ``mse``, in [0, 1] units, less leaks more; ``psnr`` (dB, at most 100) and ``ssim`` ([-1, 1]), more leaks
     more. ``mse_rounded_0.01`` and ``mse_rounded_0.1``: the same mse with probabilities rounded to hundredths and
@@ -94,6 +97,7 @@ class Confidence(ProbeAttack):
     cost = "one training of a small network on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"channels": 16, "draws": 1, "steps": 200, "batch_size": 32, "lr": 3e-3},
         "standard": {"channels": 32, "draws": 1, "steps": 400, "batch_size": 64, "lr": 3e-3},
@@ -128,15 +132,19 @@ class Confidence(ProbeAttack):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
         val_answers = probabilities(target, val.x)
         noted = {max(1, round(self.steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
+        least, kept = math.inf, reader.state_dict()
         curve: list[Point] = []
         losses: list[Tensor] = []
         for step in range(1, self.steps + 1):
             losses.append(self._step(reader, target, answers, aux.x, optimiser))
             schedule.step()
             if step in noted:
-                error = F.mse_loss(reader.read(val_answers, 0), _unit(val.x))
-                curve.append(Point(step, float(torch.stack(losses).mean()), float(error)))
+                error = float(F.mse_loss(reader.read(val_answers, 0), _unit(val.x)))
+                if error < least:
+                    least, kept = error, copy.deepcopy(reader.state_dict())
+                curve.append(Point(step, float(torch.stack(losses).mean()), least))
                 losses.clear()
+        reader.load_state_dict(kept)
         return curve
 
     def _step(

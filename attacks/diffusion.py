@@ -130,10 +130,10 @@ class Diffusion(Attack):
         counts = {"images": images, "samples": samples, "steps": steps, "recurrences": recurrences}
         counts |= {"iterations": iterations, "mult": min(mult, default=0), "blocks": blocks, "patch": patch}
         counts |= {"components": components, "prior_steps": prior_steps, "batch_size": batch_size}
-        if min(counts.values()) < 1:
-            least = min(counts, key=counts.__getitem__)
-            raise ValueError(f"diffusion: {least} must be >= 1, not {counts[least]}")
-        if channels < 4 or channels % 4:
+        for name, count in counts.items():
+            if not count >= 1:
+                raise ValueError(f"diffusion: {name} must be >= 1, not {count}")
+        if not (channels >= 4 and channels % 4 == 0):
             raise ValueError(f"diffusion: channels must be a multiple of 4, not {channels}")
         if not (step_size > 0 and lr > 0):
             raise ValueError(f"diffusion: step_size and lr must be > 0, not {step_size} and {lr}")

@@ -6,6 +6,7 @@ References:
     for deep neural networks, 2021.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Watch, minimise, unwatched
+from attacks.inversion import Watch, cosine, minimise, pulled_error, unwatched
 from attacks.skip_network import SkipNetwork
 from attacks.verdict import verdict
 
@@ -39,7 +40,9 @@ class Dip(Attack):
     """Minimises ``surprise(z | g(u; w))`` over the weights w of a skip network, each image's own; u is fixed noise.
 
     An untrained network draws the mean of the attacker's images. Its input is perturbed by fresh noise in stages that
-    shrink as the published ones do (10, 2, .5, 0), relative to u.
+    shrink as the published ones do (10, 2, .5, 0), relative to u. The search is stopped where the error on watched
+    images of attacker-validation is least, and deviations from the mean image are multiplied by the factor in [0, 1]
+    that serves these best: a network that is fitted for long draws the noise too.
 
     Args:
         steps: Of Adam, >= 1.
@@ -56,6 +59,7 @@ class Dip(Attack):
     threat = "The server holds the client's weights and the defense, and fits a network that draws what it was sent."
     cost = "a network fitted to each image: some hundred to thousand passes through it and the client"
     knowledge: ClassVar[Knowledge] = "gradients"
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "steps": 50, "lr": 5e-2, "widths": (16, 16, 16), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 32,
@@ -88,9 +92,9 @@ class Dip(Attack):
                 raise ValueError(f"dip: {name} must be >= {bound}, not {value}")
         if not lr > 0:
             raise ValueError(f"dip: lr must be > 0, not {lr}")
-        if not widths or min(widths) < 1:
+        if not widths or not all(width >= 1 for width in widths):
             raise ValueError(f"dip: widths must be one or more numbers >= 1, not {widths}")
-        if len(kernels) != len(widths) or any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
+        if len(kernels) != len(widths) or not all(kernel % 2 == 1 for kernel in kernels):
             raise ValueError(f"dip: kernels must be {len(widths)} odd numbers, one for each width, not {kernels}")
         self.steps, self.lr, self.widths, self.kernels = steps, lr, widths, kernels
         self.perturbation, self.images = perturbation, images
@@ -99,45 +103,57 @@ class Dip(Attack):
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Draw first weights and input, the same for all images; invert the first ``WATCHED`` of ``val``."""
         self.target = target
-        mean = mean_image(aux.x) / 255
+        mean = self.mean = mean_image(aux.x) / 255
         self.network = SkipNetwork(mean, self.widths, self.kernels, SKIP, INPUTS)
         self.weights = self.network.initial()
         self.u = torch.randn(1, INPUTS, *mean.shape[2:], device=mean.device)
         self.seed = int(torch.randint(2**31, ()))
         shown = Images(val.x[:WATCHED], val.y[:WATCHED])
-        watch = Watch(unit(shown.x), self.steps)
-        z = released(target, shown)
-        x_hat = self._inverted(z, watch)
+        x, z = unit(shown.x), released(target, shown)
+        watch = Watch(x, self.steps, mean.expand_as(x))
+        x_hat = self._inverted(z, self.steps, self.steps, watch)
+        errors = [point.validation for point in watch.points]
+        best = min(range(len(errors)), key=errors.__getitem__)
+        self.stop, self.trust = watch.points[best].step, watch.factors[best]
+        half = self.steps // 2
+        of_half = pulled_error(self._inverted(z, half, half), mean, x)
         with torch.no_grad():
-            nats = [float(target.surprise(x, z).mean()) for x in (mean.expand_as(x_hat), x_hat)]
-        details = {"start_surprise": nats[0], "end_surprise": nats[1]}
-        curve = tuple(watch.points)
-        return Fit(curve=curve, verdict=verdict(curve, guess_error(aux, shown)), details=details)
+            nats = [float(target.surprise(images, z).mean()) for images in (mean.expand_as(x_hat), x_hat)]
+        details = {"start_surprise": nats[0], "end_surprise": nats[1], "mse_of_half": of_half}
+        details |= {"stop": float(self.stop), "trust": self.trust}
+        least = itertools.accumulate(errors, min)
+        curve = tuple(point._replace(validation=error) for point, error in zip(watch.points, least, strict=True))
+        return Fit(curve=curve, verdict=verdict(curve, guess_error(aux, shown), of_half=of_half), details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Invert releases, in chunks."""
         if self.target is None:
             raise RuntimeError("dip: fit it before it reconstructs")
-        return torch.cat([self._inverted(chunk.float()) for chunk in z.split(CHUNK)])
+        found = (self._inverted(chunk.float(), self.steps, self.stop) for chunk in z.split(CHUNK))
+        return torch.cat([torch.lerp(self.mean.expand_as(x_hat), x_hat, self.trust) for x_hat in found])
 
-    def _inverted(self, z: Tensor, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
-        target, inputs = self.target, self._inputs()
+    def _inverted(
+        self, z: Tensor, steps: int, stop: int, watch: Callable[[int, Tensor, Tensor], None] = unwatched
+    ) -> Tensor:
+        """Take the first ``stop`` of so many steps."""
+        target, inputs = self.target, self._inputs(steps)
         assert target is not None
         start = [weight.expand(len(z), *weight.shape[1:]) for weight in self.weights]
         found = minimise(
             start,
             images=lambda weights: self.network.draw(weights, next(inputs)),
             objective=lambda x, weights: target.surprise(x, z),
-            steps=self.steps,
+            steps=stop,
             lr=self.lr,
+            schedule=lambda step, _: cosine(step, steps),
             watch=watch,
         )
         return found.x
 
-    def _inputs(self) -> Iterator[Tensor]:
+    def _inputs(self, steps: int) -> Iterator[Tensor]:
         """Yield the input of each evaluation: the same for all images, whoever is beside them."""
         generator = torch.Generator(self.u.device).manual_seed(self.seed)
-        for step in range(self.steps + 1):
-            factor = next((part for share, part in STAGES if step < share * self.steps), 0.0)
+        for step in range(steps + 1):
+            factor = next((part for share, part in STAGES if step < share * steps), 0.0)
             noise = torch.randn(self.u.shape, generator=generator, device=self.u.device)
             yield self.u + factor * self.perturbation * noise

@@ -18,7 +18,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tu
 from attacks.fitting import guess_error, released, unit
 from attacks.generator import Generator, Training, train
 from attacks.guesses import class_mean
-from attacks.inversion import Watch
+from attacks.inversion import Watch, pulled_error, trust
 from attacks.latent_inversion import KEPT, LatentInversion, later, spread
 from attacks.verdict import disagreement, verdict
 
@@ -168,7 +168,8 @@ class GanPrior(Attack):
         covered = spread(unit(aux.x) - self.means[aux.y], self.components)
         self.inversion = LatentInversion(target, prior.eval(), self.restarts, self.lr, self.feature_scale, covered)
         self._remembered.clear()
-        shown = Images(val.x[:WATCHED], val.y[:WATCHED])
+        count = min(WATCHED, max(1, CHUNK // self.restarts))
+        shown = Images(val.x[:count], val.y[:count])
         return self._watched(self.inversion, unit(shown.x), released(target, shown), guess_error(aux, shown))
 
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -182,13 +183,13 @@ class GanPrior(Attack):
         for known, x_hat in self._remembered:
             if known.shape == z.shape and torch.equal(known, z):
                 return x_hat
-        x_hat = self._inverted(self.inversion, z.float())
+        x_hat = self._inverted(self.inversion, z.float(), self.stages)
         self._remembered = [*self._remembered, (z.clone(), x_hat)][-REMEMBERED:]
         return x_hat
 
-    def _inverted(self, inversion: LatentInversion, z: Tensor) -> Tensor:
+    def _inverted(self, inversion: LatentInversion, z: Tensor, stages: tuple[int, int, int]) -> Tensor:
         """Return the images with the least objective, ``(B, 3, height, width)``: each stage in chunks of its own."""
-        search, refine, free = self.stages
+        search, refine, free = stages
         few, many = max(1, CHUNK // self.restarts), CHUNK // KEPT
         u = torch.cat([inversion.search(chunk, search) for chunk in z.split(few)], dim=1)
         found = []
@@ -200,13 +201,16 @@ class GanPrior(Attack):
     def _watched(self, inversion: LatentInversion, x: Tensor, z: Tensor, guess: float) -> Fit:
         """Invert releases ``(B, C, H, W)`` of known images; set s and the common factor, and return how it went."""
         search, refine, free = self.stages
-        watch = Watch(x, sum(self.stages))
+        base = self._mean(z)
+        watch = Watch(x, sum(self.stages), base)
         start = inversion.search(z, search, watch)
         within = inversion.refine(z, start, refine, later(watch, search))
         errors = [_mse(inversion.images(z, u)[0], x) for u in (start, within)]
         inversion.scale = max(LEAST_SCALE, errors[1] ** 0.5) / self.proximity**0.5
         found = inversion.free(z, within, free, later(watch, search + refine))
-        self.contrast = self._best_contrast(found[0], x, z)
+        self.contrast = trust(found[0], base, x)
+        half = (search // 2, refine // 2, free // 2)
+        of_half = pulled_error(self._inverted(inversion, z, half), base, x)
         apart = disagreement(found[0], found[1], guess)
         with torch.no_grad():
             nats = [
@@ -219,16 +223,11 @@ class GanPrior(Attack):
             "mse_within_range": errors[1],
             "mse_beyond_range": _mse(found[0], x),
             "end_mse": _mse(self._drawn_in(found[0], z), x),
+            "mse_of_half": of_half,
             "start_surprise": nats[0],
             "end_surprise": nats[1],
         }
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart), details=details)
-
-    def _best_contrast(self, x_hat: Tensor, x: Tensor, z: Tensor) -> float:
-        """Return the factor in [0, 1] towards the class means by which reconstructions of known images err least."""
-        mean = self._mean(z)
-        own, truth = x_hat - mean, x - mean
-        return float(((own * truth).sum() / own.square().sum().clamp_min(1e-12)).clamp(0, 1))
+        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart, of_half), details=details)
 
     def _drawn_in(self, x_hat: Tensor, z: Tensor) -> Tensor:
         return torch.lerp(self._mean(z), x_hat, self.contrast)

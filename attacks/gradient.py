@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
-from attacks.gradient_matching import ExpectedNetwork, Observed
+from attacks.gradient_matching import ExpectedNetwork, Form, Observed
 from attacks.guesses import mean_image
 from attacks.lbfgs import minimise
 from attacks.metrics import means, score
@@ -58,6 +58,7 @@ class Outcome(NamedTuple):
     x_hat: Tensor
     """``(N, 3, height, width)``"""
     scores: dict[str, float]
+    """Means over images, by the score's name."""
     curve: tuple[Point, ...]
 
 
@@ -72,7 +73,7 @@ class Gradient(ProbeAttack):
     Scores: ``label_accuracy``, share of labels read off rightly, [0, 1], more leaks more; ``mse_dlg`` and
     ``mse_cosine``, in [0, 1] units, less leaks more, beside ``mse_mean_image``, that of the attacker's mean image;
     ``psnr_*`` (dB, at most 100) and ``ssim_*`` ([-1, 1]), more leaks more; ``distance_dlg`` and ``distance_cosine``,
-    what is left of the distance of gradients, >= 0.
+    what is left of the distance of gradients, the median over images, >= 0.
 
     The curve is that of the form whose images' gradients are nearer by |g' - g|^2 / |g|^2: its own distance, and the
     error on the images themselves (nothing is chosen or stopped by it). Networks with ReLU and max-pooling are hard for
@@ -91,7 +92,7 @@ class Gradient(ProbeAttack):
     reference = "Zhu, Liu, Han, Deep leakage from gradients, 2019; Zhao et al., 2020; Geiping et al., 2020"
     threat = (
         "The server of split training knows the weights and sees the gradient of client and server that one private "
-        "image and its label cause."
+        "image and its label cause, computed without the channel's noise."
     )
     cost = "two optimisations an image, each step a second derivative through the whole network"
     knowledge: ClassVar[Knowledge] = "gradients"
@@ -144,12 +145,16 @@ class Gradient(ProbeAttack):
         pixels = _pixels(evidence.aux)
         observed = Observed(ExpectedNetwork(target), x, y, max(1, self.chunk // self.restarts))
         start = torch.randn(self.restarts, *x.shape, device=x.device)
-        dlg = _outcome("dlg", self._squared(observed, start, pixels), self.dlg_steps, x, pixels)
-        cosine = _outcome("cosine", self._signed(observed, start, pixels), self.cosine_steps, x, pixels)
+        dlg = _outcome(self._squared(observed, start, pixels), self.dlg_steps, x, pixels)
+        cosine = _outcome(self._signed(observed, start, pixels), self.cosine_steps, x, pixels)
         guess = float((mean_image(evidence.aux.x) / 255 - x).square().mean())
         accuracy = float((observed.labels == y).double().mean())
-        best = min(dlg, cosine, key=lambda outcome: _left(observed, outcome.x_hat))
-        scores = {"label_accuracy": accuracy, "mse_mean_image": guess} | dlg.scores | cosine.scores
+        best = min(dlg, cosine, key=lambda outcome: _left(observed, outcome.x_hat, "squared"))
+        scores = {"label_accuracy": accuracy, "mse_mean_image": guess}
+        scores |= {f"{name}_dlg": value for name, value in dlg.scores.items()}
+        scores |= {f"{name}_cosine": value for name, value in cosine.scores.items()}
+        scores["distance_dlg"] = _left(observed, dlg.x_hat, "squared")
+        scores["distance_cosine"] = _left(observed, cosine.x_hat, "cosine")
         return Probe(scores=scores, verdict=verdict(best.curve, guess), images=len(x), curve=best.curve)
 
     def _squared(self, observed: Observed, start: Tensor, pixels: Pixels) -> Iterator[Standing]:
@@ -183,7 +188,7 @@ def _pixels(aux: Images) -> Pixels:
     return Pixels(mean[0], std[0].clamp_min(1e-3))
 
 
-def _outcome(form: str, search: Iterator[Standing], steps: int, x: Tensor, pixels: Pixels) -> Outcome:
+def _outcome(search: Iterator[Standing], steps: int, x: Tensor, pixels: Pixels) -> Outcome:
     """Follow a search to its end, and score for each image the start whose gradient fits best."""
     noted = {max(1, round(steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
     curve = []
@@ -193,14 +198,13 @@ def _outcome(form: str, search: Iterator[Standing], steps: int, x: Tensor, pixel
             found = score(x_hat, x)
             loss = standing.loss.min(0).values.mean()
             curve.append(Point(standing.step, float(loss), float(found.mse.mean())))
-    scores = {f"{name}_{form}": value for name, value in means(found).items()}
-    return Outcome(x_hat, scores | {f"distance_{form}": curve[-1].train}, tuple(curve))
+    return Outcome(x_hat, means(found), tuple(curve))
 
 
-def _left(observed: Observed, x_hat: Tensor) -> float:
-    """Return the median of |g' - g|^2 / |g|^2 over images, inf for one that is not finite."""
-    distances, _ = observed.distance(x_hat[None], "squared", 0.0)
-    return float(distances.nan_to_num(nan=float("inf")).median())
+def _left(observed: Observed, x_hat: Tensor, form: Form) -> float:
+    """Return the median over images of what is left of the distance of gradients; what is not finite is the largest."""
+    distances, _ = observed.distance(x_hat[None], form, 0.0)
+    return float(distances.nan_to_num(nan=torch.finfo(distances.dtype).max).median())
 
 
 def _best(standing: Standing) -> Tensor:

@@ -122,11 +122,14 @@ class Watch:
         x: The true images in [0, 1], ``(B, 3, height, width)``; the inversion has them S times over, ``(S B, ...)``, as
             ``repeat`` puts them.
         steps: Of the inversion, >= 1.
+        base: Images of the same shape, towards which reconstructions are pulled by the factor that serves best.
     """
 
-    def __init__(self, x: Tensor, steps: int) -> None:
-        self.x = x
+    def __init__(self, x: Tensor, steps: int, base: Tensor) -> None:
+        self.x, self.base = x, base
         self.points: list[Point] = []
+        self.factors: list[float] = []
+        """Of each point: :func:`trust` in the reconstructions."""
         self._at = {round(steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
 
     def __call__(self, step: int, x: Tensor, objective: Tensor) -> None:
@@ -135,8 +138,27 @@ class Watch:
             return
         by_start = objective.unflatten(0, (-1, len(self.x)))
         chosen = ranked(x, by_start)[0]
-        error = float((chosen - self.x).square().mean())
+        self.factors.append(trust(chosen, self.base, self.x))
+        error = float((torch.lerp(self.base, chosen, self.factors[-1]) - self.x).square().mean())
         self.points.append(Point(step, float(by_start.amin(0).mean()), error))
+
+
+def trust(x_hat: Tensor, base: Tensor, x: Tensor) -> float:
+    """Return the factor in [0, 1] on deviations from a base that leaves reconstructions the least squared error.
+
+    Args:
+        x_hat: Reconstructions of known images, ``(B, 3, height, width)``.
+        base: What they deviate from, of the same shape or broadcast.
+        x: The known images.
+    """
+    deviation = x_hat - base
+    factor = float((deviation * (x - base)).sum() / deviation.square().sum().clamp_min(1e-12))
+    return min(1.0, max(0.0, factor))
+
+
+def pulled_error(x_hat: Tensor, base: Tensor, x: Tensor) -> float:
+    """Return the mean squared error of reconstructions pulled towards a base by the factor that serves best."""
+    return float((torch.lerp(base.expand_as(x_hat), x_hat, trust(x_hat, base, x)) - x).square().mean())
 
 
 def ranked(x: Tensor, objective: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import guess_error, one_cycle, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Watch, contrast, minimise, roughness, unwatched
+from attacks.inversion import Watch, contrast, minimise, pulled_error, roughness, trust, unwatched
 from attacks.likelihood import gaussian_surprise
 from attacks.precision import autocast
 from attacks.verdict import verdict
@@ -67,7 +67,7 @@ def _stage(num_in: int, num_out: int, pool: bool) -> nn.Module:
 class QueryFree(Attack):
     """Trains two clients of its own so that the server classifies the attacker's images; inverts releases by the first.
 
-    The image minimises ``|z - g(x)|^2 / (2 s^2) + lam_tv TV(x)`` in nats, s^2 the variance of all noise and TV as in
+    The image minimises ``surprise(z | g(x)) + lam_tv TV(x)`` in nats, g the shadow behind the defense and TV as in
     :class:`attacks.rmle.Rmle`, from the mean image. Nothing ties a shadow to the client but the server, so the second
     shadow stands in for the unknown client: its releases say how far a reconstruction by the first may be trusted, one
     factor by which deviations from the mean image are multiplied, fitted on ``aux``; and its releases of ``val`` make
@@ -85,10 +85,11 @@ class QueryFree(Attack):
     """
 
     reference = "He et al., Model inversion attacks against collaborative inference, 2019 (query-free)"
-    threat = "The server knows its own half, shapes and noise, and has images of its own; it never asks the client."
+    threat = "The server knows its own half, the defense and the noise, and has images; it never asks the client."
     cost = "two trainings of a shadow client through the server; then some hundred passes through it an image"
     knowledge: ClassVar[Knowledge] = "none"
     needs_server: ClassVar[bool] = True
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 16, "shadow_steps": 40, "batch_size": 32, "shadow_lr": 5e-3, "steps": 60, "lr": 0.1,
@@ -143,21 +144,22 @@ class QueryFree(Attack):
         self.contrast, self.trust = contrast(unit(aux.x)), 1.0
         self.shadow, stand_in = self._trained(aux), self._trained(aux)
         known, shown = unit(aux.x[:WATCHED]), unit(val.x[:WATCHED])
-        self.trust = self._trust(self._inverted(self._released(stand_in, known)), known)
-        watch = Watch(shown, self.steps)
-        self._inverted(self._released(stand_in, shown), watch)
+        self.trust = trust(self._inverted(self._released(stand_in, known), self.steps), self.mean, known)
+        watch, z = Watch(shown, self.steps, self.mean.expand_as(shown)), self._released(stand_in, shown)
+        self._inverted(z, self.steps, watch)
+        of_half = pulled_error(self._inverted(z, self.steps // 2), self.mean, shown)
         with torch.no_grad():
             labels = target.server(self._released(self.shadow, shown)).argmax(1)
         accuracy = float((labels == val.y[:WATCHED]).float().mean())
         guess = guess_error(aux, Images(val.x[:WATCHED], val.y[:WATCHED]))
-        details = {"shadow_accuracy": accuracy, "trust": self.trust}
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess), details=details)
+        details = {"shadow_accuracy": accuracy, "trust": self.trust, "mse_of_half": of_half}
+        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, of_half=of_half), details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Invert releases through the shadow, in chunks."""
         if self.target is None:
             raise RuntimeError("query_free: fit it before it reconstructs")
-        return torch.cat([self._inverted(chunk.float()) for chunk in z.split(CHUNK)])
+        return torch.cat([self._pulled(chunk.float()) for chunk in z.split(CHUNK)])
 
     def _trained(self, aux: Images) -> ShadowClient:
         """Return a shadow, in eval mode, whose releases the frozen server classifies."""
@@ -176,7 +178,7 @@ class QueryFree(Attack):
         assert self.target is not None
         with autocast(x.device, self.target.precision):
             z = shadow(x)
-        z = z + self._std(z.detach()) * torch.randn_like(z)
+        z = self.target.defense(z) + self.target.sigma * torch.randn_like(z)
         # the second term is nought: a server that ignores z has no gradient at all
         loss = F.cross_entropy(self.target.server(z), y) + 0 * z.sum()
         parameters = list(shadow.parameters())
@@ -184,36 +186,30 @@ class QueryFree(Attack):
             parameter.grad = gradient
         optimiser.step()
 
-    def _std(self, z: Tensor) -> Tensor:
-        """Return the standard deviation of all noise, a number or of the shape of z."""
-        assert self.target is not None
-        own = torch.as_tensor(self.target.noise_std(z), dtype=z.dtype, device=z.device)
-        return (own.square() + self.target.sigma**2).sqrt()
-
     @torch.no_grad()
     def _released(self, shadow: ShadowClient, x: Tensor) -> Tensor:
-        z: Tensor = shadow(x)
-        return z + self._std(z) * torch.randn_like(z)
+        assert self.target is not None
+        z: Tensor = self.target.defense(shadow(x))
+        return z + self.target.sigma * torch.randn_like(z)
 
-    def _inverted(self, z: Tensor, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
-        start, std = torch.logit(self.mean, eps=MARGIN).expand(len(z), -1, -1, -1), self._std(z)
+    def _inverted(self, z: Tensor, steps: int, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
         found = minimise(
-            [start],
+            [torch.logit(self.mean, eps=MARGIN).expand(len(z), -1, -1, -1)],
             images=lambda leaves: leaves[0].sigmoid(),
-            objective=lambda x, leaves: (
-                gaussian_surprise(z, self.shadow(x), std) + self.lam_tv / self.contrast * roughness(x)
-            ),
-            steps=self.steps,
+            objective=lambda x, leaves: self._surprise(x, z) + self.lam_tv / self.contrast * roughness(x),
+            steps=steps,
             lr=self.lr,
-            watch=lambda step, x, objective: watch(step, self._pulled(x), objective),
+            watch=watch,
         )
-        return self._pulled(found.x)
+        return found.x
 
-    def _pulled(self, x: Tensor) -> Tensor:
-        return self.mean + self.trust * (x - self.mean)
+    def _surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases if the shadow were the client, ``(B,)``."""
+        assert self.target is not None
+        surprise: Callable[[Tensor, Tensor, float], Tensor]
+        surprise = getattr(self.target.defense, "surprise", gaussian_surprise)
+        return surprise(z, self.shadow(x), self.target.sigma)
 
-    def _trust(self, x_hat: Tensor, x: Tensor) -> float:
-        """Return the factor in [0, 1] on deviations from the mean image that leaves the least squared error."""
-        deviation = x_hat - self.mean
-        factor = float((deviation * (x - self.mean)).sum() / deviation.square().sum().clamp_min(1e-12))
-        return min(1.0, max(0.0, factor))
+    def _pulled(self, z: Tensor) -> Tensor:
+        x_hat = self._inverted(z, self.steps)
+        return torch.lerp(self.mean.expand_as(x_hat), x_hat, self.trust)

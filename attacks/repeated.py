@@ -4,12 +4,13 @@ References:
     Dwork, Roth, The algorithmic foundations of differential privacy, 2014 (what composition of releases costs).
 """
 
+import math
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from attacks.averaged import Averaged
+from attacks.averaged import Averaged, averaged
 from attacks.base import Attack, Fit, Images, Knowledge, Target, Tunable
 from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl
@@ -26,8 +27,8 @@ class Repeated(Attack):
     """Fits another attack anew for each number m of releases, to the mean of m; it reconstructs from such a mean.
 
     The fit for fewer releases reads a mean of m too: the one with the least error on attacker-validation is used.
-    Verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on, and
-    ``fitted_to_m4`` tells by which fit.
+    Verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on,
+    ``fitted_to_m4`` tells by which fit, and ``converged_m4`` whether that one converged (1 or 0).
 
     Args:
         inner: The attack that is repeated: ``decoder``, or ``decoder_xl`` without its network for ssim.
@@ -66,15 +67,19 @@ class Repeated(Attack):
         """The inner attack for each number of releases."""
         self.fitted_to = {m: m for m in self.releases}
         """The number of releases whose attack reconstructs from m."""
+        self.target: Target | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Fit the inner attack for each number of releases, then choose for each among those for as many or fewer."""
+        self.target = target
         fits = {m: attack.fit(Averaged(target, m), aux, val) for m, attack in self.attacks.items()}
         details = {"validation_m1": fits[1].curve[-1].validation}
         for m in self.releases[1:]:
             errors = self._errors(Averaged(target, m), val)
             self.fitted_to[m] = min(errors, key=errors.__getitem__)
-            details |= {f"validation_m{m}": errors[self.fitted_to[m]], f"fitted_to_m{m}": float(self.fitted_to[m])}
+            details[f"validation_m{m}"] = errors[self.fitted_to[m]]
+            details[f"fitted_to_m{m}"] = float(self.fitted_to[m])
+            details[f"converged_m{m}"] = float(fits[self.fitted_to[m]].verdict == "converged")
         return Fit(curve=fits[1].curve, verdict=fits[1].verdict, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -82,7 +87,7 @@ class Repeated(Attack):
         m = 1 if z.ndim == 4 else len(z)
         if m not in self.attacks:
             raise ValueError(f"repeated: it reconstructs from {list(self.attacks)} releases, not from {m}")
-        return self.attacks[self.fitted_to[m]].reconstruct(z if z.ndim == 4 else z.float().mean(dim=0))
+        return self.attacks[self.fitted_to[m]].reconstruct(z if z.ndim == 4 else averaged(z, self._target()))
 
     @torch.no_grad()
     def _errors(self, averaged: Averaged, val: Images) -> dict[int, float]:
@@ -91,4 +96,10 @@ class Repeated(Attack):
         pairs = list(zip(averaged.release(x).split(CHUNK), x.split(CHUNK), strict=True))
         fitted = {m: attack for m, attack in self.attacks.items() if m <= averaged.num_releases}
         squares = {m: [(attack.reconstruct(z) - part).square() for z, part in pairs] for m, attack in fitted.items()}
-        return {m: float(torch.cat(each).mean()) for m, each in squares.items()}
+        errors = {m: float(torch.cat(each).mean()) for m, each in squares.items()}
+        return {m: error if math.isfinite(error) else math.inf for m, error in errors.items()}
+
+    def _target(self) -> Target:
+        if self.target is None:
+            raise RuntimeError("repeated: fit it before it reconstructs")
+        return self.target

@@ -16,7 +16,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.decoder import Decoder
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Leaves, Watch, contrast, minimise, ranked, roughness, unwatched
+from attacks.inversion import Leaves, Watch, contrast, minimise, pulled_error, ranked, roughness, unwatched
 from attacks.verdict import disagreement, verdict
 
 WATCHED = 32
@@ -42,7 +42,9 @@ class Rmle(Attack):
     ``lam_tv`` of 1 the negative log-density of independent Laplace variables. ``x_dec`` is the output of a decoder
     trained inside (which begins with batch norm: that standardises z), and s^2 its mean squared error on
     attacker-validation. Images are sigmoids of what Adam moves. Starts are the mean image, the decoder's output, and
-    noise, the same for all images; of each image the start with the least objective counts.
+    noise, the same for all images; of each image the start with the least objective counts. What the search adds to
+    ``x_dec`` (to the mean image without a decoder) is multiplied by one factor in [0, 1], fitted on the watched images
+    of attacker-validation: a likelihood is not an error.
 
     Args:
         steps: Of Adam, >= 1.
@@ -60,6 +62,7 @@ class Rmle(Attack):
     )
     cost = "a small decoder's training; then some hundred forward and backward passes through the client an image"
     knowledge: ClassVar[Knowledge] = "gradients"
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "steps": 40, "lr": 0.1, "lam_tv": 0.4, "starts": 0, "decoder_steps": 120, "proximity": 3.0, "images": 32,
@@ -99,6 +102,7 @@ class Rmle(Attack):
         self.steps, self.lr, self.lam_tv = steps, lr, lam_tv
         self.starts, self.decoder_steps, self.proximity, self.images = starts, decoder_steps, proximity, images
         self.decoder: Decoder | None = None
+        self.trust = 1.0
         self.target: Target | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
@@ -119,7 +123,7 @@ class Rmle(Attack):
         if self.target is None:
             raise RuntimeError("rmle: fit it before it reconstructs")
         size = max(1, CHUNK // (len(self.fixed) + 1))
-        return torch.cat([self._inverted(chunk.float())[0] for chunk in z.split(size)])
+        return torch.cat([self._pulled(chunk.float()) for chunk in z.split(size)])
 
     def implausibility(self, x: Tensor) -> Tensor:
         """Return the negative log-density of images ``(B, 3, height, width)`` before any release, nats, ``(B,)``.
@@ -131,21 +135,29 @@ class Rmle(Attack):
     def _watched(self, x: Tensor, z: Tensor, guess: float) -> Fit:
         """Invert releases ``(B, C, H, W)`` of known images and say how it went."""
         assert self.target is not None
-        start, watch = self._first(z), Watch(x, self.steps)
-        found = self._inverted(z, watch)
+        start = self._first(z)
+        watch = Watch(x, self.steps, start)
+        found = self._inverted(z, self.steps, watch)
+        self.trust = watch.factors[-1]
+        of_half = pulled_error(self._inverted(z, self.steps // 2)[0], start, x)
         apart = disagreement(found[0], found[1], guess) if len(found) > 1 else 0.0
         with torch.no_grad():
             nats = [float(self.target.surprise(images, z).mean()) for images in (start, found[0])]
         details = {
             "restarts_disagree": apart,
             "start_mse": float((start - x).square().mean()),
-            "end_mse": float((found[0] - x).square().mean()),
+            "end_mse": watch.points[-1].validation,
+            "mse_of_half": of_half,
+            "trust": self.trust,
             "start_surprise": nats[0],
             "end_surprise": nats[1],
         }
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart), details=details)
+        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart, of_half), details=details)
 
-    def _inverted(self, z: Tensor, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
+    def _pulled(self, z: Tensor) -> Tensor:
+        return torch.lerp(self._first(z), self._inverted(z, self.steps)[0], self.trust)
+
+    def _inverted(self, z: Tensor, steps: int, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
         """Return the images that each start led to, ``(S, B, 3, height, width)``, the least objective first."""
         starts = [image.expand(len(z), *image.shape) for image in self.fixed]
         decoded = self.decoder.reconstruct(z) if self.decoder else None
@@ -155,7 +167,7 @@ class Rmle(Attack):
             z.repeat(len(starts), 1, 1, 1), None if decoded is None else decoded.repeat(len(starts), 1, 1, 1)
         )
         logits = torch.logit(torch.cat(starts), eps=MARGIN)
-        found = minimise([logits], _images, objective, self.steps, self.lr, watch=watch)
+        found = minimise([logits], _images, objective, steps, self.lr, watch=watch)
         return ranked(found.x, found.objective.unflatten(0, (len(starts), len(z))))
 
     def _objective(self, z: Tensor, decoded: Tensor | None) -> Callable[[Tensor, Leaves], Tensor]:

@@ -31,18 +31,22 @@ ORDER: tuple[Knowledge, ...] = ("none", "queries", "gradients")
 """Knowledge, from the least: each includes what stands before it."""
 
 
-def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0) -> Verdict:
+def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0, of_half: float | None = None) -> Verdict:
     """Return how a fit went.
 
     In this order: ``diverged`` if a number of the curve is not finite or the last validation error exceeds ``WORSE``
     times the guess's; ``limited`` if the validation error still fell by more than ``STILL_FALLING`` over the last fifth
-    of the steps, the curve has too few points to tell, or restarts disagree by more than ``DISAGREE``; ``floor`` if it
-    ends above ``NO_BETTER`` times the guess's; ``converged`` otherwise.
+    of the steps or from half the budget to all of it, the curve has too few points to tell, or restarts disagree by
+    more than ``DISAGREE``; ``floor`` if it ends above ``NO_BETTER`` times the guess's; ``converged`` otherwise.
+
+    A learning rate that falls to nought flattens any curve at its end: an attack that can afford it runs once more with
+    half as many steps and a schedule of their own.
 
     Args:
         curve: Points by ascending step, the last at the end of the budget; at least one.
         guess: Mean squared error of the best guess without z on the same validation images, > 0.
         disagreement: Of restarts (:func:`disagreement`), >= 0; 0 for an attack that starts once.
+        of_half: Validation error of a run of half the budget, with a schedule of its own; None without one.
     """
     last = curve[-1]
     if not all(math.isfinite(value) for point in curve for value in (point.train, point.validation)):
@@ -50,7 +54,8 @@ def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0) -> 
     if last.validation > WORSE * guess:
         return "diverged"
     earlier = [point.validation for point in curve if point.step <= 0.8 * last.step]
-    if not earlier or last.validation < (1 - STILL_FALLING) * earlier[-1] or disagreement > DISAGREE:
+    before = [error for error in (*earlier[-1:], of_half) if error is not None]
+    if not earlier or disagreement > DISAGREE or last.validation < (1 - STILL_FALLING) * max(before):
         return "limited"
     return "floor" if last.validation > NO_BETTER * guess else "converged"
 

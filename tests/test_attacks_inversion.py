@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attacks.base import Attack, Images
 from attacks.dip import Dip
-from attacks.inversion import Watch, constant, contrast, minimise, ranked, roughness
+from attacks.inversion import Watch, constant, contrast, minimise, pulled_error, ranked, roughness, trust
 from attacks.likelihood import gaussian_surprise
 from attacks.query_free import QueryFree, ShadowClient
 from attacks.rmle import Rmle
@@ -123,7 +123,8 @@ def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_le
     errors = per_image(attack, target, 400)
     assert errors.mean() <= 1.05 * target.least_error()
     assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
-    assert outcome == "converged"
+    # half as many steps, with a schedule of their own, are 8 % worse
+    assert outcome == "limited"
 
 
 @pytest.mark.slow
@@ -170,7 +171,7 @@ def test_an_undefended_convolution_is_inverted_beyond_30_decibels(starts):
     mse = (attack.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
     assert (-10 * mse.log10()).min() > 30
     assert fit.details["restarts_disagree"] < 0.01
-    assert fit.verdict == "converged"
+    assert fit.details["end_mse"] <= fit.details["mse_of_half"]
 
 
 def test_maximum_likelihood_improves_on_the_decoder_that_it_starts_from():
@@ -267,10 +268,28 @@ def test_starts_are_ranked_image_by_image():
 
 
 def test_a_curve_follows_the_start_with_the_least_objective():
-    watch = Watch(torch.zeros(1, 3, 2, 2), steps=20)
+    watch = Watch(torch.ones(1, 3, 2, 2), 20, base=torch.zeros(1, 3, 2, 2))
     watch(20, torch.stack([torch.full((3, 2, 2), 0.1), torch.full((3, 2, 2), 0.5)]), torch.tensor([2.0, 1.0]))
     assert watch.points[-1].validation == pytest.approx(0.25)
     assert watch.points[-1].train == pytest.approx(1.0)
+
+
+def test_a_curve_tells_the_error_of_what_is_returned_pulled_towards_the_base():
+    watch = Watch(torch.full((1, 3, 2, 2), 0.4), 20, base=torch.full((1, 3, 2, 2), 0.2))
+    watch(20, torch.full((1, 3, 2, 2), 0.7), torch.tensor([1.0]))
+    assert watch.factors == [pytest.approx(0.4)]
+    assert watch.points[-1].validation == pytest.approx(0, abs=1e-12)
+
+
+def test_trust_is_the_factor_of_least_error_and_never_leaves_its_range():
+    base, x = torch.zeros(2, 3, 2, 2), torch.rand(2, 3, 2, 2)
+    noisy = x + 0.3 * torch.randn(x.shape)
+    errors = {factor / 100: float((factor / 100 * noisy - x).square().mean()) for factor in range(101)}
+    assert trust(noisy, base, x) == pytest.approx(min(errors, key=errors.get), abs=0.006)
+    assert pulled_error(noisy, base, x) <= min(errors.values()) + 1e-9
+    assert trust(0.5 * x, base, x) == 1.0
+    assert trust(-x, base, x) == 0.0
+    assert trust(torch.full_like(x, math.nan), base, x) == 0.0
 
 
 def test_roughness_sums_the_differences_of_neighbours():

@@ -356,11 +356,13 @@ def test_gradients_behind_a_release_of_nothing_give_no_image():
 
 
 def test_of_several_starts_the_one_that_fits_best_counts():
-    one, several = (
-        probe(Gradient, sigmoid_lenet(SIDE), evidence(), restarts=restarts, dlg_steps=10, cosine_steps=10).scores
-        for restarts in (1, 4)
-    )
-    assert several["distance_dlg"] < 1.01 * one["distance_dlg"]
+    torch.manual_seed(0)
+    target, around, scores = sigmoid_lenet(SIDE), evidence(), []
+    for restarts in (1, 4):
+        torch.manual_seed(1)  # so that the first of four starts is the only one
+        found = probe(Gradient, target, around, images=1, restarts=restarts, dlg_steps=10, cosine_steps=10)
+        scores.append(found.scores["distance_dlg"])
+    assert scores[1] < scores[0]
 
 
 def test_the_total_variation_of_a_ramp_is_its_slopes():

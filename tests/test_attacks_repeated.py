@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.averaged import Averaged
+from attacks.averaged import Averaged, averaged
 from attacks.base import Fit, Point
 from attacks.decoder_xl import DecoderXl
 from attacks.repeated import Repeated
@@ -100,6 +100,33 @@ def test_the_defenses_own_noise_is_averaged_too_and_the_rest_is_the_targets():
     assert averaged.server(z).shape == (3, 1)
 
 
+class Hiding(LinearGaussian):
+    """Hides each feature of a release with probability .4; what it shows is .5 everywhere."""
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__(sigma=sigma, side=16)
+        self.defense = nn.Identity()
+        self.defense.masks = True
+
+    def mean(self, x):
+        return torch.full((len(x), *self.activation_shape), 0.5)
+
+    def release(self, x, m=1):
+        z = self.mean(x).expand(m, len(x), *self.activation_shape)
+        z = z * (torch.rand(z.shape) >= 0.4) + self.sigma * torch.randn(z.shape)
+        return z[0] if m == 1 else z
+
+
+@pytest.mark.parametrize(("sigma", "most"), [(0.01, 0.004), (0.1, 0.04)])
+def test_of_values_that_are_hidden_now_and_then_those_shown_are_averaged(sigma, most):
+    torch.manual_seed(0)
+    target = Hiding(sigma)
+    x = torch.zeros(40, 3, 16, 16)
+    assert float((averaged(target.release(x, 16), target) - 0.5).square().mean().sqrt()) < most
+    assert float((Averaged(target, 16).release(x) - 0.5).square().mean().sqrt()) < most
+    assert float((target.release(x, 16).mean(0) - 0.3).std()) > 0.05
+
+
 # the attack
 
 
@@ -174,7 +201,7 @@ def test_the_published_decoder_can_be_repeated_too():
     target = LinearGaussian(sigma=0.1, side=16)
     attack = Repeated(inner="decoder", budget="quick", steps=4, most=4)
     fit = attack.fit(target, target.sample(40), target.sample(10))
-    assert set(fit.details) == {"validation_m1", "validation_m4", "fitted_to_m4"}
+    assert set(fit.details) == {"validation_m1", "validation_m4", "fitted_to_m4", "converged_m4"}
     x = target.sample(5).x.float() / 255
     assert attack.reconstruct(target.release(x, 4)).shape == x.shape
 

@@ -23,6 +23,11 @@ def test_restarts_that_disagree_leave_an_attack_limited():
     assert verdict(FLAT, guess=0.1, disagreement=0.2) == "limited"
 
 
+def test_what_half_the_budget_did_clearly_worse_is_limited():
+    assert verdict(FLAT, guess=0.1, of_half=1.01 * FLAT[-1].validation) == "converged"
+    assert verdict(FLAT, guess=0.1, of_half=1.03 * FLAT[-1].validation) == "limited"
+
+
 def test_disagreement_is_the_restarts_distance_as_a_share_of_the_guess():
     best, second = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.1)
     assert disagreement(best, second, guess=0.05) == pytest.approx(0.2)
