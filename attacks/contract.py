@@ -135,7 +135,8 @@ def leaves_what_it_is_given(case: Case) -> None:
     changed = [name for name, value in run.target.state().items() if not torch.equal(value, state[name])]
     _require(not changed, f"it changed {changed} of the network")
     for part, before, now in zip(Evidence._fields, images, run.evidence, strict=True):
-        _require(torch.equal(before, now.x), f"it changed the images of {part}")
+        _require(torch.equal(before.x, now.x), f"it changed the images of {part}")
+        _require(torch.equal(before.y, now.y), f"it changed the labels of {part}")
 
 
 def repeats_itself(case: Case) -> None:

@@ -33,7 +33,7 @@ def pictures(num_images: int, brightness: float = 0.5) -> Images:
 
 
 class SmallTarget:
-    """A target (:class:`attacks.base.Target`): a convolution and a sigmoid, then a linear server; no defense.
+    """A target (:class:`attacks.base.Target`): convolution, batch norm and sigmoid, then a linear server; no defense.
 
     Args:
         sigma: Standard deviation of the channel noise, >= 0.
@@ -53,7 +53,7 @@ class SmallTarget:
             nn.init.zeros_(convolution.weight)
         else:
             nn.init.normal_(convolution.weight, std=0.3)
-        self._client = nn.Sequential(convolution, nn.Sigmoid()).eval()
+        self._client = nn.Sequential(convolution, nn.BatchNorm2d(ACTIVATION_SHAPE[0]), nn.Sigmoid()).eval()
         self._server = nn.Sequential(nn.Flatten(), nn.Linear(128, NUM_CLASSES)).eval()
 
     def mean(self, x: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class SmallTarget:
         return logits
 
     def state(self) -> dict[str, Tensor]:
-        """Return copies of all that an attack must leave alone: values, gradients and modes, by name."""
+        """Return copies of all that an attack must leave alone: values, buffers, gradients and modes, by name."""
         state: dict[str, Tensor] = {}
         for side, module in zip(("client", "server"), self.modules(), strict=True):
             for name, value in module.named_parameters():
@@ -94,7 +94,8 @@ class SmallTarget:
                 gradient = torch.zeros(0) if value.grad is None else value.grad.clone()
                 state |= {f"{side}.{name}": value.detach().clone(), f"{side}.{name}.grad": gradient}
                 state[f"{side}.{name}.requires_grad"] = torch.tensor(value.requires_grad)
-            state[f"{side}.training"] = torch.tensor(module.training)
+            state |= {f"{side}.{name}": value.clone() for name, value in module.named_buffers()}
+            state |= {f"{side}.{name}.training": torch.tensor(each.training) for name, each in module.named_modules()}
         return state
 
 
@@ -169,7 +170,7 @@ class Run:
         self.target = SmallTarget(blind=blind)
         aux, val = pictures(num_aux, shades[0]), pictures(NUM_IMAGES, shades[1])
         self.evidence = Evidence(aux, val, members=pictures(NUM_IMAGES), scored=pictures(NUM_IMAGES))
-        self.before = self.target.state(), [part.x.clone() for part in self.evidence]
+        self.before = self.target.state(), [Images(part.x.clone(), part.y.clone()) for part in self.evidence]
         seen: Target = Declared(self.target, create.knowledge, needs_server=create.needs_server)
         attack = create(**settings)
         self.attack = attack if isinstance(attack, Attack) else None

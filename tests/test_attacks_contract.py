@@ -126,6 +126,16 @@ class Heavy(Sound):
         return super().fit(target, aux, val)
 
 
+class Careless(Sound):
+    knowledge = "gradients"
+
+    def fit(self, target: Any, aux: Images, val: Images) -> Fit:
+        client, _ = target.modules()
+        client.train()(aux.x / 255)
+        client.eval()
+        return super().fit(target, aux, val)
+
+
 class Wasteful(Sound):
     def reconstruct(self, z: Tensor) -> Tensor:
         self.aux.zero_()
@@ -197,6 +207,7 @@ BROKEN = [
     (Presumptuous, "asks_only_what_it_declares", "it asks for mean without saying so"),
     (Inquisitive, "asks_only_what_it_declares", "declare needs_server = True"),
     (Heavy, "leaves_what_it_is_given", "client.0.weight.grad"),
+    (Careless, "leaves_what_it_is_given", "client.1.running_mean"),
     (Wasteful, "leaves_what_it_is_given", "it changed the images of aux"),
     (Whimsical, "repeats_itself", "the same seed gives other reconstructions"),
     (Hasty, "is_fitted_before_it_reconstructs", "without having been fitted"),
