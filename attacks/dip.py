@@ -65,7 +65,7 @@ class Dip(Attack):
             "steps": 50, "lr": 5e-2, "widths": (16, 16, 16), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 32,
         },
         "standard": {
-            "steps": 250, "lr": 3e-2, "widths": (16, 32, 32), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 200,
+            "steps": 160, "lr": 3e-2, "widths": (16, 32, 32), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 200,
         },
         "strong": {
             "steps": 10_000, "lr": 1e-2, "widths": (16, 32, 64, 128, 128), "kernels": (7, 7, 5, 5, 3),

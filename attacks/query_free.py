@@ -96,7 +96,7 @@ class QueryFree(Attack):
             "lam_tv": 1.0, "images": 32,
         },
         "standard": {
-            "width": 32, "shadow_steps": 450, "batch_size": 64, "shadow_lr": 3e-3, "steps": 150, "lr": 0.1,
+            "width": 32, "shadow_steps": 300, "batch_size": 64, "shadow_lr": 3e-3, "steps": 100, "lr": 0.1,
             "lam_tv": 1.0, "images": 200,
         },
         "strong": {
