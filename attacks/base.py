@@ -148,6 +148,8 @@ class Attack(ABC):
     """Numbers of independent releases of an image that it is scored on; the first, 1, counts for the objectives."""
     prior: nn.Module | None = None
     """A model of images trained before the first trial (:meth:`make_prior`) and put here by the caller."""
+    prior_precision: torch.dtype = torch.float32
+    """What autocast should use in :meth:`train_prior`, as :attr:`Target.precision`; put here by the caller."""
 
     @abstractmethod
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:

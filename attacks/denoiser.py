@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Images, Point
-from attacks.precision import autocast, hardware_has_bfloat16
+from attacks.precision import autocast
 from attacks.unet import Sizes, UNet
 from attacks.verdict import verdict
 
@@ -159,8 +159,12 @@ class Training(NamedTuple):
     """Decay of the running average of weights that is kept, in [0, 1); less over the first steps."""
 
 
-def train(prior: Denoiser, aux: Images, training: Training) -> tuple[Point, ...]:
+def train(
+    prior: Denoiser, aux: Images, training: Training, precision: torch.dtype = torch.float32
+) -> tuple[Point, ...]:
     """Train a prior in place, mean squared error of v at uniform times; keep the average that denoises best.
+
+    Autocast uses ``precision``.
 
     A few of the images are held out: the curve's validation is the mean squared error of denoising them, in [0, 1]
     units, over fixed noise and times in the earlier half (almost pure noise tells no two priors apart). The weights
@@ -176,7 +180,8 @@ def train(prior: Denoiser, aux: Images, training: Training) -> tuple[Point, ...]
     points = {round(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     for step in range(1, training.steps + 1):
         optimiser.param_groups[0]["lr"] = training.lr * _factor(step / training.steps)
-        losses.append(_step(prior, u[torch.randint(len(u), (training.batch_size,), device=u.device)], optimiser))
+        drawn = torch.randint(len(u), (training.batch_size,), device=u.device)
+        losses.append(_step(prior, u[drawn], optimiser, precision))
         _follow(average, prior, min(training.ema, (1 + step) / (10 + step)))
         if step in points:
             curve.append(Point(step, float(torch.stack(losses).mean()), _error(average, probe)))
@@ -198,11 +203,10 @@ def _measured(prior: Denoiser, x: Tensor) -> tuple[Tensor, Tensor]:
     return prior.to_units(x), prior.to_units(held)
 
 
-def _step(prior: Denoiser, clean: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+def _step(prior: Denoiser, clean: Tensor, optimiser: torch.optim.Optimizer, precision: torch.dtype) -> Tensor:
     """Take one step on images in the prior's units; return its loss, detached."""
     noised = _noised(clean)
-    dtype = torch.bfloat16 if hardware_has_bfloat16(clean.device) else torch.float32
-    with autocast(clean.device, dtype):
+    with autocast(clean.device, precision):
         velocity = prior.velocity(noised.u, noised.time)
     loss = F.mse_loss(velocity, noised.velocity)
     optimiser.zero_grad(set_to_none=True)

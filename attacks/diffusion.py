@@ -158,12 +158,13 @@ class Diffusion(Attack):
     def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
         """Train it; validation is on a few of the attacker's images, held out."""
         assert isinstance(prior, Denoiser)
-        return train(prior, aux, self.training)
+        return train(prior, aux, self.training, self.prior_precision)
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the prior if nobody has; run the sampler on the first images of ``val`` to choose what to return."""
         self.target, self._remembered = target, []
         if self.prior is None:
+            self.prior_precision = target.precision
             self.prior = self.make_prior(target.image_shape, target.num_classes).to(aux.x.device)
             self.train_prior(self.prior, aux)
         x = val.x[:VALIDATED].float() / 255

@@ -156,11 +156,12 @@ class GanPrior(Attack):
 
     def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
         """Train it; :func:`attacks.generator.train` says what its curve shows."""
-        return train(_generator(prior), self.critic_width, aux, self.training)
+        return train(_generator(prior), self.critic_width, aux, self.training, self.prior_precision)
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the generator if nobody has; invert a few images of ``val`` for the curve, s and the common factor."""
         if self.prior is None:
+            self.prior_precision = target.precision
             self.prior = self.make_prior(target.image_shape, target.num_classes).to(aux.x.device)
             self.train_prior(self.prior, aux)
         prior = _generator(self.prior)

@@ -22,7 +22,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from attacks.base import Images, Point
 from attacks.fitting import CURVE_POINTS, Average, unit, warm_cosine
 from attacks.guesses import class_mean
-from attacks.precision import autocast, hardware_has_bfloat16
+from attacks.precision import autocast
 
 DOUBLINGS = 3
 """Times the size is doubled on the way to the image."""
@@ -143,7 +143,9 @@ class Discriminator(nn.Module):
         return score.float()
 
 
-def train(generator: Generator, width: int, aux: Images, training: Training) -> tuple[Point, ...]:
+def train(
+    generator: Generator, width: int, aux: Images, training: Training, precision: torch.dtype = torch.float32
+) -> tuple[Point, ...]:
     """Train a generator in place, hinge loss, one step of each in turn; return its learning curve.
 
     The curve's train is the discriminator's loss, 2 where it cannot tell; its validation the mean over pixels of the
@@ -155,10 +157,11 @@ def train(generator: Generator, width: int, aux: Images, training: Training) -> 
         width: Of the discriminator, >= 1.
         aux: The attacker's images.
         training: How long and how.
+        precision: What autocast uses.
     """
     generator.centre(unit(aux.x), aux.y)
     generator.to(memory_format=torch.channels_last)
-    game = _Game(generator, width, aux, training)
+    game = _Game(generator, width, aux, training, precision)
     points = {math.ceil(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     best, curve, losses = copy.deepcopy(generator.state_dict()), list[Point](), list[Tensor]()
     for step in range(1, training.steps + 1):
@@ -176,7 +179,9 @@ def train(generator: Generator, width: int, aux: Images, training: Training) -> 
 class _Game:
     """A generator and its discriminator in training."""
 
-    def __init__(self, generator: Generator, width: int, aux: Images, training: Training) -> None:
+    def __init__(
+        self, generator: Generator, width: int, aux: Images, training: Training, precision: torch.dtype
+    ) -> None:
         device, num_classes = aux.x.device, len(generator.offset)
         self.generator, self.aux, self.batch_size = generator.train(), aux, min(training.batch_size, len(aux.x))
         self.average = Average(generator, training.ema)
@@ -185,7 +190,7 @@ class _Game:
             torch.optim.Adam(network.parameters(), betas=(0.0, 0.99), fused=True)
             for network in (self.generator, self.discriminator)
         ]
-        self.dtype = torch.bfloat16 if hardware_has_bfloat16(device) else torch.float32
+        self.precision = precision
         self.u, self.y = torch.randn(MOMENTS, generator.latent, device=device), self._indices(MOMENTS)
         x = unit(aux.x)
         self.moments = (x.mean(0), x.std(0, correction=0))
@@ -197,13 +202,13 @@ class _Game:
         real, other = self._indices(self.batch_size), self.aux.y[self._indices(self.batch_size)]
         x, y = unit(self.aux.x[real]), self.aux.y[real]
         u = torch.randn(self.batch_size, self.generator.latent, device=x.device)
-        with autocast(x.device, self.dtype):
+        with autocast(x.device, self.precision):
             drawn = self.generator(u, other)
             score = self.discriminator(_augmented(torch.cat([x, drawn.detach()])), torch.cat([y, other]))
         told, untold = score.chunk(2)
         loss = F.relu(1 - told).mean() + F.relu(1 + untold).mean()
         self._descend(self.optimisers[1], self.discriminator, loss)
-        with autocast(x.device, self.dtype):
+        with autocast(x.device, self.precision):
             deceived = -self.discriminator(_augmented(drawn), other).mean()
         self._descend(self.optimisers[0], self.generator, deceived)
         self.average.update(self.generator)

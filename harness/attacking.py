@@ -8,19 +8,19 @@ import torch
 
 import attacks
 from attacks import metrics
-from attacks.base import Attack, Evidence, Fit, Images, Point, ProbeAttack, Verdict
+from attacks.base import Attack, Evidence, Fit, Images, ProbeAttack, Verdict
 from attacks.guesses import mean_image
 from attacks.metrics import score
 from attacks.verdict import beside_guess
 from harness.attempts import SERVER, attempt_number
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.data.attacker import attacker_part
-from harness.measure import mean_scores, predicted, releases, subsets
+from harness.measure import mean_scores, predicted, recorded, releases, subsets
 from harness.models import LiveTarget, Seen
 from harness.network import images_of, target_of, trained
 from harness.priors import find_or_train, folder_of
 from harness.reconstructions import Reconstructed, reconstructed, save_arrays
-from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, CurvePoint, Scalar, Tuned
+from harness.record import Asked, AttackJob, AttackMeasured, AttackRecord, Scalar, Tuned
 from harness.seeds import derive
 from harness.stage import Meter, prepare
 from harness.storage import sha256, write_whole
@@ -50,6 +50,8 @@ class Fitted(NamedTuple):
     attack: Attack
     fit: Fit
     settings: dict[str, Any]
+    prior: dict[str, str]
+    """Digest of the prior that it started from, by ``prior``; empty without one."""
 
 
 def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
@@ -67,7 +69,7 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
         attempt=attempt_number(attempt),
         measured=measured.model_copy(
             update={
-                "digests": digests | {"client": sha256(weights / "client.safetensors")},
+                "digests": measured.digests | digests | {"client": sha256(weights / "client.safetensors")},
                 "knowledge": kind.knowledge,
             }
         ),
@@ -124,10 +126,10 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         scores=mean_scores(scored.per_image) if finite else None,
         selection=mean_scores(selection.per_image) if finite else None,
         images=len(scored.part.y),
-        digests={},
+        digests=best.prior,
         metrics=metrics.protocol_digest(),
         conversions=save_arrays(scene.attempt / scene.job.name, scored),
-        curve=_curve(best.fit.curve),
+        curve=recorded(best.fit.curve),
         version=kind.version,
         subsets=subsets(selection.per_image) if finite else {},
         variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
@@ -173,14 +175,14 @@ def _best(scene: Scene, kind: type[Attack], tuning: list[Tuned]) -> Fitted:
 
 def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: int = 0) -> Fitted:
     job, split = scene.job, scene.split
-    attack = kind(**settings)
+    attack, prior = kind(**settings), dict[str, str]()
     if attack.prior_settings() is not None:
         folder = folder_of(scene.attempt.parent)
-        attack.prior, _ = find_or_train(attack, job, scene.asked, scene.data, scene.own, folder)
+        attack.prior, prior["prior"] = find_or_train(attack, job, scene.asked, scene.data, scene.own, folder)
     tried = (number,) if number else ()
     prepare(scene.asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
     aux, val = (Images(part.x, part.y) for part in (split.fit, split.selection))
-    return Fitted(attack, attack.fit(scene.seen, aux, val), settings)
+    return Fitted(attack, attack.fit(scene.seen, aux, val), settings, prior)
 
 
 def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
@@ -198,7 +200,7 @@ def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
         digests={},
         metrics=metrics.protocol_digest(),
         conversions={},
-        curve=_curve(found.curve),
+        curve=recorded(found.curve),
         version=kind.version,
         probe=found.scores,
     )
@@ -211,12 +213,3 @@ def _further(scene: Scene, scored: Reconstructed) -> tuple[dict[str, float | Non
 def _scalars(settings: dict[str, Any]) -> dict[str, Scalar]:
     """Return settings as a record has them: a list of widths as text."""
     return {name: value if isinstance(value, Scalar) else str(value) for name, value in settings.items()}
-
-
-def _curve(points: tuple[Point, ...]) -> tuple[CurvePoint, ...]:
-    finite = float("-inf"), float("inf")
-    return tuple(
-        CurvePoint(step=point.step, name=name, value=value if finite[0] < value < finite[1] else None)
-        for point in points
-        for name, value in (("train", point.train), ("validation", point.validation))
-    )

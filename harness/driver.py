@@ -129,7 +129,8 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
         tracking.backfill()
         watcher.opened(study, root, found)
         if search.left():
-            train_priors(study, ledger, search.shared(), RaySubmit(shares_of(study.resources), None), watcher.preparing)
+            submit = RaySubmit(shares_of(study.resources), study.resources.timeout)
+            train_priors(study, ledger, search.shared(), submit, watcher.preparing)
         schedule(
             study.resources,
             ledger,

@@ -1,16 +1,19 @@
 """What is measured on a trained network: its accuracy, its releases, and the guesses beside every attack."""
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from attacks import guesses, metrics
+from attacks.base import Point
 from attacks.metrics import PerImage, score
 from defenses.diagnostics import diagnose
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
-from harness.record import Guess, Scores
+from harness.record import CurvePoint, Guess, Scores
 from harness.seeds import derive, seed_everything
 
 DRAWS = 5
@@ -33,6 +36,15 @@ def subsets(per_image: PerImage) -> dict[str, Scores]:
     count = len(per_image.mse)
     sizes = dict.fromkeys([*(size for size in SUBSETS if size < count), count])
     return {str(size): Scores(**metrics.means(PerImage(*(column[:size] for column in per_image)))) for size in sizes}
+
+
+def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:
+    """Return an attack's learning curve as a record has it: what is not finite is null."""
+    return tuple(
+        CurvePoint(step=point.step, name=name, value=value if math.isfinite(value) else None)
+        for point in curve
+        for name, value in (("train", point.train), ("validation", point.validation))
+    )
 
 
 def releases(target: LiveTarget, part: Part, seed: int, m: int = 1) -> Tensor:

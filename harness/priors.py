@@ -4,10 +4,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -17,10 +18,11 @@ from harness.data import AttackSplit, Data
 from harness.data.attacker import attacker_part
 from harness.jobs import Submit, Tell
 from harness.ledger import Ledger, read_value
+from harness.measure import recorded
 from harness.network import images_of
 from harness.record import Asked, AttackJob, Circumstances, CurvePoint, Value
 from harness.seeds import derive, seed_everything
-from harness.stage import Meter, prepare
+from harness.stage import Meter, precision, prepare
 from harness.storage import sha256, write_whole
 from harness.study import Study
 from harness.train import Progress
@@ -28,6 +30,9 @@ from harness.train import Progress
 _LOG = logging.getLogger(__name__)
 
 FOLDER = "priors"
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds for which a job of a study without ``resources/timeout`` waits for another process that trains its prior."""
 
 
 class PriorRecord(Value):
@@ -63,7 +68,7 @@ def prior_stage(asked: Asked, folder: Path, job: AttackJob) -> Generator[Progres
 
 
 def train_priors(study: Study, ledger: Ledger, asked: Asked, submit: Submit, tell: Tell) -> None:
-    """Train what a study's attacks start from; one that fails is left to its attacks, which record why.
+    """Train what a study's attacks start from on each part; one that fails is left to its attacks, which record why.
 
     Args:
         study: The study.
@@ -72,12 +77,12 @@ def train_priors(study: Study, ledger: Ledger, asked: Asked, submit: Submit, tel
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    first = study.attack_jobs()[0].part
-    jobs = [job for job in study.attack_jobs() if job.part == first and job.seed == 0 and _needs_prior(job)]
+    jobs = [job for job in study.attack_jobs() if job.seed == 0 and _needs_prior(job)]
     for outcome in submit(prior_stage, [(asked, ledger.root / FOLDER, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
-            attack = jobs[outcome.number].attack
-            _LOG.warning("prior of %s: %s: %s", attack, outcome.failure.type, outcome.failure.message)
+            _LOG.warning(
+                "prior of %s: %s: %s", jobs[outcome.number].name, outcome.failure.type, outcome.failure.message
+            )
 
 
 def find_or_train(
@@ -87,6 +92,9 @@ def find_or_train(
 
     It knows no network: its seed derives from the study's seed and from what the prior is, and images without labels
     of the study's classes get random ones, so that every trial starts from the same prior.
+
+    Raises:
+        TimeoutError: another process has been training it for half of a trial's time.
     """
     held = attacker_part(data, asked.settings, asked.attacker_root, split.fit.x.device)
     part, labelled = (split.fit, True) if held is None else held
@@ -103,7 +111,7 @@ def find_or_train(
     )
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{digest}.lock"):
+    with _only_writer(folder / f"{digest}.lock", asked.timeout_seconds):
         seed_everything(derive(asked.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
         prior = attack.make_prior(shape, data.num_classes).to(part.x.device)
@@ -113,10 +121,23 @@ def find_or_train(
     return prior.eval(), digest
 
 
+def _only_writer(lock: Path, timeout_seconds: float | None) -> AbstractContextManager[object]:
+    """Take a lock, held by the context returned; wait half of a trial's time, so that the rest can tell of it."""
+    patience = LONGEST_WAIT if timeout_seconds is None else timeout_seconds / 2
+    try:
+        return FileLock(lock).acquire(timeout=patience)
+    except Timeout:
+        raise TimeoutError(
+            f"{lock}: another process has held it for {patience:g} s to train this prior; end that process, or raise "
+            "resources/timeout"
+        ) from None
+
+
 def _train(
     attack: Attack, prior: nn.Module, images: Images, asked: Asked, job: AttackJob, told: str, stem: Path
 ) -> None:
     meter = Meter(asked, "attack", images.x.device)
+    attack.prior_precision = precision(asked)
     curve = attack.train_prior(prior, images)
     weights = stem.with_suffix(".safetensors")
     write_whole(weights, save({name: value.contiguous() for name, value in prior.state_dict().items()}))
@@ -124,11 +145,7 @@ def _train(
         attack=job.attack,
         settings=told,
         weights=sha256(weights),
-        curve=tuple(
-            CurvePoint(step=point.step, name=name, value=value)
-            for point in curve
-            for name, value in (("train", point.train), ("validation", point.validation))
-        ),
+        curve=recorded(curve),
         circumstances=meter.read(),
     )
     write_whole(stem.with_suffix(".json"), record.model_dump_json(indent=1).encode())

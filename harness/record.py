@@ -130,7 +130,10 @@ class AttackMeasured(Value):
     images: int
     """Number of images scored."""
     digests: dict[str, str]
-    """SHA-256 of the images by use (``fit``, ``selection``, ``scored``) and of the attacked ``client``."""
+    """SHA-256 of the images by use (``fit``, ``selection``, ``scored``) and of the attacked ``client``.
+
+    ``prior``: the name, without its ending, of the prior's files in the study's ``priors``, if the attack has one.
+    """
     metrics: str
     """Digest of the metric protocol."""
     conversions: dict[str, FiniteFloat]

@@ -1,13 +1,15 @@
 """Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialValueModel
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -48,25 +50,24 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
             raise UserError(
                 f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume"
             )
-        return _extended(_renewed(rows, ledger, name, url), ledger, space)
+        return _extended(_corrected(rows, ledger, url), ledger, space)
     path = ledger.root / DATABASE
+    url = f"sqlite:///{path}"
     try:
-        rows = _load(name, f"sqlite:///{path}")
+        rows = _load(name, url)
         agrees = _agrees(rows, ledger, space)
     except (*FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
         keep_aside(path)
-        rows = _load(name, f"sqlite:///{path}")
-    return _extended(_renewed(rows, ledger, name, f"sqlite:///{path}"), ledger, space)
+        rows = _load(name, url)
+    return _extended(_corrected(rows, ledger, url), ledger, space)
 
 
 def outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> list[int]:
     """Return the trials whose rows hold objectives of before an attack that was run after their record."""
-    values = {row.number: row.values for row in rows if row.state == TrialState.COMPLETE}
-    now = {files.number: current(files) for files in ledger.trials() if files.number in values and files.later()}
-    return [number for number, found in now.items() if found is not None and values_of(found) != values[number]]
+    return [row.number for row, _ in _outdated(rows, ledger)]
 
 
 def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
@@ -110,22 +111,43 @@ def check_storage(url: str | None) -> None:
 
 
 def _load(name: str, url: str) -> optuna.Study:
-    patience = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
-    storage = RDBStorage(url, engine_kwargs=patience)
+    storage = RDBStorage(url, engine_kwargs=_patience(url))
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )
 
 
-def _renewed(rows: optuna.Study, ledger: Ledger, name: str, url: str) -> optuna.Study:
-    """Make the study anew if attacks run later have changed objectives: Optuna's finished rows cannot be changed.
+def _patience(url: str) -> dict[str, Any]:
+    """Return how an engine waits for another's lock on a file: 60 s."""
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
-    A driver that is killed in between leaves an empty study, which is filled from the directory like a lost one.
+
+def _outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> Iterator[tuple[FrozenTrial, list[float]]]:
+    """Yield the finished rows whose values attacks run later have changed, and what these are now."""
+    complete = {row.number: row for row in rows if row.state == TrialState.COMPLETE}
+    for files in ledger.trials():
+        found = current(files) if files.number in complete and files.later() else None
+        if found is not None and values_of(found) != complete[files.number].values:
+            yield complete[files.number], values_of(found)
+
+
+def _corrected(rows: optuna.Study, ledger: Ledger, url: str) -> optuna.Study:
+    """Give finished rows the values over attacks run later, in one transaction; return the study as it is then.
+
+    Optuna changes no finished row. Rows made anew would lose what samplers keep beside the values and by the rows' ids:
+    generations and their parents, the place in a sequence. So the values alone are changed, in Optuna's own table.
     """
-    if not outdated(rows.get_trials(deepcopy=False), ledger):
+    stale = list(_outdated(rows.get_trials(deepcopy=False), ledger))
+    if not stale:
         return rows
-    optuna.delete_study(study_name=name, storage=rows._storage)
-    return _load(name, url)
+    table = TrialValueModel.__table__
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, **_patience(url))
+    with engine.begin() as connection:
+        for row, values in stale:
+            for objective, value in enumerate(values):
+                place = (table.c.trial_id == row._trial_id) & (table.c.objective == objective)
+                connection.execute(sqlalchemy.update(table).where(place).values(value=value))
+    return _load(rows.study_name, url)
 
 
 def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:

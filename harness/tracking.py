@@ -1,12 +1,17 @@
 """A study as MLflow shows it: one run for the study, one for each of its trials, one for each attack.
 
 MLflow is a view: everything here is written after the record, from the record, by the driver only. Runs are found again
-by their tags and never created twice. A run is complete when it has ended and has its tag ``invfront.logged``, which is
-written after everything else; what a cut-off left incomplete, ``backfill`` completes, point by point.
+by their tags and never created twice; only that of an attack which failed and was run again is put in the old one's
+place. A run is complete when it has ended and its tag ``invfront.logged``, which is written after everything else, is
+that of the attacks as they stand; what a cut-off or a later attack left incomplete, ``backfill`` completes, point by
+point. A number that a later attack has changed gets a further point at its step, with a later time.
 """
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
@@ -26,13 +31,13 @@ from harness.status import objectives_table
 from harness.study import Study
 from harness.tracking_payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
 from harness.tracking_store import FAULTS, Store, batches, connect, fault_line, find_runs, locate
-from harness.verdicts import verdicts
+from harness.verdicts import Judged, verdicts
 from reports.front import hypervolume, on_front
 
 logger = logging.getLogger(__name__)
 
 LOGGED = "invfront.logged"
-"""Tag of a complete run; of a trial's, the number of attacks that its objectives were the worst case over."""
+"""Tag of a complete run: a digest of how its attack, or all attacks on its trial, had ended (``_mark``)."""
 
 
 class Key(NamedTuple):
@@ -48,6 +53,9 @@ class Tracking:
     A KILLED or FAILED study's run is found again by a resume, runs on, and ends FINISHED. A store that fails after the
     start never ends the study: one warning is logged, and the next resume logs what is missing. Trials are logged by a
     thread of ours, one after another, so that a slow store never keeps a driver from its workers.
+
+    The hypervolume's step is the number of finished trials. Attacks run later change it at the last step alone: before
+    it stands what was known then.
     """
 
     def __init__(self, study: Study, ledger: Ledger, uri: str | None) -> None:
@@ -60,11 +68,13 @@ class Tracking:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
         self._pending: list[Future[None]] = []
         self._runs: dict[Key, Run] = {}
-        self._volumes: set[int] = set()
-        """Steps at which the store has a hypervolume."""
+        self._volumes: dict[int, float] = {}
+        """The store's newest hypervolume by step."""
         self._finished = 0
         """Trials whose objectives are in the front."""
         self._front: list[TrialFiles] = []
+        self._volume = 0.0
+        """The front's hypervolume."""
 
     def __enter__(self) -> Self:
         """Raises UserError if the store does not answer."""
@@ -94,6 +104,8 @@ class Tracking:
             trials = [files for files in self._ledger.trials() if files.record]
             for files in sorted(trials, key=lambda files: not self._is_complete(files)):
                 self._log(files)
+            if self._finished and not math.isclose(self._volumes.get(self._finished, math.nan), self._volume):
+                self._log_volume(_now())
         except FAULTS as error:
             self._lost = True
             raise UserError(f"tracking at {hidden(self._uri)}: {fault_line(error)}; then resume the study") from error
@@ -142,9 +154,10 @@ class Tracking:
             self._runs.setdefault(Key(named.get("invfront.trial", ""), named.get("invfront.attack", "")), run)
         if Key() in self._runs:
             self._client.update_run(self._id(Key()), status="RUNNING")
-            self._volumes = {point.step for point in self._client.get_metric_history(self._id(Key()), "hypervolume")}
+            history = self._client.get_metric_history(self._id(Key()), "hypervolume")
+            self._volumes = {step: value for (_, step), value in _newest(history).items()}
         else:
-            self._create(Key(), self._study.name, None, round(datetime.now(UTC).timestamp() * 1000))
+            self._create(Key(), self._study.name, None, _now())
         about: dict[str, Scalar] = {
             "study": self._study.name,
             "digest": self._study.digest(),
@@ -159,51 +172,63 @@ class Tracking:
         key, record, complete = Key(str(files.number)), files.record, self._is_complete(files)
         if record is None:
             raise ValueError(f"trial {files.number} has no record: it is logged after it")
-        volume = self._volume(files)
+        self._extend_front(files)
         if complete:
             return
         fresh = self._find_or_create(key, f"trial {files.number:05d}", Key(), record.circumstances)
         for attack in files.attacks:
             self._log_attack(files, attack)
         if self._finished not in self._volumes:
-            point = Metric("hypervolume", volume, end_ms(record.circumstances), self._finished)
-            self._client.log_batch(self._id(Key()), metrics=[point])
-            self._volumes.add(self._finished)
+            self._log_volume(end_ms(record.circumstances))
         self._write(key, trial_payload(files, record), fresh, _logged(files), end_ms(record.circumstances))
 
     def _log_attack(self, files: TrialFiles, attack: AttackRecord) -> None:
-        key = Key(str(files.number), attack.job.name)
-        if _has_ended(self._runs.get(key), "1"):
+        key, judged = Key(str(files.number), attack.job.name), verdicts(files.attacks)
+        if key in self._runs and self._runs[key].info.start_time != start_ms(attack.circumstances):
+            self._client.delete_run(self._id(key))  # it failed, and was run again
+            del self._runs[key]
+        mark = _mark([attack], judged)
+        if _has_ended(self._runs.get(key), mark):
             return
         fresh = self._find_or_create(key, attack.job.name, Key(str(files.number)), attack.circumstances)
         kept = kept_images(files, attack)
         if kept is not None:
             self._client.log_image(self._id(key), contact_sheet(kept), "reconstructions.png")
-        judged = verdicts(files.attacks)[attack.job.name]
-        self._write(key, attack_payload(attack, judged), fresh, "1", end_ms(attack.circumstances))
+        payload = attack_payload(attack, judged[attack.job.name])
+        self._write(key, payload, fresh, mark, end_ms(attack.circumstances))
 
     def _write(self, key: Key, payload: Payload, fresh: bool, logged: str, end: int) -> None:
-        """Write what a run lacks of a payload, then that it is complete, then its end."""
-        seen = set() if fresh else self._seen(key)
-        missing = [metric for metric in payload.metrics if (metric.key, metric.step) not in seen]
+        """Write what a run lacks of a payload or has otherwise, then that it is complete, then its end."""
+        seen = {} if fresh else self._seen(key)
+        wanted = {(metric.key, metric.step): metric for metric in payload.metrics}
+        missing = [
+            Metric(metric.key, metric.value, _now() if place in seen else metric.timestamp, metric.step)
+            for place, metric in wanted.items()
+            if seen.get(place) != metric.value
+        ]
         for batch in batches(payload.params, missing, [*payload.tags, RunTag(LOGGED, logged)]):
             self._client.log_batch(self._id(key), **batch)
         self._client.set_terminated(self._id(key), payload.status, end)
 
-    def _seen(self, key: Key) -> set[tuple[str, int]]:
-        """Return the name and step of every metric point that a run has."""
+    def _seen(self, key: Key) -> dict[tuple[str, int], float]:
+        """Return the newest value of every metric that a run has, by name and step."""
         run = self._runs[key]
         histories = (self._client.get_metric_history(run.info.run_id, name) for name in run.data.metrics)
-        return {(point.key, point.step) for history in histories for point in history}
+        return _newest(point for history in histories for point in history)
 
-    def _volume(self, files: TrialFiles) -> float:
-        """Take a finished trial into the front; return the front's hypervolume."""
+    def _log_volume(self, time: int) -> None:
+        point = Metric("hypervolume", self._volume, time, self._finished)
+        self._client.log_batch(self._id(Key()), metrics=[point])
+        self._volumes[self._finished] = self._volume
+
+    def _extend_front(self, files: TrialFiles) -> None:
+        """Take a finished trial into the front."""
         members = [*self._front, files]
         table = objectives_table(members)
         kept = on_front(table)
         self._front = [member for member, keeps in zip(members, kept, strict=True) if keeps]
         self._finished += 1
-        return hypervolume(table[kept], self._reference)
+        self._volume = hypervolume(table[kept], self._reference)
 
     def _is_complete(self, files: TrialFiles) -> bool:
         return _has_ended(self._runs.get(Key(str(files.number))), _logged(files))
@@ -236,7 +261,25 @@ class Tracking:
 
 
 def _logged(files: TrialFiles) -> str:
-    return str(len(files.attacks))
+    return _mark(files.attacks, verdicts(files.attacks))
+
+
+def _mark(attacks: Iterable[AttackRecord], judged: Mapping[str, Judged]) -> str:
+    """Return a digest of when attacks were run and how they ended: what their runs and their trial's tell."""
+    started = {attack.job.name: attack.circumstances.started for attack in attacks}
+    told = [(name, judged[name].verdict, judged[name].why, time) for name, time in started.items()]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _newest(points: Iterable[Metric]) -> dict[tuple[str, int], float]:
+    """Return the newest value of metric points by name and step."""
+    ordered = sorted(points, key=lambda point: point.timestamp)
+    return {(str(point.key), int(point.step)): float(point.value) for point in ordered}
+
+
+def _now() -> int:
+    """Return the time, ms since 1970."""
+    return round(datetime.now(UTC).timestamp() * 1000)
 
 
 def _has_ended(run: Run | None, logged: str) -> bool:

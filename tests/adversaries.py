@@ -1,6 +1,8 @@
 """Attacks with a prior, with settings to tune, and a probe: plug-ins, as a user's own would be."""
 
 import math
+import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +21,9 @@ from attacks.base import (
     Target,
     Tunable,
 )
+
+TRAININGS = "INVFRONT_TEST_TRAININGS"
+"""Variable of the environment that names a file of trained priors and their precision."""
 
 
 class Guess(Attack):
@@ -46,9 +51,14 @@ class Guess(Attack):
 
 
 class Remembering(Guess):
-    """Starts from a prior: the mean of the attacker's images, of which it also counts how often it was trained."""
+    """Starts from a prior: the mean of the attacker's images.
+
+    Each training of it adds a line to the file that ``TRAININGS`` names in the environment.
+    """
 
     budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"grey": 0.5}}
+    loss: ClassVar[float] = 0.0
+    """All points of the prior's curve."""
 
     def prior_settings(self) -> dict[str, Any] | None:
         return {"kind": "mean"}
@@ -63,11 +73,20 @@ class Remembering(Guess):
         with torch.no_grad():
             prior.get_parameter("mean").copy_(aux.x.float().mean(0) / 255)
             prior.get_buffer("draw").copy_(torch.rand(()))
-        return (Point(1, 0.0, 0.0),)
+        if TRAININGS in os.environ:
+            with Path(os.environ[TRAININGS]).open("a") as trainings:
+                trainings.write(f"{type(self).__name__} {self.prior_precision}\n")
+        return (Point(1, self.loss, self.loss),)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         assert self.prior is not None
         return self.prior.get_parameter("mean").detach().expand(len(z), -1, -1, -1)
+
+
+class Undone(Remembering):
+    """Its prior's losses are no numbers."""
+
+    loss: ClassVar[float] = math.nan
 
 
 class Counting(ProbeAttack):

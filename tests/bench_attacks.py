@@ -54,6 +54,7 @@ def _images(count: int) -> Images:
 def _prior_seconds(attack: Attack, aux: Images, target: LiveTarget) -> float:
     if attack.prior_settings() is None:
         return 0.0
+    attack.prior_precision = target.precision
     attack.prior = attack.make_prior(target.image_shape, NUM_CLASSES).to(DEVICE)
     _, seconds = _timed(lambda: attack.train_prior(attack.prior, aux))
     return seconds

@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from filelock import FileLock
 
+from attacks.base import Images, Point
+from attacks.diffusion import Diffusion
+from attacks.gan_prior import GanPrior
 from harness.attacking import attack_stage
 from harness.attempts import find, open_attempt
 from harness.jobs import drain
-from harness.ledger import read_value
+from harness.ledger import Ledger, read_value
 from harness.models import Seen
 from harness.network import images_of, target_of, trained
-from harness.priors import PriorRecord, folder_of
+from harness.priors import PriorRecord, folder_of, train_priors
 from harness.record import AttackJob
 from harness.stages import train_stage
+from harness.study import load_study
 from harness.trial import run_trial
+from tests.adversaries import TRAININGS
 from tests.values import asked
 
 FAST = {"train/epochs": 1, "train/images": 128}
@@ -29,7 +34,7 @@ def job(name: str, **changes) -> AttackJob:
     return AttackJob(**({"attack": MODULE + name, "budget": "quick", "seed": 0, "part": "validation"} | changes))
 
 
-GUESS, REMEMBERING = job("Guess"), job("Remembering")
+GUESS, REMEMBERING, UNDONE = job("Guess"), job("Remembering"), job("Undone")
 COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
 
 
@@ -77,23 +82,38 @@ def test_the_same_tuning_gives_the_same_numbers(weights):
 # priors
 
 
-def test_a_prior_is_trained_once_and_shared_by_the_studys_trials(weights, tmp_path):
+@pytest.fixture
+def trainings(tmp_path, monkeypatch) -> Path:
+    """A file with a line for every training of a prior, in whatever process."""
+    file = tmp_path / "trainings"
+    monkeypatch.setenv(TRAININGS, str(file))
+    return file
+
+
+def test_a_prior_is_trained_once_and_shared_by_the_studys_trials(weights, trainings, tmp_path):
     first = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
-    (file,) = (tmp_path / "priors").glob("*.safetensors")
-    draw = load_file(file)["draw"]
     second = attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", number=1)
-    assert [path.name for path in (tmp_path / "priors").glob("*.safetensors")] == [file.name]
-    assert load_file(file)["draw"] == draw
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32"]
+    assert len(list((tmp_path / "priors").glob("*.safetensors"))) == 1
     assert second.measured.scores == first.measured.scores
 
 
-def test_a_prior_that_is_not_as_written_is_trained_again_to_the_same_weights(weights, tmp_path):
+def test_a_prior_whose_losses_are_no_numbers_is_kept_and_trained_once(weights, trainings, tmp_path):
+    attacked(weights, UNDONE, tmp_path / "trials" / "00000")
+    attacked(weights, UNDONE, tmp_path / "trials" / "00001", number=1)
+    assert trainings.read_text().splitlines() == ["Undone torch.float32"]
+    (record,) = (tmp_path / "priors").glob("*.json")
+    assert [point.value for point in read_value(record, PriorRecord).curve] == [None, None]
+
+
+def test_a_prior_that_is_not_as_written_is_trained_again_to_the_same_weights(weights, trainings, tmp_path):
     attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
     (file,) = (tmp_path / "priors").glob("*.safetensors")
     whole = file.read_bytes()
     file.write_bytes(whole[:-4] + b"torn")
     attacked(weights, REMEMBERING, tmp_path / "trials" / "00001")
     assert file.read_bytes() == whole
+    assert len(trainings.read_text().splitlines()) == 2
 
 
 def test_a_prior_depends_on_the_studys_seed_and_says_what_it_is(weights, tmp_path):
@@ -102,6 +122,58 @@ def test_a_prior_depends_on_the_studys_seed_and_says_what_it_is(weights, tmp_pat
     records = [read_value(path, PriorRecord) for path in sorted((tmp_path / "priors").glob("*.json"))]
     assert sorted(json.loads(record.settings)["seed"] for record in records) == [0, 1]
     assert all(json.loads(record.settings)["prior"] == {"kind": "mean"} for record in records)
+
+
+def test_a_prior_is_trained_in_the_precision_asked_for_and_named_in_the_attacks_record(weights, trainings, tmp_path):
+    """The digest of a setting never changes: a study that runs on finds its priors again."""
+    for number, (precision, name) in enumerate({"float32": "47c24a8bb74a0c02", "bfloat16": "3214431d05404e53"}.items()):
+        found = attacked(weights, REMEMBERING, tmp_path / "trials" / f"0000{number}", precision=precision)
+        assert found.measured.digests["prior"] == name
+        assert (tmp_path / "priors" / f"{name}.json").exists()
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32", "Remembering torch.bfloat16"]
+    assert "prior" not in attacked(weights, GUESS, tmp_path / "trials" / "00002").measured.digests
+
+
+@pytest.mark.parametrize(
+    ("kind", "small"),
+    [(GanPrior, {"width": 4, "critic_width": 4}), (Diffusion, {"channels": 8, "mult": (1, 2), "components": 8})],
+)
+def test_generator_and_denoiser_are_trained_in_the_precision_given(kind, small):
+    images = Images(torch.randint(256, (40, 3, 16, 16), dtype=torch.uint8), torch.arange(40) % 2)
+
+    def curve(precision: torch.dtype) -> tuple[Point, ...]:
+        torch.manual_seed(0)
+        attack = kind(**(kind.budgets["quick"] | small | {"prior_steps": 2, "batch_size": 8}))
+        attack.prior_precision = precision
+        return attack.train_prior(attack.make_prior((3, 16, 16), 2), images)
+
+    assert curve(torch.float32) == curve(torch.float32)
+    assert curve(torch.float32) != curve(torch.bfloat16)
+
+
+def test_a_prior_that_another_process_trains_too_long_is_given_up_by_the_name_of_its_lock(weights, tmp_path):
+    name = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000").measured.digests["prior"]
+    lock = tmp_path / "priors" / f"{name}.lock"
+    with FileLock(lock), pytest.raises(TimeoutError, match=f"{lock}: another process has held it for 0.05 s"):
+        attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", timeout_seconds=0.1)
+
+
+def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_trial(tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        "{name: published, data: {name: cifar10}, protocol: cem, defense: {none: {}}, "
+        "attacks: {decoder: quick, gan_prior: {budget: quick, seeds: 2}, diffusion: quick}}"
+    )
+    study = load_study(tmp_path / "study.yaml")
+    handed: list[AttackJob] = []
+
+    def submit(stage, jobs, kind, tell):
+        handed.extend(job for *_, job in jobs)
+        return iter(())
+
+    train_priors(study, Ledger(tmp_path), asked(), submit, lambda progress: None)
+    assert [(job.part, job.attack) for job in handed] == [
+        (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "diffusion")
+    ]
 
 
 def test_a_trial_outside_a_study_keeps_its_priors_to_itself(tmp_path):
@@ -114,7 +186,7 @@ def _attack_in_a_process(weights: str, trial: str) -> None:
     attacked(Path(weights), REMEMBERING, Path(trial))
 
 
-def test_two_processes_train_one_prior(weights, tmp_path):
+def test_two_processes_train_one_prior(weights, trainings, tmp_path):
     context = multiprocessing.get_context("spawn")
     trials = [str(tmp_path / "trials" / f"0000{number}") for number in range(2)]
     processes = [context.Process(target=_attack_in_a_process, args=(str(weights), trial)) for trial in trials]
@@ -123,7 +195,7 @@ def test_two_processes_train_one_prior(weights, tmp_path):
     for process in processes:
         process.join(timeout=120)
     assert [process.exitcode for process in processes] == [0, 0]
-    assert len(list((tmp_path / "priors").glob("*.json"))) == 1
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32"]
 
 
 # probes

@@ -13,7 +13,7 @@ from harness.resume import reconcile
 from harness.rows import open_rows
 from harness.search import FLOOR, Ground, Search
 from harness.study import load_study
-from tests.values import record
+from tests.values import JOB, attack, record, scores
 
 SPACE = """
 name: searched
@@ -223,3 +223,25 @@ def test_more_trials_can_be_added_to_a_finished_study(tmp_path):
 def test_the_same_seed_asks_the_same_trials(tmp_path):
     one, two = (Session(tmp_path / name).run(6) for name in ("a", "b"))
     assert [trial.settings for trial in one] == [trial.settings for trial in two]
+
+
+def sampler_state(rows: optuna.Study) -> tuple[dict[str, object], list[tuple[int, dict[str, object]]]]:
+    """What samplers keep beside values: of the study, and of its rows, by their ids."""
+    kept = rows._storage.get_study_system_attrs(rows._study_id)
+    return kept, [(row._trial_id, row.system_attrs) for row in rows.get_trials()]
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "qmc"])
+def test_a_later_attack_changes_a_finished_rows_values_and_nothing_that_the_sampler_keeps(sampler, tmp_path):
+    plan = f"{{trials: 6, seed: 1, sampler: {sampler}, allocate: joint}}"
+    session = Session(tmp_path, plan)
+    session.run(3)
+    unfinished = session.search.ask()
+    before, values = sampler_state(session.rows), [row.values for row in session.rows.get_trials()]
+    assert before[0] if sampler == "qmc" else all(attributes for _, attributes in before[1])
+    later = JOB.model_copy(update={"seed": 1})
+    session.ledger.publish_attack(attack(1, later, selection=scores(1e-6, 0.999), scored=scores(2e-6, 0.998)))
+    again = Session(tmp_path, plan)
+    assert sampler_state(again.rows) == before
+    assert [row.values for row in again.rows.get_trials()] == [values[0], [0.51, 2e-6, 0.998], values[2], None]
+    assert again.search.ask() == unfinished

@@ -13,6 +13,7 @@ settle(None)  # MLflow reads its switches when it is imported
 from mlflow import MlflowClient  # noqa: E402
 
 from harness.errors import Interrupted, UserError  # noqa: E402
+from harness.record import AttackRecord  # noqa: E402
 from harness.tables import trials_table, write_tables  # noqa: E402
 from harness.tracking import Key, Tracking  # noqa: E402
 from harness.tracking_store import Store, locate  # noqa: E402
@@ -216,6 +217,68 @@ def test_an_attack_run_later_adds_its_run_and_a_step_of_the_objectives(fresh, ur
     assert set(runs) == expected(ledger)
     assert [step for step, _ in points_of(runs[Key("0")], uri)["mse"]] == [1, 2]
     assert points_of(runs[Key("0")], uri)["mse"][-1] == (2, 0.0002)
+
+
+def newest(run: Any, uri: str, name: str) -> tuple[int, float]:
+    """Return step and value of the point of a metric that was logged last."""
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, name)
+    return max((point.timestamp, point.step, point.value) for point in history)[1:]
+
+
+def backfilled(study: Any, ledger: Any, uri: str) -> dict[Key, Any]:
+    with Tracking(study, ledger, uri) as tracking:
+        tracking.backfill()
+    return runs_of(study, uri)
+
+
+def later(ledger: Any, mse: float, started: str = "2026-02-01T00:00:00+00:00", **changes: Any) -> AttackRecord:
+    """A later attack on trial 0, measured on as many images as the trial's own."""
+    (own,) = ledger.read(0).attacks[:1]
+    found = scores(mse, 0.98)
+    sizes = dict.fromkeys(own.measured.subsets, found)
+    made = attack(0, JOB.model_copy(update={"seed": 1} | changes.pop("job", {})), selection=found, scored=found)
+    measured = made.measured.model_copy(update={"subsets": sizes} | changes)
+    cost = made.circumstances.model_copy(update={"started": started})
+    return made.model_copy(update={"measured": measured, "circumstances": cost})
+
+
+def test_an_attack_that_failed_and_is_run_again_takes_the_failures_place_and_moves_the_objectives(fresh, uri):
+    study, ledger = fresh
+    failed = {"verdict": "failed", "scores": None, "selection": None, "subsets": {}, "images": 0}
+    ledger.publish_attack(later(ledger, 0.1, job={"tune": 4}, **failed))
+    before = backfilled(study, ledger, uri)
+    ledger.publish_attack(later(ledger, 0.0002, started="2026-02-02T00:00:00+00:00"))
+    runs, key = backfilled(study, ledger, uri), Key("0", later(ledger, 0.0002).job.name)
+    assert (before[key].info.status, runs[key].info.status) == ("FAILED", "FINISHED")
+    assert runs[key].data.params["job/tune"] == "0"
+    assert points_of(runs[key], uri)["mse"] == [(0, 0.0002)]
+    assert newest(runs[Key("0")], uri, "mse") == (2, 0.0002)
+    assert runs[Key("0")].data.tags["invfront.mse_attack"] == key.attack
+
+
+def test_a_later_attack_that_outdoes_another_changes_the_others_verdict(fresh, uri):
+    study, ledger = fresh
+    ledger.publish_attack(later(ledger, 0.0004))
+    key = Key("0", later(ledger, 0.0004).job.name)
+    assert backfilled(study, ledger, uri)[key].data.tags["invfront.verdict"] == "converged"
+    ledger.publish_attack(later(ledger, 0.0002, job={"seed": 2}, knowledge="none"))
+    after = backfilled(study, ledger, uri)[key].data.tags
+    assert after["invfront.verdict"] == "limited"
+    assert "-2" in after["invfront.verdict_why"]
+
+
+def test_after_a_later_attack_the_newest_hypervolume_is_that_of_the_front_as_it_is(fresh, uri):
+    study, ledger = fresh
+    backfilled(study, ledger, uri)
+    for number in (0, 1):
+        ledger.publish_attack(later(ledger, 0.0002).model_copy(update={"trial": number}))
+    run = backfilled(study, ledger, uri)[Key()]
+    now = hypervolume_history(trials_table(ledger), {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0})["hypervolume"]
+    assert newest(run, uri, "hypervolume") == (4, pytest.approx(now.iloc[-1]))
+    assert run.data.metrics["hypervolume"] == pytest.approx(now.iloc[-1])
+    points = points_of(run, uri)["hypervolume"]
+    assert [step for step, _ in points] == [1, 2, 3, 4, 4]
+    assert points_of(backfilled(study, ledger, uri)[Key()], uri)["hypervolume"] == points
 
 
 def test_trials_are_logged_while_the_driver_goes_on(fresh, uri):

@@ -75,7 +75,7 @@ def _compare(
         yield Finding(path=path, what=what, remedy="they are added from the directory", action="tell")
     elif stale := outdated(rows, ledger):
         what = f"holds objectives of trials {stale} of before attacks that were run later"
-        yield Finding(path=path, what=what, remedy="its rows are made anew from the directory", action="tell")
+        yield Finding(path=path, what=what, remedy="its rows get those of now", action="tell")
     elif untold:
         what = f"still has trials {untold} as running, which are finished"
         yield Finding(path=path, what=what, remedy="their records are told", action="tell")
