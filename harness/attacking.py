@@ -69,6 +69,7 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
             update={
                 "digests": digests | {"client": sha256(weights / "client.safetensors")},
                 "knowledge": kind.knowledge,
+                "needs_server": kind.needs_server,
             }
         ),
         error=None,

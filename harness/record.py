@@ -139,6 +139,8 @@ class AttackMeasured(Value):
     version: int = 1
     """Of the attack's algorithm and budgets."""
     knowledge: Knowledge = "queries"
+    needs_server: bool | None = None
+    """Whether it asks the server; null in records of before this was recorded."""
     subsets: dict[str, Scores] = {}
     """On the first so many images of attacker-validation, by their number: where attacks of different size compare."""
     variants: dict[str, Scores] = {}

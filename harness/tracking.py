@@ -179,7 +179,8 @@ class Tracking:
         kept = kept_images(files, attack)
         if kept is not None:
             self._client.log_image(self._id(key), contact_sheet(kept), "reconstructions.png")
-        judged = verdicts(files.attacks)[attack.job.name]
+        floors = files.record.measured.floors if files.record else {}
+        judged = verdicts(floors, files.attacks)[attack.job.name]
         self._write(key, attack_payload(attack, judged), fresh, "1", end_ms(attack.circumstances))
 
     def _write(self, key: Key, payload: Payload, fresh: bool, logged: str, end: int) -> None:
