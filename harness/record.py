@@ -115,6 +115,8 @@ class Tuned(Value):
     settings: dict[str, Scalar]
     selection: FiniteFloat | None
     """Mean squared error on attacker-validation, to be minimised; null if the attack failed or diverged under it."""
+    error: str | None = None
+    """Why it is null."""
 
 
 class AttackMeasured(Value):
@@ -149,7 +151,7 @@ class AttackMeasured(Value):
     """Further metrics of the scored part by name (`attacks.metrics`); null with the reason in ``null_reasons``."""
     null_reasons: dict[str, str] = {}
     details: dict[str, FiniteFloat] = {}
-    """What the attack says of its own fit."""
+    """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()
     """Every setting it was tuned over, in order; the best one is in ``settings``."""
     probe: dict[str, FiniteFloat] | None = None
