@@ -9,6 +9,7 @@ References:
 
 import hashlib
 import json
+import pickle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -215,7 +216,10 @@ def _lpips(x_hat: Tensor, x: Tensor) -> float | str:
         return f"it takes images of {_LPIPS_SIDE} pixels and more on a side"
     if not x_hat.isfinite().all():
         return "a reconstruction is not finite"
-    return float(learned_perceptual_image_patch_similarity(x_hat, x, net_type="alex", normalize=True))
+    try:
+        return float(learned_perceptual_image_patch_similarity(x_hat, x, net_type="alex", normalize=True))
+    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        return f"it failed with {type(error).__name__}; is {_LPIPS_FILE} in torch hub's cache (TORCH_HOME) whole?"
 
 
 def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) -> float:

@@ -25,7 +25,7 @@ DISAGREE = 0.1
 """Mean squared difference of the two best restarts over the error of the best guess, from which they disagree."""
 
 OUTDONE = 1.02
-"""Error over that of an attack which knows less, from which an attack has not used what it knows."""
+"""Error over that of an attack which knows no more, from which an attack has not used what it knows."""
 
 ORDER: tuple[Knowledge, ...] = ("none", "queries", "gradients")
 """Knowledge, from the least: each includes what stands before it."""
@@ -86,20 +86,16 @@ def beside_guess(own: Verdict, error: float, guess: float) -> Verdict:
     return "floor" if own == "converged" and error > NO_BETTER * guess else own
 
 
-def outdone(own: Verdict, error: float, knowledge: Knowledge, weaker: Sequence[tuple[Knowledge, float]]) -> Verdict:
-    """Return an attack's verdict beside the others on the same network: ``limited`` if one that knows less does better.
+def outdone(own: Verdict, error: float, other: float) -> Verdict:
+    """Return an attack's verdict beside another on the same network that knows no more: ``limited`` if that one is
+    clearly better.
 
-    Whoever holds the weights can do all that a black-box attacker can: worse in spite of it, a white-box attack has
-    either stopped early or met gradients that hide the way, and says nothing of what its knowledge is worth.
+    Whoever knows as much or more can do all that the other does: worse in spite of it, an attack has either stopped
+    early or met gradients that hide the way, and says nothing of what its knowledge is worth.
 
     Args:
-        own: The verdict by its own curve.
+        own: The verdict so far.
         error: Its mean squared error on some attacker-validation images, >= 0.
-        knowledge: What it knows.
-        weaker: Knowledge of the other attacks, and their errors on the same images; those that know as much or more
-            are passed over.
+        other: That of the other attack on the same images, >= 0.
     """
-    errors = [other for known, other in weaker if ORDER.index(known) < ORDER.index(knowledge)]
-    if own in ("converged", "floor") and errors and error > OUTDONE * min(errors):
-        return "limited"
-    return own
+    return "limited" if own in ("converged", "floor") and error > OUTDONE * other else own

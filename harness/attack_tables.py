@@ -63,7 +63,7 @@ def finished(trials: Iterable[TrialFiles]) -> Iterator[tuple[TrialFiles, AttackR
     """Yield every attack and probe of the finished trials, with its verdict beside the others on its trial."""
     for files in trials:
         if files.record:
-            judged = verdicts(files.attacks)
+            judged = verdicts(files.record.measured.floors, files.attacks)
             yield from ((files, attack, judged[attack.job.name]) for attack in files.attacks)
 
 

@@ -1,5 +1,6 @@
 """The second kind of job of a trial: one attack on the trained network, or one probe of what else it leaks."""
 
+import math
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +72,7 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
             update={
                 "digests": measured.digests | digests | {"client": sha256(weights / "client.safetensors")},
                 "knowledge": kind.knowledge,
+                "needs_server": kind.needs_server,
             }
         ),
         error=None,
@@ -120,6 +122,8 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
     scored = reconstructed(best.attack, scene.target, scene.split.scored, scene.asked.seed)
     finite = selection.finite and scored.finite
     further, reasons = _further(scene, scored) if finite else ({}, {})
+    details = {name: value for name, value in best.fit.details.items() if math.isfinite(value)}
+    lost = dict.fromkeys(best.fit.details.keys() - details.keys(), "what the attack says of its fit is not finite")
     return AttackMeasured(
         verdict=_verdict(best.fit.verdict, selection, scene.split.fit) if finite else "diverged",
         settings=_scalars(best.settings),
@@ -134,8 +138,8 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         subsets=subsets(selection.per_image) if finite else {},
         variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
         extras=further,
-        null_reasons=reasons,
-        details=best.fit.details,
+        null_reasons=reasons | lost,
+        details=details,
         tuning=tuple(tuning),
     )
 
@@ -158,14 +162,17 @@ def _best(scene: Scene, kind: type[Attack], tuning: list[Tuned]) -> Fitted:
     best: Fitted | None = None
     least, failure = float("inf"), None
     for number, tried in tuner:
-        error, fitted = None, None
+        error, fitted, why = None, None, None
         try:
             fitted = _fitted(scene, kind, tried, number)
-            error = fitted.fit.curve[-1].validation if fitted.fit.verdict != "diverged" else None
+            error = fitted.fit.curve[-1].validation
+            if fitted.fit.verdict == "diverged" or not math.isfinite(error):
+                error, why = None, "diverged"
         except (ValueError, RuntimeError) as fault:
-            failure = fault
+            failure, why = fault, f"{type(fault).__name__}: {fault}"
         tuner.tell(number, error)
-        tuning.append(Tuned(settings=_scalars({name: tried[name] for name in kind.tunable}), selection=error))
+        chosen = _scalars({name: tried[name] for name in kind.tunable})
+        tuning.append(Tuned(settings=chosen, selection=error, error=why))
         if fitted is not None and (best is None or (error is not None and error < least)):
             best, least = fitted, least if error is None else error
     if best is None:

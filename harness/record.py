@@ -115,6 +115,8 @@ class Tuned(Value):
     settings: dict[str, Scalar]
     selection: FiniteFloat | None
     """Mean squared error on attacker-validation, to be minimised; null if the attack failed or diverged under it."""
+    error: str | None = None
+    """Why it is null."""
 
 
 class AttackMeasured(Value):
@@ -142,6 +144,8 @@ class AttackMeasured(Value):
     version: int = 1
     """Of the attack's algorithm and budgets."""
     knowledge: Knowledge = "queries"
+    needs_server: bool | None = None
+    """Whether it asks the server; null in records of before this was recorded."""
     subsets: dict[str, Scores] = {}
     """On the first so many images of attacker-validation, by their number: where attacks of different size compare."""
     variants: dict[str, Scores] = {}
@@ -150,7 +154,7 @@ class AttackMeasured(Value):
     """Further metrics of the scored part by name (`attacks.metrics`); null with the reason in ``null_reasons``."""
     null_reasons: dict[str, str] = {}
     details: dict[str, FiniteFloat] = {}
-    """What the attack says of its own fit."""
+    """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()
     """Every setting it was tuned over, in order; the best one is in ``settings``."""
     probe: dict[str, FiniteFloat] | None = None

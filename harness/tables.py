@@ -13,7 +13,7 @@ from harness.kept_images import image_scores, images_npz
 from harness.ledger import Ledger, TrialFiles
 from harness.objectives import DIRECTIONS
 from harness.oracle import oracle
-from harness.record import Objectives, Scalar
+from harness.record import Objectives, Record, Scalar
 from harness.status import state_of
 from harness.storage import write_whole
 from harness.study import Study
@@ -94,7 +94,8 @@ def attacks_table(ledger: Ledger) -> pandas.DataFrame:
 
     Columns: ``trial, attack, budget, seed, part, verdict, mse, psnr, ssim, images, seconds``, then ``job, error``, the
     standard errors of the means over images, ``mse_se, ssim_se`` (NaN where the per-image scores are not there),
-    ``why`` (what lowered the attack's own verdict), ``knowledge, version, tune``, and every record's further metrics.
+    ``why`` (what lowered the attack's own verdict, or keeps it out of the worst case), ``knowledge, version, tune``,
+    and every record's further metrics.
     """
     return reconstructions(ledger.trials())
 
@@ -138,12 +139,12 @@ def _outcome(files: TrialFiles) -> dict[str, Scalar]:
             "train_seconds": training,
             "error": error_of(record.error),
         }
-    return row if objectives is None else row | _decided(files, objectives)
+    return row | _decided(files, record, objectives) if record and objectives else row
 
 
-def _decided(files: TrialFiles, objectives: Objectives) -> dict[str, Scalar]:
+def _decided(files: TrialFiles, record: Record, objectives: Objectives) -> dict[str, Scalar]:
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
-    judged = verdicts(files.attacks)
+    judged = verdicts(record.measured.floors, files.attacks)
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
     ended = [judged[name].verdict if name in judged else GUESS for name in named.values()]
     found = oracle(files, objectives)

@@ -183,7 +183,7 @@ class Tracking:
         self._write(key, trial_payload(files, record), fresh, _logged(files), end_ms(record.circumstances))
 
     def _log_attack(self, files: TrialFiles, attack: AttackRecord) -> None:
-        key, judged = Key(str(files.number), attack.job.name), verdicts(files.attacks)
+        key, judged = Key(str(files.number), attack.job.name), _judged(files)
         if key in self._runs and self._runs[key].info.start_time != start_ms(attack.circumstances):
             self._client.delete_run(self._id(key))  # it failed, and was run again
             del self._runs[key]
@@ -261,7 +261,11 @@ class Tracking:
 
 
 def _logged(files: TrialFiles) -> str:
-    return _mark(files.attacks, verdicts(files.attacks))
+    return _mark(files.attacks, _judged(files))
+
+
+def _judged(files: TrialFiles) -> dict[str, Judged]:
+    return verdicts(files.record.measured.floors if files.record else {}, files.attacks)
 
 
 def _mark(attacks: Iterable[AttackRecord], judged: Mapping[str, Judged]) -> str:

@@ -120,7 +120,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
             diagnostics=trained.diagnostics,
             null_reasons=trained.null_reasons,
         ),
-        verdicts={name: judged.verdict for name, judged in verdicts(attacks).items()},
+        verdicts={name: judged.verdict for name, judged in verdicts(trained.floors, attacks).items()},
         notes=(*notes, *trained.notes),
         error=next((attack.error for attack in attacks if attack.error), None),
         circumstances=_sum(trained.circumstances, attacks),

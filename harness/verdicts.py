@@ -1,12 +1,13 @@
-"""How each attack on a trial ended, once its own verdict is held against the other attacks on the same network."""
+"""How each attack on a trial ended, once its own verdict is held against the guesses and the other attacks there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from attacks import ATTACKS
 from attacks.base import Verdict
-from attacks.verdict import ORDER, outdone
-from harness.record import AttackRecord
-from harness.worst import candidates, compared
+from attacks.verdict import NO_BETTER, ORDER, outdone
+from harness.record import AttackRecord, Guess
+from harness.worst import BLIND, Candidate, candidates, left_out, shared
 
 
 class Judged(NamedTuple):
@@ -14,38 +15,68 @@ class Judged(NamedTuple):
 
     verdict: Verdict
     why: str | None
-    """What lowered its own verdict; null if nothing did."""
+    """What lowered its own verdict, or keeps it out of the worst case; null if nothing does."""
 
 
-def verdicts(attacks: Iterable[AttackRecord]) -> dict[str, Judged]:
-    """Return every job's verdict by its name: a converged attack that one with less knowledge outdoes is limited."""
+class _Rival(NamedTuple):
+    name: str
+    own: float
+    """Mean squared error of the attack that is judged."""
+    other: float
+    """That of the rival, on the same images."""
+
+
+def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> dict[str, Judged]:
+    """Return every job's verdict by its name.
+
+    A converged attack that does no better than a guess without z is ``floor``; one that another outdoes which knows no
+    more is ``limited``. Two are compared on the most first images of attacker-validation that both have. Probes, and
+    attacks on a part that gives no objective, keep their own verdict.
+
+    Args:
+        floors: The trial's guesses; none are known of a trial that was not trained.
+        attacks: Everything that ran on the trial.
+    """
     listed = list(attacks)
-    return {name: judged for part in _parts(listed) for name, judged in _beside_each_other(part).items()}
+    found = {candidate.name: candidate for candidate in candidates(floors, listed)}
+    guesses = [found[name] for name in BLIND if name in found]
+    judged = {}
+    for attack in listed:
+        known = _knows(attack)
+        others = [found[each.job.name] for each in listed if each.job.name in found and _knows(each) <= known]
+        judged[attack.job.name] = _judged(attack.measured.verdict, found.get(attack.job.name), guesses, others)
+    for name, other in left_out(list(found.values())).items():
+        if name in judged:
+            reason = f"not in the worst case: it and {other} have no number of images in common"
+            judged[name] = judged[name]._replace(why=judged[name].why or reason)
+    return judged
 
 
-def _parts(attacks: list[AttackRecord]) -> list[list[AttackRecord]]:
-    """Return the attacks by what they score: only those are compared."""
-    names = dict.fromkeys(attack.job.part for attack in attacks)
-    return [[attack for attack in attacks if attack.job.part == name] for name in names]
-
-
-def _beside_each_other(attacks: list[AttackRecord]) -> dict[str, Judged]:
-    errors = {name: scores.mse for name, scores in compared(candidates({}, attacks)).items()}
-    return {attack.job.name: _judged(attack, attacks, errors) for attack in attacks}
-
-
-def _judged(attack: AttackRecord, others: list[AttackRecord], errors: dict[str, float]) -> Judged:
-    own, name = attack.measured.verdict, attack.job.name
-    if name not in errors:
+def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], others: list[Candidate]) -> Judged:
+    if mine is None:
         return Judged(own, None)
-    known = attack.measured.knowledge
-    weaker = [
-        other
-        for other in others
-        if other.job.name in errors and ORDER.index(other.measured.knowledge) < ORDER.index(known)
-    ]
-    found = outdone(own, errors[name], known, [(other.measured.knowledge, errors[other.job.name]) for other in weaker])
-    if found == own:
-        return Judged(own, None)
-    better = min(weaker, key=lambda other: errors[other.job.name]).job.name
-    return Judged(found, f"worse than {better}, which knows less")
+    verdict, why = own, None
+    guess = _hardest(mine, guesses)
+    if own == "converged" and guess and guess.own > NO_BETTER * guess.other:
+        verdict, why = "floor", f"no better than the guess {guess.name}"
+    rival = _hardest(mine, [other for other in others if other.name != mine.name])
+    if rival and outdone(verdict, rival.own, rival.other) != verdict:
+        verdict, why = "limited", f"worse than {rival.name}, which knows no more"
+    return Judged(verdict, why)
+
+
+def _hardest(mine: Candidate, others: list[Candidate]) -> _Rival | None:
+    """Return whom an attack does worst beside; null if it can be compared with none."""
+    pairs = [(other.name, shared(mine, other)) for other in others]
+    rivals = [_Rival(name, pair[0].mse, pair[1].mse) for name, pair in pairs if pair]
+    return min(rivals, key=lambda rival: rival.other / rival.own if rival.own else float("inf"), default=None)
+
+
+def _knows(attack: AttackRecord) -> tuple[int, bool]:
+    """Return what an attack knows, to be compared: first what it may do with the client, then whether it asks the
+    server.
+    """
+    asks, kind = attack.measured.needs_server, ATTACKS.get(attack.job.attack)
+    if asks is None:  # a record of before it was recorded; no plug-in is imported to tell
+        asks = kind is not None and kind.needs_server
+    return ORDER.index(attack.measured.knowledge), asks

@@ -43,13 +43,13 @@ def who_table(data: StudyData) -> Table:
 
 
 def verdicts_table(data: StudyData) -> Table:
-    """Return how many jobs of each attack ended with each verdict, and what lowered their own."""
+    """Return how many jobs of each attack ended with each verdict, and what lowered or left them out."""
     groups = data.attacks.groupby(["attack", "budget", "part"], sort=True) if len(data.attacks) else ()
     rows = [
         (*map(str, names), *(str(int(group["verdict"].eq(verdict).sum())) for verdict in VERDICTS), _reasons(group))
         for names, group in groups
     ]
-    headers = ("attack", "budget", "part", *VERDICTS, "lowered to limited because")
+    headers = ("attack", "budget", "part", *VERDICTS, "because")
     table = Table("Verdicts, by attack.", headers, rows, frozenset(VERDICTS), roomy=frozenset(headers[-1:]))
     return _without_empty(table, headers[-1])
 

@@ -55,7 +55,7 @@ column of numbers is a further metric (`further_metrics`)."""
 DETAILS = {
     "mse_se": "float: standard error of the mean over images; it says nothing of the spread over seeds",
     "ssim_se": "float: likewise for ssim",
-    "why": "str or null: what lowered the attack's own verdict",
+    "why": "str or null: what lowered the attack's own verdict, or keeps it out of the worst case",
     "knowledge": "str: none, queries or gradients",
     "version": "int, of the attack's algorithm and budgets",
     "tune": "int: settings that the attack was tuned over; 0 for none",

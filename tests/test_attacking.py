@@ -70,6 +70,8 @@ def test_a_setting_that_cannot_be_fitted_is_told_and_passed_over(weights):
     failed = [tried for tried in found.tuning if tried.selection is None]
     assert failed
     assert all(tried.settings["grey"] < 0.1 for tried in failed)
+    assert all("ValueError: guess: grey must be >= 0.1" in tried.error for tried in failed)
+    assert all(tried.error is None for tried in found.tuning if tried not in failed)
     assert found.scores is not None
 
 
@@ -77,6 +79,16 @@ def test_the_same_tuning_gives_the_same_numbers(weights):
     tuned = GUESS.model_copy(update={"tune": 5})
     first = attacked(weights, tuned, weights.parent.parent / "00004").measured
     assert attacked(weights, tuned, weights.parent.parent / "00005").measured == first
+
+
+# what an attack says of its fit
+
+
+def test_a_number_that_is_not_finite_costs_the_number_and_not_the_attack(weights, tmp_path):
+    found = attacked(weights, job("Boasting"), tmp_path / "trials" / "00000").measured
+    assert found.scores is not None
+    assert found.details == {"grey": 0.5}
+    assert found.null_reasons["ratio"] == found.null_reasons["rate"] == "what the attack says of its fit is not finite"
 
 
 # priors

@@ -247,6 +247,22 @@ def test_lpips_without_its_weights_says_which_file_it_needs(many, tmp_path, monk
     assert str(tmp_path) not in found.reasons["lpips"]
 
 
+def test_lpips_with_torn_weights_is_a_reason_and_no_error(many, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", None)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save({"features.0.weight": torch.zeros(64, 3, 11, 11)}, folder / "whole.pt")
+    whole = (folder / "whole.pt").read_bytes()
+    x_hat, x, y = (part[:60] for part in many)
+    x_hat, x = (torch.nn.functional.interpolate(part, 32) for part in (x_hat, x))
+    for torn in (whole, whole[: len(whole) // 2], b"torn", b""):
+        (folder / "alexnet-owt-7be5be79.pth").write_bytes(torn)
+        found = further(x_hat, x, y)
+        assert found.values["lpips"] is None
+        assert "is alexnet-owt-7be5be79.pth in torch hub's cache (TORCH_HOME) whole?" in found.reasons["lpips"]
+
+
 @pytest.mark.slow
 def test_lpips_with_its_weights_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

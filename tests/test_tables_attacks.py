@@ -18,7 +18,18 @@ from tests.values import attack, scores
 BEST = {"selection": scores(0.0001, 0.99), "scored": scores(0.0002, 0.98)}
 """Scores of an attack that decides both objectives."""
 
-NEW = ("version", "knowledge", "subsets", "variants", "extras", "null_reasons", "details", "tuning", "probe")
+NEW = (
+    "version",
+    "knowledge",
+    "needs_server",
+    "subsets",
+    "variants",
+    "extras",
+    "null_reasons",
+    "details",
+    "tuning",
+    "probe",
+)
 """Fields of a record that the first records did not have."""
 
 
@@ -54,7 +65,7 @@ def test_the_verdict_shown_is_the_one_beside_the_other_attacks(small):
         ledger.publish_attack(record)
     row = rows_of(ledger, outdone.job.name).iloc[0]
     assert outdone.measured.verdict == "converged"
-    assert (row["verdict"], row["why"]) == ("limited", f"worse than {known.job.name}, which knows less")
+    assert (row["verdict"], row["why"]) == ("limited", f"worse than {known.job.name}, which knows no more")
     assert rows_of(ledger, known.job.name)["why"].isna().all()
 
 
