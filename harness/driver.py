@@ -168,10 +168,14 @@ def _finish(result: Result, ledger: Ledger, search: Search, tracking: Tracking, 
 
 
 def write_report(study: Study, ledger: Ledger) -> None:
-    """Write tables and page, and let go of the servers that nobody needs any more."""
+    """Write tables and page, and let go of the servers that nobody needs any more.
+
+    A trial that was attacked later keeps its server: whoever attacks it again compares it with the front.
+    """
     keep = set(front_numbers(ledger.trials()))
     for files in ledger.trials():
-        if files.record and files.number not in keep and not files.asked.anchor:
+        needed = files.number in keep or files.asked.anchor or files.later()
+        if files.record and not needed:
             for server in files.path.glob("attempt-*/server.safetensors"):
                 server.unlink()
     render(write_tables(study, ledger), ledger.root / "report")

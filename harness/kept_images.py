@@ -12,8 +12,10 @@ import pandas
 from numpy.typing import NDArray
 
 from harness.columns import table
-from harness.ledger import TrialFiles
-from harness.record import AttackRecord, Scalar
+from harness.ledger import TrialFiles, read_value
+from harness.reconstructions import GUESSES
+from harness.record import AttackRecord, Scalar, Trained
+from harness.worst import BLIND
 from reports.tables import image_key
 
 SCORE = {"trial": int, "job": str, "image": int, "mse": float, "psnr": float, "ssim": float}
@@ -52,6 +54,19 @@ def scores_of(files: TrialFiles, attack: AttackRecord) -> pandas.DataFrame | Non
     with _tolerated():
         return pandas.read_parquet(_arrays(files, attack, ".parquet"))
     return None
+
+
+def scores_of_guesses(files: TrialFiles, client: str) -> dict[str, pandas.DataFrame]:
+    """Return the scores of every scored image under each guess without z, columns as of ``scores_of``; empty if the
+    training of the client with this SHA-256 has not kept them.
+    """
+    for path in files.path.glob(f"attempt-*/{GUESSES}"):
+        with _tolerated():
+            trained = read_value(path.with_name("train.json"), Trained)
+            if trained.files["client.safetensors"] == client:
+                kept = pandas.read_parquet(path).astype(float)
+                return {name: kept.filter(like=f"{name}/").rename(columns=_score_name) for name in BLIND}
+    return {}
 
 
 def standard_errors(files: TrialFiles, attack: AttackRecord) -> dict[str, float]:
@@ -99,6 +114,10 @@ def _all_kept(trials: Iterable[TrialFiles]) -> Iterator[tuple[TrialFiles, Attack
 
 def _arrays(files: TrialFiles, attack: AttackRecord, ending: str) -> Path:
     return files.path / f"attempt-{attack.attempt}" / f"{attack.job.name}{ending}"
+
+
+def _score_name(column: str) -> str:
+    return column.rpartition("/")[2]
 
 
 def _tolerated() -> contextlib.AbstractContextManager[None]:

@@ -92,8 +92,16 @@ def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
     return Diagnostics(values, {name: reason for name, value in values.items() if value is None})
 
 
-def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dict[str, Guess]:
-    """Return the scores of guesses without z (``mean_image``, ``class_mean``) and of two yardsticks."""
+class Floors(NamedTuple):
+    """Guesses without z (``mean_image``, ``class_mean``) and two yardsticks, by name."""
+
+    guesses: dict[str, Guess]
+    per_image: dict[str, PerImage]
+    """Scores of every scored image."""
+
+
+def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> Floors:
+    """Return the scores of guesses without z and of two yardsticks."""
     fit_z = releases(target, split.fit, seed)
     fit_x = to_float(split.fit.x)
     mean = guesses.mean_image(fit_x)
@@ -109,9 +117,10 @@ def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> dic
         }
 
     scored, selection = guessed(split.scored), guessed(split.selection)
-    return {
+    means = {
         name: Guess(
             scores=mean_scores(scored[name]), selection=mean_scores(selection[name]), subsets=subsets(selection[name])
         )
         for name in scored
     }
+    return Floors(means, scored)

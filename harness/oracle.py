@@ -5,14 +5,15 @@ from typing import NamedTuple
 import numpy
 import pandas
 
-from harness.kept_images import scores_of
+from harness.kept_images import scores_of, scores_of_guesses
 from harness.ledger import TrialFiles
 from harness.record import AttackRecord, Objectives
 from harness.worst import OBJECTIVE_PARTS
+from reports.formats import counted
 
 
 class Oracle(NamedTuple):
-    """Means over the first images of the scored part that every reconstruction attack of a trial scored.
+    """Means over the first images of the scored part that everything in it scored.
 
     No attacker is an oracle: choosing takes the image itself. It bounds what choosing among these attacks could gain.
     """
@@ -22,24 +23,30 @@ class Oracle(NamedTuple):
     ssim_oracle: float
     """Of each image's greatest similarity."""
     oracle_images: int
+    oracle_of: str
+    """What it chooses among, in words: attacks whose scores are not there are left out, and so are guesses."""
     mse_same_images: float
-    """Of the attack that decided mse, on these images alone; NaN where a guess without z did."""
+    """Of what decided mse, on these images alone; NaN if its scores are not there."""
     ssim_same_images: float
 
 
 def oracle(files: TrialFiles, objectives: Objectives) -> Oracle | None:
-    """Return the oracle of a trial's attacks, guesses without z left out; null if the scores of one are not there."""
+    """Return the oracle of a trial's attacks and of the guesses without z; null if no attack's scores are there."""
     scored = [attack for attack in files.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
     found = {attack.job.name: _scores(files, attack) for attack in scored}
     tables = {name: scores for name, scores in found.items() if scores is not None}
-    if not tables or len(tables) < len(found):
+    if not tables:
         return None
-    images = min(len(scores) for scores in tables.values())
-    first = {name: scores.head(images) for name, scores in tables.items()}
+    told = f"{len(tables)} of {len(found)} attacks" if len(tables) < len(found) else counted(len(found), "attack")
+    clients = [attack.measured.digests["client"] for attack in scored if "client" in attack.measured.digests]
+    guesses = scores_of_guesses(files, clients[0]) if clients else {}
+    images = min(len(scores) for scores in (*tables.values(), *guesses.values()))
+    first = {name: scores.head(images) for name, scores in (tables | guesses).items()}
     return Oracle(
         mse_oracle=float(numpy.min([scores["mse"] for scores in first.values()], axis=0).mean()),
         ssim_oracle=float(numpy.max([scores["ssim"] for scores in first.values()], axis=0).mean()),
         oracle_images=images,
+        oracle_of=f"{told}, {f'{len(guesses)} guesses' if guesses else 'no guess'}",
         mse_same_images=_mean(first.get(objectives.mse_attack), "mse"),
         ssim_same_images=_mean(first.get(objectives.ssim_attack), "ssim"),
     )

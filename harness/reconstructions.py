@@ -1,6 +1,7 @@
 """What an attack made of a part's releases: images, scores of each, and the files that keep them."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,10 @@ from harness.data import Part, to_float
 from harness.measure import CHUNK, releases
 from harness.models import LiveTarget
 from harness.storage import write_whole
+from harness.worst import BLIND
+
+GUESSES = "guesses.parquet"
+"""Of a training's attempt: the scores of every scored image under the guesses without z."""
 
 FIXED_IMAGES = 24
 """Images of the scored part whose reconstructions are kept: its first ones."""
@@ -66,6 +71,16 @@ def save_arrays(stem: Path, found: Reconstructed) -> dict[str, float]:
     numpy.savez_compressed(packed, x_hat=fixed, x=originals)
     write_whole(stem.with_name(stem.name + ".npz"), packed.getvalue())
     return metrics.conversions(fixed, originals)
+
+
+def save_guesses(attempt: Path, per_image: Mapping[str, PerImage]) -> None:
+    """Store every scored image's scores under each guess without z: columns ``mean_image/mse`` and so on."""
+    columns = {
+        f"{guess}/{score}": column.cpu().numpy()
+        for guess in BLIND
+        for score, column in per_image[guess]._asdict().items()
+    }
+    write_whole(attempt / GUESSES, pandas.DataFrame(columns).to_parquet())
 
 
 def _first(part: Part, count: int | None) -> Part:

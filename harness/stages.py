@@ -8,6 +8,7 @@ from harness.build import build, save_parts
 from harness.data import parts_digests
 from harness.measure import accuracy, diagnostics, floors
 from harness.network import images_of, target_of
+from harness.reconstructions import save_guesses
 from harness.record import Asked, Trained
 from harness.stage import Meter, prepare
 from harness.storage import write_whole
@@ -24,11 +25,13 @@ def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Traine
     prepare(asked, "train", "measure")
     target = target_of(model, asked, data)
     told = diagnostics(target, data.scored, asked.seed)
+    guessed = floors(target, data, data.attack_splits[0], asked.seed)
+    save_guesses(attempt, guessed.per_image)
     trained = Trained(
         attempt=attempt_number(attempt),
         files=save_parts(model, attempt),
         accuracy=accuracy(target, data.scored),
-        floors=floors(target, data, data.attack_splits[0], asked.seed),
+        floors=guessed.guesses,
         digests=parts_digests(data),
         images={name: len(part.y) for name, part in data.parts.items()},
         curve=training.curve,

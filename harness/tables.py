@@ -18,8 +18,8 @@ from harness.status import state_of
 from harness.storage import write_whole
 from harness.study import Study
 from harness.verdicts import verdicts
-from harness.worst import current
-from reports.columns import BELIEVED
+from harness.worst import OBJECTIVE_PARTS, current
+from reports.columns import ALONE, BELIEVED
 from reports.curves import shown_trials
 from reports.front import on_front
 
@@ -43,6 +43,7 @@ OUTCOME = {
     "mse_oracle": float,
     "ssim_oracle": float,
     "oracle_images": int,
+    "oracle_of": str,
     "mse_same_images": float,
     "ssim_same_images": float,
 }
@@ -50,7 +51,7 @@ FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
 
 GUESS = "guess"
-"""Verdict of a guess without z that decided an objective."""
+"""Verdict of a guess without z that decided an objective, and beside which an attack got as far as it can."""
 
 
 def write_tables(study: Study, ledger: Ledger) -> Path:
@@ -146,7 +147,10 @@ def _decided(files: TrialFiles, record: Record, objectives: Objectives) -> dict[
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
     judged = verdicts(record.measured.floors, files.attacks)
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
-    ended = [judged[name].verdict if name in judged else GUESS for name in named.values()]
+    tried = [attack.job for attack in files.attacks if attack.job.kind == "reconstruction"]
+    believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
+    guess = GUESS if believed else ALONE
+    ended = [judged[name].verdict if name in judged else guess for name in named.values()]
     found = oracle(files, objectives)
     return {
         **{name: getattr(objectives, name) for name in DIRECTIONS},

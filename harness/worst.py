@@ -112,11 +112,12 @@ def _worst(found: Sequence[Candidate], score: str) -> Candidate:
 def _sizes(floors: Mapping[str, Guess], attacks: Sequence[AttackRecord]) -> Iterator[tuple[AttackRecord, int | None]]:
     """Yield each attack with the number of its images; null if it has as many as the guesses, which have all."""
     guessed = max((_most(guess.subsets) for guess in floors.values()), default=0)
+    most = guessed or max((_most(attack.measured.subsets) for attack in attacks), default=0)
     scored = max((attack.measured.images for attack in attacks), default=0)
     for attack in attacks:
         size = _most(attack.measured.subsets)
-        # of guesses without subsets the number is not known: whoever scores most images is taken to have all
-        everything = size == guessed if guessed else attack.measured.images == scored
+        # of guesses without subsets the number is not known: then all have those that also score most images
+        everything = size == most and (guessed > 0 or attack.measured.images == scored)
         yield attack, None if everything or not size else size
 
 

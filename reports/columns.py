@@ -17,18 +17,21 @@ TRIALS = {
     "feasible": "bool or null: whether accuracy reaches the study's floor",
     "on_front": "bool, as `reports.front.on_front` says",
     "anchor": "bool: asked for by the study file rather than drawn",
-    "limited": "bool: an attack that decided an objective did not converge: limited, diverged",
+    "limited": "bool: an attack that decided an objective did not converge: limited, diverged; or, where a guess "
+    "decided, no attack did",
     "seconds": "float: what the trial took, attacks included",
     "error": "str or null",
 }
 """``trials.parquet``, one row per trial. Optional: ``train_seconds``, and the columns of ``DECIDED``."""
 
 DECIDED = {
-    "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z",
+    "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z, or guess alone "
+    "(`ALONE`)",
     "ssim_verdict": "str or null: likewise for ssim",
-    "mse_oracle": "float: mean of each image's least error over the attacks",
-    "ssim_oracle": "float: mean of each image's greatest similarity over the attacks",
-    "oracle_images": "int or null: first images of the part, which every attack scored",
+    "mse_oracle": "float: mean of each image's least error over attacks and guesses",
+    "ssim_oracle": "float: mean of each image's greatest similarity, likewise",
+    "oracle_images": "int or null: first images of the part, which all of these scored",
+    "oracle_of": "str or null: how many attacks and guesses without z it chooses among",
     "mse_same_images": "float: of the deciding attack on these images alone",
     "ssim_same_images": "float: likewise for ssim",
 }
@@ -90,6 +93,9 @@ VARIANTS = {
 
 BELIEVED = ("converged", "floor", "guess")
 """Verdicts of what has got as far as it can; a trial that another verdict decided is marked."""
+
+ALONE = "guess alone"
+"""Verdict of a guess without z that decided where no attack got as far as it can."""
 
 FLOORS = {
     "trial": "int",

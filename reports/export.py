@@ -49,7 +49,7 @@ def to_latex(data: StudyData, front: pd.DataFrame) -> bytes:
     lines = [
         f"% invfront study {_latex_comment(data.study['name'])}; needs \\usepackage{{booktabs}}",
         *(["% published protocol: for comparison only"] if data.study["protocol"] == "cem" else []),
-        r"% $^\downarrow$: decided by an attack that did not converge",
+        r"% $^\downarrow$: decided by an attack that did not converge, or by a guess beside which none did",
         r"\begin{tabular}{rllrrrl}",
         r"\toprule",
         f"{header} \\\\",

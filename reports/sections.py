@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from reports.columns import BELIEVED
+from reports.columns import ALONE, BELIEVED
 from reports.formats import (
     MISSING,
     Table,
@@ -20,6 +20,7 @@ from reports.formats import (
 )
 from reports.front import DIRECTIONS
 from reports.points import GUESSES, kinds, undefended
+from reports.suites import lacking
 from reports.tables import StudyData
 
 Row = dict[str, object]
@@ -32,13 +33,14 @@ def front_table(data: StudyData) -> Table:
     """Return the non-dominated trials and the undefended anchors: settings, objectives, deciding attacks, verdicts."""
     rows = _front_and_anchors(data.trials)
     standing = kinds(data.trials).loc[rows.index]
-    paths = varying_settings(data.trials)
+    paths, lacks = varying_settings(data.trials), lacking(data)
     return Table(
         "Trials that nothing dominates, and undefended anchors. ± is the standard error over the scored images; it "
-        "says nothing of the spread over seeds. ↓ marks what an attack decided that did not converge.",
+        "says nothing of the spread over seeds. ↓ marks what an attack decided that did not converge, or a guess "
+        "beside which none did; ≠ a trial that lacks an attack which another complete one has.",
         ("trial", "defense", "settings", "accuracy ↑", "mse ↑", "ssim ↓", "decided by", "standing"),
         [
-            _front_row(data, row, name, kind, paths)
+            _front_row(data, row, name, kind, paths, unequal=row["trial"] in lacks)
             for row, name, kind in zip(rows.to_dict("records"), defense_names(rows), standing, strict=True)
         ],
         frozenset({"trial", "accuracy ↑", "mse ↑", "ssim ↓"}),
@@ -57,15 +59,17 @@ def oracle_table(data: StudyData) -> Table:
             name,
             number(row["oracle_images"]),
             *(number(row[score], score.split("_")[0]) for score in scores),
+            number(row.get("oracle_of")),
         )
         for row, name in zip(rows.to_dict("records"), defense_names(rows), strict=True)
     ]
     numbers = ("images", "mse, deciding attack", "mse, oracle", "ssim, deciding attack", "ssim, oracle")
     caption = (
-        "The per-image oracle: each image by the attack that did best on it, on the first images that all attacks "
-        "scored; beside it the deciding attack on the same images. Choosing so takes the image itself: no attacker."
+        "The per-image oracle: each image by the attack, or guess without z, that did best on it, on the first images "
+        "that all of them scored; beside it the deciding attack on the same images. Choosing so takes the image "
+        "itself: no attacker."
     )
-    return Table(caption, ("trial", "defense", *numbers), cells, frozenset({"trial", *numbers}))
+    return Table(caption, ("trial", "defense", *numbers, "among"), cells, frozenset({"trial", *numbers}))
 
 
 def floors_table(data: StudyData) -> Table:
@@ -169,11 +173,11 @@ def _front_and_anchors(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[shown].sort_values("accuracy", ascending=False, kind="stable")
 
 
-def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]) -> tuple[str, ...]:
+def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str], *, unequal: bool) -> tuple[str, ...]:
     errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
     scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
     standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
-    trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}"
+    trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}{' ≠' if unequal else ''}"
     return (trial, name, settings_of(row, paths) or MISSING, *scores, _decisions(data, row), ", ".join(standing))
 
 
@@ -206,7 +210,8 @@ def _decision(data: StudyData, row: Row, score: str) -> str:
         return MISSING
     jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(job)]
     if jobs.empty:
-        return f"{job}\na guess without z"
+        alone = row.get(f"{score}_verdict") == ALONE
+        return f"{job}\na guess without z{', no attack converged ↓' if alone else ''}"
     verdict = str(jobs["verdict"].iloc[0])
     return f"{job}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"
 

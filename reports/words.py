@@ -4,10 +4,11 @@ from collections import Counter
 
 import pandas as pd
 
-from reports.columns import BELIEVED
+from reports.columns import ALONE, BELIEVED
 from reports.formats import counted, defense_names, duration, listed, number, settings_of, varying_settings
 from reports.front import DIRECTIONS, eligible, front
 from reports.points import undefended
+from reports.suites import lacking
 from reports.tables import StudyData, settings
 
 CLOSE = 0.02
@@ -43,6 +44,7 @@ def cautions(data: StudyData) -> list[str]:
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
         *_unconverged(data, members),
+        *_unequal(data, members),
         *([ORACLE] if "mse_oracle" in members and members["mse_oracle"].notna().any() else []),
         *([_seeds(data.trials)] if len(members) else []),
     ]
@@ -67,19 +69,37 @@ def scores(row: "pd.Series[object]") -> str:
 
 
 def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:
-    """Return which trials of the front rest on an attack that did not converge, and how these attacks ended."""
+    """Return which trials of the front rest on what did not converge, and how the attacks that decided them ended."""
     weak = members[members["limited"].eq(True)]
     if weak.empty:
         return []
     deciding = {(row["trial"], row[f"{name}_attack"]) for row in weak.to_dict("records") for name in ("mse", "ssim")}
     jobs = zip(data.attacks["trial"], data.attacks["job"], data.attacks["verdict"], strict=True)
-    ended = Counter(str(verdict) for trial, job, verdict in jobs if (trial, job) in deciding)
-    told = listed(
-        [f"{counted(count, 'attack')} {verdict}" for verdict, count in ended.items() if verdict not in BELIEVED]
-    )
+    known = {(trial, job): str(verdict) for trial, job, verdict in jobs if (trial, job) in deciding}
+    ended = Counter(verdict for verdict in known.values() if verdict not in BELIEVED)
+    alone = sum(ALONE in (row.get("mse_verdict"), row.get("ssim_verdict")) for row in weak.to_dict("records"))
+    told = [f"{counted(count, 'attack')} {verdict}" for verdict, count in ended.items()]
+    told += [f"a guess without z in {counted(alone, 'trial')}, where no attack did"] if alone else []
     return [
-        f"For {counted(len(weak), 'trial')} of the front ({listed(weak['trial'].tolist())}) an attack that decided an "
-        f"objective did not converge ({told}): a longer or better attack may recover more."
+        f"For {counted(len(weak), 'trial')} of the front ({listed(weak['trial'].tolist())}) an objective was decided "
+        f"by what did not converge ({listed(told)}): a longer or better attack may recover more."
+    ]
+
+
+def _unequal(data: StudyData, members: pd.DataFrame) -> list[str]:
+    """Return which attacks ran on some of the complete trials only, and which of the front they are missing from."""
+    lacks = lacking(data)
+    if not lacks:
+        return []
+    jobs = sorted({job for missing in lacks.values() for job in missing})
+    without = {job: [trial for trial, missing in lacks.items() if job in missing] for job in jobs}
+    told = listed(
+        [f"{job} is missing from {counted(len(found), 'trial')} ({listed(found)})" for job, found in without.items()]
+    )
+    weak = [trial for trial in members["trial"] if trial in lacks]
+    return [
+        f"The trials were not attacked alike: {told}; of the front this concerns {listed(weak) if weak else 'none'}. "
+        "A trial that was attacked less may look more private than it is: `invfront attack` runs what is missing."
     ]
 
 

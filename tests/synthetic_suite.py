@@ -107,6 +107,7 @@ def _decided(trials: pd.DataFrame, attacks: pd.DataFrame) -> pd.DataFrame:
         trials[f"{score}_oracle"] = trials[score] * (0.93 if score == "mse" else 1.05)
     trials.loc[blind & complete, ["ssim_attack", "ssim_verdict"]] = ["class_mean", "guess"]
     trials["oracle_images"] = pd.Series(32, index=trials.index, dtype="Int64").where(complete)
+    trials["oracle_of"] = pd.Series("9 attacks, 2 guesses", index=trials.index).where(complete)
     trials["limited"] = trials[["mse_verdict", "ssim_verdict"]].isin(["limited", "diverged"]).any(axis=1)
     return trials.assign(on_front=on_front(trials)) if len(trials) else trials
 

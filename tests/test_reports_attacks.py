@@ -8,10 +8,12 @@ import pytest
 
 from reports import attack_tables, leakages, sections
 from reports.attack_tables import MOST_ROWS
+from reports.columns import ALONE
 from reports.curves import MOST, attack_curves
 from reports.front import front
 from reports.page import page, render
 from reports.repeats import most_telling, repeats, repeats_table
+from reports.suites import lacking
 from reports.tables import read
 from reports.words import ORACLE, cautions
 from tests.synthetic_study import write_study
@@ -72,11 +74,52 @@ def test_a_trial_whose_deciding_attack_did_not_converge_is_marked(suite):
     assert all(str(trial) in cautions(data)[0] for trial in marked)
 
 
+def test_a_guess_beside_which_no_attack_converged_is_marked_and_told(tmp_path):
+    data = write_suite(tmp_path, 6)
+    trials = pd.read_parquet(data / "trials.parquet")
+    trials.loc[trials["trial"].eq(5), ["ssim_verdict", "limited", "on_front"]] = [ALONE, True, True]
+    trials.to_parquet(data / "trials.parquet")
+    found = read(data)
+    rows = {row[0]: row[6] for row in sections.front_table(found).rows}
+    assert rows["5 ↓"].endswith("class_mean\na guess without z, no attack converged ↓")
+    assert any("a guess without z in 1 trial, where no attack did" in told for told in cautions(found))
+
+
+def test_trials_under_different_attacks_are_marked_and_told(tmp_path):
+    folder = write_suite(tmp_path, 6)
+    assert lacking(read(folder)) == {}
+    assert not any("attacked alike" in told for told in cautions(read(folder)))
+    attacks = pd.read_parquet(folder / "attacks.parquet")
+    later = attacks[attacks["trial"].eq(0) & attacks["job"].eq("rmle-quick-0")]
+    gone = attacks["trial"].eq(5) & attacks["job"].eq("decoder-quick-0")
+    attacks = pd.concat([attacks[~gone], later.assign(job="rmle-strong-0", budget="strong")])
+    attacks.to_parquet(folder / "attacks.parquet")
+    data = read(folder)
+    assert lacking(data) == {
+        **{trial: ["rmle:strong"] for trial in (1, 2, 3, 4)},
+        5: ["decoder:quick tuned over 6", "rmle:strong"],
+    }
+    marked = {int(row[0].split()[0]) for row in sections.front_table(data).rows if "≠" in row[0]}
+    assert marked == set(front(data.trials)["trial"]) - {0}
+    told = next(told for told in cautions(data) if "attacked alike" in told)
+    assert "decoder:quick tuned over 6 is missing from 1 trial (5)" in told
+    assert "rmle:strong is missing from 5 trials (1, 2, 3, 4 and 5)" in told
+
+
+def test_an_attack_that_failed_is_one_that_the_trial_lacks(tmp_path):
+    folder = write_suite(tmp_path, 2)
+    attacks = pd.read_parquet(folder / "attacks.parquet")
+    attacks.loc[attacks["trial"].eq(1) & attacks["attack"].eq("dip"), "verdict"] = "failed"
+    attacks.to_parquet(folder / "attacks.parquet")
+    assert lacking(read(folder)) == {1: ["dip:quick"]}
+
+
 def test_the_oracle_stands_beside_the_deciding_attack_on_the_same_images(suite):
     data = read(suite)
     table = sections.oracle_table(data)
     assert [row[0] for row in table.rows] == [row[0].split()[0] for row in sections.front_table(data).rows]
     assert all(float(row[4]) <= float(row[3]) and float(row[6]) >= float(row[5]) for row in table.rows)
+    assert {row[-1] for row in table.rows} == {"9 attacks, 2 guesses"}
     assert ORACLE in cautions(data)
 
 
