@@ -195,6 +195,8 @@ class ProbeAttack(ABC):
     """Of algorithm and budgets: raised by every change that moves the probe's numbers."""
     budgets: ClassVar[dict[str, dict[str, Any]]]
     """Settings of the constructor by the budget's name: ``quick``, ``standard``, ``strong``."""
+    tunable: ClassVar[dict[str, Tunable]] = {}
+    """Empty: a probe gives no objective to tune for."""
 
     @abstractmethod
     def probe(self, target: Target, evidence: Evidence) -> Probe:

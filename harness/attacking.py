@@ -16,6 +16,7 @@ from attacks.verdict import beside_guess
 from harness.attempts import SERVER, attempt_number
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.data.attacker import attacker_part
+from harness.jobs import drain
 from harness.measure import mean_scores, predicted, recorded, releases, subsets
 from harness.models import LiveTarget, Seen
 from harness.network import images_of, target_of, trained
@@ -80,6 +81,12 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
     )
     write_whole(attempt / f"{job.name}.json", record.model_dump_json(indent=1).encode())
     return record
+
+
+def later_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
+    """Run ``attack_stage`` beside those of other trials: its progress names the trial."""
+    yield Progress(f"trial {asked.number}: {job.name}", 0, 1)
+    return drain(attack_stage(asked, attempt, weights, job), lambda progress: None)
 
 
 def _scene(asked: Asked, attempt: Path, weights: Path, job: AttackJob, device: torch.device) -> Scene:

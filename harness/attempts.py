@@ -9,6 +9,9 @@ from harness.storage import sha256
 
 SERVER = "server.safetensors"
 
+REDONE = ", training done again"
+"""How the note on a training ends that cannot be used."""
+
 
 class Found(NamedTuple):
     """What earlier attempts finished."""
@@ -62,11 +65,11 @@ def _trained(trial: Path, notes: list[str]) -> Trained | None:
             trained = read_value(path / "train.json", Trained)
             broken = [name for name, digest in trained.files.items() if not _as_written(path / name, digest)]
         except (OSError, ValueError) as error:
-            notes.append(f"{path.name}/train.json: {type(error).__name__}, training done again")
+            notes.append(f"{path.name}/train.json: {type(error).__name__}{REDONE}")
             continue
         if not broken:
             return trained
-        notes.append(f"{path.name}: {', '.join(broken)} not as written, training done again")
+        notes.append(f"{path.name}: {', '.join(broken)} not as written{REDONE}")
     return None
 
 

@@ -109,7 +109,8 @@ def resume(root: Path, trials: int | None, where: Where, watcher: Watcher) -> Pa
 
 
 def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
-    ledger, name = Ledger(root), f"{study.name}-{study.ledger}"
+    # workers may start in another folder, so their paths are absolute
+    ledger, name = Ledger(root.resolve()), f"{study.name}-{study.ledger}"
     with contextlib.ExitStack() as held, resumable(root):
         check_storage(where.storage)
         if root.exists():
@@ -202,14 +203,20 @@ def _ground(study: Study) -> Ground:
 
 @contextlib.contextmanager
 def resumable(root: Path, way: str | None = None) -> Iterator[None]:
-    """Turn what ends a driver from outside into one line that says how to go on: by a resume, or another ``way``."""
+    """Turn what ends a driver from outside into one line that says how to go on.
+
+    Args:
+        root: The study's directory.
+        way: How to go on, a clause; null for a resume.
+    """
+    resume = f"`invfront resume {root}`"
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted{way or f'; go on with `invfront resume {root}`'}") from None
+        raise Interrupted(f"interrupted; {way or f'go on with {resume}'}") from None
     except OSError as error:
-        again = f"then `invfront resume {root}`" if (root / "study.yaml").exists() else "then run it again"
-        raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, {again}") from error
+        again = way or (resume if (root / "study.yaml").exists() else "run it again")
+        raise UserError(f"{error.filename or root}: {error.strerror or error}; mend it, then {again}") from error
     except FAULTS as error:
         fault = type(getattr(error.__cause__, "orig", None) or error.__cause__ or error).__name__
-        raise UserError(f"storage of {root}: {fault}; mend it, then `invfront resume {root}`") from error
+        raise UserError(f"storage of {root}: {fault}; mend it, then {way or resume}") from error

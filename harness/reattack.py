@@ -5,32 +5,37 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 import attacks
-from harness.attacking import attack_stage
-from harness.attempts import SERVER, find, open_attempt
+from harness.attacking import later_stage
+from harness.attempts import REDONE, SERVER, find, open_attempt
 from harness.cluster import PACKAGES, cluster, nodes
 from harness.driver import Where, check_owner, plugins, resumable, write_report
 from harness.errors import UserError
 from harness.jobs import Tell
 from harness.lease import lease
 from harness.ledger import Ledger, TrialFiles
-from harness.record import AttackJob, AttackRecord, Trained
+from harness.record import AttackJob, AttackRecord
 from harness.rows import check_storage
-from harness.schedule import fitting, shares_of
-from harness.stage import Meter, pick_device
+from harness.schedule import attack_share, refuse_full_disk
+from harness.stage import Meter
 from harness.status import front_numbers
-from harness.study import Study, check_ready, load_study
+from harness.study import Resources, check_ready, load_study
 from harness.study.check import REFUSALS
 from harness.study.problem import suggestion
 from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
-from harness.workers import RaySubmit
+from harness.workers import RaySubmit, Share
 
 Added = Callable[[AttackRecord], None]
 """Hears of each attack once its file is on storage."""
 
 BUDGET = "standard"
 """Budget of an attack that is named without one."""
+
+AGAIN = "the same command goes on"
+"""How to go on after an interrupt: what is on storage is left out."""
 
 
 class Choice(NamedTuple):
@@ -43,9 +48,13 @@ class Choice(NamedTuple):
 
 
 class _Task(NamedTuple):
+    """An attack that is to run on a trial."""
+
     files: TrialFiles
-    trained: Trained
-    jobs: tuple[AttackJob, ...]
+    weights: Path
+    job: AttackJob
+    done: AttackRecord | None
+    """What a command that was cut off had finished, but not published."""
 
 
 def choice_of(text: str, seed: int = 0, tune: int = 0) -> Choice:
@@ -61,42 +70,65 @@ def choice_of(text: str, seed: int = 0, tune: int = 0) -> Choice:
         kind(**settings)
     except REFUSALS as error:
         raise UserError(f"--attack {text}: {error}{suggestion(name, attacks.ATTACKS)}") from error
-    if tune and not getattr(kind, "tunable", {}):
+    if tune and not kind.tunable:
         raise UserError(f"--tune {tune}: {name} has nothing to tune; leave it out")
     return Choice(name, budget, seed, tune)
 
 
+def resources_of(root: Path, overrides: Sequence[str]) -> Resources:
+    """Return a study's resources, with what is set for attacks on its finished trials alone.
+
+    Raises:
+        UserError: something else is set, or cannot be had.
+    """
+    for text in overrides:
+        path = text.partition("=")[0].strip().strip("/")
+        if path != "resources/timeout" and not f"{path}/".startswith("resources/attack/"):
+            raise UserError(f"--set {text}: takes resources/attack and resources/timeout; all else is the study's")
+    return load_study(root / "study.yaml", overrides, plugins=False).resources
+
+
 def attack_again(
-    root: Path, chosen: Sequence[str], choices: Sequence[Choice], where: Where, tell: Tell, added: Added
+    root: Path,
+    chosen: Sequence[str],
+    choices: Sequence[Choice],
+    where: Where,
+    tell: Tell,
+    added: Added,
+    overrides: Sequence[str] = (),
 ) -> list[AttackRecord]:
     """Run attacks on finished trials of a study; return their records, which are on storage.
 
     Args:
         root: The study's directory.
         chosen: Numbers of trials, or ``front``, or ``all``.
-        choices: The attacks.
+        choices: The attacks; one that a trial has already is left out there, unless it failed.
         where: Where the study runs and writes.
-        tell: Hears of the progress of jobs.
+        tell: Hears of the progress of jobs, which are named by trial and attack.
         added: Hears of each attack that is on storage.
+        overrides: ``PATH=VALUE`` each, of ``resources/attack`` and ``resources/timeout``.
 
     Raises:
-        UserError: before any worker starts, and with nothing changed on the disk.
+        UserError: before any worker starts, and with nothing changed on the disk; or the disk or a store fails.
         Interrupted: the work was cut off; what was finished is on storage.
     """
-    study, ledger = load_study(root / "study.yaml"), Ledger(root)
+    # workers may start in another folder, so their paths are absolute
+    study, ledger = load_study(root / "study.yaml"), Ledger(root.resolve())
+    resources = resources_of(root, overrides)
     check_ready(study)
     check_storage(where.storage)
-    again = "; the same command goes on"
-    with contextlib.ExitStack() as held, resumable(root, again):
+    with contextlib.ExitStack() as held, resumable(root, AGAIN):
         held.enter_context(lease(root, str(study.ledger), where.storage))
         check_owner(ledger, str(study.ledger))
-        tasks = [_task(ledger.read(number), study, choices) for number in _numbers(ledger, chosen)]
+        tasks = [task for number in _numbers(ledger, chosen) for task in _tasks(ledger.read(number), choices)]
+        if not tasks:
+            raise UserError(f"TRIAL {' '.join(chosen)}: has been run; take another budget or --seed")
         named = [choice.attack for choice in choices]
-        farewell = f"the local Ray died{again}"
+        farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*PACKAGES, *plugins(study, named)]))
-        fitting(study.resources, nodes())
+        share = attack_share(resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
-        found = [attack for task in tasks for attack in _run(task, study, ledger, tell, added)]
+        found = list(_run(tasks, share, resources.timeout, ledger, tell, added))
         write_report(study, ledger)
         tracking.backfill()
         tracking.finish()
@@ -104,10 +136,23 @@ def attack_again(
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return name and budget: the last part is a budget unless it is the class of a plug-in."""
-    name, colon, last = text.rpartition(":")
-    plugin_alone = colon and name not in attacks.ATTACKS and ":" not in name and "." in name
-    return (name, last) if colon and not plugin_alone else (text, BUDGET)
+    """Return the attack's name and its budget; of what stands for nothing, what is to be blamed for it."""
+    name, colon, budget = text.rpartition(":")
+    if not colon:
+        return text, BUDGET
+    if _stands(name) and budget in attacks.resolve(name).budgets:
+        return name, budget
+    misspelt = ":" in name or suggestion(name, attacks.ATTACKS)
+    return (name, budget) if not _stands(text) and (_stands(name) or misspelt) else (text, BUDGET)
+
+
+def _stands(name: str) -> bool:
+    """Say whether a name stands for an attack."""
+    try:
+        attacks.resolve(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
@@ -130,25 +175,46 @@ def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
     return list(numbers)
 
 
-def _task(files: TrialFiles, study: Study, choices: Sequence[Choice]) -> _Task:
-    """Return what is to run on a trial, refused if it cannot."""
+def _tasks(files: TrialFiles, choices: Sequence[Choice]) -> list[_Task]:
+    """Return what is left to run on a trial, refused if it cannot."""
     if files.record is None:
         raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
-    jobs = tuple(job for choice in choices for job in _jobs(files, choice))
-    found = find(files.path, jobs)
+    jobs = {job.name: job for choice in choices for job in _jobs(files, choice)}
+    left = tuple(job for job in jobs.values() if _is_left(files, job))
+    if not left:
+        return []
+    found = find(files.path, left)
     if found.trained is None:
-        raise UserError(f"TRIAL {files.number}: {files.record.state}, it has no trained network to attack")
-    done = {attack.job.name for attack in files.attacks if attack.measured.verdict != "failed"}
-    for job in jobs:
-        if job.name in done:
-            raise UserError(f"{files.path / 'attacks' / job.name}.json: has been run; take another budget or --seed")
-        weights = weights_of(files.path, found.trained)
-        if attacks.resolve(job.attack).needs_server and not (weights / SERVER).exists():
+        why = "; ".join(note.removesuffix(REDONE) for note in found.notes)
+        how = f" ({why}); put back a copy of what was written" if why else ""
+        raise UserError(f"TRIAL {files.number}: {files.record.state}, it has no trained network to attack{how}")
+    weights = weights_of(files.path, found.trained)
+    tasks = [_Task(files, weights, job, found.attacks.get(job.name)) for job in left]
+    for task in tasks:
+        needs_server = task.done is None and attacks.resolve(task.job.attack).needs_server
+        if needs_server and not (weights / SERVER).exists():
             raise UserError(
-                f"TRIAL {files.number}: {job.attack} asks the server, and only those of anchors and of the front are "
-                "kept; take an attack that does not, or such a trial"
+                f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "
+                "are kept; take an attack that does not, or such a trial"
             )
-    return _Task(files, found.trained, jobs)
+    return tasks
+
+
+def _is_left(files: TrialFiles, job: AttackJob) -> bool:
+    """Say whether a trial lacks an attack, or it failed when it was run after the record; else refuse what differs."""
+    there = next((attack for attack in files.attacks if attack.job.name == job.name), None)
+    if there is None:
+        return True
+    path = files.path / "attacks" / f"{job.name}.json"
+    if there.measured.verdict != "failed":
+        if there.job.tune != job.tune:
+            raise UserError(
+                f"{path}: has been run, tuned over {there.job.tune} settings; take another budget or --seed"
+            )
+        return False
+    if job.name in {own.name for own in files.asked.attacks}:
+        raise UserError(f"{path}: failed in the trial itself, whose files stay; take --seed {job.seed + 1}")
+    return True
 
 
 def _jobs(files: TrialFiles, choice: Choice) -> Iterator[AttackJob]:
@@ -161,20 +227,28 @@ def _jobs(files: TrialFiles, choice: Choice) -> Iterator[AttackJob]:
         )
 
 
-def _run(task: _Task, study: Study, ledger: Ledger, tell: Tell, added: Added) -> Iterator[AttackRecord]:
-    """Run a trial's new attacks, and publish each as it ends; one that an earlier command finished is taken over."""
-    files, asked = task.files, task.files.asked
-    attempt, meter = open_attempt(files.path), Meter(asked, "attack", pick_device())
-    found = find(files.path, task.jobs).attacks
-    for record in found.values():
-        yield _published(ledger, record, added)
-    jobs = [job for job in task.jobs if job.name not in found]
-    submit = RaySubmit(shares_of(study.resources), study.resources.timeout)
-    weights = weights_of(files.path, task.trained)
-    for outcome in submit(attack_stage, [(asked, attempt, weights, job) for job in jobs], "attack", tell):
-        job = jobs[outcome.number]
-        record = outcome.value or failed_attack(asked, job, attempt, outcome.failure, meter.read())
-        yield _published(ledger, record, added)
+def _run(
+    tasks: Sequence[_Task], share: Share, timeout: float | None, ledger: Ledger, tell: Tell, added: Added
+) -> Iterator[AttackRecord]:
+    """Run attacks side by side, and publish each as it ends; one that an earlier command finished is taken over.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
+    for task in tasks:
+        if task.done is not None:
+            yield _published(ledger, task.done, added)
+    left = [task for task in tasks if task.done is None]
+    attempts = {number: open_attempt(ledger.trial(number)) for number in {task.files.number for task in left}}
+    meters = {task.files.number: Meter(task.files.asked, "attack", torch.device("cpu")) for task in left}
+    jobs = [(task.files.asked, attempts[task.files.number], task.weights, task.job) for task in left]
+    submit = RaySubmit({"attack": share}, timeout, each=True)
+    with contextlib.closing(submit(later_stage, jobs, "attack", tell)) as outcomes:
+        for outcome in outcomes:
+            asked, attempt, _, job = jobs[outcome.number]
+            refuse_full_disk(outcome.failure, attempt)
+            cost = meters[asked.number].read()
+            yield _published(ledger, outcome.value or failed_attack(asked, job, attempt, outcome.failure, cost), added)
 
 
 def _published(ledger: Ledger, record: AttackRecord, added: Added) -> AttackRecord:

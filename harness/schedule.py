@@ -50,6 +50,22 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
+def attack_share(resources: Resources, nodes: list[dict[str, float]]) -> Share:
+    """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
+
+    Raises:
+        UserError: no node has that; says what it asks for and what the nodes have.
+    """
+    attack = resources.attack
+    request = _request(attack.cpu, attack.gpu)
+    if not _packs([request], nodes):
+        raise UserError(
+            f"resources: an attack asks for {request}; no node has that, the nodes have {nodes}; "
+            "lower it as in --set resources/attack/gpu=0, or add a node"
+        )
+    return Share(cpu=attack.cpu, gpu=attack.gpu)
+
+
 def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
     """Run trials until ``ask`` has no more; ``finish`` gets each result in this process.
 
@@ -105,9 +121,7 @@ class _Searcher(Searcher):
 
     def _end(self, result: Result) -> None:
         """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
-        failure = result.record.error
-        if failure is not None and failure.errno in FULL:
-            raise OSError(failure.errno, os.strerror(failure.errno), str(result.attempt))
+        refuse_full_disk(result.record.error, result.attempt)
         self._finish(result)
 
     def _result(self, asked: Asked, result: dict[str, Any], error: bool) -> Result:
@@ -200,6 +214,12 @@ def _trial(config: dict[str, str], shares: dict[str, Share]) -> None:
         tune.report({"failure": failure_of(error, "train").model_dump_json()})
     else:
         tune.report({"attempt": result.attempt.name})
+
+
+def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
+    """Raise a job's failure as an OSError if it found the disk full or read-only."""
+    if failure is not None and failure.errno in FULL:
+        raise OSError(failure.errno, os.strerror(failure.errno), str(attempt))
 
 
 def shares_of(resources: Resources) -> dict[str, Share]:

@@ -1,7 +1,7 @@
 """A trial's side of Ray: its jobs are child tasks in its placement group, bounded in time, handed out again if lost."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ LOST = 2
 POLL_SECONDS = 5.0
 """Longest single wait; deadlines are looked at in between."""
 
+NEVER = float("inf")
 
 FETCH_SECONDS = 60.0
 """Longest time for bringing what a job said to its trial."""
@@ -36,32 +37,45 @@ class Share:
 
 
 class RaySubmit:
-    """A ``Submit`` that runs jobs on the cluster until the trial's deadline."""
+    """A ``Submit`` that runs jobs on the cluster until the trial's deadline.
 
-    def __init__(self, shares: dict[str, Share], timeout_seconds: float | None) -> None:
-        self._shares = shares
-        self._timeout = timeout_seconds
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    Args:
+        shares: What jobs take of the cluster, by their kind.
+        timeout_seconds: From now until all jobs must have ended; null for no limit.
+        each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
+    """
 
-    def __call__(self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
+    def __init__(self, shares: dict[str, Share], timeout_seconds: float | None, *, each: bool = False) -> None:
+        self._shares, self._each = shares, each
+        self._timeout = NEVER if timeout_seconds is None else timeout_seconds
+        self._deadline = NEVER if each else time.monotonic() + self._timeout
+
+    def __call__(
+        self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
+    ) -> Generator[Outcome, None, None]:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
         share = self._shares[kind]
         group = _own_group(share) if share.own_group and jobs else None
         running = {_start(stage, job, share, group): (index, 0) for index, job in enumerate(jobs)}
+        ends = dict.fromkeys(running, self._deadline)
         try:
             while running:
-                ready, _ = ray.wait(list(running), timeout=self._patience(), num_returns=1, fetch_local=True)
-                if self._late():
-                    yield from (self._out_of_time(index, kind) for index, _ in running.values())
-                    return
-                for job in ready:
+                patience = _patience(ends[job] for job in running)
+                ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
+                now = time.monotonic()
+                for job in [job for job in running if now >= ends[job]]:
+                    ray.cancel(job, force=True)
+                    yield self._out_of_time(running.pop(job)[0], kind)
+                for job in [job for job in ready if job in running]:
                     index, losses = running[job]
                     end = _next(job, tell, kind)
                     if end is None:
+                        ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
                         continue
                     del running[job]
                     if end == "lost" and losses < LOST:
-                        running[_start(stage, jobs[index], share, group)] = (index, losses + 1)
+                        again = _start(stage, jobs[index], share, group)
+                        running[again], ends[again] = (index, losses + 1), self._deadline
                     else:
                         yield _outcome(index, end, kind)
         finally:
@@ -70,17 +84,14 @@ class RaySubmit:
             if group is not None:
                 remove_placement_group(group)
 
-    def _patience(self) -> float:
-        if self._deadline is None:
-            return POLL_SECONDS
-        return min(POLL_SECONDS, max(0.0, self._deadline - time.monotonic()))
-
-    def _late(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
     def _out_of_time(self, index: int, kind: str) -> Outcome:
-        message = f"the trial ran past its time, {self._timeout:g} s (resources/timeout)"
+        who = "it" if self._each else "the trial"
+        message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
         return Outcome(index, None, Failure(stage=kind, type="Timeout", message=message))
+
+
+def _patience(ends: Iterable[float]) -> float:
+    return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
 
 
 def _own_group(share: Share) -> Any:

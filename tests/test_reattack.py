@@ -1,44 +1,73 @@
 """Attacks run later on stored trials: their files are added, records stay, and everything takes them into account."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 
 from harness.attacking import attack_stage
 from harness.attempts import open_attempt
 from harness.cli import main
-from harness.driver import Where
+from harness.cluster import SCRATCH
+from harness.driver import Where, resumable
 from harness.environment import settle
 from harness.errors import UserError
 from harness.jobs import drain
 from harness.ledger import Ledger
-from harness.reattack import BUDGET, attack_again, choice_of
+from harness.reattack import AGAIN, BUDGET, attack_again, choice_of, resources_of
 from harness.record import AttackJob, AttackRecord
 from harness.rows import open_rows, outdated
+from harness.schedule import attack_share
+from harness.storage import write_whole
 from harness.study import load_study
 from harness.tables import trials_table
 from harness.worst import current
+from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 
-MODULE = "tests.adversaries:"
+MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
 PROBE = f"{MODULE}Counting:quick"
+WINNING = f"{LATER}Ridge:quick"
 
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
-    """A study of which trials 0 and 1 were attacked again, by an attack and by a probe; and what was there before."""
+    """A study of which trials 0 and 1 were attacked again, by two attacks and by probes; and what was there before.
+
+    Its trials and attacks asked for a GPU each; the later attacks do without.
+    """
     settle(None)
     _, ledger = small_ledger(tmp_path_factory.mktemp("attacked"))
+    on_gpus(ledger)
     before = {path: path.read_bytes() for path in ledger.root.glob("trials/*/*.json")}
     told: list[AttackRecord] = []
-    choices = [choice_of(SHARP), choice_of(PROBE), choice_of(f"{MODULE}Failing:quick")]
-    found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append)
+    choices = [choice_of(text) for text in (WINNING, SHARP, SHARP, PROBE, f"{MODULE}Failing:quick")]
+    sets = ["resources/attack/gpu=0"]
+    found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append, sets)
     assert told == found
     return ledger, before, found
+
+
+def on_gpus(ledger: Ledger) -> None:
+    study = load_study(ledger.study_file, ["resources/train/gpu=1", "resources/attack/gpu=1"])
+    write_whole(ledger.study_file, study.dump().encode())
+
+
+def again(ledger: Ledger, trials: list[str], *attacks: str) -> list[AttackRecord]:
+    choices = [choice_of(text) for text in attacks]
+    return attack_again(ledger.root, trials, choices, Where(), lambda progress: None, lambda record: None)
 
 
 def open_rows_of(ledger: Ledger) -> optuna.Study:
@@ -49,7 +78,7 @@ def open_rows_of(ledger: Ledger) -> optuna.Study:
 def test_later_attacks_add_files_and_leave_records_as_they_were(attacked):
     ledger, before, found = attacked
     assert {path: path.read_bytes() for path in before} == before
-    assert len(found) == 6
+    assert len(found) == 8
     names = {path.name for path in (ledger.trial(0) / "attacks").iterdir()}
     assert names == {f"{JOB.name}.json", *(f"{record.job.name}.json" for record in found)}
     assert len(list((ledger.root / "priors").glob("*.safetensors"))) == 1
@@ -60,18 +89,16 @@ def test_the_worst_case_takes_a_later_attack_in_and_probes_stay_out(attacked):
     for number in (0, 1):
         files = ledger.read(number)
         assert {attack.job.kind for attack in files.attacks} == {"reconstruction", "probe"}
-        least = min(
-            (scores.mse, name)
-            for name, scores in [
-                *(
-                    (attack.job.name, attack.measured.selection)
-                    for attack in files.attacks
-                    if attack.measured.selection
-                ),
-                *((name, files.record.measured.floors[name].selection) for name in ("mean_image", "class_mean")),
-            ]
-        )
-        assert current(files).mse_attack == least[1]
+        best = winner(ledger, number)
+        assert best.job.name not in (own.name for own in files.asked.attacks)
+        assert current(files).mse_attack == best.job.name != files.record.measured.objectives.mse_attack
+        assert current(files).mse == best.measured.scores.mse < 0.9 * files.record.measured.objectives.mse
+
+
+def winner(ledger: Ledger, number: int) -> AttackRecord:
+    """The later attack that beats every other attack and guess."""
+    (best,) = (attack for attack in ledger.read(number).attacks if attack.job.attack == f"{LATER}Ridge")
+    return best
 
 
 def test_status_report_and_tables_see_later_attacks(attacked, capsys):
@@ -80,7 +107,8 @@ def test_status_report_and_tables_see_later_attacks(attacked, capsys):
     status = json.loads(capsys.readouterr().out)
     assert status["states"]["complete"] == 2
     row = trials_table(ledger).set_index("trial").loc[0]
-    assert row["mse"] == current(ledger.read(0)).mse
+    assert row["mse"] == winner(ledger, 0).measured.scores.mse
+    assert row["mse_attack"] == winner(ledger, 0).job.name
     page = (ledger.root / "report" / "index.html").read_text()
     assert all(record.job.name in page for record in found)
 
@@ -134,6 +162,10 @@ def stronger(record: AttackRecord) -> AttackRecord:
         (["0", "--attack", "decoder:huge"], "--attack decoder:huge: .*takes the budgets"),
         (["0", "--attack", "decodr"], "--attack decodr: no attack 'decodr'.*did you mean decoder"),
         (["0", "--attack", "tests.small_ledger:SmallDecoder:tiny"], "has been run; take another budget or --seed"),
+        (["1", "--attack", "tests.small_ledger:SmallDecoder:tiny"], "failed in the trial itself.*; take --seed 1"),
+        (["2", "--attack", WINNING], r"TRIAL 2: .*\(attempt-1: client.safetensors not as written\); put back a copy"),
+        (["0", "--attack", WINNING, "--set", "train/epochs=9"], "--set train/epochs=9: takes resources/attack and"),
+        (["0", "--attack", WINNING, "--set", "resources/attack/gpus=1"], "resources/attack/gpus: unknown key"),
         (["0", "--attack", PROBE, "--tune", "4"], "--tune 4: .*has nothing to tune"),
         (["1", "--attack", "membership:quick"], "TRIAL 1: membership asks the server"),
     ],
@@ -141,6 +173,8 @@ def stronger(record: AttackRecord) -> AttackRecord:
 def test_what_cannot_be_attacked_is_refused_in_one_line_and_nothing_changes(arguments, message, tmp_path, capsys):
     _, ledger = small_ledger(tmp_path)
     (ledger.trial(1) / "attempt-1" / "server.safetensors").unlink()
+    (ledger.trial(2) / "attempt-1" / "client.safetensors").write_bytes(b"torn")
+    fail(ledger.trial(1) / "attacks" / f"{JOB.name}.json")
     before = sorted(ledger.root.rglob("*"))
     assert main(["attack", str(ledger.root), *arguments]) == 2
     said = capsys.readouterr().err
@@ -149,16 +183,45 @@ def test_what_cannot_be_attacked_is_refused_in_one_line_and_nothing_changes(argu
     assert sorted(path for path in ledger.root.rglob("*") if path.name != "study.lock") == before
 
 
+def fail(path: Path) -> None:
+    """Make an attack's file that of one that failed."""
+    record = AttackRecord.model_validate_json(path.read_bytes())
+    nothing = {"verdict": "failed", "scores": None, "selection": None, "subsets": {}}
+    failed = record.model_copy(update={"measured": record.measured.model_copy(update=nothing)})
+    path.write_text(failed.model_dump_json())
+
+
 @pytest.mark.parametrize(
     ("text", "name", "budget"),
     [
         ("decoder", "decoder", BUDGET),
         ("decoder:quick", "decoder", "quick"),
         ("tests.adversaries:Guess:quick", "tests.adversaries:Guess", "quick"),
+        ("alone:Mine", "alone:Mine", BUDGET),
+        ("alone:Mine:quick", "alone:Mine", "quick"),
     ],
 )
-def test_an_attack_is_named_with_or_without_its_budget(text, name, budget):
+def test_an_attack_is_named_with_or_without_its_budget(text, name, budget, tmp_path, monkeypatch):
+    base = (
+        "from tests.later_attacks import Ridge\nclass Mine(Ridge):\n    budgets = dict.fromkeys(['quick', 'standard'], "
+    )
+    (tmp_path / "alone.py").write_text(base + "{'penalty': 1.0})\n")
+    monkeypatch.syspath_prepend(tmp_path)
     assert choice_of(text)[:2] == (name, budget)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("decodr:quick", "no attack 'decodr'.*did you mean decoder"),
+        ("decoder:Quick", "Decoder takes the budgets"),
+        ("no_such_module:Mine", "attack no_such_module:Mine: .*is its package installed or on PYTHONPATH"),
+        ("no_such_module:Mine:quick", "attack no_such_module:Mine: .*is its package installed or on PYTHONPATH"),
+    ],
+)
+def test_a_misspelt_attack_is_told_what_is_wrong_with_it(text, message):
+    with pytest.raises(UserError, match=f"--attack {text}: {message}"):
+        choice_of(text)
 
 
 def test_a_plug_in_without_the_default_budget_says_which_it_has():
@@ -166,12 +229,147 @@ def test_a_plug_in_without_the_default_budget_says_which_it_has():
         choice_of("tests.adversaries:Guess")
 
 
-def test_what_a_killed_command_had_finished_is_taken_over(tmp_path):
+def test_the_same_command_goes_on_after_a_kill(tmp_path):
+    """Trial 0's attack was published, trial 1's was finished, trial 2's had not begun."""
     _, ledger = small_ledger(tmp_path)
     settle(None)
-    attempt = open_attempt(ledger.trial(0))
+    attempts = [ended(ledger, number) for number in (0, 1)]
+    published = AttackRecord.model_validate_json(next(attempts[0].glob("*Remembering*.json")).read_bytes())
+    ledger.publish_attack(published)
+    found = {record.trial: record for record in again(ledger, ["0", "1", "2"], SHARP)}
+    assert sorted(found) == [1, 2]
+    assert f"attempt-{found[1].attempt}" == attempts[1].name
+    assert [ledger.read(number).later() for number in (0, 1, 2)] == [[published], [found[1]], [found[2]]]
+    with pytest.raises(UserError, match="TRIAL 0 1 2: has been run; take another budget or --seed"):
+        again(ledger, ["0", "1", "2"], SHARP)
+
+
+def ended(ledger: Ledger, number: int) -> Path:
+    """Run an attack on a trial to its end without publishing it; return its attempt."""
+    attempt = open_attempt(ledger.trial(number))
     job = AttackJob(attack=f"{MODULE}Remembering", budget="quick", seed=0, part="validation")
-    drain(attack_stage(ledger.read(0).asked, attempt, ledger.trial(0) / "attempt-1", job), lambda progress: None)
-    (found,) = attack_again(ledger.root, ["0"], [choice_of(SHARP)], Where(), lambda progress: None, lambda record: None)
-    assert f"attempt-{found.attempt}" == attempt.name
-    assert ledger.read(0).later() == [found]
+    drain(attack_stage(ledger.read(number).asked, attempt, ledger.trial(number) / "attempt-1", job), lambda _: None)
+    return attempt
+
+
+def test_an_attack_that_was_run_with_another_tuning_is_refused(tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    (own,) = ledger.read(0).attacks
+    job = own.job.model_copy(update={"attack": f"{MODULE}Guess", "budget": "quick", "tune": 2})
+    ledger.publish_attack(own.model_copy(update={"job": job}))
+    with pytest.raises(UserError, match=r"Guess-quick-0.json: has been run, tuned over 2 settings"):
+        again(ledger, ["0"], f"{MODULE}Guess:quick")
+
+
+# being cut off
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_a_command_that_is_told_to_end_keeps_what_is_finished_and_goes_on(sign, tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    arguments = ["attack", str(ledger.root), "0", "1", "--attack", WINNING, "--attack", f"{LATER}Stalling:quick"]
+    finished, errors, said = cut_off(arguments, sign)
+    files = {path: path.read_bytes() for path in ledger.root.glob("trials/*/attacks/*Ridge*.json")}
+    assert files
+    assert "trial 0: tests.later_attacks.Ridge-quick-0 started\n" in said
+    if sign == signal.SIGTERM:
+        assert (finished.returncode, errors) == (130, f"invfront: interrupted; {AGAIN}\n")
+        assert not list(Path("/tmp").glob(f"{SCRATCH}{finished.pid}-*"))
+    assert main(arguments) == 0
+    assert [len(ledger.read(number).later()) for number in (0, 1)] == [2, 2]
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def cut_off(arguments: list[str], sign: signal.Signals) -> tuple[subprocess.Popen[str], str, list[str]]:
+    """Run a command until its first attack is on storage and the next one stalls, then send it a signal."""
+    command, told = [sys.executable, "-m", "harness.cli", *arguments], []
+    environment = os.environ | {STALL: "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as driver:
+        watchdog = threading.Timer(240, driver.kill)
+        watchdog.start()
+        for line in driver.stdout:
+            told.append(line)
+            if "converged" in "".join(told) and "Stalling-quick-0 started" in "".join(told):
+                break
+        relatives = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(sign)
+        errors = driver.stderr.read() if sign == signal.SIGTERM else ""
+        driver.wait(120)
+        watchdog.cancel()
+    for process in relatives:
+        if process.is_running():
+            process.kill()
+    psutil.wait_procs(relatives, timeout=60)
+    return driver, errors, told
+
+
+def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, capsys):
+    _, ledger = small_ledger(tmp_path)
+    assert main(["attack", str(ledger.root), "0", "--attack", f"{LATER}Full:quick"]) == 2
+    assert capsys.readouterr().err.endswith(f"No space left on device; mend it, then {AGAIN}\n")
+    assert ledger.read(0).later() == []
+
+
+def test_a_fault_says_how_the_attack_goes_on(tmp_path):
+    with pytest.raises(UserError, match=f"No space left on device; mend it, then {AGAIN}$"), resumable(tmp_path, AGAIN):
+        raise OSError(28, "No space left on device")
+    with (
+        pytest.raises(UserError, match=f"KeyError; mend it, then {AGAIN}$"),
+        resumable(tmp_path, AGAIN),
+    ):
+        raise optuna.exceptions.StorageInternalError("lost") from KeyError("x")
+
+
+@pytest.mark.timeout(400)
+def test_workers_that_start_in_another_folder_find_a_study_named_from_here(tmp_path, monkeypatch):
+    _, ledger = small_ledger(tmp_path)
+    settle("auto")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with head(elsewhere) as address:
+        choices = [choice_of(SHARP)]
+        found = attack_again(Path("small"), ["0"], choices, Where(address=address), lambda _: None, lambda _: None)
+    assert [record.error for record in found] == [None]
+    assert ledger.read(0).later() == found
+    assert (ledger.root / "priors").is_dir()
+
+
+@contextlib.contextmanager
+def head(folder: Path) -> Iterator[str]:
+    """Start a Ray whose workers start in a folder; yield its address."""
+    code = (
+        "import ray, sys\n"
+        "ray.init(address='local', num_cpus=1, include_dashboard=False, object_store_memory=200 * 2**20)\n"
+        "print('AT', ray.get_runtime_context().gcs_address, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        watchdog = threading.Timer(240, process.kill)
+        watchdog.start()
+        try:
+            yield next(line.split()[1] for line in process.stdout if line.startswith("AT "))
+        finally:
+            watchdog.cancel()
+            process.communicate()
+
+
+# resources
+
+
+def test_an_attack_asks_for_its_own_share_alone(tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    on_gpus(ledger)
+    nodes = [{"CPU": 2.0, "GPU": 0.0}]
+    with pytest.raises(UserError, match=r"an attack asks for \{'CPU': 1.0, 'GPU': 1.0\}; no node has that"):
+        attack_share(resources_of(ledger.root, []), nodes)
+    resources = resources_of(ledger.root, ["resources/attack/gpu=0", "resources/timeout=2h"])
+    assert (attack_share(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)

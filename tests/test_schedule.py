@@ -1,6 +1,8 @@
 """Ray schedules trials: shares of devices, no deadlock, nothing that can never be placed, loopback only."""
 
+import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from harness.ledger import Ledger
 from harness.record import Asked, AttackJob
 from harness.schedule import fitting, schedule
 from harness.study import Resources
+from harness.train import Progress
 from harness.trial import Result
+from harness.workers import RaySubmit, Share
 from tests.plugins import noted
 from tests.values import asked
 
@@ -121,6 +125,22 @@ def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end
     assert len(noted(str(tmp_path / "1"), "attack")) == 3 + 1
     errors = {number: result.record.error and result.record.error.type for number, result in done.items()}
     assert errors == {0: None, 1: "WorkerLost", 2: "Timeout", 3: "Timeout"}
+
+
+def sleeping(seconds: float) -> Iterator[Progress]:
+    yield Progress("sleep", 0, 1)
+    time.sleep(seconds)
+    return seconds
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("each", "late"), [(True, [2]), (False, [1, 2])])
+def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray, each, late):
+    submit = RaySubmit({"attack": Share(cpu=2, gpu=0)}, 8.0, each=each)
+    outcomes = list(submit(sleeping, [(6.0,), (6.0,), (600.0,)], "attack", lambda progress: None))
+    assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2]
+    assert sorted(outcome.number for outcome in outcomes if outcome.failure) == late
+    assert {outcome.failure.type for outcome in outcomes if outcome.failure} == {"Timeout"}
 
 
 @pytest.mark.timeout(600)

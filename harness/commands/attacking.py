@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.places import Study, find_study
-from harness.commands.running import NONE_SUCCEEDED, Address, Storage, TrackingUri, count
+from harness.commands.running import NONE_SUCCEEDED, Address, Storage, TrackingUri, count, terminable
 from harness.environment import settle
 
 if TYPE_CHECKING:
@@ -23,25 +23,35 @@ def attack(
     tune: Annotated[
         int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="What an attack may take: resources/attack, resources/timeout. Repeatable.",
+        ),
+    ] = None,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
 ) -> int:
     """Run another attack on trials that are finished; the report takes it into the worst case.
 
-    The trials' records stay as they are: the attack adds files of its own beside them.
+    The trials' records stay as they are: the attack adds files of its own beside them. What has been run is left out,
+    so that the same command goes on after an interrupt. The study's timeout is that of each attack by itself.
 
     \b
     Examples:
       invfront attack runs/quickstart 3 --attack rmle
       invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
+      invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
     """
     root = find_study(study)
     settle(address)
     from harness.driver import Where
     from harness.ledger import Ledger
-    from harness.reattack import attack_again, choice_of
+    from harness.reattack import AGAIN, attack_again, choice_of
     from harness.study import load_study
     from harness.train import Progress
     from harness.worst import current
@@ -57,7 +67,8 @@ def attack(
     def added(record: "AttackRecord") -> None:
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
-    found = attack_again(root, trial, choices, where, tell, added)
+    with terminable(AGAIN):
+        found = attack_again(root, trial, choices, where, tell, added, set_ or [])
     for number in sorted({record.trial for record in found}):
         worst = current(Ledger(root).read(number))
         if worst is not None:

@@ -1,7 +1,8 @@
 """``invfront run`` and ``invfront resume``: work on a study until its budget is spent."""
 
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,14 +112,20 @@ def _work(drive: "Callable[[Watcher], Path]", where: "Where", root: Path) -> int
     from harness.commands.summary import succeeded, summarise
     from harness.display import watching
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with watching() as watcher:
-            drive(watcher)
-    except SystemExit as end:
-        if end.code != signal.SIGTERM:
-            raise
-        raise Interrupted(f"ended by SIGTERM; go on with `invfront resume {root}`") from None
+    with terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
+        drive(watcher)
     for line in summarise(root, where.tracking):
         typer.echo(line)
     return 0 if succeeded(root) else NONE_SUCCEEDED
+
+
+@contextlib.contextmanager
+def terminable(way: str) -> Iterator[None]:
+    """Let SIGTERM end the body as Ctrl-C does; ``way`` is a clause that says how to go on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except SystemExit as end:  # Ray's own handler, while Ray starts
+        if end.code != signal.SIGTERM:
+            raise
+        raise Interrupted(f"ended by SIGTERM; {way}") from None

@@ -190,7 +190,7 @@ def _check_attacks(study: Study) -> None:
             kind(**attacks.budget(kind, choice.budget))
         except REFUSALS as error:
             raise Problem(f"{path}/budget", f"{choice.budget!r}: {_said(error)}") from error
-        if choice.tune and not getattr(kind, "tunable", {}):
+        if choice.tune and not kind.tunable:
             raise Problem(f"{path}/tune", f"{choice.tune}: {name} has nothing to tune; leave it out")
     if all(attacks.resolve(name).kind == "probe" for name in study.attacks):
         probes_only = ", ".join(study.attacks)
