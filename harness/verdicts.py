@@ -61,7 +61,7 @@ def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], othe
         verdict, why = "floor", f"no better than the guess {guess.name}"
     rival = _hardest(mine, [other for other in others if other.name != mine.name])
     if rival and outdone(verdict, rival.own, rival.other) != verdict:
-        verdict, why = "limited", f"worse than {rival.name}, which knows no more"
+        verdict, why = "limited", f"worse than {rival.name}, which knows no more of the client"
     return Judged(verdict, why)
 
 

@@ -75,7 +75,7 @@ def _attack(trial: dict[str, object], name: str, rng: np.random.Generator, hosti
         "seed": 0,
         "part": "validation",
         "verdict": "failed" if failed else "limited" if limited else "converged",
-        "why": f"worse than decoder_xl-quick-0, which knows no more{hostile}" if outdone and not failed else None,
+        "why": f"worse than decoder_xl-quick-0, which knows no more of the client{hostile}" if outdone and not failed else None,
         "mse": mse,
         "psnr": -10 * np.log10(mse),
         "ssim": 0.66 - 9 * mse,

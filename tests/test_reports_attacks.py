@@ -135,7 +135,7 @@ def test_verdicts_are_counted_with_what_lowered_them(suite):
     jobs = len(data.attacks) // len(ATTACKS)
     assert set(rows) == set(ATTACKS)
     assert all(sum(map(int, row[3:8])) == jobs for row in rows.values())
-    assert rows["gan_prior"][8] == f"worse than decoder_xl-quick-0, which knows no more ({jobs})"
+    assert rows["gan_prior"][8] == f"worse than decoder_xl-quick-0, which knows no more of the client ({jobs})"
 
 
 def test_a_column_that_says_nothing_is_left_out(tmp_path):
@@ -211,7 +211,7 @@ def test_hostile_text_is_shown_as_text_wherever_attacks_speak(tmp_path):
     assert html.count("</script>") == 3
     told = "&lt;/script&gt;&lt;script&gt;document.title"
     for place in (
-        "which knows no more",
+        "which knows no more of the client",
         "auc release",
         "what lpips means",
         "for_ssim",

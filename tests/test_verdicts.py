@@ -78,7 +78,7 @@ def test_an_attack_is_held_against_those_that_know_no_more(known, expected):
     found = verdicts({}, [better, other])
     assert found["decoder-quick-0"] == ("converged", None)
     assert found["mine-quick-0"].verdict == expected
-    reason = "worse than decoder-quick-0, which knows no more" if expected == "limited" else None
+    reason = "worse than decoder-quick-0, which knows no more of the client" if expected == "limited" else None
     assert found["mine-quick-0"].why == reason
 
 
