@@ -22,6 +22,8 @@ ATTACKS = {
 }
 """Knowledge, mse relative to the decoder's, and images, by attack."""
 
+OUTDONE = "worse than decoder_xl-quick-0, which knows no more of the client"
+
 PROBES = {
     "confidence": {"mse": 0.052, "ssim": 0.15},
     "representative": {"accuracy": 0.8, "mse_class_mean": 0.041, "ssim_class_mean": 0.3},
@@ -75,7 +77,7 @@ def _attack(trial: dict[str, object], name: str, rng: np.random.Generator, hosti
         "seed": 0,
         "part": "validation",
         "verdict": "failed" if failed else "limited" if limited else "converged",
-        "why": f"worse than decoder_xl-quick-0, which knows no more of the client{hostile}" if outdone and not failed else None,
+        "why": OUTDONE + hostile if outdone and not failed else None,
         "mse": mse,
         "psnr": -10 * np.log10(mse),
         "ssim": 0.66 - 9 * mse,

@@ -67,7 +67,8 @@ def test_the_verdict_shown_is_the_one_beside_the_other_attacks(small):
         ledger.publish_attack(record)
     row = rows_of(ledger, outdone.job.name).iloc[0]
     assert outdone.measured.verdict == "converged"
-    assert (row["verdict"], row["why"]) == ("limited", f"worse than {known.job.name}, which knows no more of the client")
+    reason = f"worse than {known.job.name}, which knows no more of the client"
+    assert (row["verdict"], row["why"]) == ("limited", reason)
     assert rows_of(ledger, known.job.name)["why"].isna().all()
 
 
