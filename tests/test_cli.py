@@ -132,6 +132,15 @@ def test_a_corrupt_file_ends_with_2_and_names_itself_and_doctor(command, name, s
     assert {file: content for file, content in files(tmp_path).items() if file.name != "study.lock"} == before
 
 
+def test_a_driver_that_is_given_a_relative_path_works_with_an_absolute_one(study, tmp_path, capsys, monkeypatch):
+    """Its workers may start in another folder."""
+    path = study / "trials" / "00000" / "record.json"
+    path.write_text("{")
+    monkeypatch.chdir(tmp_path)
+    assert main(["resume", "runs/small"]) == 2
+    assert capsys.readouterr().err.startswith(f"invfront: {path}: ")
+
+
 def test_resume_refuses_fewer_trials_than_were_asked(study, capsys):
     assert main(["resume", str(study), "--trials", "1"]) == 2
     assert "has asked 2 already" in capsys.readouterr().err

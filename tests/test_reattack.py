@@ -1,6 +1,5 @@
 """Attacks run later on stored trials: their files are added, records stay, and everything takes them into account."""
 
-import contextlib
 import json
 import os
 import re
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -306,10 +304,13 @@ def cut_off(arguments: list[str], sign: signal.Signals) -> tuple[subprocess.Pope
     return driver, errors, told
 
 
-def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, capsys):
+def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, capsys, monkeypatch):
+    """The study is named from here; its attempt's path is whole, since workers may start in another folder."""
     _, ledger = small_ledger(tmp_path)
-    assert main(["attack", str(ledger.root), "0", "--attack", f"{LATER}Full:quick"]) == 2
-    assert capsys.readouterr().err.endswith(f"No space left on device; mend it, then {AGAIN}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["attack", "small", "0", "--attack", f"{LATER}Full:quick"]) == 2
+    place = ledger.trial(0) / "attempt-2"
+    assert capsys.readouterr().err == f"invfront: {place}: No space left on device; mend it, then {AGAIN}\n"
     assert ledger.read(0).later() == []
 
 
@@ -321,45 +322,6 @@ def test_a_fault_says_how_the_attack_goes_on(tmp_path):
         resumable(tmp_path, AGAIN),
     ):
         raise optuna.exceptions.StorageInternalError("lost") from KeyError("x")
-
-
-@pytest.mark.timeout(400)
-def test_workers_that_start_in_another_folder_find_a_study_named_from_here(tmp_path, monkeypatch):
-    _, ledger = small_ledger(tmp_path)
-    settle("auto")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(tmp_path)
-    with head(elsewhere) as address:
-        choices = [choice_of(SHARP)]
-        found = attack_again(Path("small"), ["0"], choices, Where(address=address), lambda _: None, lambda _: None)
-    assert [record.error for record in found] == [None]
-    assert ledger.read(0).later() == found
-    assert (ledger.root / "priors").is_dir()
-
-
-@contextlib.contextmanager
-def head(folder: Path) -> Iterator[str]:
-    """Start a Ray whose workers start in a folder; yield its address."""
-    code = (
-        "import ray, sys\n"
-        "ray.init(address='local', num_cpus=1, include_dashboard=False, object_store_memory=200 * 2**20)\n"
-        "print('AT', ray.get_runtime_context().gcs_address, flush=True)\n"
-        "sys.stdin.read()"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=folder, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        watchdog = threading.Timer(240, process.kill)
-        watchdog.start()
-        try:
-            yield next(line.split()[1] for line in process.stdout if line.startswith("AT "))
-        finally:
-            watchdog.cancel()
-            process.communicate()
 
 
 # resources
