@@ -21,6 +21,7 @@ from harness.rows import open_rows, outdated
 from harness.study import load_study
 from harness.tables import trials_table
 from harness.worst import current
+from tests.adversaries import TRAININGS
 from tests.small_ledger import JOB, small_ledger
 
 MODULE = "tests.adversaries:"
@@ -36,7 +37,9 @@ def attacked(tmp_path_factory):
     before = {path: path.read_bytes() for path in ledger.root.glob("trials/*/*.json")}
     told: list[AttackRecord] = []
     choices = [choice_of(SHARP), choice_of(PROBE), choice_of(f"{MODULE}Failing:quick")]
-    found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TRAININGS, str(ledger.root / "trainings"))
+        found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append)
     assert told == found
     return ledger, before, found
 
@@ -52,7 +55,7 @@ def test_later_attacks_add_files_and_leave_records_as_they_were(attacked):
     assert len(found) == 6
     names = {path.name for path in (ledger.trial(0) / "attacks").iterdir()}
     assert names == {f"{JOB.name}.json", *(f"{record.job.name}.json" for record in found)}
-    assert len(list((ledger.root / "priors").glob("*.safetensors"))) == 1
+    assert (ledger.root / "trainings").read_text().splitlines() == ["Remembering torch.float32"]
 
 
 def test_the_worst_case_takes_a_later_attack_in_and_probes_stay_out(attacked):
