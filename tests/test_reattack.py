@@ -31,6 +31,7 @@ from harness.storage import write_whole
 from harness.study import load_study
 from harness.tables import trials_table
 from harness.worst import current
+from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 
@@ -53,7 +54,9 @@ def attacked(tmp_path_factory):
     told: list[AttackRecord] = []
     choices = [choice_of(text) for text in (WINNING, SHARP, SHARP, PROBE, f"{MODULE}Failing:quick")]
     sets = ["resources/attack/gpu=0"]
-    found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append, sets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TRAININGS, str(ledger.root / "trainings"))
+        found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append, sets)
     assert told == found
     return ledger, before, found
 
@@ -79,7 +82,7 @@ def test_later_attacks_add_files_and_leave_records_as_they_were(attacked):
     assert len(found) == 8
     names = {path.name for path in (ledger.trial(0) / "attacks").iterdir()}
     assert names == {f"{JOB.name}.json", *(f"{record.job.name}.json" for record in found)}
-    assert len(list((ledger.root / "priors").glob("*.safetensors"))) == 1
+    assert (ledger.root / "trainings").read_text().splitlines() == ["Remembering torch.float32"]
 
 
 def test_the_worst_case_takes_a_later_attack_in_and_probes_stay_out(attacked):
