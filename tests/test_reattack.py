@@ -265,8 +265,9 @@ def test_an_attack_that_was_run_with_another_tuning_is_refused(tmp_path):
 # being cut off
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_told_to_end_keeps_what_is_finished_and_goes_on(sign, tmp_path):
     _, ledger = small_ledger(tmp_path)
     arguments = ["attack", str(ledger.root), "0", "1", "--attack", WINNING, "--attack", f"{LATER}Stalling:quick"]
