@@ -18,6 +18,7 @@ from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack,
 from attacks.guesses import class_mean, mean_image
 from attacks.metrics import means, score
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive
 from attacks.vector_network import VectorNetwork
 from attacks.verdict import verdict
 
@@ -105,12 +106,8 @@ class Confidence(ProbeAttack):
     }
 
     def __init__(self, channels: int, draws: int, steps: int, batch_size: int, lr: float) -> None:
-        counts = {"channels": channels, "draws": draws, "steps": steps, "batch_size": batch_size}
-        for name, count in counts.items():
-            if not count >= 1:
-                raise ValueError(f"confidence: {name} must be >= 1, not {count}")
-        if not lr > 0:
-            raise ValueError(f"confidence: lr must be > 0, not {lr}")
+        at_least("confidence", 1, channels=channels, draws=draws, steps=steps, batch_size=batch_size)
+        positive("confidence", lr=lr)
         self.channels, self.draws, self.steps, self.batch_size, self.lr = channels, draws, steps, batch_size, lr
 
     def probe(self, target: Target, evidence: Evidence) -> Probe:

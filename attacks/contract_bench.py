@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Attack, Evidence, Fit, Images, Knowledge, Point, Probe, ProbeAttack, Target, Verdict
-from attacks.likelihood import gaussian_surprise
+from attacks.base import Attack, Evidence, Fit, Images, Point, Probe, ProbeAttack, Target, Verdict
+from attacks.seen import Seen
+from attacks.testproblems import NoisyChannel
 
 IMAGE_SHAPE = (3, 16, 16)
 ACTIVATION_SHAPE = (8, 4, 4)
@@ -32,7 +33,7 @@ def pictures(num_images: int, brightness: float = 0.5) -> Images:
     return Images((255 * x).round().to(torch.uint8), y)
 
 
-class SmallTarget:
+class SmallTarget(NoisyChannel):
     """A target (:class:`attacks.base.Target`): convolution, batch norm and sigmoid, then a linear server; no defense.
 
     Args:
@@ -61,21 +62,6 @@ class SmallTarget:
         z: Tensor = self._client(x)
         return z
 
-    def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent releases, ``(B, 8, 4, 4)``, of m > 1 ``(m, B, 8, 4, 4)``."""
-        with torch.no_grad():
-            z = self.mean(x)
-            z = z if m == 1 else z.expand(m, *z.shape)
-            return z + self.sigma * torch.randn_like(z)
-
-    def noise_std(self, z: Tensor) -> float:
-        """Return 0: there is no defense."""
-        return 0.0
-
-    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the negative log-likelihood of releases, ``(B,)``."""
-        return gaussian_surprise(z, self.mean(x), self.sigma)
-
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""
         return self._client, self._server
@@ -97,45 +83,6 @@ class SmallTarget:
             state |= {f"{side}.{name}": value.clone() for name, value in module.named_buffers()}
             state |= {f"{side}.{name}.training": torch.tensor(each.training) for name, each in module.named_modules()}
         return state
-
-
-class Declared:
-    """A target as far as an attack declared that it knows it; what it did not declare is refused."""
-
-    def __init__(self, target: SmallTarget, knowledge: Knowledge, *, needs_server: bool) -> None:
-        self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
-        self.activation_shape, self.precision = target.activation_shape, target.precision
-        self.defense, self.noise_std = target.defense, target.noise_std
-        self._target, self._knowledge, self._needs_server = target, knowledge, needs_server
-
-    def mean(self, x: Tensor) -> Tensor:
-        """Return the release without noise; for whoever holds the weights."""
-        return self._weights("mean").mean(x)
-
-    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the negative log-likelihood of releases; for whoever holds the weights."""
-        return self._weights("surprise").surprise(x, z)
-
-    def modules(self) -> tuple[nn.Module, nn.Module]:
-        """Return client and server; for whoever holds the weights."""
-        return self._weights("modules").modules()
-
-    def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent releases; for whoever may ask the client."""
-        if self._knowledge == "none":
-            raise PermissionError('it asks for a release without saying so; declare knowledge = "queries"')
-        return self._target.release(x, m)
-
-    def server(self, z: Tensor) -> Tensor:
-        """Return logits; for whoever needs the server."""
-        if not self._needs_server:
-            raise PermissionError("it asks the server without saying so; declare needs_server = True")
-        return self._target.server(z)
-
-    def _weights(self, asked: str) -> SmallTarget:
-        if self._knowledge != "gradients":
-            raise PermissionError(f'it asks for {asked} without saying so; declare knowledge = "gradients"')
-        return self._target
 
 
 class Report(NamedTuple):
@@ -171,7 +118,7 @@ class Run:
         aux, val = pictures(num_aux, shades[0]), pictures(NUM_IMAGES, shades[1])
         self.evidence = Evidence(aux, val, members=pictures(NUM_IMAGES), scored=pictures(NUM_IMAGES))
         self.before = self.target.state(), [Images(part.x.clone(), part.y.clone()) for part in self.evidence]
-        seen: Target = Declared(self.target, create.knowledge, needs_server=create.needs_server)
+        seen = Seen(self.target, create.knowledge, needs_server=create.needs_server)
         attack = create(**settings)
         self.attack = attack if isinstance(attack, Attack) else None
         self.prior_curve = _give_prior(attack, seen, aux) if isinstance(attack, Attack) else ()

@@ -15,6 +15,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import CHUNK, FACTORS, guess_error, plan, released, train, unit
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive
 from attacks.verdict import verdict
 
 
@@ -67,19 +68,11 @@ class Decoder(Attack):
         schedule: Literal["cosine", "one-cycle"],
         weight_decay: float,
     ) -> None:
-        least = {
-            "blocks": (blocks, 0),
-            "channels": (channels, 1),
-            "epochs": (epochs, 1),
-            "steps": (1 if steps is None else steps, 1),
-            "batch_size": (batch_size, 1),
-            "weight_decay": (weight_decay, 0),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"decoder: {name} must be >= {bound}, not {value}")
-        if not lr > 0:
-            raise ValueError(f"decoder: lr must be > 0, not {lr}")
+        at_least("decoder", 0, blocks=blocks, weight_decay=weight_decay)
+        at_least(
+            "decoder", 1, channels=channels, epochs=epochs, batch_size=batch_size, steps=1 if steps is None else steps
+        )
+        positive("decoder", lr=lr)
         if schedule not in FACTORS:
             raise ValueError(f"decoder: schedule takes {sorted(FACTORS)}, not {schedule!r}")
         self.blocks, self.channels = blocks, channels

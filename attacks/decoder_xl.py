@@ -18,6 +18,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tu
 from attacks.fitting import CHUNK, Average, Plan, guess_error, plan, released, train, unit, warm_cosine
 from attacks.guesses import mean_image
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive, share
 from attacks.reading import Read, Reader
 from attacks.ssim import ssim
 from attacks.unet_decoder import UnetDecoder
@@ -108,24 +109,11 @@ class DecoderXl(Attack):
         flips: bool,
         ssim_share: float,
     ) -> None:
-        least = {
-            "width": (width, 1),
-            "blocks": (blocks, 1),
-            "attention": (attention, 0),
-            "epochs": (epochs, 1),
-            "steps": (2 if steps is None else steps, 2),
-            "patience": (patience, 1),
-            "batch_size": (batch_size, 1),
-            "weight_decay": (weight_decay, 0),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"decoder_xl: {name} must be >= {bound}, not {value}")
-        if not lr > 0:
-            raise ValueError(f"decoder_xl: lr must be > 0, not {lr}")
-        for name, share in {"ema": ema, "ssim_share": ssim_share}.items():
-            if not 0 <= share < 1:
-                raise ValueError(f"decoder_xl: {name} must be in [0, 1), not {share}")
+        at_least("decoder_xl", 0, attention=attention, weight_decay=weight_decay)
+        at_least("decoder_xl", 1, width=width, blocks=blocks, epochs=epochs, patience=patience, batch_size=batch_size)
+        at_least("decoder_xl", 2, steps=2 if steps is None else steps)
+        positive("decoder_xl", lr=lr)
+        share("decoder_xl", ema=ema, ssim_share=ssim_share)
         self.width, self.blocks, self.attention = width, blocks, attention
         self.epochs, self.steps, self.patience, self.batch_size = epochs, steps, patience, batch_size
         self.lr, self.weight_decay, self.ema = lr, weight_decay, ema

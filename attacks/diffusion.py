@@ -18,6 +18,8 @@ from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tu
 from attacks.denoiser import Denoiser, ImagePrior, Training, train
 from attacks.guesses import mean_image
 from attacks.guidance import GUIDANCES, Guidance, Settings, sample
+from attacks.ranges import at_least, positive, share
+from attacks.recent import Recent
 from attacks.unet import Sizes
 from attacks.verdict import verdict
 
@@ -29,9 +31,6 @@ VALIDATED = 32
 
 WATCHED = 20
 """Steps, at most, among which the expectation that reconstructs best is chosen."""
-
-REMEMBERED = 8
-"""Batches of releases whose reconstructions are kept, so that mse and ssim are scored from one run."""
 
 
 class Drawn(NamedTuple):
@@ -127,25 +126,22 @@ class Diffusion(Attack):
     ) -> None:
         if guidance not in GUIDANCES:
             raise ValueError(f"diffusion: guidance must be one of {', '.join(GUIDANCES)}, not {guidance!r}")
-        counts = {"images": images, "samples": samples, "steps": steps, "recurrences": recurrences}
-        counts |= {"iterations": iterations, "mult": min(mult, default=0), "blocks": blocks, "patch": patch}
-        counts |= {"components": components, "prior_steps": prior_steps, "batch_size": batch_size}
-        for name, count in counts.items():
-            if not count >= 1:
-                raise ValueError(f"diffusion: {name} must be >= 1, not {count}")
+        at_least("diffusion", 1, images=images, samples=samples, steps=steps, recurrences=recurrences)
+        at_least("diffusion", 1, iterations=iterations, mult=min(mult, default=0), blocks=blocks, patch=patch)
+        at_least("diffusion", 1, components=components, prior_steps=prior_steps, batch_size=batch_size)
         if not (channels >= 4 and channels % 4 == 0):
             raise ValueError(f"diffusion: channels must be a multiple of 4, not {channels}")
-        if not (step_size > 0 and lr > 0):
-            raise ValueError(f"diffusion: step_size and lr must be > 0, not {step_size} and {lr}")
-        if not (0 <= weight <= 1 and 0 <= ema < 1):
-            raise ValueError(f"diffusion: weight must be in [0, 1] and ema in [0, 1), not {weight} and {ema}")
+        positive("diffusion", step_size=step_size, lr=lr)
+        share("diffusion", ema=ema)
+        if not 0 <= weight <= 1:
+            raise ValueError(f"diffusion: weight must be in [0, 1], not {weight}")
         self.images = images
         self.how = Settings(guidance, steps, samples, step_size, weight, recurrences, iterations)
         self.sizes, self.components = Sizes(channels, tuple(mult), blocks, patch), components
         self.training = Training(prior_steps, batch_size, lr, ema)
         self.target: Target | None = None
         self.best_step, self.one_for_ssim = 0, False
-        self._remembered: list[tuple[Tensor, Drawn]] = []
+        self._recent = Recent[Drawn]()
 
     def prior_settings(self) -> dict[str, Any]:
         """Return sizes and training of the network."""
@@ -162,7 +158,8 @@ class Diffusion(Attack):
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the prior if nobody has; run the sampler on the first images of ``val`` to choose what to return."""
-        self.target, self._remembered = target, []
+        self.target = target
+        self._recent.clear()
         if self.prior is None:
             self.prior_precision = target.precision
             self.prior = self.make_prior(target.image_shape, target.num_classes).to(aux.x.device)
@@ -189,12 +186,10 @@ class Diffusion(Attack):
 
     def _drawn(self, z: Tensor) -> Drawn:
         """Return what the settings make of releases ``(B, C, H, W)``, from memory if they were asked for lately."""
-        for known, drawn in self._remembered:
-            if known.shape == z.shape and torch.equal(known, z):
-                return drawn
-        drawn = self._run(z, self.how, (self.best_step,), int(torch.randint(2**62, (1,))))
-        self._remembered = [*self._remembered, (z.clone(), drawn)][-REMEMBERED:]
-        return drawn
+        known = self._recent.get(z)
+        if known is not None:
+            return known
+        return self._recent.put(z, self._run(z, self.how, (self.best_step,), int(torch.randint(2**62, (1,)))))
 
     def _run(self, z: Tensor, how: Settings, watch: tuple[int, ...], seed: int) -> Drawn:
         """Run the sampler, some images at a time: all of them meet the same noise."""

@@ -17,6 +17,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Watch, cosine, minimise, pulled_error, unwatched
+from attacks.ranges import at_least, positive
 from attacks.skip_network import SkipNetwork
 from attacks.verdict import verdict
 
@@ -86,12 +87,9 @@ class Dip(Attack):
         perturbation: float,
         images: int,
     ) -> None:
-        least = {"steps": (steps, 1), "perturbation": (perturbation, 0), "images": (images, 1)}
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"dip: {name} must be >= {bound}, not {value}")
-        if not lr > 0:
-            raise ValueError(f"dip: lr must be > 0, not {lr}")
+        at_least("dip", 0, perturbation=perturbation)
+        at_least("dip", 1, steps=steps, images=images)
+        positive("dip", lr=lr)
         if not widths or not all(width >= 1 for width in widths):
             raise ValueError(f"dip: widths must be one or more numbers >= 1, not {widths}")
         if len(kernels) != len(widths) or not all(kernel % 2 == 1 for kernel in kernels):

@@ -28,6 +28,7 @@ from attacks.fitting import (
 )
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive, share
 from attacks.verdict import verdict
 
 STATISTICS = 2048
@@ -103,25 +104,12 @@ class GanDecoder(Attack):
         weight: float,
         penalty: float,
     ) -> None:
-        least = {
-            "blocks": (blocks, 0),
-            "channels": (channels, 1),
-            "critic_channels": (critic_channels, 1),
-            "epochs": (epochs, 1),
-            "steps": (2 if steps is None else steps, 2),
-            "batch_size": (batch_size, 1),
-            "critic_steps": (critic_steps, 1),
-            "penalty": (penalty, 0),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"gan_decoder: {name} must be >= {bound}, not {value}")
-        above = {"lr": lr, "generator_lr": generator_lr, "critic_lr": critic_lr, "weight": weight}
-        for name, size in above.items():
-            if not size > 0:
-                raise ValueError(f"gan_decoder: {name} must be > 0, not {size}")
-        if not 0 <= warm < 1:
-            raise ValueError(f"gan_decoder: warm must be in [0, 1), not {warm}")
+        at_least("gan_decoder", 0, blocks=blocks, penalty=penalty)
+        at_least("gan_decoder", 1, channels=channels, critic_channels=critic_channels, epochs=epochs)
+        at_least("gan_decoder", 1, batch_size=batch_size, critic_steps=critic_steps)
+        at_least("gan_decoder", 2, steps=2 if steps is None else steps)
+        positive("gan_decoder", lr=lr, generator_lr=generator_lr, critic_lr=critic_lr, weight=weight)
+        share("gan_decoder", warm=warm)
         self.blocks, self.channels, self.critic_channels = blocks, channels, critic_channels
         self.epochs, self.steps, self.warm, self.batch_size = epochs, steps, warm, batch_size
         self.lr, self.generator_lr, self.critic_lr = lr, generator_lr, critic_lr

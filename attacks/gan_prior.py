@@ -20,6 +20,8 @@ from attacks.generator import Generator, Training, train
 from attacks.guesses import class_mean
 from attacks.inversion import Watch, pulled_error, trust
 from attacks.latent_inversion import KEPT, LatentInversion, later, spread
+from attacks.ranges import at_least, positive, share
+from attacks.recent import Recent
 from attacks.verdict import disagreement, verdict
 
 WATCHED = 32
@@ -27,9 +29,6 @@ WATCHED = 32
 
 CHUNK = 1024
 """Images, each restart counted, that are optimised at once."""
-
-REMEMBERED = 8
-"""Batches of releases whose reconstructions are kept, so that mse and ssim are scored from one run."""
 
 LEAST_SCALE = 1e-3
 """Deviation of a pixel from the generator's, at least."""
@@ -117,20 +116,13 @@ class GanPrior(Attack):
         proximity: float,
         images: int,
     ) -> None:
-        counts = {"latent": latent, "width": width, "critic_width": critic_width}
-        counts |= {"prior_steps": prior_steps, "batch_size": batch_size, "components": components, "images": images}
-        steps = {"search_steps": search_steps, "refine_steps": refine_steps, "free_steps": free_steps}
-        bounded = [(counts, 1), ({"restarts": restarts}, KEPT), (steps, 0)]
-        for name, value, bound in ((*item, bound) for group, bound in bounded for item in group.items()):
-            if not value >= bound:
-                raise ValueError(f"gan_prior: {name} must be >= {bound}, not {value}")
-        above = {"prior_lr": prior_lr, "lr": lr, "feature_scale": feature_scale, "proximity": proximity}
-        for name, size in above.items():
-            if not size > 0:
-                raise ValueError(f"gan_prior: {name} must be > 0, not {size}")
-        if not 0 <= ema < 1:
-            raise ValueError(f"gan_prior: ema must be in [0, 1), not {ema}")
-        if not any(steps.values()):
+        at_least("gan_prior", 0, search_steps=search_steps, refine_steps=refine_steps, free_steps=free_steps)
+        at_least("gan_prior", 1, latent=latent, width=width, critic_width=critic_width, prior_steps=prior_steps)
+        at_least("gan_prior", 1, batch_size=batch_size, components=components, images=images)
+        at_least("gan_prior", KEPT, restarts=restarts)
+        positive("gan_prior", prior_lr=prior_lr, lr=lr, feature_scale=feature_scale, proximity=proximity)
+        share("gan_prior", ema=ema)
+        if search_steps == refine_steps == free_steps == 0:
             raise ValueError("gan_prior: search_steps, refine_steps or free_steps must be > 0, not all 0")
         self.latent, self.width, self.critic_width = latent, width, critic_width
         self.training = Training(prior_steps, batch_size, prior_lr, ema)
@@ -139,7 +131,7 @@ class GanPrior(Attack):
         self.feature_scale, self.components, self.proximity = feature_scale, components, proximity
         self.inversion: LatentInversion | None = None
         self.contrast = 1.0
-        self._remembered: list[tuple[Tensor, Tensor]] = []
+        self._recent = Recent[Tensor]()
 
     def prior_settings(self) -> dict[str, Any]:
         """Return sizes and training of the generator."""
@@ -168,7 +160,7 @@ class GanPrior(Attack):
         self.means = class_mean(unit(aux.x), aux.y, target.num_classes)
         covered = spread(unit(aux.x) - self.means[aux.y], self.components)
         self.inversion = LatentInversion(target, prior.eval(), self.restarts, self.lr, self.feature_scale, covered)
-        self._remembered.clear()
+        self._recent.clear()
         count = min(WATCHED, max(1, CHUNK // self.restarts))
         shown = Images(val.x[:count], val.y[:count])
         return self._watched(self.inversion, unit(shown.x), released(target, shown), guess_error(aux, shown))
@@ -181,12 +173,8 @@ class GanPrior(Attack):
         """Invert releases, in chunks; the same ones again are not inverted again."""
         if self.inversion is None:
             raise RuntimeError("gan_prior: fit it before it reconstructs")
-        for known, x_hat in self._remembered:
-            if known.shape == z.shape and torch.equal(known, z):
-                return x_hat
-        x_hat = self._inverted(self.inversion, z.float(), self.stages)
-        self._remembered = [*self._remembered, (z.clone(), x_hat)][-REMEMBERED:]
-        return x_hat
+        known = self._recent.get(z)
+        return self._recent.put(z, self._inverted(self.inversion, z.float(), self.stages)) if known is None else known
 
     def _inverted(self, inversion: LatentInversion, z: Tensor, stages: tuple[int, int, int]) -> Tensor:
         """Return the images with the least objective, ``(B, 3, height, width)``: each stage in chunks of its own."""

@@ -18,6 +18,7 @@ from attacks.gradient_matching import ExpectedNetwork, Form, Observed
 from attacks.guesses import mean_image
 from attacks.lbfgs import minimise
 from attacks.metrics import means, score
+from attacks.ranges import at_least, positive
 from attacks.verdict import verdict
 
 CURVE_POINTS = 20
@@ -121,20 +122,10 @@ class Gradient(ProbeAttack):
         lr: float,
         smoothness: float,
     ) -> None:
-        counts = {
-            "images": images,
-            "chunk": chunk,
-            "restarts": restarts,
-            "dlg_steps": dlg_steps,
-            "cosine_steps": cosine_steps,
-        }
-        for name, count in counts.items():
-            if not count >= 1:
-                raise ValueError(f"gradient: {name} must be >= 1, not {count}")
-        if not lr > 0:
-            raise ValueError(f"gradient: lr must be > 0, not {lr}")
-        if not smoothness >= 0:
-            raise ValueError(f"gradient: smoothness must be >= 0, not {smoothness}")
+        at_least("gradient", 0, smoothness=smoothness)
+        at_least("gradient", 1, images=images, chunk=chunk, restarts=restarts)
+        at_least("gradient", 1, dlg_steps=dlg_steps, cosine_steps=cosine_steps)
+        positive("gradient", lr=lr)
         self.images, self.chunk, self.restarts = images, chunk, restarts
         self.dlg_steps, self.cosine_steps = dlg_steps, cosine_steps
         self.lr, self.smoothness = lr, smoothness

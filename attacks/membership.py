@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.ranges import at_least, positive
 from attacks.roc import area, area_error, true_positive_rate
 from attacks.server_features import features
 from attacks.verdict import verdict
@@ -101,19 +102,10 @@ class Membership(ProbeAttack):
     def __init__(
         self, images: int, draws: int, chunk: int, hidden: int, steps: int, lr: float, weight_decay: float
     ) -> None:
-        least = {
-            "images": (images, LEAST_IMAGES),
-            "draws": (draws, 1),
-            "chunk": (chunk, 1),
-            "hidden": (hidden, 1),
-            "steps": (steps, 1),
-            "weight_decay": (weight_decay, 0),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"membership: {name} must be >= {bound}, not {value}")
-        if not lr > 0:
-            raise ValueError(f"membership: lr must be > 0, not {lr}")
+        at_least("membership", 0, weight_decay=weight_decay)
+        at_least("membership", 1, draws=draws, chunk=chunk, hidden=hidden, steps=steps)
+        at_least("membership", LEAST_IMAGES, images=images)
+        positive("membership", lr=lr)
         self.images, self.draws, self.chunk, self.hidden = images, draws, chunk, hidden
         self.steps, self.lr, self.weight_decay = steps, lr, weight_decay
 

@@ -20,6 +20,7 @@ from attacks.guesses import mean_image
 from attacks.inversion import Watch, contrast, minimise, pulled_error, roughness, trust, unwatched
 from attacks.likelihood import gaussian_surprise
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive
 from attacks.verdict import verdict
 
 WATCHED = 32
@@ -120,20 +121,11 @@ class QueryFree(Attack):
         lam_tv: float,
         images: int,
     ) -> None:
-        least = {
-            "width": (width, 1),
-            "shadow_steps": (shadow_steps, 1),
-            "batch_size": (batch_size, 1),
-            "steps": (steps, 1),
-            "lam_tv": (lam_tv, 0),
-            "images": (images, 1),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"query_free: {name} must be >= {bound}, not {value}")
-        for name, rate in (("shadow_lr", shadow_lr), ("lr", lr)):
-            if not rate > 0:
-                raise ValueError(f"query_free: {name} must be > 0, not {rate}")
+        at_least("query_free", 0, lam_tv=lam_tv)
+        at_least(
+            "query_free", 1, width=width, shadow_steps=shadow_steps, batch_size=batch_size, steps=steps, images=images
+        )
+        positive("query_free", shadow_lr=shadow_lr, lr=lr)
         self.width, self.shadow_steps, self.batch_size, self.shadow_lr = width, shadow_steps, batch_size, shadow_lr
         self.steps, self.lr, self.lam_tv, self.images = steps, lr, lam_tv, images
         self.target: Target | None = None

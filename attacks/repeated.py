@@ -15,6 +15,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Target, Tunable
 from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl
 from attacks.fitting import CHUNK
+from attacks.ranges import at_least
 
 INNER: dict[str, type[Attack]] = {"decoder": Decoder, "decoder_xl": DecoderXl}
 """Attacks that can be repeated, by name."""
@@ -55,8 +56,7 @@ class Repeated(Attack):
             raise ValueError(f"repeated: inner takes {sorted(INNER)}, not {inner!r}")
         if budget not in INNER[inner].budgets:
             raise ValueError(f"repeated: budget takes {sorted(INNER[inner].budgets)}, not {budget!r}")
-        if steps is not None and steps < 2:
-            raise ValueError(f"repeated: steps must be >= 2, not {steps}")
+        at_least("repeated", 2, steps=2 if steps is None else steps)
         if most not in NUMBERS:
             raise ValueError(f"repeated: most takes {list(NUMBERS)}, not {most}")
         settings = dict(INNER[inner].budgets[budget])

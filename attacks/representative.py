@@ -19,6 +19,7 @@ from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack,
 from attacks.gradient_matching import total_variation
 from attacks.guesses import class_mean, mean_image
 from attacks.precision import autocast
+from attacks.ranges import at_least, positive
 from attacks.vector_network import VectorNetwork
 from attacks.verdict import verdict
 
@@ -117,21 +118,9 @@ class Representative(ProbeAttack):
         critic: float,
         smoothness: float,
     ) -> None:
-        counts = {
-            "steps": steps,
-            "batch_size": batch_size,
-            "channels": channels,
-            "latent": latent,
-            "draws": draws,
-        }
-        for name, count in counts.items():
-            if not count >= 1:
-                raise ValueError(f"representative: {name} must be >= 1, not {count}")
-        if not lr > 0:
-            raise ValueError(f"representative: lr must be > 0, not {lr}")
-        for name, weight in {"critic": critic, "smoothness": smoothness}.items():
-            if not weight >= 0:
-                raise ValueError(f"representative: {name} must be >= 0, not {weight}")
+        at_least("representative", 0, critic=critic, smoothness=smoothness)
+        at_least("representative", 1, steps=steps, batch_size=batch_size, channels=channels, latent=latent, draws=draws)
+        positive("representative", lr=lr)
         self.steps, self.batch_size, self.channels, self.latent = steps, batch_size, channels, latent
         self.draws, self.lr, self.critic, self.smoothness = draws, lr, critic, smoothness
 

@@ -17,6 +17,7 @@ from attacks.decoder import Decoder
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Leaves, Watch, contrast, minimise, pulled_error, ranked, roughness, unwatched
+from attacks.ranges import at_least, positive
 from attacks.verdict import disagreement, verdict
 
 WATCHED = 32
@@ -84,19 +85,9 @@ class Rmle(Attack):
     def __init__(
         self, steps: int, lr: float, lam_tv: float, starts: int, decoder_steps: int, proximity: float, images: int
     ) -> None:
-        least = {
-            "steps": (steps, 1),
-            "lam_tv": (lam_tv, 0),
-            "starts": (starts, 0),
-            "decoder_steps": (decoder_steps, 0),
-            "proximity": (proximity, 0),
-            "images": (images, 1),
-        }
-        for name, (value, bound) in least.items():
-            if not value >= bound:
-                raise ValueError(f"rmle: {name} must be >= {bound}, not {value}")
-        if not lr > 0:
-            raise ValueError(f"rmle: lr must be > 0, not {lr}")
+        at_least("rmle", 0, lam_tv=lam_tv, starts=starts, decoder_steps=decoder_steps, proximity=proximity)
+        at_least("rmle", 1, steps=steps, images=images)
+        positive("rmle", lr=lr)
         if proximity and not decoder_steps:
             raise ValueError(f"rmle: proximity {proximity} needs a decoder; set decoder_steps >= 1 or proximity 0")
         self.steps, self.lr, self.lam_tv = steps, lr, lam_tv

@@ -18,7 +18,32 @@ DEVIATION = 0.1
 """Standard deviation of a pixel."""
 
 
-class LinearGaussian:
+class NoisyChannel:
+    """The part of a target that follows from ``mean`` and ``sigma``: additive Gaussian noise, no defense."""
+
+    sigma: float
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the release without noise, ``(B, C, H, W)``."""
+        raise NotImplementedError
+
+    def release(self, x: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases, ``(B, C, H, W)``, of m > 1 ``(m, B, C, H, W)``."""
+        with torch.no_grad():
+            z = self.mean(x)
+            z = z if m == 1 else z.expand(m, *z.shape)
+            return z + self.sigma * torch.randn_like(z)
+
+    def noise_std(self, z: Tensor) -> float:
+        """Return 0: there is no defense."""
+        return 0.0
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the negative log-likelihood of releases, ``(B,)``, up to a constant."""
+        return gaussian_surprise(z, self.mean(x), self.sigma)
+
+
+class LinearGaussian(NoisyChannel):
     """A linear client on Gaussian images: by default 3x32x32 images of independent 4x4x3 patches, 8x8x8 releases.
 
     A patch is ``x ~ N(1/2, C)``, C with eigenvalues proportional to i^-2 in a random basis in which every pixel has the
@@ -68,21 +93,6 @@ class LinearGaussian:
         """Return the release without noise, ``(B, 8, side / 4, side / 4)``."""
         weight = self.weight.to(x)
         return F.conv2d(F.pixel_unshuffle(x - 0.5, PATCH), weight[:, :, None, None])
-
-    def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent releases of images ``(B, 3, side, side)``."""
-        with torch.no_grad():
-            z = self.mean(x)
-            z = z if m == 1 else z.expand(m, *z.shape)
-            return z + self.sigma * torch.randn_like(z)
-
-    def noise_std(self, z: Tensor) -> float:
-        """Return 0: the defense adds nothing."""
-        return 0.0
-
-    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the negative log-likelihood of releases, ``(B,)``, up to a constant."""
-        return gaussian_surprise(z, self.mean(x), self.sigma)
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Refuse: a linear map is no network."""

@@ -12,13 +12,14 @@ from attacks import metrics
 from attacks.base import Attack, Evidence, Fit, Images, ProbeAttack, Verdict
 from attacks.guesses import mean_image
 from attacks.metrics import score
+from attacks.seen import Seen
 from attacks.verdict import beside_guess
 from harness.attempts import SERVER, attempt_number
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.data.attacker import attacker_part
 from harness.jobs import drain
 from harness.measure import mean_scores, predicted, recorded, releases, subsets
-from harness.models import LiveTarget, Seen
+from harness.models import LiveTarget
 from harness.network import images_of, target_of, trained
 from harness.priors import find_or_train, folder_of
 from harness.reconstructions import Reconstructed, reconstructed, save_arrays

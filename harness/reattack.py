@@ -10,6 +10,7 @@ import torch
 import attacks
 from harness.attacking import later_stage
 from harness.attempts import REDONE, SERVER, find, open_attempt
+from harness.choices import Choice
 from harness.cluster import PACKAGES, cluster, nodes
 from harness.driver import Where, check_owner, plugins, resumable, write_report
 from harness.errors import UserError
@@ -22,8 +23,6 @@ from harness.schedule import attack_share, refuse_full_disk
 from harness.stage import Meter
 from harness.status import front_numbers
 from harness.study import Resources, check_ready, load_study
-from harness.study.check import REFUSALS
-from harness.study.problem import suggestion
 from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 from harness.workers import RaySubmit, Share
@@ -31,20 +30,8 @@ from harness.workers import RaySubmit, Share
 Added = Callable[[AttackRecord], None]
 """Hears of each attack once its file is on storage."""
 
-BUDGET = "standard"
-"""Budget of an attack that is named without one."""
-
 AGAIN = "the same command goes on"
 """How to go on after an interrupt: what is on storage is left out."""
-
-
-class Choice(NamedTuple):
-    """An attack to run on finished trials."""
-
-    attack: str
-    budget: str
-    seed: int = 0
-    tune: int = 0
 
 
 class _Task(NamedTuple):
@@ -55,24 +42,6 @@ class _Task(NamedTuple):
     job: AttackJob
     done: AttackRecord | None
     """What a command that was cut off had finished, but not published."""
-
-
-def choice_of(text: str, seed: int = 0, tune: int = 0) -> Choice:
-    """Return what ``NAME`` or ``NAME:budget`` stands for; a plug-in's name has a colon of its own.
-
-    Raises:
-        UserError: there is no such attack or budget, or the attack cannot be tuned.
-    """
-    name, budget = _split(text)
-    try:
-        kind = attacks.resolve(name)
-        settings = attacks.budget(kind, budget)
-        kind(**settings)
-    except REFUSALS as error:
-        raise UserError(f"--attack {text}: {error}{suggestion(name, attacks.ATTACKS)}") from error
-    if tune and not kind.tunable:
-        raise UserError(f"--tune {tune}: {name} has nothing to tune; leave it out")
-    return Choice(name, budget, seed, tune)
 
 
 def resources_of(root: Path, overrides: Sequence[str]) -> Resources:
@@ -133,26 +102,6 @@ def attack_again(
         tracking.backfill()
         tracking.finish()
     return found
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Return the attack's name and its budget; of what stands for nothing, what is to be blamed for it."""
-    name, colon, budget = text.rpartition(":")
-    if not colon:
-        return text, BUDGET
-    if _stands(name) and budget in attacks.resolve(name).budgets:
-        return name, budget
-    misspelt = ":" in name or suggestion(name, attacks.ATTACKS)
-    return (name, budget) if not _stands(text) and (_stands(name) or misspelt) else (text, BUDGET)
-
-
-def _stands(name: str) -> bool:
-    """Say whether a name stands for an attack."""
-    try:
-        attacks.resolve(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:

@@ -23,15 +23,6 @@ MOST_WITH_BFLOAT16, MOST_WITHOUT = 0.45, 1.0
 """Largest share of a plain float32 step that a step may take."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other, which hides any difference between the steps
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("attack", ["decoder", "decoder_xl"])
 def test_an_attack_step_against_plain_float32(attack, benchmark):
     dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32

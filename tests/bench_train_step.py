@@ -55,15 +55,6 @@ def ratios():
         print(f"{name:20}{ratio:14.3f}  {COSTLY.get(name, f'at most {MOST_FOR_A_DEFENSE}')}")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other, which hides any difference between the steps
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", [name for name in defenses.DEFENSES if name != "none"])
 def test_a_defended_step_against_an_undefended_one(benchmark, ratios, name):
     dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32

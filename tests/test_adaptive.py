@@ -36,14 +36,6 @@ ALL = EXACT | SOFTENED
 NAMES = list(ALL)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def attached(name: str, **changed: Any) -> tuple[Defense, Tensor]:
     """A defense behind a small client, its random state drawn so that it says something, and 160 activations."""
     create, settings = ALL[name]

@@ -12,11 +12,11 @@ from filelock import FileLock
 from attacks.base import Images, Point
 from attacks.diffusion import Diffusion
 from attacks.gan_prior import GanPrior
+from attacks.seen import Seen
 from harness.attacking import attack_stage
 from harness.attempts import find, open_attempt
 from harness.jobs import drain
 from harness.ledger import Ledger, read_value
-from harness.models import Seen
 from harness.network import images_of, target_of, trained
 from harness.priors import PriorRecord, folder_of, train_priors
 from harness.record import AttackJob

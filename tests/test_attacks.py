@@ -1,7 +1,5 @@
 """Attacks: the registry, the published network, verdicts, and problems whose answer is known."""
 
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -13,17 +11,9 @@ from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast, hardware_has_bfloat16
 from attacks.testproblems import LinearGaussian, PureNoise
 from attacks.verdict import verdict
+from tests.known_answers import errors, sampling_error
 
 SMALL = Decoder.budgets["quick"] | {"blocks": 1, "epochs": 100, "batch_size": 64}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Decoder, str]:
@@ -31,16 +21,6 @@ def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Decoder,
     decoder = Decoder(**(SMALL | changes))
     fit = decoder.fit(target, target.sample(num_images), target.sample(500))
     return decoder, fit.verdict
-
-
-def errors(decoder: Decoder, target: LinearGaussian, num_images: int) -> torch.Tensor:
-    """The mean squared error of each of some fresh images, ``(num_images,)``."""
-    x = target.sample(num_images).x.float() / 255
-    return (decoder.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
-
-
-def sampling_error(per_image: torch.Tensor) -> float:
-    return float(per_image.std()) / math.sqrt(len(per_image))
 
 
 # known answers

@@ -35,14 +35,6 @@ SMALL: dict[str, dict[str, Any]] = {
 CASES = {name: contract.Case(ATTACKS[name], ATTACKS[name].budgets["quick"] | SMALL.get(name, {})) for name in ATTACKS}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_every_attack_has_small_settings():
     assert not set(ATTACKS) - set(SMALL)
 
@@ -204,7 +196,7 @@ BROKEN = [
     (OutOfReach, "budgets_are_whole", "steps 20 lies outside"),
     (Lenient, "refuses_bad_settings", "steps=-1 is accepted"),
     (Backward, "says_how_it_went", "steps of a curve ascend"),
-    (Presumptuous, "asks_only_what_it_declares", "it asks for mean without saying so"),
+    (Presumptuous, "asks_only_what_it_declares", "asks for mean without saying so"),
     (Inquisitive, "asks_only_what_it_declares", "declare needs_server = True"),
     (Heavy, "leaves_what_it_is_given", "client.0.weight.grad"),
     (Careless, "leaves_what_it_is_given", "client.1.running_mean"),

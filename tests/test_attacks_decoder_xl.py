@@ -14,18 +14,10 @@ from attacks.reading import Reader
 from attacks.ssim import ssim
 from attacks.testproblems import LinearGaussian, PureNoise
 from attacks.unet_decoder import UnetDecoder
+from tests.known_answers import errors, sampling_error
 
 SMALL = DecoderXl.budgets["quick"] | {"epochs": 50, "steps": 150}
 TINY = SMALL | {"width": 4, "steps": 12, "batch_size": 16}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def fitted(target: LinearGaussian, num_images: int, settings=SMALL, **changes) -> tuple[DecoderXl, str]:
@@ -33,16 +25,6 @@ def fitted(target: LinearGaussian, num_images: int, settings=SMALL, **changes) -
     decoder = DecoderXl(**(settings | changes))
     fit = decoder.fit(target, target.sample(num_images), target.sample(300))
     return decoder, fit.verdict
-
-
-def errors(decoder: DecoderXl, target: LinearGaussian, num_images: int) -> torch.Tensor:
-    """The mean squared error of each of some fresh images, ``(num_images,)``."""
-    x = target.sample(num_images).x.float() / 255
-    return (decoder.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
-
-
-def sampling_error(per_image: torch.Tensor) -> float:
-    return float(per_image.std()) / math.sqrt(len(per_image))
 
 
 # known answers

@@ -17,6 +17,7 @@ from attacks.latent_inversion import LatentInversion, spread
 from attacks.testproblems import LinearGaussian, PureNoise
 from defenses.base import Defense
 from harness.models import LiveTarget, SplitModel
+from tests.known_answers import errors, sampling_error
 
 DECODER = GanDecoder.budgets["quick"] | {
     "channels": 32, "critic_channels": 4, "epochs": 100, "steps": 380, "batch_size": 128, "warm": 0.8,
@@ -28,28 +29,9 @@ PRIOR = GanPrior.budgets["quick"] | {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fitted(attack, target: LinearGaussian, num_aux: int, num_val: int = 32):
     torch.manual_seed(0)
     return attack, attack.fit(target, target.sample(num_aux), target.sample(num_val))
-
-
-def errors(attack, target: LinearGaussian, num_images: int) -> Tensor:
-    """The mean squared error of each of some fresh images, ``(num_images,)``."""
-    x = unit(target.sample(num_images).x)
-    return (attack.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
-
-
-def sampling_error(per_image: Tensor) -> float:
-    return float(per_image.std()) / math.sqrt(len(per_image))
 
 
 class Convolutions(nn.Module):

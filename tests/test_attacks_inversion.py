@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Attack, Images
+from attacks.base import Images
 from attacks.dip import Dip
 from attacks.inversion import Watch, constant, contrast, minimise, pulled_error, ranked, roughness, trust
 from attacks.likelihood import gaussian_surprise
@@ -15,6 +15,7 @@ from attacks.query_free import QueryFree, ShadowClient
 from attacks.rmle import Rmle
 from attacks.skip_network import SkipNetwork
 from attacks.testproblems import PATCH, LinearGaussian, PureNoise
+from tests.known_answers import errors, sampling_error
 
 SMALL_RMLE = {
     "steps": 20, "lr": 0.1, "lam_tv": 0.3, "starts": 1, "decoder_steps": 20, "proximity": 1.0, "images": 8,
@@ -28,15 +29,6 @@ SMALL_QUERY_FREE = {
 }  # fmt: skip
 SMALL = ((Rmle, SMALL_RMLE), (Dip, SMALL_DIP), (QueryFree, SMALL_QUERY_FREE))
 EVERY = pytest.mark.parametrize(("attack", "settings"), SMALL, ids=["rmle", "dip", "query_free"])
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Map(Rmle):
@@ -95,16 +87,6 @@ def smooth(num_images: int) -> Images:
     return Images((x * 255).to(torch.uint8), y)
 
 
-def per_image(attack: Attack, target: LinearGaussian, num_images: int) -> Tensor:
-    """The mean squared error of each of some fresh images, ``(num_images,)``."""
-    x = target.sample(num_images).x.float() / 255
-    return (attack.reconstruct(target.release(x)) - x).square().mean(dim=(1, 2, 3))
-
-
-def sampling_error(errors: Tensor) -> float:
-    return float(errors.std()) / math.sqrt(len(errors))
-
-
 def posterior(sigma: float, side: int, steps: int) -> tuple[Map, LinearGaussian, str]:
     torch.manual_seed(0)
     target = LinearGaussian(sigma=sigma, side=side)
@@ -120,9 +102,9 @@ def posterior(sigma: float, side: int, steps: int) -> tuple[Map, LinearGaussian,
 
 def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_least_error_and_not_below_it():
     attack, target, outcome = posterior(sigma=0.07, side=8, steps=300)
-    errors = per_image(attack, target, 400)
-    assert errors.mean() <= 1.05 * target.least_error()
-    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    per_image = errors(attack, target, 400)
+    assert per_image.mean() <= 1.05 * target.least_error()
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
     # half as many steps, with a schedule of their own, are 8 % worse
     assert outcome == "limited"
 
@@ -132,9 +114,9 @@ def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_le
 @pytest.mark.parametrize("sigma", [0.02, 0.07, 0.25])
 def test_with_the_true_prior_it_comes_near_the_least_error_at_every_noise_level(sigma):
     attack, target, outcome = posterior(sigma, side=32, steps=600)
-    errors = per_image(attack, target, 200)
-    assert errors.mean() <= 1.05 * target.least_error()
-    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    per_image = errors(attack, target, 200)
+    assert per_image.mean() <= 1.05 * target.least_error()
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
     assert outcome == "converged"
 
 
@@ -144,8 +126,8 @@ def test_no_attack_is_below_the_least_error(attack, settings):
     target = LinearGaussian(sigma=0.07, side=8)
     fitted = attack(**settings)
     fitted.fit(target, target.sample(320), target.sample(32))
-    errors = per_image(fitted, target, 64)
-    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
+    per_image = errors(fitted, target, 64)
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
 
 
 @EVERY
@@ -154,9 +136,9 @@ def test_pure_noise_is_not_beaten_and_costs_little(attack, settings):
     target = PureNoise(sigma=0.07, side=8)
     fitted = attack(**settings | {"starts": 0} if attack is Rmle else settings)
     fit = fitted.fit(target, target.sample(320), target.sample(32))
-    errors = per_image(fitted, target, 64)
-    assert errors.mean() >= target.least_error() - 4 * sampling_error(errors)
-    assert errors.mean() <= 1.1 * target.least_error() + 4 * sampling_error(errors)
+    per_image = errors(fitted, target, 64)
+    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    assert per_image.mean() <= 1.1 * target.least_error() + 4 * sampling_error(per_image)
     assert fit.verdict in ("floor", "limited")
 
 

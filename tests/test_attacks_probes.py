@@ -24,15 +24,6 @@ CLASSES = 4
 SIDE = 16
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Network:
     """A small split network as its adversary meets it."""
 

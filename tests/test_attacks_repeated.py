@@ -15,15 +15,6 @@ from attacks.testproblems import LinearGaussian
 SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 70, "most": 16}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # beside other work two threads wait for each other
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Counting(LinearGaussian):
     """Counts the images that its client has seen."""
 

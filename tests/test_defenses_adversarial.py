@@ -36,15 +36,6 @@ CASES = {
 SHAPES = Shapes(image=(3, 16, 16), activation=(4, 4, 4), num_classes=5)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # tensors are small: a second thread that must be waited for only costs
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_defense_keeps(law, case):

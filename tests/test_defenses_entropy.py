@@ -39,15 +39,6 @@ STEPS_OF_QUICK_TESTS = 25
 SHAPES = Shapes(image=(3, 8, 8), activation=(4, 4, 4), num_classes=3)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # small tensors: a second thread costs more than it does
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
 @pytest.mark.parametrize("name", ACTIVE)
 def test_every_defense_keeps(law, name, monkeypatch):

@@ -16,15 +16,6 @@ STATISTICS = {"mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
 SMALL = {"num_classes": 10, "head": "linear", "width": 0.125, **STATISTICS}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    # threads that wait for each other on a busy machine cost these small networks most of their time
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def num_parameters(module):
     return sum(parameter.numel() for parameter in module.parameters())
 

@@ -16,6 +16,7 @@ import pytest
 
 from harness.attacking import attack_stage
 from harness.attempts import open_attempt
+from harness.choices import BUDGET, choice_of
 from harness.cli import main
 from harness.cluster import SCRATCH
 from harness.driver import Where, resumable
@@ -23,7 +24,7 @@ from harness.environment import settle
 from harness.errors import UserError
 from harness.jobs import drain
 from harness.ledger import Ledger
-from harness.reattack import AGAIN, BUDGET, attack_again, choice_of, resources_of
+from harness.reattack import AGAIN, attack_again, resources_of
 from harness.record import AttackJob, AttackRecord
 from harness.rows import open_rows, outdated
 from harness.schedule import attack_share

@@ -1,5 +1,6 @@
 """``invfront attack``: a further attack on a trial that is stored."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,12 +50,11 @@ def attack(
     """
     root = find_study(study)
     settle(address)
+    from harness.choices import choice_of
     from harness.driver import Where
-    from harness.ledger import Ledger
-    from harness.reattack import AGAIN, attack_again, choice_of
+    from harness.reattack import AGAIN, attack_again
     from harness.study import load_study
     from harness.train import Progress
-    from harness.worst import current
 
     choices = [choice_of(text, seed, tune or 0) for text in attack]
     there = load_study(root / "study.yaml", plugins=False)
@@ -70,14 +70,22 @@ def attack(
     with terminable(AGAIN):
         found = attack_again(root, trial, choices, where, tell, added, set_ or [])
     for number in sorted({record.trial for record in found}):
-        worst = current(Ledger(root).read(number))
-        if worst is not None:
-            typer.echo(
-                f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "
-                f"ssim {worst.ssim:.3f} ({worst.ssim_attack})"
-            )
+        _tell_worst(root, number)
     typer.echo(f"report: {root / 'report' / 'index.html'}")
     return 0 if any(record.error is None for record in found) else NONE_SUCCEEDED
+
+
+def _tell_worst(root: Path, number: int) -> None:
+    """Say what a trial's worst case has become, if it has one."""
+    from harness.ledger import Ledger
+    from harness.worst import current
+
+    worst = current(Ledger(root).read(number))
+    if worst is not None:
+        typer.echo(
+            f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "
+            f"ssim {worst.ssim:.3f} ({worst.ssim_attack})"
+        )
 
 
 def _ended(record: "AttackRecord") -> str:

@@ -11,10 +11,10 @@ from harness.models.bottleneck import parse
 from harness.models.cut import ClientServer, activation_shape, divide
 from harness.models.resnet import resnet20
 from harness.models.split import SplitModel
-from harness.models.target import LiveTarget, Seen
+from harness.models.target import LiveTarget
 from harness.models.vgg import vgg11_bn_sgm
 
-__all__ = ["MODELS", "ClientServer", "LiveTarget", "Seen", "SplitModel", "activation_shape", "build_model"]
+__all__ = ["MODELS", "ClientServer", "LiveTarget", "SplitModel", "activation_shape", "build_model"]
 
 MODELS: dict[str, Callable[..., Architecture]] = {
     "vgg11_bn_sgm": vgg11_bn_sgm,

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from attacks.base import Knowledge
 from attacks.precision import autocast
 from harness.models.cut import activation_shape
 from harness.models.split import SplitModel
@@ -70,42 +69,3 @@ class LiveTarget:
         with autocast(x.device, self.precision):
             z: Tensor = self.model.client(x)
         return z.float()
-
-
-class Seen:
-    """A target as far as an attack declared that it knows it; what it did not declare is refused."""
-
-    def __init__(self, target: LiveTarget, knowledge: Knowledge, *, needs_server: bool) -> None:
-        self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
-        self.activation_shape, self.defense, self.precision = target.activation_shape, target.defense, target.precision
-        self.noise_std = target.noise_std
-        self._target, self._knowledge, self._needs_server = target, knowledge, needs_server
-
-    def mean(self, x: Tensor) -> Tensor:
-        """Return the expected release; for whoever holds the weights."""
-        return self._with_gradients().mean(x)
-
-    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the negative log-likelihood of releases; for whoever holds the weights."""
-        return self._with_gradients().surprise(x, z)
-
-    def modules(self) -> tuple[nn.Module, nn.Module]:
-        """Return client and server; for whoever holds the weights."""
-        return self._with_gradients().modules()
-
-    def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent releases; for whoever may ask the client."""
-        if self._knowledge == "none":
-            raise PermissionError('this attack asks the client without saying so; declare knowledge = "queries"')
-        return self._target.release(x, m)
-
-    def server(self, z: Tensor) -> Tensor:
-        """Return logits; for whoever needs the server."""
-        if not self._needs_server:
-            raise PermissionError("this attack asks the server without saying so; declare needs_server = True")
-        return self._target.server(z)
-
-    def _with_gradients(self) -> LiveTarget:
-        if self._knowledge != "gradients":
-            raise PermissionError('this attack differentiates the client unasked; declare knowledge = "gradients"')
-        return self._target
