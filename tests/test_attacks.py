@@ -9,7 +9,7 @@ from attacks.base import Images, Point
 from attacks.decoder import Decoder
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast, hardware_has_bfloat16
-from attacks.testproblems import LinearGaussian, PureNoise
+from attacks.testproblems import DEVIATION, LinearGaussian, PureNoise
 from attacks.verdict import verdict
 from tests.known_answers import errors, sampling_error
 
@@ -64,6 +64,14 @@ def test_pure_noise_leaves_the_decoder_within_2_percent_of_the_best_guess():
     assert per_image.mean() <= 1.02 * target.least_error()
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
     assert outcome == "floor"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_pixel_of_the_known_problem_has_its_deviation_and_the_eigenvalues_fall_as_stated(seed):
+    covariance = LinearGaussian(sigma=0.1, seed=seed).covariance
+    assert torch.allclose(covariance.diagonal().sqrt(), torch.full((48,), DEVIATION, dtype=torch.float64))
+    eigenvalues = torch.linalg.eigvalsh(covariance).flip(0)
+    assert torch.allclose(eigenvalues, eigenvalues[0] * torch.arange(1, 49, dtype=torch.float64) ** -2)
 
 
 def test_the_least_error_is_that_of_the_best_linear_reconstruction():

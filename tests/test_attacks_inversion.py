@@ -282,6 +282,43 @@ def test_roughness_sums_the_differences_of_neighbours():
     assert contrast(torch.ones(2, 3, 4, 4)) > 0
 
 
+class Halving(nn.Module):
+    """Hides the first half of the channels, and knows that it does."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.cat([z[:, :6] * 0, z[:, 6:]], dim=1)
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        return gaussian_surprise(z, self(activation), sigma)
+
+
+class Behind(Network):
+    """A network behind a defense, whose server remembers the most that it saw of hidden channels."""
+
+    most_hidden = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.defense = Halving()
+
+    def server(self, z: Tensor) -> Tensor:
+        self.most_hidden = max(self.most_hidden, float(z[:, :6].detach().abs().max()))
+        return super().server(z)
+
+
+def test_the_query_free_shadow_stands_behind_the_defense():
+    torch.manual_seed(0)
+    target = Behind()
+    attack = QueryFree(**SMALL_QUERY_FREE)
+    attack.fit(target, smooth(40), smooth(8))
+    # in training no more than noise reaches the server there, and what stands there says nothing of the image
+    assert target.most_hidden < 8 * target.sigma
+    z = torch.rand(3, 12, 8, 8)
+    other = torch.cat([z[:, :6] + 0.5, z[:, 6:]], dim=1)
+    assert torch.allclose(attack.reconstruct(z), attack.reconstruct(other), atol=1e-3)
+    assert not torch.allclose(attack.reconstruct(z), attack.reconstruct(z.flip(1)), atol=1e-3)
+
+
 # laws of the attacks
 
 

@@ -329,6 +329,16 @@ def test_the_cosine_form_beats_the_guess_on_a_small_network():
     assert scores["mse_cosine"] < 0.5 * scores["mse_mean_image"]
 
 
+def test_the_answers_reader_is_the_one_with_the_least_error_on_validation():
+    torch.manual_seed(0)
+    target, val = matched_filter(), patterned(40)
+    target.sigma = 0.0
+    around = Evidence(patterned(4), val, patterned(4), val)
+    found = probe(Confidence, target, around, steps=400, lr=0.03, batch_size=4)
+    assert found.scores["mse"] == pytest.approx(found.curve[-1].validation, rel=1e-4)
+    assert found.curve[-1].validation == min(point.validation for point in found.curve)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_dlg_recovers_images_of_full_size_to_a_thousandth_on_average():
