@@ -26,7 +26,7 @@ class Target(Protocol):
     """``(C, H, W)`` of a release."""
     num_classes: int
     precision: torch.dtype
-    """``torch.bfloat16`` where the hardware has it, else ``torch.float32``: what autocast should use."""
+    """``torch.bfloat16`` where it is faster, else ``torch.float32``: what autocast should use."""
 
     @property
     def defense(self) -> nn.Module:

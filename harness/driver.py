@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from attacks.precision import hardware_has_bfloat16
+from attacks.precision import bfloat16_is_faster
 from harness.checkpoint import discard
 from harness.cluster import PACKAGES, cluster, nodes
 from harness.errors import Interrupted, UserError
@@ -192,7 +192,7 @@ def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
 def _ground(study: Study) -> Ground:
     resources = study.resources
     fast = all(
-        share.gpu > 0 or hardware_has_bfloat16(torch.device("cpu")) for share in (resources.train, resources.attack)
+        share.gpu > 0 or bfloat16_is_faster(torch.device("cpu")) for share in (resources.train, resources.attack)
     )
     return Ground(
         ledger=str(study.ledger),

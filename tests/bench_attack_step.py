@@ -11,7 +11,7 @@ from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl, _mse
 from attacks.fitting import Average
 from attacks.inverse_network import InverseNetwork
-from attacks.precision import hardware_has_bfloat16
+from attacks.precision import bfloat16_is_faster
 from attacks.testproblems import LinearGaussian
 from tests.pairing import Step, paired_ratio
 
@@ -25,7 +25,7 @@ MOST_WITH_BFLOAT16, MOST_WITHOUT = 0.45, 1.0
 
 @pytest.mark.parametrize("attack", ["decoder", "decoder_xl"])
 def test_an_attack_step_against_plain_float32(attack, benchmark):
-    dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
+    dtype = torch.bfloat16 if bfloat16_is_faster(DEVICE) else torch.float32
     most = MOST_WITH_BFLOAT16 if dtype == torch.bfloat16 else MOST_WITHOUT
     torch.manual_seed(0)
     target = LinearGaussian(0.1, precision=dtype)

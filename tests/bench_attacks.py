@@ -7,7 +7,7 @@ import torch
 
 import attacks
 from attacks.base import Attack, Evidence, Images, ProbeAttack
-from attacks.precision import hardware_has_bfloat16
+from attacks.precision import bfloat16_is_faster
 from defenses.base import Defense
 from harness.models import LiveTarget, SplitModel, build_model
 
@@ -42,7 +42,7 @@ def _target(exact: bool) -> LiveTarget:
         "vgg11_bn_sgm", width=0.5, num_classes=NUM_CLASSES, head="linear", mean=(0.5,) * 3, std=(0.25,) * 3
     )
     model = SplitModel(*halves, Defense(), SIGMA).to(DEVICE).to(memory_format=torch.channels_last)
-    fast = hardware_has_bfloat16(DEVICE) and not exact
+    fast = bfloat16_is_faster(DEVICE) and not exact
     return LiveTarget(model, (3, 32, 32), NUM_CLASSES, torch.bfloat16 if fast else torch.float32)
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import defenses
-from attacks.precision import autocast, hardware_has_bfloat16
+from attacks.precision import autocast, bfloat16_is_faster
 from defenses.base import Batch, Epoch, Shapes
 from harness.models import SplitModel, activation_shape, build_model
 from harness.recipes import RECIPES
@@ -34,7 +34,7 @@ COSTLY = {
 
 
 def test_a_step_in_the_best_precision_and_layout_against_plain_float32(benchmark):
-    dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
+    dtype = torch.bfloat16 if bfloat16_is_faster(DEVICE) else torch.float32
     most = MOST_WITH_BFLOAT16 if dtype == torch.bfloat16 else MOST_WITHOUT
     quick = _stepper("cem_paper", dtype, torch.channels_last)
     plain = _stepper("cem_paper", torch.float32, torch.contiguous_format)
@@ -57,7 +57,7 @@ def ratios():
 
 @pytest.mark.parametrize("name", [name for name in defenses.DEFENSES if name != "none"])
 def test_a_defended_step_against_an_undefended_one(benchmark, ratios, name):
-    dtype = torch.bfloat16 if hardware_has_bfloat16(DEVICE) else torch.float32
+    dtype = torch.bfloat16 if bfloat16_is_faster(DEVICE) else torch.float32
     defended = _stepper(name, dtype, torch.channels_last)
     ratio = paired_ratio(defended, _stepper("none", dtype, torch.channels_last), pairs=PAIRS, device=DEVICE)
     benchmark.extra_info["ratio"] = ratio
