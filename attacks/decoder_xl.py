@@ -45,10 +45,12 @@ class DecoderXl(Attack):
 
     The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
     on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest; the verdict is
-    ``limited`` if either training was. Where the defense hides features, the network also sees which values may be
-    hidden ones; where it adds noise of its own, how much each feature has.
+    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse. Where
+    the defense hides features, the network also sees which values may be hidden ones; where it adds noise of its own,
+    how much each feature has.
 
-    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less.
+    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the training of
+    half as many comes on top.
 
     Args:
         width: Channels at the image's size; they double with each halving, up to four times; >= 1.
@@ -125,20 +127,26 @@ class DecoderXl(Attack):
         """Train the network for mse, then a copy for ssim; validate both on one fixed release of ``val``."""
         network = self._begin(target, aux)
         reads = [self._reader(z) for z in released(target, val).split(CHUNK)]
+
+        def error(network: UnetDecoder) -> float:
+            return self._mean(_mse, network, reads, val)
+
         both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
         for_ssim = both._replace(total=round(self.ssim_share * both.total))
         for_mse = both._replace(total=max(1, both.total - for_ssim.total))
-        self.network, curve = self._trained(network, aux, for_mse, _mse, lambda n: self._mean(_mse, n, reads, val))
-        own, details = verdict(curve, guess_error(aux, val)), {}
-        self.network_for_ssim = self.network
+        self.network, curve = self._trained(network, aux, for_mse, _mse, error)
+        self.network_for_ssim, second, details = self.network, curve, dict[str, float]()
         if for_ssim.total:
             self.network_for_ssim, second = self._trained(
                 self.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
             )
             names = {"ssim_start": self.network, "ssim_end": self.network_for_ssim}
             details = {name: self._mean(ssim, network, reads, val) for name, network in names.items()}
-            if own == "converged":
-                own = "converged" if verdict(second, math.inf) == "converged" else "limited"
+        half = for_mse._replace(total=max(1, for_mse.total // 2))
+        details["mse_of_half"] = error(self._trained(network, aux, half, _mse, error)[0])
+        own = verdict(curve, guess_error(aux, val), of_half=details["mse_of_half"])
+        if own == "converged" and verdict(second, math.inf) != "converged":
+            own = "limited"
         return Fit(curve=tuple(curve), verdict=own, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:

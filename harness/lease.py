@@ -24,9 +24,7 @@ def lease(root: Path, ledger: str, url: str | None) -> Iterator[None]:
     Raises:
         UserError: another driver has it.
     """
-    refusal = UserError(
-        f"{root}: another driver runs this study; wait for it, or end it, then `invfront resume {root}`"
-    )
+    refusal = UserError(f"{root}: another driver runs this study; wait for it, or end it, then give this command again")
     lock = FileLock(root / LOCK, timeout=0)
     try:
         lock.acquire()

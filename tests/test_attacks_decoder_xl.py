@@ -14,6 +14,7 @@ from attacks.reading import Reader
 from attacks.ssim import ssim
 from attacks.testproblems import LinearGaussian, PureNoise
 from attacks.unet_decoder import UnetDecoder
+from attacks.verdict import verdict
 from tests.known_answers import errors, sampling_error
 
 SMALL = DecoderXl.budgets["quick"] | {"epochs": 50, "steps": 150}
@@ -68,6 +69,16 @@ def test_pure_noise_leaves_it_within_2_percent_of_the_best_guess():
     assert per_image.mean() <= 1.02 * target.least_error()
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
     assert outcome == "floor"
+
+
+def test_a_fit_whose_curve_is_flat_because_its_learning_rate_fell_is_limited():
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.07, side=16)
+    decoder = DecoderXl(**(SMALL | {"steps": 60, "ssim_share": 0.0}))
+    fit = decoder.fit(target, target.sample(3200), target.sample(300))
+    assert verdict(fit.curve, guess=0.01) == "converged"
+    assert fit.details["mse_of_half"] > 1.02 * fit.curve[-1].validation
+    assert fit.verdict == "limited"
 
 
 # ssim

@@ -113,7 +113,7 @@ def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_le
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("sigma", [0.02, 0.07, 0.25])
 def test_with_the_true_prior_it_comes_near_the_least_error_at_every_noise_level(sigma):
-    attack, target, outcome = posterior(sigma, side=32, steps=600)
+    attack, target, outcome = posterior(sigma, side=32, steps=1200)
     per_image = errors(attack, target, 200)
     assert per_image.mean() <= 1.05 * target.least_error()
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
