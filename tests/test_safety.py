@@ -42,6 +42,7 @@ def started(tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.usefixtures("heard")
 def test_a_local_study_listens_on_loopback_only_and_an_interrupt_says_how_to_go_on(tmp_path):
     driver, root = started(tmp_path)
     addresses = listeners(psutil.Process(driver.pid))
