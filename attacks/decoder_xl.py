@@ -82,8 +82,8 @@ class DecoderXl(Attack):
             "lr": 6e-3, "weight_decay": 1e-4, "ema": 0.95, "flips": False, "ssim_share": 0.25,
         },
         "standard": {
-            "width": 32, "blocks": 1, "attention": 8, "epochs": 50, "steps": 2400, "patience": 20, "batch_size": 32,
-            "lr": 2e-3, "weight_decay": 1e-4, "ema": 0.995, "flips": False, "ssim_share": 0.25,
+            "width": 16, "blocks": 1, "attention": 8, "epochs": 50, "steps": 7200, "patience": 20, "batch_size": 32,
+            "lr": 4e-3, "weight_decay": 1e-4, "ema": 0.995, "flips": False, "ssim_share": 0.25,
         },
         "strong": {
             "width": 64, "blocks": 3, "attention": 16, "epochs": 300, "steps": None, "patience": 20, "batch_size": 256,
