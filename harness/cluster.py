@@ -53,7 +53,10 @@ def cluster(address: str | None, farewell: str, packages: Sequence[str] = PACKAG
             try:
                 ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
             except (OSError, RuntimeError, ValueError) as error:
-                raise UserError(f"--address {address}: {one_line(error)[:200]}; is that cluster's head up?") from error
+                raise UserError(
+                    f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One that asks for a "
+                    "token, as Ray's do where ~/.ray/auth_token exists, needs RAY_AUTH_MODE=token and that file here"
+                ) from error
         else:
             temporary = ending.enter_context(scratch())
             ending.callback(ray.shutdown)
