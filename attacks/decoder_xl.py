@@ -45,19 +45,19 @@ class DecoderXl(Attack):
 
     The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
     on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest; the verdict is
-    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse. Where
-    the defense hides features, the network also sees which values may be hidden ones; where it adds noise of its own,
-    how much each feature has.
+    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse; should
+    they do better, their network is kept. Where the defense hides features, the network also sees which values may be
+    hidden ones; where it adds noise of its own, how much each feature has.
 
-    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the training of
-    half as many comes on top.
+    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the training
+    with half the steps for mse comes on top.
 
     Args:
         width: Channels at the image's size; they double with each halving, up to four times; >= 1.
         blocks: Residual blocks of a scale, >= 1.
         attention: Longer side of the largest scale with self-attention; 0 for none.
-        epochs: Passes over the attacker's images for both networks together, at most, >= 1.
-        steps: Optimiser steps for both networks together, at most, >= 2; null for no such limit.
+        epochs: Passes over the attacker's images for mse and ssim together, at most, >= 1.
+        steps: Optimiser steps for mse and ssim together, at most, >= 2; null for no such limit.
         patience: Epochs in which the validation error must fall by .5 %, or training ends, >= 1.
         batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
         lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls as a cosine.
@@ -72,7 +72,7 @@ class DecoderXl(Attack):
         "The server, which knows its own network and the noise, sends images of its own through a client and sees the "
         "releases."
     )
-    cost = "one long training on the attacker's images; then a forward pass an image"
+    cost = "one long training on the attacker's images, and one half as long; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     version = 3
@@ -134,16 +134,19 @@ class DecoderXl(Attack):
         both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
         for_ssim = both._replace(total=round(self.ssim_share * both.total))
         for_mse = both._replace(total=max(1, both.total - for_ssim.total))
-        self.network, curve = self._trained(network, aux, for_mse, _mse, error)
-        self.network_for_ssim, second, details = self.network, curve, dict[str, float]()
+        longer, curve = self._trained(network, aux, for_mse, _mse, error)
+        tuned, second, details = None, curve, dict[str, float]()
         if for_ssim.total:
-            self.network_for_ssim, second = self._trained(
-                self.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
+            tuned, second = self._trained(
+                longer, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
             )
-            names = {"ssim_start": self.network, "ssim_end": self.network_for_ssim}
+            names = {"ssim_start": longer, "ssim_end": tuned}
             details = {name: self._mean(ssim, network, reads, val) for name, network in names.items()}
         half = for_mse._replace(total=max(1, for_mse.total // 2))
-        details["mse_of_half"] = error(self._trained(network, aux, half, _mse, error)[0])
+        shorter, _ = self._trained(network, aux, half, _mse, error)
+        details["mse_of_half"] = error(shorter)
+        self.network = min(longer, shorter, key=error)
+        self.network_for_ssim = self.network if tuned is None else tuned
         own = verdict(curve, guess_error(aux, val), of_half=details["mse_of_half"])
         if own == "converged" and verdict(second, math.inf) != "converged":
             own = "limited"

@@ -19,14 +19,15 @@ MOST = 0.8
 def bfloat16_is_faster(device: torch.device) -> bool:
     """Return whether autocast to bfloat16 makes a step faster on a device.
 
-    A GPU is asked. A CPU that has the instructions is timed, for a few hundredths of a second: having them is not
-    enough. On an Intel Xeon with AVX512-BF16 and without AMX a convolution was seen at 1.8 times float32's time.
+    A GPU is asked whether it has it. A CPU that has the instructions is timed, for a few hundredths of a second:
+    having them is not enough. On an Intel Xeon with AVX512-BF16 and without AMX a convolution was seen at 1.8 times
+    float32's time.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")) and _share_of_float32() <= MOST
+        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")) and share_of_float32() <= MOST
     return False
 
 
@@ -36,7 +37,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 @torch.inference_mode()
-def _share_of_float32() -> float:
+def share_of_float32() -> float:
     """Return a bfloat16 convolution's time over float32's on one thread, median over pairs that lie side by side."""
     x = torch.ones(16, 64, 16, 16).to(memory_format=torch.channels_last)
     weight = torch.ones(64, 64, 3, 3).to(memory_format=torch.channels_last)

@@ -40,10 +40,10 @@ class Repeated(Attack):
 
     reference = "Dwork, Roth, The algorithmic foundations of differential privacy, 2014"
     threat = "The server sees the same image released up to m times, as from a camera that stands still."
-    cost = "one training on the attacker's images for each number of releases; then a forward pass an image"
+    cost = "the inner attack's training for each number of releases; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},
         "standard": {"inner": "decoder_xl", "budget": "quick", "steps": 1000, "most": 64},

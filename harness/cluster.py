@@ -52,10 +52,10 @@ def cluster(address: str | None, farewell: str, packages: Sequence[str] = PACKAG
             ending.callback(ray.shutdown)
             try:
                 ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
-            except (OSError, RuntimeError, ValueError) as error:
+            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise UserError(
-                    f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One that asks for a "
-                    "token, as Ray's do where ~/.ray/auth_token exists, needs RAY_AUTH_MODE=token and that file here"
+                    f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One whose machine has a "
+                    "~/.ray/auth_token asks for it: have the same file here, and set RAY_AUTH_MODE=token"
                 ) from error
         else:
             temporary = ending.enter_context(scratch())

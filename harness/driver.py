@@ -17,7 +17,7 @@ from harness.errors import Interrupted, UserError
 from harness.lease import lease
 from harness.ledger import Ledger
 from harness.priors import train_priors
-from harness.record import Asked, Record
+from harness.record import Asked, Precision, Record
 from harness.resume import Reconciled, reconcile
 from harness.rows import FAULTS, check_storage, open_rows
 from harness.schedule import fitting, schedule, shares_of, threads
@@ -125,7 +125,7 @@ def _drive(study: Study, root: Path, where: Where, watcher: Watcher) -> None:
             held.enter_context(lease(root, str(study.ledger), where.storage))
         write_whole(ledger.study_file, study.dump().encode())
         rows = open_rows(study, ledger, name, where.storage)
-        search = Search(study, rows, ledger, _ground(study))
+        search = Search(study, rows, ledger, _ground(study, ledger))
         found = reconcile(search, rows, ledger)
         tracking.backfill()
         watcher.opened(study, root, found)
@@ -189,16 +189,26 @@ def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
     return {name.partition(":")[0].partition(".")[0] for name in names if ":" in name}
 
 
-def _ground(study: Study) -> Ground:
+def _ground(study: Study, ledger: Ledger) -> Ground:
     resources = study.resources
-    fast = all(
-        share.gpu > 0 or bfloat16_is_faster(torch.device("cpu")) for share in (resources.train, resources.attack)
-    )
     return Ground(
         ledger=str(study.ledger),
         threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
-        precision="bfloat16" if fast else "float32",
+        precision=precision_of(study, ledger),
     )
+
+
+def precision_of(study: Study, ledger: Ledger) -> Precision:
+    """Return the precision of a study's trials: that of its first one, so that a resume elsewhere mixes none.
+
+    Before the first: bfloat16 on GPUs, and on CPUs if it is faster on this machine, which stands for all nodes.
+    """
+    first = next(ledger.trials(), None)
+    if first is not None:
+        return first.asked.precision
+    shares = (study.resources.train, study.resources.attack)
+    fast = all(share.gpu > 0 or bfloat16_is_faster(torch.device("cpu")) for share in shares)
+    return "bfloat16" if fast else "float32"
 
 
 @contextlib.contextmanager

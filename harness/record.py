@@ -8,6 +8,8 @@ from attacks.base import Knowledge, Verdict
 
 Scalar = bool | int | float | str | None
 State = Literal["complete", "failed", "partial", "pruned"]
+Precision = Literal["float32", "bfloat16"]
+"""What autocast uses where a network is trained and attacked."""
 
 
 class Value(BaseModel):
@@ -56,7 +58,7 @@ class Asked(Value):
     """The study's seed, from which that of a prior derives: all its trials share it."""
     threads: dict[str, int]
     """CPU threads by stage: ``train``, ``attack``."""
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     anchor: bool
     floor: FiniteFloat | None
     """Least accuracy of a feasible trial, in [0, 1]."""

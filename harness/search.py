@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.ledger import Ledger
 from harness.objectives import DIRECTIONS
-from harness.record import Asked, Objectives, Record, Scalar
+from harness.record import Asked, Objectives, Precision, Record, Scalar
 from harness.samplers import make_sampler
 from harness.seeds import derive
 from harness.space import draw, enumerate_branch, size
@@ -21,11 +21,11 @@ FLOOR = "floor/accuracy"
 
 
 class Ground(NamedTuple):
-    """What a new trial is given beside its settings; a resume may change it for trials not yet asked."""
+    """What a new trial is given beside its settings; a resume may change its threads for trials not yet asked."""
 
     ledger: str
     threads: dict[str, int]
-    precision: str
+    precision: Precision
 
 
 class Search:
@@ -153,7 +153,7 @@ class Search:
             seed=derive(study.search.seed, "trial", number),
             study_seed=study.search.seed,
             threads=self._ground.threads,
-            precision="bfloat16" if self._ground.precision == "bfloat16" else "float32",
+            precision=self._ground.precision,
             anchor=anchor,
             floor=study.search.floor.accuracy,
             checkpoint_seconds=resources.checkpoint,

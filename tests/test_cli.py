@@ -237,3 +237,15 @@ def test_a_driver_that_is_told_to_end_says_how_to_go_on(sign, space, tmp_path):
     root = tmp_path / "runs" / "small"
     assert (driver.returncode, errors) == (130, f"invfront: interrupted; go on with `invfront resume {root}`\n")
     assert Ledger(root).numbers() == [0]
+
+
+@pytest.mark.slow
+def test_a_cluster_whose_token_is_not_here_is_refused_in_one_line_and_nothing_is_made(space, tmp_path):
+    command = [sys.executable, "-m", "harness.cli", "run", str(space), "--out", str(tmp_path / "runs")]
+    done = subprocess.run(
+        [*command, "--address", "127.0.0.1:6379"], capture_output=True, text=True, timeout=200,
+        env=os.environ | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch(r"invfront: --address 127.0.0.1:6379: [^\n]*set RAY_AUTH_MODE=token\n", done.stderr)
+    assert not (tmp_path / "runs").exists()
