@@ -9,7 +9,7 @@ References:
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +38,15 @@ CLIP = 1.0
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and images, both ``(B, 3, height, width)``: each image's loss, ``(B,)``."""
+
+
+class _Trained(NamedTuple):
+    """A network after its training."""
+
+    network: UnetDecoder
+    error: float
+    """Its own, on attacker-validation: the least that was met."""
+    curve: list[Point]
 
 
 class DecoderXl(Attack):
@@ -134,23 +143,22 @@ class DecoderXl(Attack):
         both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
         for_ssim = both._replace(total=round(self.ssim_share * both.total))
         for_mse = both._replace(total=max(1, both.total - for_ssim.total))
-        longer, curve = self._trained(network, aux, for_mse, _mse, error)
-        tuned, second, details = None, curve, dict[str, float]()
+        longer = self._trained(network, aux, for_mse, _mse, error)
+        tuned, details = longer, dict[str, float]()
         if for_ssim.total:
-            tuned, second = self._trained(
-                longer, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
+            tuned = self._trained(
+                longer.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
             )
             names = {"ssim_start": longer, "ssim_end": tuned}
-            details = {name: self._mean(ssim, network, reads, val) for name, network in names.items()}
-        half = for_mse._replace(total=max(1, for_mse.total // 2))
-        shorter, _ = self._trained(network, aux, half, _mse, error)
-        details["mse_of_half"] = error(shorter)
-        self.network = min(longer, shorter, key=error)
-        self.network_for_ssim = self.network if tuned is None else tuned
-        own = verdict(curve, guess_error(aux, val), of_half=details["mse_of_half"])
-        if own == "converged" and verdict(second, math.inf) != "converged":
+            details = {name: self._mean(ssim, one.network, reads, val) for name, one in names.items()}
+        shorter = self._trained(network, aux, for_mse._replace(total=max(1, for_mse.total // 2)), _mse, error)
+        details["mse_of_half"] = shorter.error
+        better = shorter if shorter.error < longer.error else longer
+        self.network, self.network_for_ssim = better.network, (tuned if for_ssim.total else better).network
+        own = verdict(longer.curve, guess_error(aux, val), of_half=shorter.error)
+        if own == "converged" and verdict(tuned.curve, math.inf) != "converged":
             own = "limited"
-        return Fit(curve=tuple(curve), verdict=own, details=details)
+        return Fit(curve=tuple(longer.curve), verdict=own, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in float32 with the network trained for mse."""
@@ -172,8 +180,8 @@ class DecoderXl(Attack):
 
     def _trained(
         self, start: UnetDecoder, aux: Images, length: Plan, loss: Loss, error: Callable[[UnetDecoder], float]
-    ) -> tuple[UnetDecoder, list[Point]]:
-        """Train a copy of a network; return the average with the least error, or the start, and the learning curve."""
+    ) -> _Trained:
+        """Train a copy of a network; keep the average with the least error, or the start."""
         network = copy.deepcopy(start).train().requires_grad_(True)
         average = Average(network, self.ema)
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=self.weight_decay, fused=True)
@@ -196,7 +204,7 @@ class DecoderXl(Attack):
             validate=validate,
             ended=lambda curve: _ended(curve, self.patience * length.per_epoch),
         )
-        return best[1], curve
+        return _Trained(best[1], best[0], curve)
 
     def _step(
         self,

@@ -304,10 +304,10 @@ def test_bfloat16_is_used_only_where_the_hardware_has_it_and_a_convolution_is_fa
     share = share_of_float32()
     bfloat16_is_faster.cache_clear()
     used = bfloat16_is_faster(torch.device("cpu"))
-    assert share > 0
-    assert has or not used
-    assert not has or not share < 0.6 or used
-    assert not share > 1.1 or not used
+    if not has or share > 1.1:
+        assert not used
+    if has and share < 0.6:
+        assert used
     assert not bfloat16_is_faster(torch.device("meta"))
 
 
