@@ -10,8 +10,8 @@ from typer.exceptions import TyperException
 
 from harness import __version__
 from harness.commands import attacking, catalogue, mending, reading, running
-from harness.credentials import hidden
-from harness.errors import Interrupted, UserError
+from harness.records.credentials import hidden
+from harness.records.errors import Interrupted, UserError
 
 DONE, MEND, INTERRUPTED = 0, 2, 130
 

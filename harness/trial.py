@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import torch
 
-from harness.attacking import attack_stage
-from harness.attempts import Found, attempt_number, attempts, find, open_attempt
-from harness.jobs import Submit, Tell, call
-from harness.ledger import read_value
-from harness.record import (
+from harness.judging.verdicts import verdicts
+from harness.judging.worst import worst_case
+from harness.ledger.attempts import Found, attempt_number, attempts, find, open_attempt
+from harness.ledger.files import read_value
+from harness.ledger.whole import write_whole
+from harness.records.record import (
     Asked,
     AttackJob,
     AttackMeasured,
@@ -21,11 +22,10 @@ from harness.record import (
     State,
     Trained,
 )
-from harness.stage import Meter
-from harness.stages import train_stage
-from harness.storage import write_whole
-from harness.verdicts import verdicts
-from harness.worst import worst_case
+from harness.stages.attacking import attack_stage
+from harness.stages.ground import Meter
+from harness.stages.jobs import Submit, Tell, call
+from harness.stages.training import train_stage
 
 
 class Result(NamedTuple):

@@ -12,7 +12,7 @@ import defenses
 from attacks.precision import autocast, bfloat16_is_faster
 from defenses.base import Batch, Epoch, Shapes
 from harness.models import SplitModel, activation_shape, build_model
-from harness.recipes import RECIPES
+from harness.study.recipes import RECIPES
 from tests.pairing import paired_ratio
 
 PAIRS = 24

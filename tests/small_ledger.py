@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from attacks.decoder import Decoder
-from harness.ledger import Ledger
-from harness.record import Asked, AttackJob
-from harness.storage import write_whole
+from harness.ledger.files import Ledger
+from harness.ledger.whole import write_whole
+from harness.records.record import Asked, AttackJob
 from harness.study import Study, load_study
 from harness.trial import run_trial
 from tests.values import asked

@@ -14,7 +14,7 @@ import pytest
 import harness.commands
 from harness import __version__
 from harness.cli import main
-from harness.ledger import Ledger
+from harness.ledger.files import Ledger
 from tests.values import asked, attack, record
 
 SLOW = ("torch", "ray", "mlflow", "optuna", "pandas", "numpy", "sklearn")

@@ -11,7 +11,7 @@ import pytest
 import attacks
 from attacks import contract as attack_contract
 from defenses import contract, resolve
-from harness.ledger import Ledger
+from harness.ledger.files import Ledger
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 STUDY = re.search(r"`(defense: \{mypackage\.shrink:Shrink.*?\}\}\})`", README.replace("\n", " "))

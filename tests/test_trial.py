@@ -6,12 +6,12 @@ import psutil
 import pytest
 import torch
 
-from harness.attacking import attack_stage
-from harness.attempts import open_attempt
-from harness.jobs import drain
-from harness.ledger import read_value
-from harness.record import Asked, Trained
-from harness.stages import train_stage
+from harness.ledger.attempts import open_attempt
+from harness.ledger.files import read_value
+from harness.records.record import Asked, Trained
+from harness.stages.attacking import attack_stage
+from harness.stages.jobs import drain
+from harness.stages.training import train_stage
 from harness.trial import read_result, run_trial, write_result
 from tests.values import JOB, asked
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.record import (
+from harness.records.record import (
     Asked,
     AttackJob,
     AttackMeasured,

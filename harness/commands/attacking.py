@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.commands.environment import settle
 from harness.commands.places import Study, find_study
 from harness.commands.running import NONE_SUCCEEDED, Address, Storage, TrackingUri, count, terminable
-from harness.environment import settle
 
 if TYPE_CHECKING:
-    from harness.record import AttackRecord
+    from harness.records.record import AttackRecord
 
 
 def attack(
@@ -50,11 +50,11 @@ def attack(
     """
     root = find_study(study)
     settle(address)
-    from harness.choices import choice_of
-    from harness.driver import Where
-    from harness.reattack import AGAIN, attack_again
+    from harness.driver.choices import choice_of
+    from harness.driver.driving import Where
+    from harness.driver.reattack import AGAIN, attack_again
+    from harness.stages.optimising import Progress
     from harness.study import load_study
-    from harness.train import Progress
 
     choices = [choice_of(text, seed, tune or 0) for text in attack]
     there = load_study(root / "study.yaml", plugins=False)
@@ -77,8 +77,8 @@ def attack(
 
 def _tell_worst(root: Path, number: int) -> None:
     """Say what a trial's worst case has become, if it has one."""
-    from harness.ledger import Ledger
-    from harness.worst import current
+    from harness.judging.worst import current
+    from harness.ledger.files import Ledger
 
     worst = current(Ledger(root).read(number))
     if worst is not None:

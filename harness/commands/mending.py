@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from harness.commands.environment import settle
 from harness.commands.places import Study, find_study
 from harness.commands.running import Storage
-from harness.environment import settle
-from harness.errors import UserError
+from harness.records.errors import UserError
 
 ROUNDS = 3
 """The rows can only be compared once the files are whole, and a trial may have more than one fault."""
@@ -32,8 +32,8 @@ def doctor(
     root = find_study(study)
     settle(None)
     from harness.doctor import examine, mend
-    from harness.lease import lease
-    from harness.rows import check_storage
+    from harness.ledger.lease import lease
+    from harness.search.index import check_storage
 
     ledger, url = _whereabouts(root, storage)
     check_storage(url)

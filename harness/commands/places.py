@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import UserError
+from harness.records.errors import UserError
 
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's directory, or the --out that holds just one.")]
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands.environment import settle
 from harness.commands.places import Study, find_study
-from harness.environment import settle
 
 
 def status(
@@ -22,8 +22,8 @@ def status(
     root = find_study(study)
     settle(None)
     from harness.commands.summary import overview
-    from harness.ledger import Ledger
-    from harness.status import read_status
+    from harness.judging.standing import read_status
+    from harness.ledger.files import Ledger
     from harness.study import load_study
 
     ledger = Ledger(root)
@@ -46,9 +46,9 @@ def report(study: Study) -> None:
     """
     root = find_study(study)
     settle(None)
-    from harness.ledger import Ledger
+    from harness.export.folder import write_tables
+    from harness.ledger.files import Ledger
     from harness.study import load_study
-    from harness.tables import write_tables
     from reports.page import render
 
     page = render(write_tables(load_study(root / "study.yaml", plugins=False), Ledger(root)), root / "report")

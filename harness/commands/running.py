@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.commands.environment import settle
 from harness.commands.places import Study, find_study
-from harness.environment import settle
-from harness.errors import Interrupted
+from harness.records.errors import Interrupted
 
 if TYPE_CHECKING:
-    from harness.driver import Watcher, Where
+    from harness.driver.driving import Watcher, Where
 
 NONE_SUCCEEDED = 3
 
@@ -71,13 +71,13 @@ def run(
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
     """
     settle(address)
-    from harness import driver
+    from harness.driver import driving
     from harness.study import load_study
 
     study = load_study(space, set_ or [], trials)
     study = study.model_copy(update={"storage": storage or study.storage})
-    where = driver.Where(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
-    return _work(lambda watcher: driver.run(study, out, where, watcher), where, out / study.name)
+    where = driving.Where(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
+    return _work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name)
 
 
 def resume(
@@ -99,12 +99,12 @@ def resume(
     """
     root = find_study(study)
     settle(address)
-    from harness import driver
+    from harness.driver import driving
     from harness.study import load_study
 
     there = load_study(root / "study.yaml", plugins=False)
-    where = driver.Where(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
-    return _work(lambda watcher: driver.resume(root, trials, where, watcher), where, root)
+    where = driving.Where(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
+    return _work(lambda watcher: driving.resume(root, trials, where, watcher), where, root)
 
 
 def _work(drive: "Callable[[Watcher], Path]", where: "Where", root: Path) -> int:

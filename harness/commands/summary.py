@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.credentials import without_credentials
 from harness.display.words import describe
-from harness.ledger import Ledger
-from harness.status import Status, read_status
+from harness.judging.standing import Status, read_status
+from harness.judging.worst import current
+from harness.ledger.files import Ledger
+from harness.records.credentials import without_credentials
 from harness.study import load_study
-from harness.worst import current
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""

@@ -6,11 +6,11 @@ from typing import TextIO
 
 from harness.display.story import Story
 from harness.display.words import describe, duration, failure, scores
-from harness.record import Asked, Record
-from harness.resume import Reconciled
-from harness.samplers import CAVEATS
+from harness.records.record import Asked, Record
+from harness.search.reconciling import Reconciled
+from harness.search.samplers import CAVEATS
+from harness.stages.optimising import Progress
 from harness.study import Study
-from harness.train import Progress
 
 
 class Lines:

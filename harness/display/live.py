@@ -14,13 +14,13 @@ from rich.text import Text
 from harness.display.lines import earlier
 from harness.display.story import Running, Story
 from harness.display.words import describe, duration, failure
-from harness.ledger import TrialFiles
-from harness.record import Asked, Record
-from harness.resume import Reconciled
-from harness.samplers import CAVEATS
+from harness.judging.worst import current
+from harness.ledger.files import TrialFiles
+from harness.records.record import Asked, Record
+from harness.search.reconciling import Reconciled
+from harness.search.samplers import CAVEATS
+from harness.stages.optimising import Progress
 from harness.study import Study
-from harness.train import Progress
-from harness.worst import current
 
 MOST_RUNNING, MOST_FINISHED = 8, 5
 """Rows shown of the trials that run, and of those that finished last."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.ledger import Ledger, TrialFiles
-from harness.record import Asked, Record
-from harness.status import front_numbers
+from harness.judging.standing import front_numbers
+from harness.ledger.files import Ledger, TrialFiles
+from harness.records.record import Asked, Record
+from harness.stages.optimising import Progress
 from harness.study import Study
-from harness.train import Progress
 
 Clock = Callable[[], float]
 

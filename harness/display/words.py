@@ -1,8 +1,8 @@
 """Trials, scores and times as a display and a summary spell them."""
 
-from harness.ledger import TrialFiles
-from harness.record import Asked, Failure
-from harness.worst import current
+from harness.judging.worst import current
+from harness.ledger.files import TrialFiles
+from harness.records.record import Asked, Failure
 
 
 def describe(asked: Asked) -> str:

@@ -7,8 +7,8 @@ from harness.doctor.finding import Finding
 from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
 from harness.doctor.trials import examine_trials
-from harness.errors import UserError
-from harness.ledger import Ledger
+from harness.ledger.files import Ledger
+from harness.records.errors import UserError
 from harness.study import load_study
 
 __all__ = ["Finding", "examine", "mend"]

@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.doctor.finding import Finding
-from harness.ledger import Ledger, TrialFiles
-from harness.rows import DATABASE, frozen, keep_aside, open_rows, outdated
-from harness.search import Ground, Search
+from harness.ledger.files import Ledger, TrialFiles
+from harness.search.asking import Ground, Search
+from harness.search.index import DATABASE, frozen, keep_aside, open_rows, outdated
 from harness.study import Space, Study
 
 TORN = "kept aside as study.db.torn-<n>, and rebuilt from the directory"

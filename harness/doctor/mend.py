@@ -5,8 +5,8 @@ from pathlib import Path
 
 from harness.doctor.finding import Action, Finding
 from harness.doctor.index import rebuild, tell
-from harness.ledger import Ledger
-from harness.storage import write_whole
+from harness.ledger.files import Ledger
+from harness.ledger.whole import write_whole
 from harness.study import Study, load_study
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from harness.attempts import attempts
 from harness.doctor.finding import Finding
-from harness.ledger import Ledger, one_line, read_value
-from harness.record import Asked, AttackRecord, Record, Value
+from harness.ledger.attempts import attempts
+from harness.ledger.files import Ledger, one_line, read_value
+from harness.records.record import Asked, AttackRecord, Record, Value
 
 V = TypeVar("V", bound=Value)
 

@@ -14,11 +14,11 @@ import defenses
 from defenses.base import Defense
 from harness.data import DATASETS
 from harness.models import MODELS, build_model
-from harness.recipes import RECIPES
-from harness.record import Scalar
+from harness.records.record import Scalar
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, is_distribution, probes
 from harness.study.problem import Problem, suggestion, unknown_key
+from harness.study.recipes import RECIPES
 from harness.study.space import Space
 from harness.study.study import Study
 

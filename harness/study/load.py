@@ -10,8 +10,8 @@ from pydantic import ValidationError
 import search_spaces
 from harness import data
 from harness.data import attacker
-from harness.errors import UserError
-from harness.record import Value
+from harness.records.errors import UserError
+from harness.records.record import Value
 from harness.study.anchors import relieved
 from harness.study.check import check, refuse_misplaced, refuse_odd_keys
 from harness.study.distributions import probes

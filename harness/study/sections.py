@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from harness.data import SMALLEST
-from harness.record import Value
+from harness.records.record import Value
 from harness.study import fields
 
 RECIPE_DEFAULTS: dict[str, dict[str, int]] = {

@@ -6,8 +6,8 @@ from pydantic import BeforeValidator, Field
 
 import attacks
 import search_spaces
-from harness.credentials import without_credentials
-from harness.record import AttackJob, Value
+from harness.records.credentials import without_credentials
+from harness.records.record import AttackJob, Value
 from harness.study import fields, identity
 from harness.study.sections import AttackChoice, Attacker, Data, Model, Resources, Search, Train
 from harness.study.space import Space, branches

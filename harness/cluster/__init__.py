@@ -1,0 +1,1 @@
+"""Jobs on Ray: the connection, Ray Tune's side and a trial's side."""

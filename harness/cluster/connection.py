@@ -1,0 +1,123 @@
+"""The Ray that a study runs on: a cluster's, or a local one on loopback that leaves nothing behind."""
+
+import contextlib
+import importlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+
+from harness.ledger.files import one_line
+from harness.records.errors import UserError
+
+SERVERS = ("raylet", "gcs_server")
+"""Processes of a local Ray without which it is dead."""
+
+WATCH_SECONDS = 0.1
+INTERRUPTED = 130
+"""Exit code of a driver that was cut off and can be resumed."""
+
+STORE_BYTES = 200 * 2**20
+"""A local Ray's object store: jobs exchange files, not objects."""
+
+PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
+
+SCRATCH = "invf-"
+"""Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, farewell: str, packages: Sequence[str] = PACKAGES) -> Iterator[None]:
+    """Connect to a cluster, or start a local Ray whose files go when it ends.
+
+    Args:
+        address: The cluster's; null starts a local Ray.
+        packages: Names of the packages that travel to a cluster's nodes, plug-ins included.
+        farewell: What a driver says on its last line when its local Ray dies under it.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with contextlib.ExitStack() as ending:
+        if address is not None:
+            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in packages]
+            ending.callback(ray.shutdown)
+            try:
+                ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                raise UserError(
+                    f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One whose machine has a "
+                    "~/.ray/auth_token asks for it: have the same file here, and set RAY_AUTH_MODE=token"
+                ) from error
+        else:
+            temporary = ending.enter_context(scratch())
+            ending.callback(ray.shutdown)
+            ray.init(
+                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
+            )
+            with contextlib.suppress(OSError):
+                (Path.home() / ".ray" / "auth_token").chmod(0o600)
+            ending.enter_context(_fate_shared(farewell, temporary))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
+        yield
+
+
+@contextlib.contextmanager
+def _fate_shared(farewell: str, temporary: str) -> Iterator[None]:
+    """End this process like an interrupt when the local Ray dies: Ray itself would abort it, later and at length."""
+    servers = [child for child in psutil.Process().children() if child.name() in SERVERS]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH_SECONDS):
+            if not all(_alive(server) for server in servers):
+                shutil.rmtree(temporary, ignore_errors=True)
+                os.write(sys.stderr.fileno(), f"invfront: {farewell}\n".encode())
+                os._exit(INTERRUPTED)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[str]:
+    """Make a temporary folder that goes in the end; sweep those of drivers that were killed."""
+    parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    for old in parent.glob(f"{SCRATCH}*-*"):
+        owner = old.name.removeprefix(SCRATCH).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f"{SCRATCH}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
+
+
+def nodes() -> list[dict[str, float]]:
+    """Return the CPUs and GPUs of each node of the cluster."""
+    return [
+        {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]

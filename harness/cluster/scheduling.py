@@ -1,0 +1,261 @@
+"""The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
+
+import errno
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from harness.cluster.connection import nodes, scratch
+from harness.cluster.submitting import LOST, RaySubmit, Share
+from harness.ledger.files import Ledger
+from harness.records.errors import UserError
+from harness.records.record import Asked, Failure
+from harness.stages.jobs import failure_of
+from harness.stages.optimising import Progress
+from harness.study import Resources
+from harness.trial import Result, give_up, read_result, run_trial, write_result
+
+REPORT_SECONDS = 0.5
+"""Least time between two reports of one trial's progress."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk on which no trial can go on."""
+
+Ask = Callable[[], Asked | None]
+Finish = Callable[[Result], None]
+Watch = Callable[[int, Progress], None]
+
+
+def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
+    """Return how many trials can run at once, at most ``resources.concurrent``.
+
+    Raises:
+        UserError: not even one fits; says what it asks for and what the nodes have.
+    """
+    bundle, attack = _bundle(resources), _request(resources.attack.cpu, resources.attack.gpu)
+    large = not _fits(attack, bundle)
+    for count in range(resources.concurrent, 0, -1):
+        if _packs([attack] * large + [bundle] * count, nodes):
+            return count
+    asked = f"train {bundle}" + (f" and, beside it, attack {attack}" if large else "")
+    raise UserError(
+        f"resources: a trial asks for {asked}; no node has that, the nodes have {nodes}; "
+        "lower resources/train and resources/attack, or add a node"
+    )
+
+
+def attack_share(resources: Resources, nodes: list[dict[str, float]]) -> Share:
+    """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
+
+    Raises:
+        UserError: no node has that; says what it asks for and what the nodes have.
+    """
+    attack = resources.attack
+    request = _request(attack.cpu, attack.gpu)
+    if not _packs([request], nodes):
+        raise UserError(
+            f"resources: an attack asks for {request}; no node has that, the nodes have {nodes}; "
+            "lower it as in --set resources/attack/gpu=0, or add a node"
+        )
+    return Share(cpu=attack.cpu, gpu=attack.gpu)
+
+
+def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
+    """Run trials until ``ask`` has no more; ``finish`` gets each result in this process.
+
+    Raises whatever ``finish`` raises: a driver that cannot write stops.
+    """
+    searcher = _Searcher(ledger, ask, finish)
+    shares = shares_of(resources)
+    with scratch() as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(_trial, shares=shares), tune.PlacementGroupFactory([{}, _bundle(resources)])
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=fitting(resources, nodes()),
+                reuse_actors=True,  # safe where no trial is stopped from outside: its jobs have ended when it ends
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                name="session",
+                verbose=0,
+                stop=_Stopper(searcher),
+                failure_config=tune.FailureConfig(max_failures=LOST),
+                callbacks=[_Watcher(watch)],
+            ),
+        )
+        tuner.fit()
+    if searcher.error is not None:
+        raise searcher.error
+
+
+class _Searcher(Searcher):
+    """Hands trials from the search to Tune and results back; Tune's own state is disposable."""
+
+    def __init__(self, ledger: Ledger, ask: Ask, finish: Finish) -> None:
+        super().__init__(metric=None, mode=None)
+        self._ledger, self._ask, self._finish = ledger, ask, finish
+        self._running: dict[str, Asked] = {}
+        self.error: BaseException | None = None
+
+    def suggest(self, trial_id: str) -> Any:
+        asked = None if self.error else self._kept(self._ask)
+        if asked is None:
+            return str(Searcher.FINISHED)
+        self._running[trial_id] = asked
+        return {"asked": asked.model_dump_json(), "trial": str(self._ledger.trial(asked.number).resolve())}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        asked = self._running.pop(trial_id)
+        self._kept(lambda: self._end(self._result(asked, result or {}, error)))
+
+    def _end(self, result: Result) -> None:
+        """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
+        refuse_full_disk(result.record.error, result.attempt)
+        self._finish(result)
+
+    def _result(self, asked: Asked, result: dict[str, Any], error: bool) -> Result:
+        trial = self._ledger.trial(asked.number)
+        if not error and "attempt" in result:
+            return read_result(trial / result["attempt"], asked)
+        if "failure" in result:
+            return give_up(asked, trial, Failure.model_validate_json(result["failure"]))
+        lost = f"its process was lost {LOST + 1} times"
+        return give_up(asked, trial, Failure(stage="train", type="WorkerLost", message=lost))
+
+    def _kept(self, step: Callable[[], Any]) -> Any:
+        """Run a step of ours; Tune would only log its error, so keep it for ``schedule`` to raise."""
+        try:
+            return step()
+        except Exception as error:
+            self.error = self.error or error
+            return None
+
+    def save(self, checkpoint_path: str) -> None:
+        """Tune's snapshots hold nothing of ours."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: a resume starts from the ledger."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Return nothing: Tune would pickle the searcher otherwise."""
+        return {}
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Tune's snapshots hold nothing of ours."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing: Tune pickles its parts, and a driver's database, lock and terminal cannot be."""
+        return {}
+
+
+class _Stopper(tune.Stopper):
+    """Ends all trials once the driver itself has failed."""
+
+    def __init__(self, searcher: _Searcher) -> None:
+        self._searcher: _Searcher | None = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No single trial is stopped."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Say whether to end."""
+        return self._searcher is not None and self._searcher.error is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's snapshots hold nothing of ours."""
+        return {"_searcher": None}
+
+
+class _Watcher(tune.Callback):
+    """Passes a trial's progress on."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing, as the searcher does."""
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Called by Tune in the driver for each report."""
+        for number, *progress in result.get("progress", []):
+            self._watch(number, Progress(*progress))
+
+
+def _trial(config: dict[str, str], shares: dict[str, Share]) -> None:
+    """What Tune runs as a trial, in a process of its own that takes no resources: it hands out jobs and waits."""
+    asked = Asked.model_validate_json(config["asked"])
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if progress.done in (0, progress.total) or time.monotonic() - last > REPORT_SECONDS:
+            last = time.monotonic()
+            tune.report({"progress": [(asked.number, *progress)]})
+
+    try:
+        result = run_trial(asked, Path(config["trial"]), RaySubmit(shares, asked.timeout_seconds), tell)
+        write_result(result)
+    except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
+        tune.report({"failure": failure_of(error, "train").model_dump_json()})
+    else:
+        tune.report({"attempt": result.attempt.name})
+
+
+def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
+    """Raise a job's failure as an OSError if it found the disk full or read-only."""
+    if failure is not None and failure.errno in FULL:
+        raise OSError(failure.errno, os.strerror(failure.errno), str(attempt))
+
+
+def shares_of(resources: Resources) -> dict[str, Share]:
+    """Return what each kind of job takes of the cluster."""
+    attack = _request(resources.attack.cpu, resources.attack.gpu)
+    own = not _fits(attack, _bundle(resources))
+    return {
+        "train": Share(cpu=resources.train.cpu, gpu=resources.train.gpu),
+        "attack": Share(cpu=resources.attack.cpu, gpu=resources.attack.gpu, own_group=own),
+    }
+
+
+def _bundle(resources: Resources) -> dict[str, float]:
+    return _request(resources.train.cpu, resources.train.gpu)
+
+
+def _request(cpu: float, gpu: float) -> dict[str, float]:
+    return {"CPU": float(cpu)} | ({"GPU": float(gpu)} if gpu else {})
+
+
+def _fits(request: dict[str, float], free: dict[str, float]) -> bool:
+    return all(amount <= free.get(kind, 0) + 1e-9 for kind, amount in request.items())
+
+
+def _packs(requests: list[dict[str, float]], free: list[dict[str, float]]) -> bool:
+    """Say whether requests, placed one after another where they fit first, all find a node."""
+    left = [dict(node) for node in free]
+    for request in requests:
+        place = next((node for node in left if _fits(request, node)), None)
+        if place is None:
+            return False
+        for kind, amount in request.items():
+            place[kind] -= amount
+    return True
+
+
+def threads(cpu: float) -> int:
+    """Return how many threads a job with a share of CPUs uses."""
+    return max(1, math.floor(cpu))

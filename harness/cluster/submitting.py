@@ -1,0 +1,148 @@
+"""A trial's side of Ray: its jobs are child tasks in its placement group, bounded in time, handed out again if lost."""
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from harness.records.record import Failure
+from harness.stages.jobs import Outcome, Stage, T, Tell, failure_of
+from harness.stages.optimising import Progress
+
+LOST = 2
+"""How often a job whose worker or node was lost is handed out again."""
+
+POLL_SECONDS = 5.0
+"""Longest single wait; deadlines are looked at in between."""
+
+NEVER = float("inf")
+
+FETCH_SECONDS = 60.0
+"""Longest time for bringing what a job said to its trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one job of a kind takes of the cluster."""
+
+    cpu: float
+    gpu: float
+    own_group: bool = False
+    """Whether it asks for more than its trial's bundle has."""
+
+
+class RaySubmit:
+    """A ``Submit`` that runs jobs on the cluster until the trial's deadline.
+
+    Args:
+        shares: What jobs take of the cluster, by their kind.
+        timeout_seconds: From now until all jobs must have ended; null for no limit.
+        each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
+    """
+
+    def __init__(self, shares: dict[str, Share], timeout_seconds: float | None, *, each: bool = False) -> None:
+        self._shares, self._each = shares, each
+        self._timeout = NEVER if timeout_seconds is None else timeout_seconds
+        self._deadline = NEVER if each else time.monotonic() + self._timeout
+
+    def __call__(
+        self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
+    ) -> Generator[Outcome, None, None]:
+        """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
+        share = self._shares[kind]
+        group = _own_group(share) if share.own_group and jobs else None
+        running = {_start(stage, job, share, group): (index, 0) for index, job in enumerate(jobs)}
+        ends = dict.fromkeys(running, self._deadline)
+        try:
+            while running:
+                patience = _patience(ends[job] for job in running)
+                ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
+                now = time.monotonic()
+                for job in [job for job in running if now >= ends[job]]:
+                    ray.cancel(job, force=True)
+                    yield self._out_of_time(running.pop(job)[0], kind)
+                for job in [job for job in ready if job in running]:
+                    index, losses = running[job]
+                    end = _next(job, tell, kind)
+                    if end is None:
+                        ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
+                        continue
+                    del running[job]
+                    if end == "lost" and losses < LOST:
+                        again = _start(stage, jobs[index], share, group)
+                        running[again], ends[again] = (index, losses + 1), self._deadline
+                    else:
+                        yield _outcome(index, end, kind)
+        finally:
+            for job in running:
+                ray.cancel(job, force=True)
+            if group is not None:
+                remove_placement_group(group)
+
+    def _out_of_time(self, index: int, kind: str) -> Outcome:
+        who = "it" if self._each else "the trial"
+        message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
+        return Outcome(index, None, Failure(stage=kind, type="Timeout", message=message))
+
+
+def _patience(ends: Iterable[float]) -> float:
+    return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
+
+
+def _own_group(share: Share) -> Any:
+    return placement_group([{"CPU": share.cpu, "GPU": share.gpu} if share.gpu else {"CPU": share.cpu}])
+
+
+def _start(stage: Stage[T], job: tuple[Any, ...], share: Share, group: Any) -> Any:
+    options: dict[str, Any] = {"num_cpus": share.cpu, "num_gpus": share.gpu, "max_retries": 0}
+    if group is not None:
+        options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
+    return (_run_once if share.gpu else _run).options(**options).remote(stage, job)
+
+
+def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Progress | tuple[T] | Failure, None, None]:
+    """Yield a stage's progress, and last its value, wrapped, or its failure."""
+    try:
+        value = yield from stage(*job)
+    except Exception as error:  # a job's failure is its outcome
+        yield failure_of(error, "")
+    else:
+        yield (value,)
+
+
+_run: Any = ray.remote(_job)
+_run_once: Any = ray.remote(max_calls=1)(_job)
+"""For jobs on a GPU: their process ends with them, so the memory is free."""
+
+
+def _next(job: Any, tell: Tell, kind: str) -> Any:
+    """Take what a job said next: None for progress, else its wrapped value, its failure, or ``"lost"``."""
+    try:
+        said = ray.get(next(job), timeout=FETCH_SECONDS)
+    except StopIteration:
+        return "lost"
+    except GetTimeoutError:  # its node does not answer: end it before it is handed out again
+        ray.cancel(job, force=True)
+        return "lost"
+    except (OutOfMemoryError, RayTaskError, TaskCancelledError) as error:
+        return failure_of(error, kind)
+    except RayError:
+        return "lost"
+    if isinstance(said, Progress):
+        tell(said)
+        return None
+    return said
+
+
+def _outcome(index: int, end: Any, kind: str) -> Outcome:
+    if end == "lost":
+        message = f"its worker or node was lost {LOST + 1} times"
+        return Outcome(index, None, Failure(stage=kind, type="WorkerLost", message=message))
+    if isinstance(end, Failure):
+        return Outcome(index, None, end.model_copy(update={"stage": kind}))
+    return Outcome(index, end[0], None)

@@ -1,0 +1,206 @@
+"""Runs further attacks on trials that are finished, and adds what they found beside the records, which stay."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+import attacks
+from harness.cluster.connection import PACKAGES, cluster, nodes
+from harness.cluster.scheduling import attack_share, refuse_full_disk
+from harness.cluster.submitting import RaySubmit, Share
+from harness.driver.choices import Choice
+from harness.driver.driving import Where, check_owner, plugins, resumable, write_report
+from harness.judging.standing import front_numbers
+from harness.ledger.attempts import REDONE, SERVER, find, open_attempt
+from harness.ledger.files import Ledger, TrialFiles
+from harness.ledger.lease import lease
+from harness.records.errors import UserError
+from harness.records.record import AttackJob, AttackRecord
+from harness.search.index import check_storage
+from harness.stages.attacking import later_stage
+from harness.stages.ground import Meter
+from harness.stages.jobs import Tell
+from harness.study import Resources, check_ready, load_study
+from harness.tracking.runs import Tracking
+from harness.trial import failed_attack, weights_of
+
+Added = Callable[[AttackRecord], None]
+"""Hears of each attack once its file is on storage."""
+
+AGAIN = "the same command goes on"
+"""How to go on after an interrupt: what is on storage is left out."""
+
+
+class _Task(NamedTuple):
+    """An attack that is to run on a trial."""
+
+    files: TrialFiles
+    weights: Path
+    job: AttackJob
+    done: AttackRecord | None
+    """What a command that was cut off had finished, but not published."""
+
+
+def resources_of(root: Path, overrides: Sequence[str]) -> Resources:
+    """Return a study's resources, with what is set for attacks on its finished trials alone.
+
+    Raises:
+        UserError: something else is set, or cannot be had.
+    """
+    for text in overrides:
+        path = text.partition("=")[0].strip().strip("/")
+        if path != "resources/timeout" and not f"{path}/".startswith("resources/attack/"):
+            raise UserError(f"--set {text}: takes resources/attack and resources/timeout; all else is the study's")
+    return load_study(root / "study.yaml", overrides, plugins=False).resources
+
+
+def attack_again(
+    root: Path,
+    chosen: Sequence[str],
+    choices: Sequence[Choice],
+    where: Where,
+    tell: Tell,
+    added: Added,
+    overrides: Sequence[str] = (),
+) -> list[AttackRecord]:
+    """Run attacks on finished trials of a study; return their records, which are on storage.
+
+    Args:
+        root: The study's directory.
+        chosen: Numbers of trials, or ``front``, or ``all``.
+        choices: The attacks; one that a trial has already is left out there, unless it failed.
+        where: Where the study runs and writes.
+        tell: Hears of the progress of jobs, which are named by trial and attack.
+        added: Hears of each attack that is on storage.
+        overrides: ``PATH=VALUE`` each, of ``resources/attack`` and ``resources/timeout``.
+
+    Raises:
+        UserError: before any worker starts, and with nothing changed on the disk; or the disk or a store fails.
+        Interrupted: the work was cut off; what was finished is on storage.
+    """
+    # workers may start in another folder, so their paths are absolute
+    study, ledger = load_study(root / "study.yaml"), Ledger(root.resolve())
+    resources = resources_of(root, overrides)
+    check_ready(study)
+    check_storage(where.storage)
+    with contextlib.ExitStack() as held, resumable(root, AGAIN):
+        held.enter_context(lease(root, str(study.ledger), where.storage))
+        check_owner(ledger, str(study.ledger))
+        tasks = [task for number in _numbers(ledger, chosen) for task in _tasks(ledger.read(number), choices)]
+        if not tasks:
+            raise UserError(f"TRIAL {' '.join(chosen)}: has been run; take another budget or --seed")
+        named = [choice.attack for choice in choices]
+        farewell = f"the local Ray died; {AGAIN}"
+        held.enter_context(cluster(where.address, farewell, [*PACKAGES, *plugins(study, named)]))
+        share = attack_share(resources, nodes())
+        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
+        found = list(_run(tasks, share, resources.timeout, ledger, tell, added))
+        write_report(study, ledger)
+        tracking.backfill()
+        tracking.finish()
+    return found
+
+
+def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
+    """Return the trials that were named, each once."""
+    known = ledger.numbers()
+    numbers: dict[int, None] = {}
+    for text in chosen:
+        if text == "front":
+            numbers |= dict.fromkeys(front_numbers(ledger.trials()))
+        elif text == "all":
+            done = [files.number for files in ledger.trials() if files.record and files.record.state == "complete"]
+            numbers |= dict.fromkeys(done)
+        elif text.isdecimal() and int(text) in known:
+            numbers[int(text)] = None
+        else:
+            have = f"{known[0]} to {known[-1]}" if known else "none"
+            raise UserError(f"TRIAL {text}: {ledger.root} has trials {have}; name a number, front, or all")
+    if not numbers:
+        raise UserError(f"TRIAL {' '.join(chosen)}: no trial of {ledger.root} is complete yet; run the study first")
+    return list(numbers)
+
+
+def _tasks(files: TrialFiles, choices: Sequence[Choice]) -> list[_Task]:
+    """Return what is left to run on a trial, refused if it cannot."""
+    if files.record is None:
+        raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
+    jobs = {job.name: job for choice in choices for job in _jobs(files, choice)}
+    left = tuple(job for job in jobs.values() if _is_left(files, job))
+    if not left:
+        return []
+    found = find(files.path, left)
+    if found.trained is None:
+        why = "; ".join(note.removesuffix(REDONE) for note in found.notes)
+        how = f" ({why}); put back a copy of what was written" if why else ""
+        raise UserError(f"TRIAL {files.number}: {files.record.state}, it has no trained network to attack{how}")
+    weights = weights_of(files.path, found.trained)
+    tasks = [_Task(files, weights, job, found.attacks.get(job.name)) for job in left]
+    for task in tasks:
+        needs_server = task.done is None and attacks.resolve(task.job.attack).needs_server
+        if needs_server and not (weights / SERVER).exists():
+            raise UserError(
+                f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "
+                "are kept; take an attack that does not, or such a trial"
+            )
+    return tasks
+
+
+def _is_left(files: TrialFiles, job: AttackJob) -> bool:
+    """Say whether a trial lacks an attack, or it failed when it was run after the record; else refuse what differs."""
+    there = next((attack for attack in files.attacks if attack.job.name == job.name), None)
+    if there is None:
+        return True
+    path = files.path / "attacks" / f"{job.name}.json"
+    if there.measured.verdict != "failed":
+        if there.job.tune != job.tune:
+            raise UserError(
+                f"{path}: has been run, tuned over {there.job.tune} settings; take another budget or --seed"
+            )
+        return False
+    if job.name in {own.name for own in files.asked.attacks}:
+        raise UserError(f"{path}: failed in the trial itself, whose files stay; take --seed {job.seed + 1}")
+    return True
+
+
+def _jobs(files: TrialFiles, choice: Choice) -> Iterator[AttackJob]:
+    """Yield the jobs of an attack: on every part that the trial's own attacks score, probes on the last alone."""
+    kind = attacks.resolve(choice.attack).kind
+    parts = list(dict.fromkeys(job.part for job in files.asked.attacks))
+    for part in parts if kind == "reconstruction" else parts[-1:]:
+        yield AttackJob(
+            attack=choice.attack, budget=choice.budget, seed=choice.seed, part=part, kind=kind, tune=choice.tune
+        )
+
+
+def _run(
+    tasks: Sequence[_Task], share: Share, timeout: float | None, ledger: Ledger, tell: Tell, added: Added
+) -> Iterator[AttackRecord]:
+    """Run attacks side by side, and publish each as it ends; one that an earlier command finished is taken over.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
+    for task in tasks:
+        if task.done is not None:
+            yield _published(ledger, task.done, added)
+    left = [task for task in tasks if task.done is None]
+    attempts = {number: open_attempt(ledger.trial(number)) for number in {task.files.number for task in left}}
+    meters = {task.files.number: Meter(task.files.asked, "attack", torch.device("cpu")) for task in left}
+    jobs = [(task.files.asked, attempts[task.files.number], task.weights, task.job) for task in left]
+    submit = RaySubmit({"attack": share}, timeout, each=True)
+    with contextlib.closing(submit(later_stage, jobs, "attack", tell)) as outcomes:
+        for outcome in outcomes:
+            asked, attempt, _, job = jobs[outcome.number]
+            refuse_full_disk(outcome.failure, attempt)
+            cost = meters[asked.number].read()
+            yield _published(ledger, outcome.value or failed_attack(asked, job, attempt, outcome.failure, cost), added)
+
+
+def _published(ledger: Ledger, record: AttackRecord, added: Added) -> AttackRecord:
+    ledger.publish_attack(record)
+    added(record)
+    return record

@@ -1,0 +1,1 @@
+"""The ledger as the folder of tables that `reports` reads."""

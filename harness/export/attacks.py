@@ -1,0 +1,101 @@
+"""The ledger's attacks as tidy tables: reconstructions, what else they made of the releases, and probes apart."""
+
+from collections.abc import Iterable, Iterator
+
+import pandas
+
+from harness.export.frames import table
+from harness.export.images import standard_errors
+from harness.judging.verdicts import Judged, verdicts
+from harness.ledger.files import TrialFiles
+from harness.records.record import AttackRecord, Failure, Scalar
+
+JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
+SCORES = {"mse": float, "psnr": float, "ssim": float}
+ATTACK = {
+    **JOB,
+    **SCORES,
+    "images": int,
+    "seconds": float,
+    "job": str,
+    "error": str,
+    "mse_se": float,
+    "ssim_se": float,
+    "why": str,
+    "knowledge": str,
+    "version": int,
+    "tune": int,
+}
+PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "job": str, "error": str}
+VARIANT = {"trial": int, "job": str, "variant": str, **SCORES}
+
+
+def reconstructions(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+    """Return one row per reconstruction job of a finished trial: ``ATTACK``, then a column for every further metric."""
+    found = [each for each in finished(trials) if each[1].job.kind == "reconstruction"]
+    further = dict.fromkeys(name for _, attack, _ in found for name in attack.measured.extras)
+    columns = {**ATTACK, **{name: float for name in further if name not in ATTACK}}
+    return table((_reconstruction(*each) for each in found), columns)
+
+
+def probes(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+    """Return one row per score of a probe of a finished trial; one without name and value for a probe that failed."""
+    rows = (
+        _job(attack, judged) | score
+        for _, attack, judged in finished(trials)
+        if attack.job.kind == "probe"
+        for score in _scores(attack.measured.probe)
+    )
+    return table(rows, PROBE)
+
+
+def variants(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+    """Return one row per further reconstruction that a job made of the same images: ``for_ssim``, ``m=4``."""
+    rows = (
+        {"trial": attack.trial, "job": attack.job.name, "variant": name, **scores.model_dump()}
+        for _, attack, _ in finished(trials)
+        for name, scores in attack.measured.variants.items()
+    )
+    return table(rows, VARIANT)
+
+
+def finished(trials: Iterable[TrialFiles]) -> Iterator[tuple[TrialFiles, AttackRecord, Judged]]:
+    """Yield every attack and probe of the finished trials, with its verdict beside the others on its trial."""
+    for files in trials:
+        if files.record:
+            judged = verdicts(files.record.measured.floors, files.attacks)
+            yield from ((files, attack, judged[attack.job.name]) for attack in files.attacks)
+
+
+def error_of(failure: Failure | None) -> str | None:
+    """Return an error in words; null if there is none."""
+    return f"{failure.type}: {failure.message}" if failure else None
+
+
+def _job(attack: AttackRecord, judged: Judged) -> dict[str, Scalar]:
+    return {
+        "trial": attack.trial,
+        **attack.job.model_dump(),
+        "job": attack.job.name,
+        "verdict": judged.verdict,
+        "images": attack.measured.images,
+        "seconds": attack.circumstances.seconds,
+        "error": error_of(attack.error),
+    }
+
+
+def _scores(probe: dict[str, float] | None) -> list[dict[str, Scalar]]:
+    return [{"name": name, "value": value} for name, value in (probe or {}).items()] or [{}]
+
+
+def _reconstruction(files: TrialFiles, attack: AttackRecord, judged: Judged) -> dict[str, Scalar]:
+    measured = attack.measured
+    return {
+        **measured.extras,
+        **_job(attack, judged),
+        **(measured.scores.model_dump() if measured.scores else {}),
+        "why": judged.why,
+        "knowledge": measured.knowledge,
+        "version": measured.version,
+        **standard_errors(files, attack),
+    }

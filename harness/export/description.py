@@ -1,0 +1,124 @@
+"""What ``study.json`` says of a study: its identity, progress, yardsticks, provenance and cost."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from attacks import ATTACKS
+from attacks.metrics import FURTHER, PROTOCOL
+from harness.export import published
+from harness.judging.costs import costs, covered, spans
+from harness.judging.standing import STATES, state_of
+from harness.ledger.files import Ledger, TrialFiles
+from harness.records.objectives import DIRECTIONS
+from harness.records.record import Circumstances
+from harness.study import Study
+from reports import tables
+
+
+def describe(study: Study, ledger: Ledger, trials: list[TrialFiles]) -> bytes:
+    """Return ``study.json`` as `reports.tables` documents it."""
+    paid, times = costs(trials), spans(trials)
+    file_time = datetime.fromtimestamp(ledger.study_file.stat().st_mtime, UTC) if ledger.study_file.exists() else None
+    counts = Counter(state_of(files) for files in trials)
+    budget = max(study.search.trials, len(trials))
+    counts["waiting"] = budget - len(trials)
+    described = tables.Study(
+        name=study.name,
+        digest=study.digest(),
+        ledger=str(study.ledger),
+        budget=budget,
+        states=tables.States(**{state: counts[state] for state in STATES}),  # type: ignore[typeddict-item]
+        protocol=study.protocol,
+        data=study.data.name,
+        parts=_parts(trials),
+        floor=study.search.floor.accuracy,
+        created=_stamp(min((span.start for span in times), default=file_time)),
+        updated=_stamp(max((span.end for span in times), default=file_time)),
+        command="invfront run study.yaml",
+        objectives=list(DIRECTIONS),
+        hypervolume_reference=reference(study),
+        metrics=dict(PROTOCOL),
+        packages=_versions(paid),
+        commit=_joined(cost.commit for cost in paid) or None,
+        hardware=_hardware(paid),
+        seconds_total=covered(times),
+        study_yaml=study.dump(),
+        published=published.published(study.data.name),
+        attacks=_attacks(study, trials),
+        metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
+        metric_notes=_metric_notes(trials),
+    )
+    return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def reference(study: Study) -> dict[str, float]:
+    """Return the point that hypervolumes are measured from, known before the first trial.
+
+    It is where a trial stops being worth anything: an accuracy at the study's floor (0 if it has none), and an attack
+    that reconstructs perfectly, mse 0 and ssim 1. The floor is part of the study's identity, so the point never moves,
+    and every trial that may be on a front and is above the floor adds volume.
+    """
+    return {"accuracy": study.search.floor.accuracy or 0.0, "mse": 0.0, "ssim": 1.0}
+
+
+def _attacks(study: Study, trials: list[TrialFiles]) -> dict[str, tables.AttackInfo]:
+    """Return what the built-in attacks of the study and of its ledger say of themselves; no plug-in is imported."""
+    stored = (attack.job.attack for files in trials for attack in files.attacks)
+    names = dict.fromkeys([*study.attacks, *stored])
+    return {
+        name: tables.AttackInfo(
+            kind=kind.kind, knowledge=kind.knowledge, threat=kind.threat, cost=kind.cost, reference=kind.reference
+        )
+        for name in names
+        if (kind := ATTACKS.get(name))
+    }
+
+
+def _further(trials: list[TrialFiles]) -> list[str]:
+    """Return the further metrics that any record has, or says why it has not."""
+    told = [attack.measured for files in trials if files.record for attack in files.attacks]
+    return list(dict.fromkeys(name for measured in told for name in (*measured.extras, *measured.null_reasons)))
+
+
+def _metric_notes(trials: list[TrialFiles]) -> dict[str, str]:
+    """Return why a further metric is null in some attack's record, by its name."""
+    told = [attack.measured.null_reasons for files in trials if files.record for attack in files.attacks]
+    names = dict.fromkeys(name for reasons in told for name in reasons)
+    return {name: "; ".join(dict.fromkeys(reasons[name] for reasons in told if name in reasons)) for name in names}
+
+
+def _parts(trials: list[TrialFiles]) -> dict[str, tables.Part]:
+    for files in trials:
+        if files.record and files.record.measured.images:
+            measured = files.record.measured
+            return {
+                name: tables.Part(images=measured.images[name], digest=measured.digests[name])
+                for name in measured.digests
+            }
+    return {}
+
+
+def _versions(paid: list[Circumstances]) -> dict[str, str]:
+    names = dict.fromkeys(name for cost in paid for name in cost.packages)
+    return {name: _joined(cost.packages.get(name) for cost in paid) for name in names}
+
+
+def _hardware(paid: list[Circumstances]) -> dict[str, Any]:
+    return {
+        "devices": _joined(cost.device for cost in paid),
+        "threads": _joined(str(cost.threads) for cost in paid),
+        "precision": _joined(cost.precision for cost in paid),
+        "peak_memory_bytes": max((cost.peak_memory_bytes for cost in paid), default=None),
+    }
+
+
+def _joined(values: Iterable[str | None]) -> str:
+    """Return the different values, in the order they were first met."""
+    return ", ".join(dict.fromkeys(value for value in values if value))
+
+
+def _stamp(time: datetime | None) -> str:
+    return (time or datetime.fromtimestamp(0, UTC)).isoformat(timespec="seconds")

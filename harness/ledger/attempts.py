@@ -1,0 +1,101 @@
+"""A trial's attempts: each has a directory that it alone writes, and takes over what earlier ones finished."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.ledger.files import read_value
+from harness.ledger.whole import sha256
+from harness.records.record import AttackJob, AttackRecord, Trained
+
+SERVER = "server.safetensors"
+
+REDONE = ", training done again"
+"""How the note on a training ends that cannot be used."""
+
+
+class Found(NamedTuple):
+    """What earlier attempts finished."""
+
+    trained: Trained | None
+    attacks: dict[str, AttackRecord]
+    """By job name; only attacks on that very training."""
+    notes: tuple[str, ...]
+    """What was there but could not be used, and why."""
+
+
+def open_attempt(trial: Path) -> Path:
+    """Make and return the directory of a new attempt; two processes never get the same one."""
+    number = 1 + max((attempt_number(path) for path in attempts(trial)), default=0)
+    while True:
+        path = trial / f"attempt-{number}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def attempts(trial: Path) -> list[Path]:
+    """Return the attempts' directories, newest first."""
+    found = [path for path in trial.glob("attempt-*") if path.name.removeprefix("attempt-").isdigit()]
+    return sorted(found, key=attempt_number, reverse=True)
+
+
+def attempt_number(path: Path) -> int:
+    """Return the number of an attempt's directory."""
+    return int(path.name.removeprefix("attempt-"))
+
+
+def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:
+    """Return the finished stages of all attempts; a corrupt one is noted and done again."""
+    notes: list[str] = []
+    trained = _trained(trial, notes)
+    if trained is None:
+        return Found(None, {}, tuple(notes))
+    finished = {job.name: _attack(trial, job, trained, notes) for job in jobs}
+    return Found(trained, {name: attack for name, attack in finished.items() if attack}, tuple(notes))
+
+
+def _trained(trial: Path, notes: list[str]) -> Trained | None:
+    for path in attempts(trial):
+        if not (path / "train.json").exists():
+            continue
+        try:
+            trained = read_value(path / "train.json", Trained)
+            broken = [name for name, digest in trained.files.items() if not _as_written(path / name, digest)]
+        except (OSError, ValueError) as error:
+            notes.append(f"{path.name}/train.json: {type(error).__name__}{REDONE}")
+            continue
+        if not broken:
+            return trained
+        notes.append(f"{path.name}: {', '.join(broken)} not as written{REDONE}")
+    return None
+
+
+def _as_written(path: Path, digest: str) -> bool:
+    """Say whether a file is what was written; the server of a finished trial may have been let go."""
+    if path.name == SERVER and not path.exists() and (path.parent.parent / "attacks").exists():
+        return True
+    return sha256(path) == digest
+
+
+def _attack(trial: Path, job: AttackJob, trained: Trained, notes: list[str]) -> AttackRecord | None:
+    for path in attempts(trial):
+        if not (path / f"{job.name}.json").exists():
+            continue
+        try:
+            found = read_value(path / f"{job.name}.json", AttackRecord)
+            if found.measured.verdict == "failed":
+                continue
+            arrays = found.measured.scores is None or all(
+                (path / f"{job.name}{ending}").exists() for ending in (".parquet", ".npz")
+            )
+        except (OSError, ValueError) as error:
+            notes.append(f"{path.name}/{job.name}.json: {type(error).__name__}, attack done again")
+            continue
+        same = found.measured.digests.get("client") == trained.files["client.safetensors"]
+        if arrays and same and found.job == job:
+            return found
+        notes.append(f"{path.name}/{job.name}.json: arrays missing or of another training, attack done again")
+    return None

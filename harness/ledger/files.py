@@ -1,0 +1,138 @@
+"""A study's directory: the truth from which Optuna's rows, MLflow's runs, tables and pages can be rebuilt."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from harness.ledger.whole import write_whole
+from harness.records.errors import UserError
+from harness.records.record import Asked, AttackRecord, Record, Value
+
+V = TypeVar("V", bound=Value)
+
+_NUMBER = re.compile(r"\d{5,}")
+
+
+class TrialFiles(NamedTuple):
+    """What the ledger holds of one trial."""
+
+    number: int
+    path: Path
+    asked: Asked
+    record: Record | None
+    attacks: tuple[AttackRecord, ...]
+
+    def later(self) -> list[AttackRecord]:
+        """Return the attacks that were run after the record."""
+        return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
+
+
+class Ledger:
+    """The directory of one study. Only the driver that holds the study's lease calls the ``publish`` methods."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def study_file(self) -> Path:
+        """``study.yaml``, the resolved study."""
+        return self.root / "study.yaml"
+
+    def trial(self, number: int) -> Path:
+        """Return the directory of a trial."""
+        return self.root / "trials" / f"{number:05d}"
+
+    def publish_asked(self, asked: Asked) -> None:
+        """Put what a trial was asked on storage, before its first job starts."""
+        _publish(self.trial(asked.number) / "asked.json", asked)
+
+    def publish_attack(self, attack: AttackRecord) -> None:
+        """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
+
+        A later attack that failed may be run again in its own place.
+        """
+        trial = self.trial(attack.trial)
+        path = trial / "attacks" / f"{attack.job.name}.json"
+        if path.exists() and (trial / "record.json").exists() and not self._may_repeat(path, attack.trial):
+            raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
+        _publish(path, attack)
+
+    def _may_repeat(self, path: Path, number: int) -> bool:
+        files = self.read(number)
+        there = [attack for attack in files.later() if f"{attack.job.name}.json" == path.name]
+        return any(attack.measured.verdict == "failed" for attack in there)
+
+    def publish_record(self, record: Record) -> None:
+        """Finish a trial. A record is never rewritten."""
+        path = self.trial(record.number) / "record.json"
+        if path.exists():
+            raise FileExistsError(f"{path}: a finished trial is never run twice")
+        _publish(path, record)
+
+    def trials(self) -> Iterator[TrialFiles]:
+        """Yield every trial that was asked, in the order of their numbers.
+
+        Raises:
+            UserError: a file is not what was written, or a trial lacks its ``asked.json``; names it and ``doctor``.
+        """
+        for path in sorted(self.root.glob("trials/*/record.json")):
+            if not path.with_name("asked.json").exists():
+                raise UserError(f"{path}: stands without its asked.json; see `invfront doctor {self.root}`")
+        for number in self.numbers():
+            yield self.read(number)
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the trials that were asked."""
+        folder = self.root / "trials"
+        if not folder.is_dir():
+            return []
+        paths = (path for path in folder.iterdir() if _NUMBER.fullmatch(path.name))
+        return sorted(int(path.name) for path in paths if (path / "asked.json").exists())
+
+    def read(self, number: int) -> TrialFiles:
+        """Return what is on storage of one trial; errors as in ``trials``."""
+        path = self.trial(number)
+        record = path / "record.json"
+        return TrialFiles(
+            number,
+            path,
+            self._checked(path / "asked.json", Asked, number),
+            self._checked(record, Record, number) if record.exists() else None,
+            tuple(self._checked(file, AttackRecord, number) for file in sorted((path / "attacks").glob("*.json"))),
+        )
+
+    def _checked(self, path: Path, kind: type[V], number: int) -> V:
+        value = self._parsed(path, kind)
+        named = value.trial if isinstance(value, AttackRecord) else getattr(value, "number", number)
+        if named != number:
+            raise UserError(f"{path}: says trial {named}, not {number}; see `invfront doctor {self.root}`")
+        return value
+
+    def _parsed(self, path: Path, kind: type[V]) -> V:
+        try:
+            return read_value(path, kind)
+        except ValueError as error:
+            raise UserError(f"{path}: {one_line(error)}; see `invfront doctor {self.root}`") from error
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; see `invfront doctor {self.root}`") from error
+
+
+def read_value(path: Path, kind: type[V]) -> V:
+    """Read a value from JSON. Raises ValueError if the file is not one."""
+    return kind.model_validate_json(path.read_bytes())
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message on one line: of a validation error, its first complaint with its place and value."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = "/".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']} (got {str(first['input'])[:60]!r})".removeprefix(": ")
+    return " ".join(str(error).split())
+
+
+def _publish(path: Path, value: Value) -> None:
+    write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")

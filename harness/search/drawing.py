@@ -1,0 +1,98 @@
+"""What a study searches over, as Optuna draws it: every parameter by its path, conditional on the drawn branches."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import BaseTrial
+
+from harness.records.record import Scalar
+from harness.study import Choices, Range, Space
+
+Entries = Mapping[str, Scalar | Range | Choices]
+
+
+def draw(trial: BaseTrial, space: Space) -> dict[str, Scalar]:
+    """Return every setting of a trial by its path: constants as they are, the rest as Optuna suggests."""
+    settings = _drawn(trial, space.shared)
+    for role, branches in _roles(space).items():
+        name = _suggest(trial, f"{role}/name", Choices(tuple(branches)))
+        settings |= {f"{role}/name": name} | _drawn(trial, branches[str(name)])
+    return settings
+
+
+def distributions(space: Space, settings: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
+    """Return the distributions of the parameters that were drawn for a trial with these settings."""
+    entries = dict(space.shared)
+    for role, branches in _roles(space).items():
+        entries |= {f"{role}/name": Choices(tuple(branches))} | dict(branches[str(settings[f"{role}/name"])])
+    return {path: distribution(entry) for path, entry in entries.items() if isinstance(entry, Range | Choices)}
+
+
+def distribution(entry: Range | Choices) -> BaseDistribution:
+    """Return a distribution of the study file as Optuna's."""
+    if isinstance(entry, Choices):
+        return CategoricalDistribution(list(entry.values))
+    if isinstance(entry.low, int) and isinstance(entry.high, int):
+        step = 1 if entry.step is None else int(entry.step)
+        return IntDistribution(entry.low, entry.high, log=entry.log, step=step)
+    return FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
+
+
+def size(space: Space, branch: str) -> float:
+    """Return how many different settings a branch of ``defense`` has, infinity included."""
+    terms = sum(_size(entries) for entries in space.term.values()) if space.term else 1
+    return _size(space.shared) * _size(space.defense[branch]) * terms
+
+
+def enumerate_branch(space: Space, branch: str) -> Iterator[dict[str, Scalar]]:
+    """Yield the drawn parameters of every setting of a finite branch, by path, in file order."""
+    terms: list[tuple[str | None, Entries]] = list(space.term.items()) if space.term else [(None, {})]
+    for term, entries in terms:
+        lists = {
+            path: values(entry)
+            for path, entry in (dict(space.shared) | dict(space.defense[branch]) | dict(entries)).items()
+            if isinstance(entry, Range | Choices)
+        }
+        named: dict[str, Scalar] = {"defense/name": branch}
+        if term is not None:
+            named["term/name"] = term
+        for chosen in itertools.product(*lists.values()):
+            yield named | dict(zip(lists, chosen, strict=True))
+
+
+def values(entry: Range | Choices) -> list[Scalar]:
+    """Return all values of a finite distribution."""
+    if isinstance(entry, Choices):
+        return list(entry.values)
+    step = entry.step if entry.step is not None else 1
+    count = math.floor((entry.high - entry.low) / step + 1e-9) + 1
+    return [entry.low + index * step for index in range(count)]
+
+
+def _roles(space: Space) -> dict[str, Mapping[str, Entries]]:
+    return {"defense": space.defense} | ({"term": space.term} if space.term else {})
+
+
+def _size(entries: Entries) -> float:
+    sizes = (entry.size() for entry in entries.values() if isinstance(entry, Range | Choices))
+    return math.prod(math.inf if count is None else count for count in sizes)
+
+
+def _drawn(trial: BaseTrial, entries: Entries) -> dict[str, Scalar]:
+    return {path: _suggest(trial, path, entry) for path, entry in entries.items()}
+
+
+def _suggest(trial: BaseTrial, path: str, entry: Scalar | Range | Choices) -> Scalar:
+    if not isinstance(entry, Range | Choices):
+        return entry
+    match distribution(entry):
+        case CategoricalDistribution() as named:
+            chosen: Scalar = trial.suggest_categorical(path, named.choices)
+            return chosen
+        case IntDistribution() as whole:
+            return trial.suggest_int(path, whole.low, whole.high, log=whole.log, step=whole.step)
+        case FloatDistribution() as real:
+            return trial.suggest_float(path, real.low, real.high, log=real.log, step=real.step)
+    raise TypeError(f"{path}: no way to draw from {entry}")

@@ -1,0 +1,187 @@
+"""Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialValueModel
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from harness.judging.worst import current
+from harness.ledger.files import Ledger, TrialFiles, one_line
+from harness.records.errors import UserError
+from harness.records.objectives import DIRECTIONS
+from harness.search.asking import FLOOR, constraint_of, values_of
+from harness.search.drawing import distributions
+from harness.study import Space, Study
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+_LOG = logging.getLogger(__name__)
+
+DATABASE = "study.db"
+
+FAULTS = (SQLAlchemyError, StorageInternalError)
+"""What a storage that cannot be read or written raises; Optuna wraps some of them."""
+
+
+def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optuna.Study:
+    """Return Optuna's study, with a row for every trial of the directory.
+
+    A ``study.db`` that cannot be read, or that tells of other trials than the directory, is kept aside as
+    ``study.db.torn-<n>`` and rebuilt; so is one that is lost.
+
+    Args:
+        study: The resolved study.
+        ledger: Its directory.
+        name: Name in the storage, ``<study name>-<ledger>``.
+        url: A server's storage; null for ``study.db`` in the directory.
+    """
+    space = study.space()
+    if url is not None:
+        rows = _load(name, url)
+        if not _agrees(rows, ledger, space):
+            raise UserError(
+                f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume"
+            )
+        return _extended(_corrected(rows, ledger, url), ledger, space)
+    path = ledger.root / DATABASE
+    url = f"sqlite:///{path}"
+    try:
+        rows = _load(name, url)
+        agrees = _agrees(rows, ledger, space)
+    except (*FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
+        _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
+        agrees = False
+    if not agrees:
+        keep_aside(path)
+        rows = _load(name, url)
+    return _extended(_corrected(rows, ledger, url), ledger, space)
+
+
+def outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> list[int]:
+    """Return the trials whose rows hold objectives of before an attack that was run after their record."""
+    return [row.number for row, _ in _outdated(rows, ledger)]
+
+
+def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
+    """Return a trial of the ledger as Optuna's row: unfinished is RUNNING."""
+    drawn = distributions(space, files.asked.settings)
+    params = {path: files.asked.settings[path] for path in drawn}
+    attributes = {"anchor": True} if files.asked.anchor else {}
+    state, values, constraints = TrialState.RUNNING, None, None
+    if files.record is not None:
+        objectives = current(files)
+        state = TrialState.FAIL if objectives is None else TrialState.COMPLETE
+        if objectives is not None:
+            values = values_of(objectives)
+            constraint = constraint_of(files.record)
+            constraints = None if constraint is None else {FLOOR: constraint}
+    return create_trial(
+        state=state, values=values, params=params, distributions=drawn, user_attrs=attributes, constraints=constraints
+    )
+
+
+def check_storage(url: str | None) -> None:
+    """Refuse a storage URL that is none, whose driver is missing, or whose server does not answer.
+
+    Raises:
+        UserError: says which, without the password.
+    """
+    if url is None:
+        return
+    try:
+        engine = sqlalchemy.create_engine(url, poolclass=NullPool)
+        with engine.connect():
+            pass
+    except sqlalchemy.exc.ArgumentError:
+        raise UserError("storage: not a database URL; write postgresql+psycopg://user:password@host/database") from None
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+        raise UserError(f"storage: {one_line(error)}; install the driver that the URL names") from None
+    except SQLAlchemyError as error:
+        fault = type(getattr(error, "orig", None) or error).__name__
+        place = sqlalchemy.make_url(url).host or "the database"
+        raise UserError(f"storage: {place} refuses ({fault}); check the URL, the password and the server") from None
+
+
+def _load(name: str, url: str) -> optuna.Study:
+    storage = RDBStorage(url, engine_kwargs=_patience(url))
+    return optuna.create_study(
+        study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
+    )
+
+
+def _patience(url: str) -> dict[str, Any]:
+    """Return how an engine waits for another's lock on a file: 60 s."""
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+
+
+def _outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> Iterator[tuple[FrozenTrial, list[float]]]:
+    """Yield the finished rows whose values attacks run later have changed, and what these are now."""
+    complete = {row.number: row for row in rows if row.state == TrialState.COMPLETE}
+    for files in ledger.trials():
+        found = current(files) if files.number in complete and files.later() else None
+        if found is not None and values_of(found) != complete[files.number].values:
+            yield complete[files.number], values_of(found)
+
+
+def _corrected(rows: optuna.Study, ledger: Ledger, url: str) -> optuna.Study:
+    """Give finished rows the values over attacks run later, in one transaction; return the study as it is then.
+
+    Optuna changes no finished row. Rows made anew would lose what samplers keep beside the values and by the rows' ids:
+    generations and their parents, the place in a sequence. So the values alone are changed, in Optuna's own table.
+    """
+    stale = list(_outdated(rows.get_trials(deepcopy=False), ledger))
+    if not stale:
+        return rows
+    table = TrialValueModel.__table__
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, **_patience(url))
+    with engine.begin() as connection:
+        for row, values in stale:
+            for objective, value in enumerate(values):
+                place = (table.c.trial_id == row._trial_id) & (table.c.objective == objective)
+                connection.execute(sqlalchemy.update(table).where(place).values(value=value))
+    return _load(rows.study_name, url)
+
+
+def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
+    """Say whether no row tells of another trial than the directory has under its number, nor of one it lacks."""
+    known = rows.get_trials(deepcopy=False)
+    asked = set(ledger.numbers())
+    if any(row.state.is_finished() and row.number not in asked for row in known):
+        return False
+    for files in ledger.trials():
+        if files.number >= len(known):
+            continue
+        row = known[files.number]
+        drawn = {path: files.asked.settings[path] for path in distributions(space, files.asked.settings)}
+        lost_record = files.record is None and row.state.is_finished()
+        if row.state == TrialState.WAITING or row.params != drawn or lost_record:
+            return False
+    return True
+
+
+def _extended(rows: optuna.Study, ledger: Ledger, space: Space) -> optuna.Study:
+    """Add the directory's trials that the storage has never heard of, in number order; gaps become WAITING."""
+    asked = {files.number: files for files in ledger.trials()}
+    for number in range(len(rows.get_trials(deepcopy=False)), max(asked, default=-1) + 1):
+        if number in asked:
+            rows.add_trial(frozen(asked[number], space))
+        else:
+            rows.enqueue_trial({})
+    return rows
+
+
+def keep_aside(path: Path) -> None:
+    """Move a database away, with the journals that belong to it."""
+    taken = len(list(path.parent.glob(f"{path.name}.torn-*")))
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.rename(path.with_name(f"{path.name}.torn-{taken}{suffix}"))

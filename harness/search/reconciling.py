@@ -1,0 +1,41 @@
+"""Reconciles a study's directory and Optuna's storage before anything starts."""
+
+from typing import NamedTuple
+
+import optuna
+from optuna.trial import TrialState
+
+from harness.ledger.files import Ledger
+from harness.search.asking import Search
+
+
+class Reconciled(NamedTuple):
+    """What a resume found."""
+
+    finished: int
+    """Trials with a record."""
+    told: int
+    """Records that Optuna had not heard of."""
+    again: int
+    """Trials that were asked and are handed out again."""
+    unstarted: int
+    """Rows that were drawn and never started: they are reused."""
+
+
+def reconcile(search: Search, rows: optuna.Study, ledger: Ledger) -> Reconciled:
+    """Tell Optuna what it missed, and queue what was cut off; nothing double, nothing lost."""
+    known = rows.get_trials(deepcopy=False)
+    finished, told, asked = 0, 0, set()
+    for files in ledger.trials():
+        asked.add(files.number)
+        if files.record is None:
+            search.again.append(files.asked)
+            continue
+        finished += 1
+        if not known[files.number].state.is_finished():
+            search.tell(files.record)
+            told += 1
+    for row in known:
+        if row.state == TrialState.RUNNING and row.number not in asked:
+            search.unstarted.append(row.number)
+    return Reconciled(finished, told, len(search.again), len(search.unstarted))

@@ -1,0 +1,230 @@
+"""The second kind of job of a trial: one attack on the trained network, or one probe of what else it leaks."""
+
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+import attacks
+from attacks import metrics
+from attacks.base import Attack, Evidence, Fit, Images, ProbeAttack, Verdict
+from attacks.guesses import mean_image
+from attacks.metrics import score
+from attacks.seen import Seen
+from attacks.verdict import beside_guess
+from harness.data import AttackSplit, Data, Part, to_float
+from harness.data.attacker import attacker_part
+from harness.ledger.attempts import SERVER, attempt_number
+from harness.ledger.whole import sha256, write_whole
+from harness.models import LiveTarget
+from harness.records.record import Asked, AttackJob, AttackMeasured, AttackRecord, Scalar, Tuned
+from harness.records.seeds import derive
+from harness.stages.ground import Meter, prepare
+from harness.stages.jobs import drain
+from harness.stages.loading import images_of, target_of, trained
+from harness.stages.measuring import mean_scores, predicted, recorded, releases, subsets
+from harness.stages.optimising import Progress
+from harness.stages.priors import find_or_train, folder_of
+from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
+
+
+class Scene(NamedTuple):
+    """A trained network and the images around it, as one job finds them."""
+
+    asked: Asked
+    job: AttackJob
+    data: Data
+    own: AttackSplit
+    """As the protocol divides the images."""
+    split: AttackSplit
+    """What the attacker fits on is what the study says that it holds."""
+    target: LiveTarget
+    """In the trial's own precision: what it releases is what the device released."""
+    seen: Seen
+    """What the attack may know of it; of one that differentiates the client, in float32."""
+    attempt: Path
+
+
+class Fitted(NamedTuple):
+    """An attack that has been fitted, and under which settings."""
+
+    attack: Attack
+    fit: Fit
+    settings: dict[str, Any]
+    prior: dict[str, str]
+    """Digest of the prior that it started from, by ``prior``; empty without one."""
+
+
+def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
+    """Run one attack on the trained network in ``weights``, and put its result and arrays into the attempt."""
+    device = prepare(asked, "attack")
+    meter = Meter(asked, "attack", device)
+    yield Progress(job.name, 0, 1)
+    scene = _scene(asked, attempt, weights, job, device)
+    kind = attacks.resolve(job.attack)
+    measured = _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
+    digests = {use: getattr(scene.split, use).digest for use in ("fit", "selection", "scored")}
+    record = AttackRecord(
+        trial=asked.number,
+        job=job,
+        attempt=attempt_number(attempt),
+        measured=measured.model_copy(
+            update={
+                "digests": measured.digests | digests | {"client": sha256(weights / "client.safetensors")},
+                "knowledge": kind.knowledge,
+                "needs_server": kind.needs_server,
+            }
+        ),
+        error=None,
+        circumstances=meter.read(),
+    )
+    write_whole(attempt / f"{job.name}.json", record.model_dump_json(indent=1).encode())
+    return record
+
+
+def later_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
+    """Run ``attack_stage`` beside those of other trials: its progress names the trial."""
+    yield Progress(f"trial {asked.number}: {job.name}", 0, 1)
+    return drain(attack_stage(asked, attempt, weights, job), lambda progress: None)
+
+
+def _scene(asked: Asked, attempt: Path, weights: Path, job: AttackJob, device: torch.device) -> Scene:
+    kind = attacks.resolve(job.attack)
+    if kind.needs_server and not (weights / SERVER).exists():
+        raise FileNotFoundError(
+            f"{job.attack} asks the server, and that of trial {asked.number} was let go: only those of anchors and of "
+            "the front are kept"
+        )
+    data = images_of(asked, device)
+    model = trained(asked, data, weights)
+    target = target_of(model, asked, data)
+    exact = target_of(model, asked, data, torch.float32) if kind.knowledge == "gradients" else target
+    split = next(split for split in data.attack_splits if split.part == job.part)
+    fit = _held(asked, data, split, target, device)
+    seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
+    return Scene(asked, job, data, split, _with_fit(split, fit), target, seen, attempt)
+
+
+def _held(asked: Asked, data: Data, split: AttackSplit, target: LiveTarget, device: torch.device) -> Part:
+    """Return what the attacker fits on; images of elsewhere get the labels that the network gives them."""
+    part = attacker_part(data, asked.settings, asked.attacker_root, device)
+    if part is None:
+        return split.fit
+    if part.labelled:
+        return part.part
+    labels = predicted(target, releases(target, part.part, asked.seed))
+    return Part(name=part.part.name, x=part.part.x, y=labels, digest=part.part.digest)
+
+
+def _with_fit(split: AttackSplit, fit: Part) -> AttackSplit:
+    return AttackSplit(part=split.part, fit=fit, selection=split.selection, scored=split.scored)
+
+
+def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
+    """Fit a reconstruction attack, and score it on attacker-validation and on the scored part."""
+    tuning: list[Tuned] = []
+    best = _best(scene, kind, tuning)
+    selection = reconstructed(best.attack, scene.target, scene.split.selection, scene.asked.seed)
+    scored = reconstructed(best.attack, scene.target, scene.split.scored, scene.asked.seed)
+    finite = selection.finite and scored.finite
+    further, reasons = _further(scene, scored) if finite else ({}, {})
+    details = {name: value for name, value in best.fit.details.items() if math.isfinite(value)}
+    lost = dict.fromkeys(best.fit.details.keys() - details.keys(), "what the attack says of its fit is not finite")
+    return AttackMeasured(
+        verdict=_verdict(best.fit.verdict, selection, scene.split.fit) if finite else "diverged",
+        settings=_scalars(best.settings),
+        scores=mean_scores(scored.per_image) if finite else None,
+        selection=mean_scores(selection.per_image) if finite else None,
+        images=len(scored.part.y),
+        digests=best.prior,
+        metrics=metrics.protocol_digest(),
+        conversions=save_arrays(scene.attempt / scene.job.name, scored),
+        curve=recorded(best.fit.curve),
+        version=kind.version,
+        subsets=subsets(selection.per_image) if finite else {},
+        variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
+        extras=further,
+        null_reasons=reasons | lost,
+        details=details,
+        tuning=tuple(tuning),
+    )
+
+
+def _verdict(own: Verdict, selection: Reconstructed, fit: Part) -> Verdict:
+    """Return an attack's verdict beside the mean of the images that it was fitted on."""
+    guess = (mean_image(fit.x) / 255).expand_as(selection.x_hat)
+    error = float(score(guess, to_float(selection.part.x)).mse.mean())
+    return beside_guess(own, float(selection.per_image.mse.mean()), error)
+
+
+def _best(scene: Scene, kind: type[Attack], tuning: list[Tuned]) -> Fitted:
+    """Fit under the budget's settings or, if the job says so, under those that leak most on attacker-validation."""
+    settings = attacks.budget(kind, scene.job.budget)
+    if not scene.job.tune:
+        return _fitted(scene, kind, settings)
+    from harness.stages.tuning import Tuner  # Optuna, which a trial without tuning does not need
+
+    tuner = Tuner(kind, settings, scene.job.tune, derive(scene.asked.seed, "tune", scene.job.name))
+    best: Fitted | None = None
+    least, failure = float("inf"), None
+    for number, tried in tuner:
+        error, fitted, why = None, None, None
+        try:
+            fitted = _fitted(scene, kind, tried, number)
+            error = fitted.fit.curve[-1].validation
+            if fitted.fit.verdict == "diverged" or not math.isfinite(error):
+                error, why = None, "diverged"
+        except (ValueError, RuntimeError) as fault:
+            failure, why = fault, f"{type(fault).__name__}: {fault}"
+        tuner.tell(number, error)
+        chosen = _scalars({name: tried[name] for name in kind.tunable})
+        tuning.append(Tuned(settings=chosen, selection=error, error=why))
+        if fitted is not None and (best is None or (error is not None and error < least)):
+            best, least = fitted, least if error is None else error
+    if best is None:
+        raise RuntimeError(f"{scene.job.attack}: no setting that it was tuned over could be fitted") from failure
+    return best
+
+
+def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: int = 0) -> Fitted:
+    job, split = scene.job, scene.split
+    attack, prior = kind(**settings), dict[str, str]()
+    if attack.prior_settings() is not None:
+        folder = folder_of(scene.attempt.parent)
+        attack.prior, prior["prior"] = find_or_train(attack, job, scene.asked, scene.data, scene.own, folder)
+    tried = (number,) if number else ()
+    prepare(scene.asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
+    aux, val = (Images(part.x, part.y) for part in (split.fit, split.selection))
+    return Fitted(attack, attack.fit(scene.seen, aux, val), settings, prior)
+
+
+def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
+    job, split = scene.job, scene.own  # who holds other images is a matter of reconstruction
+    settings = attacks.budget(kind, job.budget)
+    prepare(scene.asked, "attack", job.attack, job.budget, job.seed, job.part)
+    parts = (split.fit, split.selection, scene.data.parts["train"], split.scored)
+    found = kind(**settings).probe(scene.seen, Evidence(*(Images(part.x, part.y) for part in parts)))
+    return AttackMeasured(
+        verdict=found.verdict,
+        settings=_scalars(settings),
+        scores=None,
+        selection=None,
+        images=found.images,
+        digests={},
+        metrics=metrics.protocol_digest(),
+        conversions={},
+        curve=recorded(found.curve),
+        version=kind.version,
+        probe=found.scores,
+    )
+
+
+def _further(scene: Scene, scored: Reconstructed) -> tuple[dict[str, float | None], dict[str, str]]:
+    return metrics.further(scored.x_hat, scored.part.x, scored.part.y, scored.per_image)
+
+
+def _scalars(settings: dict[str, Any]) -> dict[str, Scalar]:
+    """Return settings as a record has them: a list of widths as text."""
+    return {name: value if isinstance(value, Scalar) else str(value) for name, value in settings.items()}

@@ -1,0 +1,81 @@
+"""Builds a trial's split network from what was asked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+import defenses
+from defenses.base import Defense, Shapes
+from harness.data import Data
+from harness.ledger.whole import sha256, write_whole
+from harness.models import SplitModel, activation_shape, build_model
+from harness.records.record import Asked, Scalar
+from harness.study.recipes import RECIPES, Recipe
+
+PARTS = ("client", "defense", "server")
+
+
+def owned(settings: Mapping[str, Scalar], *owner: str) -> dict[str, Scalar]:
+    """Return the settings under a path, by their last name."""
+    prefix = "/".join(owner) + "/"
+    return {path.removeprefix(prefix): value for path, value in settings.items() if path.startswith(prefix)}
+
+
+def recipe_of(asked: Asked) -> Recipe:
+    """Return the recipe a trial is trained by."""
+    return RECIPES[str(asked.settings["train/recipe"])]
+
+
+def build(asked: Asked, data: Data) -> SplitModel:
+    """Return the untrained network on the data's device, channels last; draws initial weights from the global RNG."""
+    settings = owned(asked.settings, "model")
+    name, sigma = str(settings.pop("name")), float(settings.pop("sigma") or 0.0)
+    client, server = build_model(
+        name,
+        **settings,  # type: ignore[arg-type]  # checked against the builder when the study was read
+        image_shape=data.image_shape,
+        num_classes=data.num_classes,
+        head=recipe_of(asked).head,
+        mean=data.mean,
+        std=data.std,
+    )
+    shapes = Shapes(data.image_shape, activation_shape(client, data.image_shape), data.num_classes)
+    parts = {}
+    for role in ("defense", "term"):
+        chosen = asked.settings.get(f"{role}/name")
+        if chosen is not None:
+            parts[role] = _attached(str(chosen), owned(asked.settings, role, str(chosen)), client, shapes)
+    model = SplitModel(client, server, parts["defense"], sigma, parts.get("term"))
+    return model.to(data.parts["train"].x.device).to(memory_format=torch.channels_last)
+
+
+def _attached(name: str, settings: dict[str, Scalar], client: torch.nn.Module, shapes: Shapes) -> Defense:
+    defense = defenses.make(name, **settings)
+    defense.attach(client, shapes)
+    return defense
+
+
+def save_parts(model: SplitModel, attempt: Path) -> dict[str, str]:
+    """Write the network's parts as safetensors; return the SHA-256 of each file by its name."""
+    digests = {}
+    for part in PARTS:
+        path = attempt / f"{part}.safetensors"
+        state = {key: value.contiguous() for key, value in getattr(model, part).state_dict().items()}
+        write_whole(path, save(state))
+        digests[path.name] = sha256(path)
+    return digests
+
+
+def load_parts(model: SplitModel, attempt: Path) -> SplitModel:
+    """Load the parts that are there into a built network, which is returned in eval mode.
+
+    The server is kept only of anchors and of trials on the front; without it the network can still be released from.
+    """
+    device = next(model.client.parameters()).device
+    for part in PARTS:
+        path = attempt / f"{part}.safetensors"
+        if part != "server" or path.exists():
+            getattr(model, part).load_state_dict(load_file(path, device=str(device)))
+    return model.eval()

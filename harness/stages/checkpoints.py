@@ -1,0 +1,64 @@
+"""Checkpoints of a training: the last two are kept, and a corrupt one falls back to the one before."""
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.ledger.whole import write_whole
+
+State = dict[str, Any]
+
+
+class Checkpoints:
+    """Checkpoints of one trial: written into this attempt's directory, read from any attempt's."""
+
+    def __init__(self, attempt: Path, every_seconds: float) -> None:
+        self._attempt = attempt
+        self._every = every_seconds
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Say whether the time for the next one has come."""
+        return time.monotonic() - self._last >= self._every
+
+    def save(self, step: int, state: State) -> None:
+        """Write the state after ``step`` optimiser steps, with the random generators' states; keep the last two."""
+        state = state | {"step": step, "cpu_rng": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            state["cuda_rng"] = torch.cuda.get_rng_state_all()
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self._attempt / f"checkpoint-{step:09d}.pt", buffer.getvalue())
+        for old in sorted(self._attempt.glob("checkpoint-*.pt"))[:-2]:
+            old.unlink()
+        self._last = time.monotonic()
+
+    def latest(self, device: torch.device) -> tuple[State | None, list[str]]:
+        """Return the newest readable state of any attempt, and a note for each that could not be read."""
+        notes = []
+        found = sorted(self._attempt.parent.glob("attempt-*/checkpoint-*.pt"), key=lambda path: (path.name, path))
+        for path in reversed(found):
+            try:
+                state: State = torch.load(path, map_location=device, weights_only=True)
+                state["step"], state["cpu_rng"], state["model"], state["optimisers"]
+            except Exception as error:  # whatever a torn file raises, the one before it is tried
+                notes.append(f"{path.parent.name}/{path.name}: unreadable ({type(error).__name__}), passed over")
+                continue
+            return state, notes
+        return None, notes
+
+
+def restore_rng(state: State) -> None:
+    """Bring the random generators back to where the checkpoint was written."""
+    torch.set_rng_state(state["cpu_rng"].cpu())
+    if "cuda_rng" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
+
+
+def discard(trial: Path) -> None:
+    """Remove the checkpoints of all attempts of a finished trial."""
+    for path in trial.glob("attempt-*/checkpoint-*.pt"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,126 @@
+"""What is measured on a trained network: its accuracy, its releases, and the guesses beside every attack."""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from attacks import guesses, metrics
+from attacks.base import Point
+from attacks.metrics import PerImage, score
+from defenses.diagnostics import diagnose
+from harness.data import AttackSplit, Data, Part, to_float
+from harness.models import LiveTarget
+from harness.records.record import CurvePoint, Guess, Scores
+from harness.records.seeds import derive, seed_everything
+
+DRAWS = 5
+"""Noise draws over which an accuracy is averaged."""
+
+CHUNK = 512
+"""Images measured at once."""
+
+SUBSETS = (16, 32, 64, 100, 200, 500, 1000)
+"""Numbers of first images of attacker-validation at which attacks are compared that score different numbers of them."""
+
+
+def mean_scores(per_image: PerImage) -> Scores:
+    """Return the means of scores over images."""
+    return Scores(**metrics.means(per_image))
+
+
+def subsets(per_image: PerImage) -> dict[str, Scores]:
+    """Return mean scores of the first so many images, by their number: of each size in ``SUBSETS``, and of all."""
+    count = len(per_image.mse)
+    sizes = dict.fromkeys([*(size for size in SUBSETS if size < count), count])
+    return {str(size): Scores(**metrics.means(PerImage(*(column[:size] for column in per_image)))) for size in sizes}
+
+
+def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:
+    """Return an attack's learning curve as a record has it: what is not finite is null."""
+    return tuple(
+        CurvePoint(step=point.step, name=name, value=value if math.isfinite(value) else None)
+        for point in curve
+        for name, value in (("train", point.train), ("validation", point.validation))
+    )
+
+
+def releases(target: LiveTarget, part: Part, seed: int, m: int = 1) -> Tensor:
+    """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones.
+
+    For m > 1, m independent releases of each, ``(m, N, C, H, W)``.
+    """
+    several = (m,) if m > 1 else ()
+    seed_everything(derive(seed, "release", part.name, *several))
+    with torch.no_grad():
+        return torch.cat([target.release(to_float(x), m) for x in part.x.split(CHUNK)], dim=len(several))
+
+
+def accuracy(target: LiveTarget, part: Part) -> float:
+    """Return the top-1 accuracy in [0, 1] of the network as deployed, noise on, averaged over ``DRAWS`` draws."""
+    right = torch.zeros((), device=part.x.device, dtype=torch.int64)
+    for x, y in zip(part.x.split(CHUNK), part.y.split(CHUNK), strict=True):
+        with torch.inference_mode():
+            for _ in range(DRAWS):
+                right += (predicted(target, target.release(to_float(x))) == y).sum()
+    return int(right) / (DRAWS * len(part.y))
+
+
+def predicted(target: LiveTarget, z: Tensor) -> Tensor:
+    """Return the labels ``(B,)`` that the server reads off releases."""
+    with torch.inference_mode():
+        return torch.cat([target.server(chunk).argmax(1) for chunk in z.split(CHUNK)])
+
+
+class Diagnostics(NamedTuple):
+    """What a release tells of the image, estimated alike for every trial."""
+
+    values: dict[str, float | None]
+    reasons: dict[str, str]
+    """Why a value is null, by its name."""
+
+
+def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
+    """Return the common diagnostics of a part's images (:func:`defenses.diagnostics.diagnose`)."""
+    seed_everything(derive(seed, "diagnostics", part.name))
+    with torch.no_grad():
+        z = torch.cat([target.mean(to_float(x)) for x in part.x.split(CHUNK)])
+        values = diagnose(z, part.y, target.sigma, target.noise_std(z))
+    reason = "some feature is released without noise: every bound is infinite"
+    return Diagnostics(values, {name: reason for name, value in values.items() if value is None})
+
+
+class Floors(NamedTuple):
+    """Guesses without z (``mean_image``, ``class_mean``) and two yardsticks, by name."""
+
+    guesses: dict[str, Guess]
+    per_image: dict[str, PerImage]
+    """Scores of every scored image."""
+
+
+def floors(target: LiveTarget, data: Data, split: AttackSplit, seed: int) -> Floors:
+    """Return the scores of guesses without z and of two yardsticks."""
+    fit_z = releases(target, split.fit, seed)
+    fit_x = to_float(split.fit.x)
+    mean = guesses.mean_image(fit_x)
+    by_class = guesses.class_mean(fit_x, split.fit.y, data.num_classes)
+
+    def guessed(part: Part) -> dict[str, PerImage]:
+        z, x = releases(target, part, seed), to_float(part.x)
+        return {
+            "mean_image": score(mean.expand_as(x), x),
+            "class_mean": score(by_class[predicted(target, z)], x),
+            "mean_colour": score(guesses.mean_colour(x), x),
+            "nearest": score(guesses.nearest(z, fit_z, fit_x), x),
+        }
+
+    scored, selection = guessed(split.scored), guessed(split.selection)
+    means = {
+        name: Guess(
+            scores=mean_scores(scored[name]), selection=mean_scores(selection[name]), subsets=subsets(selection[name])
+        )
+        for name in scored
+    }
+    return Floors(means, scored)

@@ -1,0 +1,203 @@
+"""Trains a defended split network: one loss, one backward pass, resumable at any step."""
+
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from attacks.precision import autocast
+from defenses.base import Batch, Epoch
+from harness.data import Data, Part, epoch_order, to_float
+from harness.data import augment as augmented
+from harness.models import SplitModel
+from harness.records.record import Asked, CurvePoint
+from harness.records.seeds import derive
+from harness.stages.building import recipe_of
+from harness.stages.checkpoints import Checkpoints, State, restore_rng
+from harness.stages.ground import precision
+from harness.study.recipes import Recipe
+
+
+class Progress(NamedTuple):
+    """How far a job has come."""
+
+    job: str
+    """``train``, or an attack job's name."""
+    done: int
+    """Epochs done; of an attack, 0 when it starts and 1 when it ends."""
+    total: int
+    accuracy: float | None = None
+    """On the epoch's training batches, in [0, 1]."""
+
+
+class Training(NamedTuple):
+    """How a training went."""
+
+    curve: tuple[CurvePoint, ...]
+    """Every epoch's mean task loss, penalty and training accuracy."""
+    notes: tuple[str, ...]
+    """Checkpoints that could not be read."""
+
+
+def train(model: SplitModel, asked: Asked, data: Data, attempt: Path) -> Generator[Progress, None, Training]:
+    """Train in place, from the newest checkpoint of any attempt; yield progress after each epoch.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    run = _Run(model, asked, data)
+    checkpoints = Checkpoints(attempt, asked.checkpoint_seconds)
+    state, notes = checkpoints.latest(data.parts["train"].x.device)
+    if state is not None:
+        run.load(state)
+    while run.step < run.epochs * run.steps:
+        run.take_step()
+        if run.step % run.steps == 0:
+            run.end_epoch()
+            yield Progress("train", run.step // run.steps, run.epochs, run.accuracy())
+        if checkpoints.due():
+            checkpoints.save(run.step, run.state())
+    checkpoints.save(run.step, run.state())
+    return Training(run.curve(), tuple(notes))
+
+
+class _Run:
+    """A training between two steps."""
+
+    def __init__(self, model: SplitModel, asked: Asked, data: Data) -> None:
+        self.model, self.data, self.asked = model, data, asked
+        self.part: Part = data.parts["train"]
+        self.epochs = int(asked.settings["train/epochs"] or 0)
+        self.batch_size = min(int(asked.settings["train/batch_size"] or 0), len(self.part.y))
+        self.steps = len(self.part.y) // self.batch_size
+        self.recipe: Recipe = recipe_of(asked)
+        self.penalties = [model.defense] if model.term is None else [model.defense, model.term]
+        groups = [{"params": [*model.client.parameters(), *model.server.parameters()]}]
+        for penalty in self.penalties:
+            groups += penalty.parameter_groups(self.recipe.lr)
+        self.optimisers = self.recipe.optimisers(groups)
+        self.scheduler = self.recipe.scheduler(self.optimisers[0], self.epochs, self.steps)
+        self.step = 0
+        self.order: Tensor | None = None
+        self.sums = torch.zeros(3, device=self.part.x.device)
+        self.points: list[tuple[int, str, float]] = []
+
+    def state(self) -> State:
+        """Return what a checkpoint holds."""
+        return {
+            "model": self.model.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "scheduler": {key: value for key, value in self.scheduler.state_dict().items() if key != "lr_lambdas"},
+            "sums": self.sums,
+            "points": self.points,
+        }
+
+    def load(self, state: State) -> None:
+        """Go on from a checkpoint."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.scheduler.load_state_dict(
+            state["scheduler"] | {"lr_lambdas": [None] * len(self.optimisers[0].param_groups)}
+        )
+        self.sums = state["sums"]
+        self.points = [(step, name, value) for step, name, value in state["points"]]
+        restore_rng(state)
+
+    def take_step(self) -> None:
+        """Train on the next batch."""
+        epoch, position = divmod(self.step, self.steps)
+        if self.order is None or position == 0:
+            order = epoch_order(len(self.part.y), derive(self.asked.seed, "order", epoch))
+            self.order = order.to(self.part.y.device)
+        chosen = self.order[position * self.batch_size : (position + 1) * self.batch_size]
+        x = self._augmented(self.part.x[chosen])
+        self.model.train()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        task, penalty, correct = self._losses(x, self.part.y[chosen], epoch)
+        (task + penalty).backward()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.scheduler.step()
+        self.step += 1
+        self.sums += torch.stack([task.detach(), penalty.detach(), correct])
+
+    def _augmented(self, x: Tensor) -> Tensor:
+        return augmented(x, flip=self.data.flips, rotation=self.recipe.rotation)
+
+    def _losses(self, x: Tensor, y: Tensor, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        model, dtype = self.model, precision(self.asked)
+        with autocast(x.device, dtype):
+            z_clean = model.client(x)
+        z_clean = z_clean.float()
+        z = model.noised(z_clean)
+        with autocast(x.device, dtype):
+            logits = model.server(z)
+        batch = Batch(
+            x=x,
+            client=model.client,
+            z_clean=z_clean,
+            z=z,
+            y=y,
+            sigma=model.sigma,
+            epoch=epoch,
+            progress=self.step / (self.epochs * self.steps),
+            lr=self.lr,
+        )
+        task = F.cross_entropy(logits.float(), y, label_smoothing=self.recipe.label_smoothing)
+        penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
+        return task, penalty, (logits.detach().argmax(1) == y).float().mean()
+
+    def end_epoch(self) -> None:
+        """Let the defense refit, and note the epoch's means."""
+        epoch = self.step // self.steps - 1
+        end = Epoch(
+            features=self._features,
+            y=self.part.y,
+            model=self.model,
+            batch_size=self.batch_size,
+            epoch=epoch,
+            progress=self.step / (self.epochs * self.steps),
+            lr=self.lr,
+        )
+        for penalty in self.penalties:
+            penalty.end_epoch(end)
+        means = (self.sums / self.steps).tolist()
+        self.sums = torch.zeros_like(self.sums)
+        if not all(map(math.isfinite, means)):
+            raise FloatingPointError(f"epoch {epoch}: task loss {means[0]}, penalty {means[1]}: not finite")
+        self.points += [
+            (self.step, name, mean) for name, mean in zip(("loss", "penalty", "accuracy"), means, strict=True)
+        ]
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step, or of the last one once all are done."""
+        return float(self.optimisers[0].param_groups[0]["lr"])
+
+    def accuracy(self) -> float:
+        """Return the share of right answers on the last epoch's batches."""
+        return self.points[-1][2]
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return the points of all epochs."""
+        return tuple(CurvePoint(step=step, name=name, value=value) for step, name, value in self.points)
+
+    def _features(self, augment: bool = False) -> Tensor:
+        training = self.model.client.training
+        self.model.client.eval()
+        features = []
+        with torch.no_grad():
+            for x in self.part.x.split(512):
+                images = self._augmented(x) if augment else to_float(x)
+                with autocast(x.device, precision(self.asked)):
+                    z = self.model.client(images)
+                features.append(z.float())
+        self.model.client.train(training)
+        return torch.cat(features)

@@ -1,0 +1,44 @@
+"""The first kind of job of a trial: training the defended network, and measuring it before any attack."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+from harness.data import parts_digests
+from harness.ledger.attempts import attempt_number
+from harness.ledger.whole import write_whole
+from harness.records.record import Asked, Trained
+from harness.stages.building import build, save_parts
+from harness.stages.ground import Meter, prepare
+from harness.stages.loading import images_of, target_of
+from harness.stages.measuring import accuracy, diagnostics, floors
+from harness.stages.optimising import Progress, train
+from harness.stages.reconstructions import save_guesses
+
+
+def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Trained]:
+    """Train, measure accuracy and guesses, and put the network into the attempt; resumes from checkpoints."""
+    device = prepare(asked, "train")
+    meter = Meter(asked, "train", device)
+    data = images_of(asked, device)
+    model = build(asked, data)
+    training = yield from train(model, asked, data, attempt)
+    prepare(asked, "train", "measure")
+    target = target_of(model, asked, data)
+    told = diagnostics(target, data.scored, asked.seed)
+    guessed = floors(target, data, data.attack_splits[0], asked.seed)
+    save_guesses(attempt, guessed.per_image)
+    trained = Trained(
+        attempt=attempt_number(attempt),
+        files=save_parts(model, attempt),
+        accuracy=accuracy(target, data.scored),
+        floors=guessed.guesses,
+        digests=parts_digests(data),
+        images={name: len(part.y) for name, part in data.parts.items()},
+        curve=training.curve,
+        diagnostics=told.values,
+        null_reasons=told.reasons,
+        notes=training.notes,
+        circumstances=meter.read(),
+    )
+    write_whole(attempt / "train.json", trained.model_dump_json(indent=1).encode())
+    return trained

@@ -1,0 +1,129 @@
+"""What MLflow is told of a trial and of its attacks: pure functions of the record."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from mlflow.entities import Metric, Param, RunTag
+
+from harness.judging.verdicts import Judged
+from harness.judging.worst import current
+from harness.ledger.files import TrialFiles
+from harness.records.objectives import DIRECTIONS
+from harness.records.record import AttackRecord, Circumstances, CurvePoint, Failure, Guess, Record, Scalar, Scores
+
+LONGEST_TAG = 5000
+"""Characters of a tag's value that every MLflow store takes."""
+
+LONGEST_PARAM = 6000
+"""Characters of a parameter's value that MLflow takes."""
+
+
+class Payload(NamedTuple):
+    """What one run holds."""
+
+    params: list[Param]
+    metrics: list[Metric]
+    tags: list[RunTag]
+    status: str
+    """``FINISHED`` or ``FAILED``."""
+
+
+def trial_payload(files: TrialFiles, record: Record) -> Payload:
+    """Return a finished trial's run: settings as parameters, what was measured as metrics.
+
+    The objectives' step is the number of attacks that they are the worst case over, so that attacks run later add a
+    point. A partial trial has no objectives and is FAILED, as it is in the search.
+    """
+    time, measured, objectives = start_ms(record.circumstances), record.measured, current(files)
+    worst = {name: getattr(objectives, name) for name in DIRECTIONS} if objectives else {"accuracy": measured.accuracy}
+    numbers = {**_cost(record.circumstances), **_floors(measured.floors), **measured.diagnostics}
+    deciding = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack} if objectives else {}
+    return Payload(
+        params(record.asked.settings),
+        [*metrics(worst, time, step=len(files.attacks)), *metrics(numbers, time), *_curve(measured.curve, time)],
+        tags({"state": record.state, "feasible": measured.feasible, **deciding, "error": error_line(record.error)}),
+        "FINISHED" if record.state in ("complete", "pruned") else "FAILED",
+    )
+
+
+def attack_payload(attack: AttackRecord, judged: Judged) -> Payload:
+    """Return an attack's run: its settings as parameters, its scores and learning curve as metrics.
+
+    Args:
+        attack: The attack.
+        judged: Its verdict beside the others on the trial.
+    """
+    time, measured = start_ms(attack.circumstances), attack.measured
+    numbers = {
+        **_scores(measured.scores),
+        **_scores(measured.selection, "selection/"),
+        **{f"conversion/{label}": value for label, value in measured.conversions.items()},
+        **{path: value for name, found in measured.variants.items() for path, value in _variant(name, found).items()},
+        **{f"further/{name}": value for name, value in measured.extras.items()},
+        **{f"detail/{name}": value for name, value in measured.details.items()},
+        **{f"probe/{name}": value for name, value in (measured.probe or {}).items()},
+        **_cost(attack.circumstances),
+        "images": float(measured.images),
+    }
+    return Payload(
+        params({**{f"job/{name}": value for name, value in attack.job.model_dump().items()}, **measured.settings}),
+        [*metrics(numbers, time), *_curve(measured.curve, time)],
+        tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": error_line(attack.error)}),
+        "FAILED" if measured.verdict == "failed" else "FINISHED",
+    )
+
+
+def _variant(name: str, found: Scores) -> dict[str, float]:
+    """Return a variant's scores; MLflow's names have no equals sign."""
+    return _scores(found, f"variant/{name.replace('=', '_')}/")
+
+
+def params(settings: Mapping[str, Scalar]) -> list[Param]:
+    """Return settings as parameters, by path; a setting that is null is left out."""
+    return [Param(path, str(value)[:LONGEST_PARAM]) for path, value in settings.items() if value is not None]
+
+
+def metrics(numbers: Mapping[str, float | None], time: int, step: int = 0) -> list[Metric]:
+    """Return numbers as metrics at a time, ms since 1970; what was not measured is left out."""
+    return [Metric(name, float(value), time, step) for name, value in numbers.items() if value is not None]
+
+
+def tags(values: Mapping[str, Scalar]) -> list[RunTag]:
+    """Return values as tags of ours; null is left out."""
+    return [RunTag(f"invfront.{name}", str(value)[:LONGEST_TAG]) for name, value in values.items() if value is not None]
+
+
+def start_ms(cost: Circumstances) -> int:
+    """Return when a stage started, ms since 1970."""
+    return round(datetime.fromisoformat(cost.started).timestamp() * 1000)
+
+
+def end_ms(cost: Circumstances) -> int:
+    """Return when a stage ended, ms since 1970."""
+    return start_ms(cost) + round(cost.seconds * 1000)
+
+
+def error_line(failure: Failure | None) -> str | None:
+    """Return an error on one line."""
+    return " ".join(f"{failure.type}: {failure.message}".split()) if failure else None
+
+
+def _curve(points: Iterable[CurvePoint], time: int) -> list[Metric]:
+    return [Metric(f"curve/{point.name}", point.value, time, point.step) for point in points if point.value is not None]
+
+
+def _scores(scores: Scores | None, prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}{name}": value for name, value in scores.model_dump().items()} if scores else {}
+
+
+def _floors(floors: Mapping[str, Guess]) -> dict[str, float]:
+    return {
+        name: value
+        for guess, found in floors.items()
+        for name, value in _scores(found.scores, f"floor/{guess}/").items()
+    }
+
+
+def _cost(cost: Circumstances) -> dict[str, float]:
+    return {"seconds": cost.seconds, "peak_memory_bytes": float(cost.peak_memory_bytes)}

@@ -1,0 +1,166 @@
+"""Ray schedules trials: shares of devices, no deadlock, nothing that can never be placed, loopback only."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from harness.cluster.scheduling import fitting, schedule
+from harness.cluster.submitting import RaySubmit, Share
+from harness.commands.environment import settle
+from harness.ledger.files import Ledger
+from harness.records.errors import UserError
+from harness.records.record import Asked, AttackJob
+from harness.stages.optimising import Progress
+from harness.study import Resources
+from harness.trial import Result
+from tests.plugins import noted
+from tests.values import asked
+
+NODE = {"CPU": 2.0, "GPU": 0.0}
+
+
+def resources(**changes) -> Resources:
+    return Resources.model_validate(
+        {"concurrent": 4, "train": {"cpu": 1, "gpu": 0}, "attack": {"cpu": 1, "gpu": 0}} | changes
+    )
+
+
+def test_as_many_trials_run_at_once_as_fit():
+    assert fitting(resources(), [NODE]) == 2
+    assert fitting(resources(), [NODE, NODE, NODE]) == 4
+
+
+def test_a_bundle_must_fit_one_node():
+    with pytest.raises(UserError, match=r"resources: a trial asks for train \{'CPU': 3.0\}; no node has that"):
+        fitting(resources(train={"cpu": 3, "gpu": 0}), [NODE, NODE])
+
+
+def test_room_is_kept_for_an_attack_that_is_larger_than_its_trial():
+    large = resources(train={"cpu": 1, "gpu": 0}, attack={"cpu": 2, "gpu": 0})
+    assert fitting(large, [NODE, NODE]) == 2
+    with pytest.raises(UserError, match="beside it, attack"):
+        fitting(large, [NODE])
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_the_numbers():
+    with pytest.raises(UserError, match=r"'GPU': 1.0.*the nodes have.*'GPU': 0.0"):
+        fitting(resources(train={"cpu": 1, "gpu": 1}), [NODE])
+
+
+NOTING = "tests.plugins:Noting"
+
+
+def noting(number: int, folder: Path, attacks: tuple[str, ...], stall: float = 0.0, **changes) -> Asked:
+    """A trial of one epoch whose training and attacks note where they run."""
+    settings = {
+        "defense/name": NOTING,
+        f"defense/{NOTING}/folder": str(folder),
+        f"defense/{NOTING}/stall": stall,
+        "train/epochs": 1,
+    }
+    jobs = tuple(
+        AttackJob(attack=f"tests.plugins:{name}", budget="quick", seed=seed, part="validation")
+        for seed, name in enumerate(attacks)
+    )
+    return asked(number, settings=settings, attacks=jobs, **changes)
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    """A local Ray that is told of two GPUs which are not there."""
+    settle(None)
+    ray.init(
+        address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
+        object_store_memory=200 * 2**20,
+    )  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+def scheduled(root: Path, trials: list[Asked], **shares) -> dict[int, Result]:
+    ledger, waiting, done = Ledger(root), deque(trials), {}
+    for trial in trials:
+        ledger.publish_asked(trial)
+    schedule(
+        resources(**shares),
+        ledger,
+        ask=lambda: waiting.popleft() if waiting else None,
+        finish=lambda result: done.update({result.record.number: result}),
+        watch=lambda number, progress: None,
+    )
+    return done
+
+
+@pytest.mark.timeout(600)
+def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(tmp_path, local_ray):
+    trials = [noting(number, tmp_path / str(number), ("Together",) * 4) for number in range(2)]
+    share = {"train": {"cpu": 1, "gpu": 1}, "attack": {"cpu": 0.25, "gpu": 0.25}}
+    done = scheduled(tmp_path / "study", trials, **share)
+    assert {number: result.record.state for number, result in done.items()} == dict.fromkeys(range(2), "complete")
+    devices = []
+    for number in range(2):
+        (device,) = noted(str(tmp_path / str(number)), "train")
+        assert device in ("0", "1")
+        assert noted(str(tmp_path / str(number)), "attack") == [device] * 4
+        devices.append(device)
+    assert set(devices) == {"0", "1"}
+
+
+@pytest.mark.timeout(600)
+def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end(tmp_path, local_ray):
+    trials = [
+        noting(0, tmp_path / "0", ("Fragile", "Grey")),
+        noting(1, tmp_path / "1", ("Doomed", "Grey")),
+        noting(2, tmp_path / "2", ("Endless", "Grey"), timeout_seconds=60.0),
+        noting(3, tmp_path / "3", ("Grey",), stall=600.0, timeout_seconds=60.0),
+    ]
+    done = scheduled(tmp_path / "study", trials, train={"cpu": 0.5, "gpu": 0}, attack={"cpu": 0.5, "gpu": 0})
+    assert {number: result.record.state for number, result in done.items()} == {
+        0: "complete", 1: "partial", 2: "partial", 3: "failed",
+    }  # fmt: skip
+    assert len(noted(str(tmp_path / "1"), "attack")) == 3 + 1
+    errors = {number: result.record.error and result.record.error.type for number, result in done.items()}
+    assert errors == {0: None, 1: "WorkerLost", 2: "Timeout", 3: "Timeout"}
+
+
+def sleeping(seconds: float) -> Iterator[Progress]:
+    yield Progress("sleep", 0, 1)
+    time.sleep(seconds)
+    return seconds
+
+
+@pytest.mark.timeout(600)
+def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
+    """One after another the first two jobs take longer than the time that each has."""
+    submit = RaySubmit({"attack": Share(cpu=2, gpu=0)}, 9.0, each=True)
+    outcomes = list(submit(sleeping, [(5.0,), (5.0,), (600.0,)], "attack", lambda progress: None))
+    errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
+    assert errors == {0: None, 1: None, 2: "Timeout"}
+
+
+@pytest.mark.timeout(600)
+def test_an_attack_larger_than_its_trial_gets_a_place_of_its_own(tmp_path, local_ray):
+    trials = [noting(number, tmp_path / str(number), ("Grey",)) for number in range(2)]
+    done = scheduled(tmp_path / "study", trials, train={"cpu": 0.5, "gpu": 0}, attack={"cpu": 1, "gpu": 0})
+    assert {result.record.state for result in done.values()} == {"complete"}
+
+
+@pytest.mark.timeout(600)
+def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
+    ledger, waiting = Ledger(tmp_path), deque([noting(0, tmp_path / "0", ("Grey",))])
+
+    def full_disk(result: Result) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        schedule(
+            resources(),
+            ledger,
+            lambda: waiting.popleft() if waiting else None,
+            full_disk,
+            lambda number, progress: None,
+        )

@@ -1,0 +1,198 @@
+"""The tables say what the ledger says, in whatever state the study is."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.export.description import reference
+from harness.export.folder import attacks_table, trials_table, write_tables
+from harness.export.frames import column, kind_of
+from harness.export.published import published
+from harness.judging.costs import Span, covered
+from harness.judging.standing import front_numbers, objectives_table, read_status
+from harness.ledger.files import Ledger
+from harness.study import load_study
+from reports.columns import DECIDED, DETAILS
+from reports.front import on_front
+from reports.page import render
+from reports.tables import read
+from tests.small_ledger import JOB, STATES, TINY, small_ledger
+from tests.values import attack, scores
+
+BEFORE = ["trial", "state", "defense/name"]
+AFTER = ["accuracy", "mse", "ssim", "mse_attack", "ssim_attack", "part", "feasible", "on_front", "seconds", "error"]
+ATTACK = ["trial", "attack", "budget", "seed", "part", "verdict", "mse", "psnr", "ssim", "images", "seconds"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return small_ledger(tmp_path_factory.mktemp("tables"))
+
+
+@pytest.fixture(scope="module")
+def data(small):
+    return write_tables(*small)
+
+
+def test_the_columns_are_the_contracts_in_its_order(small):
+    _, ledger = small
+    columns = list(trials_table(ledger).columns)
+    settings = {path for files in ledger.trials() for path in files.asked.settings}
+    start = columns.index("accuracy")
+    assert columns[:3] == BEFORE
+    assert set(columns[2:start]) == settings
+    assert columns[start:] == [*AFTER, "anchor", "limited", "train_seconds", *DECIDED]
+    assert list(attacks_table(ledger).columns)[: len(ATTACK) + 8] == [*ATTACK, "job", "error", *DETAILS]
+
+
+def test_every_trial_that_was_asked_has_a_row_with_its_state(small):
+    table = trials_table(small[1])
+    assert table["state"].tolist() == list(STATES)
+    assert table["accuracy"].notna().tolist() == [True, True, True, False, False]
+    assert table["mse"].notna().tolist() == [state == "complete" for state in STATES]
+    assert table["seconds"].notna().tolist() == [state != "running" for state in STATES]
+    assert table["error"].notna().tolist() == [False, False, True, True, False]
+    assert table["anchor"].tolist() == [True, False, False, False, False]
+
+
+def test_settings_keep_value_and_path(small):
+    table = trials_table(small[1])
+    assert table["defense/cem_paper/lam"].dropna().tolist() == [0.01, 0.01, -1.0]
+    assert {path: table[path].iloc[0] for path in TINY} == TINY
+
+
+def test_the_front_is_the_one_of_status(small):
+    _, ledger = small
+    table = trials_table(ledger)
+    assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(ledger.trials())
+    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(ledger.trials())))
+
+
+def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):
+    _, ledger = small
+    trials, attacks = trials_table(ledger), attacks_table(ledger)
+    for row in trials.dropna(subset="seconds").to_dict("records"):
+        spent = attacks.loc[attacks["trial"].eq(row["trial"]), "seconds"].sum()
+        assert row["seconds"] == pytest.approx(row["train_seconds"] + spent, abs=1e-6)
+
+
+def test_standard_errors_come_from_every_scored_image(small):
+    _, ledger = small
+    row = attacks_table(ledger).iloc[0]
+    each = pd.read_parquet(next(ledger.trial(0).glob(f"attempt-*/{JOB.name}.parquet")))
+    assert len(each) == row["images"]
+    assert row["mse"] == pytest.approx(each["mse"].mean(), rel=1e-4)
+    assert row["mse_se"] == pytest.approx(each["mse"].std() / np.sqrt(len(each)), rel=1e-6)
+
+
+def test_an_attack_run_later_counts_in_the_objectives(tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    before = trials_table(ledger).iloc[0]
+    later = JOB.model_copy(update={"seed": 1})
+    ledger.publish_attack(attack(0, later, selection=scores(0.0001, 0.99), scored=scores(0.0002, 0.98)))
+    after = trials_table(ledger).iloc[0]
+    assert (after["mse"], after["ssim"], after["mse_attack"]) == (0.0002, 0.98, later.name)
+    assert after["seconds"] == pytest.approx(before["seconds"] + 1)
+    assert after["train_seconds"] == before["train_seconds"]
+
+
+def test_reports_read_what_is_written(small, data):
+    study, ledger = small
+    found = read(data)
+    assert found.trials["state"].tolist() == list(STATES)
+    assert set(found.floors["guess"]) == {"mean_image", "class_mean", "mean_colour", "nearest"}
+    assert set(found.curves["job"]) == {"train", JOB.name}
+    assert found.study["states"] == read_status(study, ledger).states
+    assert found.study["parts"]["validation"]["images"] == 200
+    assert not list(data.glob(".*"))
+
+
+def test_the_images_of_the_front_and_of_anchors_are_there_with_their_scores(data):
+    found = read(data)
+    shown = sorted({*found.trials.loc[found.trials["on_front"], "trial"], 0})
+    assert {key for key in found.images if not key.startswith("original/")} == {f"{n:05d}/{JOB.name}" for n in shown}
+    assert {(image.shape, image.dtype) for image in found.images.values()} == {((24, 3, 32, 32), np.dtype("uint8"))}
+    for trial in shown:
+        rows = found.image_scores[found.image_scores["trial"].eq(trial)]
+        error = found.images[f"{trial:05d}/{JOB.name}"].astype(float) - found.images["original/validation"]
+        # reconstructions are kept in steps of 1/255
+        np.testing.assert_allclose(rows["mse"], (error / 255).__pow__(2).mean(axis=(1, 2, 3)), atol=2e-3)
+
+
+def test_the_page_is_made_from_the_directory_alone(data, tmp_path):
+    html = render(data, tmp_path).read_text()
+    assert "Nothing dominates" in html
+    assert (tmp_path / "figures" / "reconstructions.png").exists()
+
+
+def test_arrays_that_were_moved_away_leave_nulls(tmp_path):
+    study, ledger = small_ledger(tmp_path)
+    for array in ledger.root.glob(f"trials/*/attempt-*/{JOB.name}.*"):
+        if array.suffix in (".npz", ".parquet"):
+            array.unlink()
+    found = read(write_tables(study, ledger))
+    assert found.images == {}
+    assert found.image_scores.empty
+    assert found.attacks["mse_se"].isna().all()
+    assert found.attacks["mse"].notna().any()
+
+
+def test_a_study_without_trials_has_tables_without_rows(tmp_path):
+    study = load_study("quickstart")
+    data = write_tables(study, Ledger(tmp_path))
+    found = read(data)
+    assert len(found.trials) == len(found.attacks) == len(found.curves) == 0
+    assert found.study["states"]["waiting"] == study.search.trials
+    assert render(data, tmp_path / "report").exists()
+
+
+def test_the_json_is_strict_and_names_what_the_numbers_rest_on(small, data):
+    described = json.loads((data / "study.json").read_text())
+    record = small[1].read(0).record
+    assert record is not None
+    assert described["packages"] == record.circumstances.packages
+    assert described["hypervolume_reference"] == {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0}
+    assert described["metrics"]["ssim_window"] == 11
+    assert 0 < described["seconds_total"] <= trials_table(small[1])["seconds"].sum()
+    assert described["published"] == []
+
+
+def test_the_reference_is_the_floor_and_a_perfect_reconstruction(small):
+    assert reference(small[0]) == {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0}
+
+
+def test_published_figures_stand_beside_their_own_data_only():
+    rows = {row["method"]: row for row in published("cifar10")}
+    assert (rows["Bottleneck + CEM"]["accuracy"], rows["Bottleneck + CEM"]["mse"]) == (0.9069, 0.0058)
+    assert len(rows) == 15
+    assert published("digits") == []
+
+
+def test_time_in_which_nothing_ran_is_not_counted():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def span(a: float, b: float) -> Span:
+        return Span(start + timedelta(seconds=a), start + timedelta(seconds=b))
+
+    assert covered([]) == 0
+    assert covered([span(100, 130), span(0, 10), span(5, 20), span(6, 7)]) == 50
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept"),
+    [
+        ([1, None, 2**60 + 1], int, [1, None, 2**60 + 1]),
+        ([1, 2.5], float, [1.0, 2.5]),
+        ([True, None], bool, [True, None]),
+        ([None, None], str, [None, None]),
+        (["a", None], str, ["a", None]),
+        ([1, "a", None], str, ["1", "a", None]),
+    ],
+)
+def test_a_column_keeps_its_values_whatever_is_missing(values, kind, kept):
+    assert kind_of(values) is kind
+    texts = [None if value is None else str(value) for value in values] if kind is str else values
+    assert [None if pd.isna(value) else value for value in column(texts, kind)] == kept

@@ -1,0 +1,65 @@
+"""A study's directory: written whole, read strictly."""
+
+import pytest
+
+from harness.ledger.files import Ledger
+from harness.ledger.whole import write_whole
+from harness.records.errors import UserError
+from tests.values import asked, attack, record
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.publish_asked(asked(0))
+    ledger.publish_attack(attack(0))
+    ledger.publish_record(record(0))
+    ledger.publish_asked(asked(2))
+    return ledger
+
+
+def test_what_is_published_is_read_back_equal(ledger):
+    first, second = ledger.trials()
+    assert (first.number, first.asked, first.record, first.attacks) == (0, asked(0), record(0), (attack(0),))
+    assert (second.number, second.asked, second.record, second.attacks) == (2, asked(2), None, ())
+
+
+def test_a_record_is_never_rewritten(ledger):
+    with pytest.raises(FileExistsError, match="never run twice"):
+        ledger.publish_record(record(0, accuracy=0.1))
+
+
+def test_an_attack_of_a_finished_trial_is_never_rewritten(ledger):
+    with pytest.raises(FileExistsError, match="never rewritten"):
+        ledger.publish_attack(attack(0))
+
+
+@pytest.mark.parametrize("name", ["asked.json", "record.json", "attacks/decoder-quick-0.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff\xfe"])
+def test_a_corrupt_file_is_refused_by_name_with_the_way_out(ledger, name, content):
+    path = ledger.trial(0) / name
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"invfront doctor") as refusal:
+        list(ledger.trials())
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_another_trials_record_is_refused(ledger):
+    (ledger.trial(0) / "record.json").write_text(record(1).model_dump_json())
+    with pytest.raises(UserError, match="says trial 1, not 0"):
+        list(ledger.trials())
+
+
+def test_a_number_that_is_not_finite_cannot_enter_a_record():
+    with pytest.raises(ValueError, match="finite"):
+        record(0, accuracy=float("nan"))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_trace(tmp_path):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    with pytest.raises(TypeError):
+        write_whole(path, "text is not bytes")  # type: ignore[arg-type]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"

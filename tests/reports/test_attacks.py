@@ -1,0 +1,244 @@
+"""The page of a study under the whole suite: verdicts, further metrics, repeated releases, other leakages."""
+
+import re
+from html import unescape
+
+import pandas as pd
+import pytest
+
+from reports import attack_tables, leakages, sections
+from reports.attack_tables import MOST_ROWS
+from reports.columns import ALONE
+from reports.curves import MOST, attack_curves
+from reports.front import front
+from reports.page import page, render
+from reports.repeats import most_telling, repeats, repeats_table
+from reports.suites import lacking
+from reports.tables import read
+from reports.words import ORACLE, cautions
+from tests.reports.test_page import HOSTILE, markup
+from tests.synthetic_study import write_study
+from tests.synthetic_suite import ATTACKS, PROBES, write_suite
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    return write_suite(tmp_path_factory.mktemp("suite"), 16)
+
+
+@pytest.fixture(scope="module")
+def html(suite):
+    return markup(page(read(suite)))
+
+
+def section(html: str, name: str) -> str:
+    """Return a section's text as a reader sees it."""
+    part = html.split(f'<section id="{name}">')[1].split("</section>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", part)).split())
+
+
+def test_the_page_has_a_section_for_repeated_releases_and_one_for_other_leakages(html):
+    assert "m = 64" in section(html, "repeated")
+    assert [name for name in PROBES if f"<h3>{name}</h3>" in html] == list(PROBES)
+    for anchor in ("repeated", "leakages"):
+        assert f'<a href="#{anchor}">' in html
+
+
+def test_a_study_without_the_new_tables_has_neither_section(tmp_path):
+    html = markup(page(read(write_study(tmp_path, 3))))
+    assert "leakages" not in html
+    assert 'id="repeated"' not in html
+
+
+def test_each_probe_states_its_threat_model(html):
+    text = section(html, "leakages")
+    for name in PROBES:
+        assert f"Whoever reads the traffic, and holds what {name} needs." in text
+        assert f"Somebody, Something about {name}, 2020." in text
+
+
+def test_the_front_names_who_decided_each_objective_and_how_it_ended(suite):
+    rows = {row[0].split()[0]: row[6] for row in sections.front_table(read(suite)).rows}
+    assert rows["0"] == "decoder_xl-quick-0\nconverged"
+    assert rows["5"] == "mse: decoder_xl-quick-0\nconverged\nssim: class_mean\na guess without z"
+
+
+def test_a_trial_whose_deciding_attack_did_not_converge_is_marked(suite):
+    data = read(suite)
+    table = sections.front_table(data)
+    marked = {int(row[0].split()[0]) for row in table.rows if "↓" in row[0]}
+    members = front(data.trials)
+    assert marked == set(members.loc[members["limited"], "trial"])
+    assert marked
+    assert all(("limited ↓" in row[6]) == ("↓" in row[0]) for row in table.rows)
+    assert all(str(trial) in cautions(data)[0] for trial in marked)
+
+
+def test_a_guess_beside_which_no_attack_converged_is_marked_and_told(tmp_path):
+    data = write_suite(tmp_path, 6)
+    trials = pd.read_parquet(data / "trials.parquet")
+    trials.loc[trials["trial"].eq(5), ["ssim_verdict", "limited", "on_front"]] = [ALONE, True, True]
+    trials.to_parquet(data / "trials.parquet")
+    found = read(data)
+    rows = {row[0]: row[6] for row in sections.front_table(found).rows}
+    assert rows["5 ↓"].endswith("class_mean\na guess without z, no attack converged ↓")
+    assert any("a guess without z in 1 trial, where no attack did" in told for told in cautions(found))
+
+
+def test_trials_under_different_attacks_are_marked_and_told(tmp_path):
+    folder = write_suite(tmp_path, 6)
+    assert lacking(read(folder)) == {}
+    assert not any("attacked alike" in told for told in cautions(read(folder)))
+    attacks = pd.read_parquet(folder / "attacks.parquet")
+    later = attacks[attacks["trial"].eq(0) & attacks["job"].eq("rmle-quick-0")]
+    gone = attacks["trial"].eq(5) & attacks["job"].eq("decoder-quick-0")
+    attacks = pd.concat([attacks[~gone], later.assign(job="rmle-strong-0", budget="strong")])
+    attacks.to_parquet(folder / "attacks.parquet")
+    data = read(folder)
+    assert lacking(data) == {
+        **{trial: ["rmle:strong"] for trial in (1, 2, 3, 4)},
+        5: ["decoder:quick tuned over 6", "rmle:strong"],
+    }
+    marked = {int(row[0].split()[0]) for row in sections.front_table(data).rows if "≠" in row[0]}
+    assert marked == set(front(data.trials)["trial"]) - {0}
+    told = next(told for told in cautions(data) if "attacked alike" in told)
+    assert "decoder:quick tuned over 6 is missing from 1 trial (5)" in told
+    assert "rmle:strong is missing from 5 trials (1, 2, 3, 4 and 5)" in told
+
+
+def test_an_attack_that_failed_is_one_that_the_trial_lacks(tmp_path):
+    folder = write_suite(tmp_path, 2)
+    attacks = pd.read_parquet(folder / "attacks.parquet")
+    attacks.loc[attacks["trial"].eq(1) & attacks["attack"].eq("dip"), "verdict"] = "failed"
+    attacks.to_parquet(folder / "attacks.parquet")
+    assert lacking(read(folder)) == {1: ["dip:quick"]}
+
+
+def test_the_oracle_stands_beside_the_deciding_attack_on_the_same_images(suite):
+    data = read(suite)
+    table = sections.oracle_table(data)
+    assert [row[0] for row in table.rows] == [row[0].split()[0] for row in sections.front_table(data).rows]
+    assert all(float(row[4]) <= float(row[3]) and float(row[6]) >= float(row[5]) for row in table.rows)
+    assert {row[-1] for row in table.rows} == {"9 attacks, 2 guesses"}
+    assert ORACLE in cautions(data)
+
+
+def test_no_oracle_is_spoken_of_where_there_is_none(tmp_path):
+    data = read(write_study(tmp_path, 3))
+    assert sections.oracle_table(data).rows == []
+    assert ORACLE not in cautions(data)
+
+
+def test_verdicts_are_counted_with_what_lowered_them(suite):
+    data = read(suite)
+    rows = {row[0]: row for row in attack_tables.verdicts_table(data).rows}
+    jobs = len(data.attacks) // len(ATTACKS)
+    assert set(rows) == set(ATTACKS)
+    assert all(sum(map(int, row[3:8])) == jobs for row in rows.values())
+    assert rows["gan_prior"][8] == f"worse than decoder_xl-quick-0, which knows no more of the client ({jobs})"
+
+
+def test_a_column_that_says_nothing_is_left_out(tmp_path):
+    data = read(write_study(tmp_path, 3))
+    assert attack_tables.verdicts_table(data).headers[-1] == "failed"
+    assert not {"part", "knows", "tuned over", "remark"} & set(attack_tables.attacks_table(data).headers)
+
+
+def test_further_metrics_are_told_with_their_meaning_and_why_one_is_missing(suite, html):
+    data = read(suite)
+    table = attack_tables.deciding_metrics_table(data)
+    assert "identification 1" in table.headers
+    assert "lpips" not in table.headers
+    meanings = dict(attack_tables.meanings(data))
+    assert meanings["identification_1"] == "what identification_1 means"
+    assert "Missing: needs the weights" in meanings["lpips"]
+    assert meanings["lpips"] in section(html, "attacks")
+
+
+def test_a_figure_of_many_attacks_draws_those_that_decided(suite):
+    curves = attack_curves(read(suite))
+    assert 0 < len(curves) <= MOST
+    assert {curve.job for curve in curves} == {"decoder_xl-quick-0"}
+
+
+def test_a_lone_trials_attacks_are_told_apart_by_colour(tmp_path):
+    curves = attack_curves(read(write_suite(tmp_path, 1)))
+    assert len(curves) == len(ATTACKS)
+    assert len({(curve.look.colour, curve.look.plotly) for curve in curves}) == len(ATTACKS)
+
+
+def test_of_very_many_attacks_those_of_the_front_are_listed(tmp_path):
+    data = read(write_suite(tmp_path, 80))
+    listed = attack_tables.attacks_table(data)
+    assert len(data.attacks) > MOST_ROWS
+    assert {int(row[0]) for row in listed.rows} == {*front(data.trials)["trial"], 0}
+    assert listed.caption.startswith(f"Of {len(data.attacks)} attacks, those on the front's trials")
+
+
+def test_repeated_releases_start_from_the_jobs_own_scores(suite):
+    data = read(suite)
+    first = repeats(data)[0]
+    job = data.attacks[data.attacks["trial"].eq(first.trial) & data.attacks["job"].eq(first.job)].iloc[0]
+    assert list(first.mse) == [1, 4, 16, 64]
+    assert first.mse[1] == job["mse"]
+    assert len(repeats_table([first]).rows[0]) == 3 + 8
+
+
+def test_a_figure_of_repeated_releases_has_one_line_a_trial(suite):
+    found = repeats(read(suite))
+    worse = [repeat._replace(job="other", mse={m: 2 * mse for m, mse in repeat.mse.items()}) for repeat in found]
+    assert most_telling([*worse, *found]) == found[:MOST]
+
+
+def test_probes_that_failed_or_took_time_are_told(html):
+    assert "gradient-quick-0" in section(html, "failures")
+    assert "probe gradient, quick" in section(html, "cost")
+    assert "probes." in section(html, "cost")
+
+
+def test_a_probe_on_no_trial_that_is_shown_says_where_its_scores_are(suite):
+    data = read(suite)
+    dominated = set(data.trials["trial"]) - set(front(data.trials)["trial"]) - {0}
+    probes = data.probes[data.probes["trial"].isin(dominated)]
+    alone = leakages.leakages(type(data)(**{**vars(data), "probes": probes}))
+    assert [leakage.table.rows for leakage in alone] == [[]] * len(PROBES)
+
+
+def test_hostile_text_is_shown_as_text_wherever_attacks_speak(tmp_path):
+    html = page(read(write_suite(tmp_path, 4, hostile=HOSTILE)))
+    assert "<script>document.title" not in html
+    assert "<img src=http" not in html
+    assert html.count("</script>") == 3
+    told = "&lt;/script&gt;&lt;script&gt;document.title"
+    for place in (
+        "which knows no more of the client",
+        "auc release",
+        "what lpips means",
+        "for_ssim",
+        "plugin metric",
+        "gradient needs.",
+    ):
+        assert f"{place}{told}" in html
+
+
+def test_probes_and_variants_are_exported(tmp_path):
+    written = write_suite(tmp_path, 2)
+    render(written, tmp_path)
+    data = read(written)
+    for name in ("probes", "variants"):
+        assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(getattr(data, name))
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(getattr(data, name))
+    assert (tmp_path / "figures" / "repeated-releases.png").exists()
+    assert r"$^\downarrow$ \\" in (tmp_path / "front.tex").read_text()
+
+
+def test_columns_of_nullable_types_give_the_same_page(tmp_path):
+    data = write_suite(tmp_path, 3)
+    before = page(read(data))
+    for path in data.glob("*.parquet"):
+        pd.read_parquet(path).convert_dtypes().to_parquet(path)
+    assert page(read(data)) == before
+
+
+def test_every_table_has_a_caption(html):
+    assert html.count("<table>") == html.count("<caption>")

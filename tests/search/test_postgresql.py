@@ -1,0 +1,123 @@
+"""A study on a PostgreSQL server: rows, the lease across machines, and no password left behind."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.ledger.files import Ledger
+from harness.ledger.lease import lease
+from harness.records.errors import UserError
+from harness.search.asking import Ground, Search
+from harness.search.index import check_storage, open_rows
+from harness.search.reconciling import reconcile
+from harness.study import load_study
+from tests.search.test_asking import SPACE
+from tests.values import record
+
+PLACES = [
+    *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+    Path(shutil.which("initdb") or "/nowhere/initdb").parent,
+]
+
+
+def binaries() -> Path:
+    pytest.importorskip("psycopg", reason="the driver is not installed: pip install 'invfront[postgres]'")
+    for folder in PLACES:
+        if all((folder / name).exists() for name in ("initdb", "postgres", "pg_isready")):
+            return folder
+    pytest.skip("PostgreSQL's server is not on this machine")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A server of our own on loopback, with a password."""
+    folder, home = binaries(), tmp_path_factory.mktemp("pg")
+    as_user: dict[str, object] = {}
+    if os.geteuid() == 0:
+        if "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
+            pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
+        shutil.chown(home, "postgres")
+        for parent in home.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o011) if os.access(parent, os.W_OK) and parent != Path("/") else None
+        as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    secret = home / "secret"
+    secret.write_text("s3cret\n")
+    secret.chmod(0o644)
+    initialise = ["-D", home / "data", "-U", "invfront", "-A", "scram-sha-256", "--pwfile", secret]
+    subprocess.run([folder / "initdb", *initialise], check=True, capture_output=True, timeout=120, cwd=home, **as_user)
+    options = [
+        "-D",
+        home / "data",
+        "-p",
+        str(port),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        f"unix_socket_directories={home}",
+    ]
+    server = subprocess.Popen([folder / "postgres", *options], stderr=subprocess.DEVNULL, cwd=home, **as_user)
+    try:
+        ready = [folder / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-t", "60"]
+        for _ in range(100):
+            if subprocess.run(ready, capture_output=True, timeout=70).returncode == 0:
+                break
+        yield f"postgresql+psycopg://invfront:s3cret@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)  # ends sessions too; SIGTERM would wait for them
+        server.wait(60)
+
+
+def session(root: Path, url: str) -> tuple[Search, Ledger]:
+    file = root / "space.yaml"
+    file.write_text(f"{SPACE}\nsearch: {{trials: 6, seed: 1}}\n")
+    study, ledger = load_study(file), Ledger(root)
+    rows = open_rows(study, ledger, f"searched-{root.name}", url)
+    search = Search(study, rows, ledger, Ground("l", {"train": 1, "attack": 1}, "float32"))
+    reconcile(search, rows, ledger)
+    return search, ledger
+
+
+def test_a_study_on_a_server_is_resumed_from_it(tmp_path, url):
+    search, ledger = session(tmp_path, url)
+    cut_off = [search.ask(), search.ask()]
+    search, ledger = session(tmp_path, url)
+    numbers = []
+    while (asked := search.ask()) is not None:
+        numbers.append(asked.number)
+        done = record(asked.number).model_copy(update={"asked": asked})
+        ledger.publish_record(done)
+        search.tell(done)
+    assert numbers == list(range(6))
+    assert [trial.asked for trial in list(ledger.trials())[:2]] == cut_off
+
+
+def test_the_lease_on_a_server_reaches_other_directories_and_ends_with_its_holder(tmp_path, url):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with lease(tmp_path / "one", "same-ledger", url):
+        with pytest.raises(UserError, match="another driver"), lease(tmp_path / "two", "same-ledger", url):
+            pass
+        with lease(tmp_path / "two", "other-ledger", url):
+            pass
+    with lease(tmp_path / "two", "same-ledger", url):
+        pass
+
+
+@pytest.mark.parametrize(
+    "damage", [("s3cret", "wr0ng"), ("127.0.0.1", "127.0.0.2"), ("postgresql+psycopg", "no+wr0ng")]
+)
+def test_a_server_that_refuses_is_one_line_without_the_password(url, damage):
+    with pytest.raises(UserError, match="storage: ") as refusal:
+        check_storage(url.replace(*damage))
+    assert "s3cret" not in str(refusal.value)
+    assert "wr0ng" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,283 @@
+"""One attack as a job: what it may know, on which images it is scored, its prior, its tuning, and probes beside it."""
+
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+
+from attacks.base import Images, Point
+from attacks.diffusion import Diffusion
+from attacks.gan_prior import GanPrior
+from attacks.seen import Seen
+from harness.ledger.attempts import find, open_attempt
+from harness.ledger.files import Ledger, read_value
+from harness.records.record import AttackJob
+from harness.stages.attacking import attack_stage
+from harness.stages.jobs import drain
+from harness.stages.loading import images_of, target_of, trained
+from harness.stages.priors import PriorRecord, folder_of, train_priors
+from harness.stages.training import train_stage
+from harness.study import load_study
+from harness.trial import run_trial
+from tests.adversaries import TRAININGS
+from tests.values import asked
+
+FAST = {"train/epochs": 1, "train/images": 128}
+MODULE = "tests.adversaries:"
+
+
+def job(name: str, **changes) -> AttackJob:
+    return AttackJob(**({"attack": MODULE + name, "budget": "quick", "seed": 0, "part": "validation"} | changes))
+
+
+GUESS, REMEMBERING, UNDONE = job("Guess"), job("Remembering"), job("Undone")
+COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A trained network's files."""
+    attempt = open_attempt(tmp_path_factory.mktemp("study") / "trials" / "00000")
+    drain(train_stage(asked(settings=FAST), attempt), lambda progress: None)
+    return attempt
+
+
+def attacked(weights: Path, which: AttackJob, trial: Path | None = None, **changes):
+    attempt = open_attempt(trial or weights.parent)
+    return drain(attack_stage(asked(settings=FAST, **changes), attempt, weights, which), lambda progress: None)
+
+
+# tuning
+
+
+def test_tuning_finds_the_setting_that_leaks_most_and_records_every_one(weights):
+    found = attacked(weights, GUESS.model_copy(update={"tune": 8}), weights.parent.parent / "00001").measured
+    plain = attacked(weights, GUESS, weights.parent.parent / "00002").measured
+    assert len(found.tuning) == 8
+    assert found.tuning[0].settings == plain.settings == {"grey": 1.0}
+    best = min(tried.selection for tried in found.tuning if tried.selection is not None)
+    assert found.selection.mse == pytest.approx(best)
+    assert found.selection.mse < plain.selection.mse
+    assert plain.tuning == ()
+
+
+def test_a_setting_that_cannot_be_fitted_is_told_and_passed_over(weights):
+    found = attacked(weights, GUESS.model_copy(update={"tune": 24}), weights.parent.parent / "00003").measured
+    failed = [tried for tried in found.tuning if tried.selection is None]
+    assert failed
+    assert all(tried.settings["grey"] < 0.1 for tried in failed)
+    assert all("ValueError: guess: grey must be >= 0.1" in tried.error for tried in failed)
+    assert all(tried.error is None for tried in found.tuning if tried not in failed)
+    assert found.scores is not None
+
+
+def test_the_same_tuning_gives_the_same_numbers(weights):
+    tuned = GUESS.model_copy(update={"tune": 5})
+    first = attacked(weights, tuned, weights.parent.parent / "00004").measured
+    assert attacked(weights, tuned, weights.parent.parent / "00005").measured == first
+
+
+# what an attack says of its fit
+
+
+def test_a_number_that_is_not_finite_costs_the_number_and_not_the_attack(weights, tmp_path):
+    found = attacked(weights, job("Boasting"), tmp_path / "trials" / "00000").measured
+    assert found.scores is not None
+    assert found.details == {"grey": 0.5}
+    assert found.null_reasons["ratio"] == found.null_reasons["rate"] == "what the attack says of its fit is not finite"
+
+
+# priors
+
+
+@pytest.fixture
+def trainings(tmp_path, monkeypatch) -> Path:
+    """A file with a line for every training of a prior, in whatever process."""
+    file = tmp_path / "trainings"
+    monkeypatch.setenv(TRAININGS, str(file))
+    return file
+
+
+def test_a_prior_is_trained_once_and_shared_by_the_studys_trials(weights, trainings, tmp_path):
+    first = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    second = attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", number=1)
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32"]
+    assert len(list((tmp_path / "priors").glob("*.safetensors"))) == 1
+    assert second.measured.scores == first.measured.scores
+
+
+def test_a_prior_whose_losses_are_no_numbers_is_kept_and_trained_once(weights, trainings, tmp_path):
+    attacked(weights, UNDONE, tmp_path / "trials" / "00000")
+    attacked(weights, UNDONE, tmp_path / "trials" / "00001", number=1)
+    assert trainings.read_text().splitlines() == ["Undone torch.float32"]
+    (record,) = (tmp_path / "priors").glob("*.json")
+    assert [point.value for point in read_value(record, PriorRecord).curve] == [None, None]
+
+
+def test_a_prior_that_is_not_as_written_is_trained_again_to_the_same_weights(weights, trainings, tmp_path):
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    (file,) = (tmp_path / "priors").glob("*.safetensors")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4] + b"torn")
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00001")
+    assert file.read_bytes() == whole
+    assert len(trainings.read_text().splitlines()) == 2
+
+
+def test_a_prior_depends_on_the_studys_seed_and_says_what_it_is(weights, tmp_path):
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", study_seed=1)
+    records = [read_value(path, PriorRecord) for path in sorted((tmp_path / "priors").glob("*.json"))]
+    assert sorted(json.loads(record.settings)["seed"] for record in records) == [0, 1]
+    assert all(json.loads(record.settings)["prior"] == {"kind": "mean"} for record in records)
+
+
+def test_a_prior_is_trained_in_the_precision_asked_for_and_named_in_the_attacks_record(weights, trainings, tmp_path):
+    """The digest of a setting never changes: a study that runs on finds its priors again."""
+    for number, (precision, name) in enumerate({"float32": "47c24a8bb74a0c02", "bfloat16": "3214431d05404e53"}.items()):
+        found = attacked(weights, REMEMBERING, tmp_path / "trials" / f"0000{number}", precision=precision)
+        assert found.measured.digests["prior"] == name
+        assert (tmp_path / "priors" / f"{name}.json").exists()
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32", "Remembering torch.bfloat16"]
+    assert "prior" not in attacked(weights, GUESS, tmp_path / "trials" / "00002").measured.digests
+
+
+@pytest.mark.parametrize(
+    ("kind", "small"),
+    [(GanPrior, {"width": 4, "critic_width": 4}), (Diffusion, {"channels": 8, "mult": (1, 2), "components": 8})],
+)
+def test_generator_and_denoiser_are_trained_in_the_precision_given(kind, small):
+    images = Images(torch.randint(256, (40, 3, 16, 16), dtype=torch.uint8), torch.arange(40) % 2)
+
+    def curve(precision: torch.dtype) -> tuple[Point, ...]:
+        torch.manual_seed(0)
+        attack = kind(**(kind.budgets["quick"] | small | {"prior_steps": 2, "batch_size": 8}))
+        attack.prior_precision = precision
+        return attack.train_prior(attack.make_prior((3, 16, 16), 2), images)
+
+    assert curve(torch.float32) == curve(torch.float32)
+    assert curve(torch.float32) != curve(torch.bfloat16)
+
+
+def test_a_prior_that_another_process_trains_too_long_is_given_up_by_the_name_of_its_lock(weights, tmp_path):
+    name = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000").measured.digests["prior"]
+    lock = tmp_path / "priors" / f"{name}.lock"
+    with FileLock(lock), pytest.raises(TimeoutError, match=f"{lock}: another process has held it for 0.05 s"):
+        attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", timeout_seconds=0.1)
+
+
+def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_trial(tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        "{name: published, data: {name: cifar10}, protocol: cem, defense: {none: {}}, "
+        "attacks: {decoder: quick, gan_prior: {budget: quick, seeds: 2}, diffusion: quick}}"
+    )
+    study = load_study(tmp_path / "study.yaml")
+    handed: list[AttackJob] = []
+
+    def submit(stage, jobs, kind, tell):
+        handed.extend(job for *_, job in jobs)
+        return iter(())
+
+    train_priors(study, Ledger(tmp_path), asked(), submit, lambda progress: None)
+    assert [(job.part, job.attack) for job in handed] == [
+        (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "diffusion")
+    ]
+
+
+def test_a_trial_outside_a_study_keeps_its_priors_to_itself(tmp_path):
+    assert folder_of(tmp_path / "alone") == tmp_path / "alone" / "priors"
+    assert folder_of(tmp_path / "study" / "trials" / "00003") == tmp_path / "study" / "priors"
+
+
+def _attack_in_a_process(weights: str, trial: str) -> None:
+    torch.set_num_threads(1)
+    attacked(Path(weights), REMEMBERING, Path(trial))
+
+
+def test_two_processes_train_one_prior(weights, trainings, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    trials = [str(tmp_path / "trials" / f"0000{number}") for number in range(2)]
+    processes = [context.Process(target=_attack_in_a_process, args=(str(weights), trial)) for trial in trials]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert trainings.read_text().splitlines() == ["Remembering torch.float32"]
+
+
+# probes
+
+
+def test_a_probe_is_recorded_apart_from_the_objectives(tmp_path):
+    result = run_trial(asked(settings=FAST, attacks=(GUESS, COUNTING)), tmp_path)
+    guess, probe = result.attacks
+    assert result.record.state == "complete"
+    assert result.record.measured.objectives.mse_attack in (GUESS.name, "mean_image", "class_mean")
+    assert probe.measured.probe == {"aux": 320.0, "val": 80.0, "members": 128.0, "scored": 200.0}
+    assert (probe.measured.scores, probe.measured.selection) == (None, None)
+    assert guess.measured.probe is None
+
+
+def test_a_probe_that_failed_is_recorded_and_leaves_the_trial_complete(tmp_path):
+    result = run_trial(asked(settings=FAST, attacks=(GUESS, FAILING)), tmp_path)
+    assert result.record.state == "complete"
+    assert result.record.verdicts[FAILING.name] == "failed"
+    assert result.record.error is not None
+    assert "not finite" in result.record.error.message
+
+
+def test_a_probe_that_is_done_is_taken_over(tmp_path):
+    probed = asked(settings=FAST, attacks=(GUESS, COUNTING))
+    run_trial(probed, tmp_path)
+    assert set(find(tmp_path, probed.attacks).attacks) == {GUESS.name, COUNTING.name}
+
+
+# knowledge
+
+
+@pytest.fixture
+def target(weights):
+    data = images_of(asked(settings=FAST), torch.device("cpu"))
+    return target_of(trained(asked(settings=FAST), data, weights), asked(settings=FAST), data)
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "needs_server", "allowed"),
+    [
+        ("none", False, set()),
+        ("none", True, {"server"}),
+        ("queries", False, {"release"}),
+        ("gradients", False, {"release", "mean", "surprise", "modules"}),
+        ("gradients", True, {"release", "mean", "surprise", "modules", "server"}),
+    ],
+)
+def test_an_attack_is_refused_what_it_did_not_declare(target, knowledge, needs_server, allowed):
+    seen = Seen(target, knowledge, needs_server=needs_server)
+    x = torch.rand(2, *target.image_shape)
+    z = target.release(x)
+    calls = {
+        "release": lambda: seen.release(x),
+        "mean": lambda: seen.mean(x),
+        "surprise": lambda: seen.surprise(x, z),
+        "modules": lambda: seen.modules(),
+        "server": lambda: seen.server(z),
+    }
+    for name, call in calls.items():
+        if name in allowed:
+            call()
+        else:
+            with pytest.raises(PermissionError, match="declare"):
+                call()
+
+
+def test_an_attack_that_asks_a_server_that_was_let_go_says_so(weights, tmp_path):
+    kept = tmp_path / "attempt-9"
+    shutil.copytree(weights, kept)
+    (kept / "server.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="that of trial 0 was let go"):
+        attacked(kept, COUNTING)
