@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from attacks.base import Knowledge, Point, Verdict
+from attacks.base import Point, Verdict
 
 WORSE = 1.1
 """Validation error over that of the best guess without z, from which a fit counts as diverged."""
@@ -23,12 +23,6 @@ STILL_FALLING = 0.02
 
 DISAGREE = 0.1
 """Mean squared difference of the two best restarts over the error of the best guess, from which they disagree."""
-
-OUTDONE = 1.02
-"""Error over that of an attack which knows no more, from which an attack has not used what it knows."""
-
-ORDER: tuple[Knowledge, ...] = ("none", "queries", "gradients")
-"""Knowledge, from the least: each includes what stands before it."""
 
 
 def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0, of_half: float | None = None) -> Verdict:
@@ -84,18 +78,3 @@ def beside_guess(own: Verdict, error: float, guess: float) -> Verdict:
     if error > WORSE * guess:
         return "diverged"
     return "floor" if own == "converged" and error > NO_BETTER * guess else own
-
-
-def outdone(own: Verdict, error: float, other: float) -> Verdict:
-    """Return an attack's verdict beside another on the same network that knows no more: ``limited`` if that one is
-    clearly better.
-
-    Whoever knows as much or more can do all that the other does: worse in spite of it, an attack has either stopped
-    early or met gradients that hide the way, and says nothing of what its knowledge is worth.
-
-    Args:
-        own: The verdict so far.
-        error: Its mean squared error on some attacker-validation images, >= 0.
-        other: That of the other attack on the same images, >= 0.
-    """
-    return "limited" if own in ("converged", "floor") and error > OUTDONE * other else own

@@ -9,11 +9,18 @@ import typer
 from typer.exceptions import TyperException
 
 from harness import __version__
-from harness.commands import attacking, catalogue, mending, reading, running
-from harness.records.credentials import hidden
-from harness.records.errors import Interrupted, UserError
+from harness.commands.attack import attack
+from harness.commands.attacks import attacks
+from harness.commands.defenses import defenses
+from harness.commands.doctor import doctor
+from harness.commands.report import report
+from harness.commands.resume import resume
+from harness.commands.run import run
+from harness.commands.status import status
+from harness.credentials import hidden
+from harness.errors import INTERRUPTED, Interrupted, UserError
 
-DONE, MEND, INTERRUPTED = 0, 2, 130
+DONE, MEND = 0, 2
 
 BEFORE = "interrupted; the same command starts again"
 """Said when a command was cut off outside a study's work; typer has made its exit code of it."""
@@ -25,16 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (
-    running.run,
-    running.resume,
-    reading.status,
-    reading.report,
-    attacking.attack,
-    catalogue.defenses,
-    catalogue.attacks,
-    mending.doctor,
-):
+for command in (run, resume, status, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 

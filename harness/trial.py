@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 import torch
 
-from harness.judging.verdicts import verdicts
-from harness.judging.worst import worst_case
-from harness.ledger.attempts import Found, attempt_number, attempts, find, open_attempt
-from harness.ledger.files import read_value
-from harness.ledger.whole import write_whole
-from harness.records.record import (
+from harness.judging import verdicts, worst_case
+from harness.ledger import Found, attempt_number, attempts, find, open_attempt, read_value, write_whole
+from harness.records import (
     Asked,
     AttackJob,
     AttackMeasured,
@@ -20,12 +17,10 @@ from harness.records.record import (
     Measured,
     Record,
     State,
+    Tell,
     Trained,
 )
-from harness.stages.attacking import attack_stage
-from harness.stages.ground import Meter
-from harness.stages.jobs import Submit, Tell, call
-from harness.stages.training import train_stage
+from harness.stages import Meter, Submit, attack_stage, call, train_stage
 
 
 class Result(NamedTuple):

@@ -1,11 +1,11 @@
-"""Files of a report are written whole: to a temporary name in the same folder, then renamed."""
+"""Files that are there whole or not at all."""
 
 import os
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write ``content`` and bring it to the disk, so that a reader sees the old file or the new one, never a part."""
+    """Write to a temporary name, bring it to the disk, then rename: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -14,6 +14,12 @@ def write_whole(path: Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
     return path

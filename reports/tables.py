@@ -37,7 +37,7 @@ class Published(TypedDict):
     note: str
 
 
-class Part(TypedDict):
+class PartInfo(TypedDict):
     """A part of the data."""
 
     images: int
@@ -55,7 +55,7 @@ class AttackInfo(TypedDict):
     reference: str
 
 
-class Study(TypedDict):
+class StudyInfo(TypedDict):
     """``study.json``. Times are UTC, ISO 8601."""
 
     name: str
@@ -67,7 +67,7 @@ class Study(TypedDict):
     """``strict``, or ``cem`` for the published splits."""
     data: str
     """Name of the data set."""
-    parts: dict[str, Part]
+    parts: dict[str, PartInfo]
     floor: float | None
     """Least accuracy of a feasible trial, in [0, 1]."""
     created: str
@@ -100,7 +100,7 @@ class Study(TypedDict):
 class StudyData:
     """Everything a report is made of."""
 
-    study: Study
+    study: StudyInfo
     trials: pd.DataFrame
     attacks: pd.DataFrame
     probes: pd.DataFrame
@@ -146,9 +146,9 @@ def image_key(trial: int, job: str) -> str:
     return f"{trial:05d}/{job}"
 
 
-def _read_study(path: Path) -> Study:
-    study: Study = json.loads(path.read_text(encoding="utf-8"))
-    missing = sorted(Study.__required_keys__ - study.keys())
+def _read_study(path: Path) -> StudyInfo:
+    study: StudyInfo = json.loads(path.read_text(encoding="utf-8"))
+    missing = sorted(StudyInfo.__required_keys__ - study.keys())
     if missing:
         raise ValueError(f"{path}: lacks {missing}; write it again with `invfront report`")
     return study

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from attacks.decoder import Decoder
 from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
-from harness.records.record import Asked, AttackJob
-from harness.study import Study, load_study
+from harness.records.asked import Asked, AttackJob
+from harness.study import Study
+from harness.study.check import load_checked
 from harness.trial import run_trial
 from tests.values import asked
 
@@ -48,7 +49,7 @@ class SmallDecoder(Decoder):
 def small_ledger(folder: Path) -> tuple[Study, Ledger]:
     """Return a study and its ledger in ``folder/small``, a copy that may be changed; trials run once per process."""
     root = Path(shutil.copytree(_made(), folder / "small"))
-    return load_study(root / "study.yaml"), Ledger(root)
+    return load_checked(root / "study.yaml"), Ledger(root)
 
 
 @functools.cache
@@ -56,7 +57,7 @@ def _made() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="small-ledger-"))
     space, root = folder / "space.yaml", folder / "small"
     space.write_text(SPACE)
-    study = load_study(space).model_copy(update={"ledger": LEDGER_ID})
+    study = load_checked(space).model_copy(update={"ledger": LEDGER_ID})
     ledger = Ledger(root)
     write_whole(ledger.study_file, study.dump().encode())
     for one, state in zip(_asked(), STATES, strict=True):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.columns import ATTACKS, CURVES, FLOORS, IMAGE_SCORES, TRIALS
 from reports.front import on_front
-from reports.tables import Study
+from reports.tables import StudyInfo
 
 BRANCHES = {"none": None, "laplace": "scale", "cem_paper": "lam", "cem_code": "lam"}
 STATES = ("complete", "failed", "partial", "pruned", "running")
@@ -146,7 +146,7 @@ def _uint8(images: np.ndarray) -> np.ndarray:
     return (images.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _study(trials: pd.DataFrame, count: int, hostile: str) -> Study:
+def _study(trials: pd.DataFrame, count: int, hostile: str) -> StudyInfo:
     counts = trials["state"].value_counts() if count else {}
     return {
         "name": f"synthetic{hostile}",

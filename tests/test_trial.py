@@ -8,7 +8,8 @@ import torch
 
 from harness.ledger.attempts import open_attempt
 from harness.ledger.files import read_value
-from harness.records.record import Asked, Trained
+from harness.records.asked import Asked
+from harness.records.trial import Trained
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.training import train_stage

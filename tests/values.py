@@ -2,18 +2,11 @@
 
 from typing import Any
 
-from harness.records.record import (
-    Asked,
-    AttackJob,
-    AttackMeasured,
-    AttackRecord,
-    Circumstances,
-    Guess,
-    Measured,
-    Objectives,
-    Record,
-    Scores,
-)
+from harness.records.asked import Asked, AttackJob
+from harness.records.attack import AttackMeasured, AttackRecord
+from harness.records.circumstances import Circumstances
+from harness.records.scores import Guess, Objectives, Scores
+from harness.records.trial import Measured, Record
 
 JOB = AttackJob(attack="decoder", budget="quick", seed=0, part="validation")
 

@@ -16,27 +16,25 @@ from typing import Any
 import psutil
 import ray
 
-from harness.ledger.files import one_line
-from harness.records.errors import UserError
+from harness.errors import INTERRUPTED, UserError
+from harness.records import one_line
 
 SERVERS = ("raylet", "gcs_server")
 """Processes of a local Ray without which it is dead."""
 
 WATCH_SECONDS = 0.1
-INTERRUPTED = 130
-"""Exit code of a driver that was cut off and can be resumed."""
 
 STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
-PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
+OWN = ("harness", "search_spaces", "defenses", "attacks", "reports")
 
 SCRATCH = "invf-"
 """Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, farewell: str, packages: Sequence[str] = PACKAGES) -> Iterator[None]:
+def cluster(address: str | None, farewell: str, packages: Sequence[str] = OWN) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends.
 
     Args:

@@ -12,12 +12,11 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from harness.cluster.connection import nodes, scratch
-from harness.cluster.submitting import LOST, RaySubmit, Share
-from harness.ledger.files import Ledger
-from harness.records.errors import UserError
-from harness.records.record import Asked, Failure
-from harness.stages.jobs import failure_of
-from harness.stages.optimising import Progress
+from harness.cluster.submitting import LOST, Claim, RaySubmit
+from harness.errors import UserError
+from harness.ledger import Ledger
+from harness.records import Asked, Failure, Progress
+from harness.stages import failure_of
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 
@@ -50,7 +49,7 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
-def attack_share(resources: Resources, nodes: list[dict[str, float]]) -> Share:
+def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
     """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
 
     Raises:
@@ -63,7 +62,7 @@ def attack_share(resources: Resources, nodes: list[dict[str, float]]) -> Share:
             f"resources: an attack asks for {request}; no node has that, the nodes have {nodes}; "
             "lower it as in --set resources/attack/gpu=0, or add a node"
         )
-    return Share(cpu=attack.cpu, gpu=attack.gpu)
+    return Claim(cpu=attack.cpu, gpu=attack.gpu)
 
 
 def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
@@ -72,11 +71,11 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
     Raises whatever ``finish`` raises: a driver that cannot write stops.
     """
     searcher = _Searcher(ledger, ask, finish)
-    shares = shares_of(resources)
+    claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(_trial, shares=shares), tune.PlacementGroupFactory([{}, _bundle(resources)])
+                tune.with_parameters(_trial, claims=claims), tune.PlacementGroupFactory([{}, _bundle(resources)])
             ),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
@@ -91,7 +90,7 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
                 verbose=0,
                 stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
-                callbacks=[_Watcher(watch)],
+                callbacks=[_Listener(watch)],
             ),
         )
         tuner.fit()
@@ -178,7 +177,7 @@ class _Stopper(tune.Stopper):
         return {"_searcher": None}
 
 
-class _Watcher(tune.Callback):
+class _Listener(tune.Callback):
     """Passes a trial's progress on."""
 
     def __init__(self, watch: Watch) -> None:
@@ -196,7 +195,7 @@ class _Watcher(tune.Callback):
             self._watch(number, Progress(*progress))
 
 
-def _trial(config: dict[str, str], shares: dict[str, Share]) -> None:
+def _trial(config: dict[str, str], claims: dict[str, Claim]) -> None:
     """What Tune runs as a trial, in a process of its own that takes no resources: it hands out jobs and waits."""
     asked = Asked.model_validate_json(config["asked"])
     last = 0.0
@@ -208,7 +207,7 @@ def _trial(config: dict[str, str], shares: dict[str, Share]) -> None:
             tune.report({"progress": [(asked.number, *progress)]})
 
     try:
-        result = run_trial(asked, Path(config["trial"]), RaySubmit(shares, asked.timeout_seconds), tell)
+        result = run_trial(asked, Path(config["trial"]), RaySubmit(claims, asked.timeout_seconds), tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json()})
@@ -222,13 +221,13 @@ def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
         raise OSError(failure.errno, os.strerror(failure.errno), str(attempt))
 
 
-def shares_of(resources: Resources) -> dict[str, Share]:
+def claims_of(resources: Resources) -> dict[str, Claim]:
     """Return what each kind of job takes of the cluster."""
     attack = _request(resources.attack.cpu, resources.attack.gpu)
     own = not _fits(attack, _bundle(resources))
     return {
-        "train": Share(cpu=resources.train.cpu, gpu=resources.train.gpu),
-        "attack": Share(cpu=resources.attack.cpu, gpu=resources.attack.gpu, own_group=own),
+        "train": Claim(cpu=resources.train.cpu, gpu=resources.train.gpu),
+        "attack": Claim(cpu=resources.attack.cpu, gpu=resources.attack.gpu, own_group=own),
     }
 
 

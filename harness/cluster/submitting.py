@@ -10,9 +10,8 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskE
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from harness.records.record import Failure
-from harness.stages.jobs import Outcome, Stage, T, Tell, failure_of
-from harness.stages.optimising import Progress
+from harness.records import Failure, Progress, Tell
+from harness.stages import Outcome, Stage, T, failure_of
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -27,7 +26,7 @@ FETCH_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class Claim:
     """What one job of a kind takes of the cluster."""
 
     cpu: float
@@ -40,13 +39,13 @@ class RaySubmit:
     """A ``Submit`` that runs jobs on the cluster until the trial's deadline.
 
     Args:
-        shares: What jobs take of the cluster, by their kind.
+        claims: What jobs take of the cluster, by their kind.
         timeout_seconds: From now until all jobs must have ended; null for no limit.
         each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
     """
 
-    def __init__(self, shares: dict[str, Share], timeout_seconds: float | None, *, each: bool = False) -> None:
-        self._shares, self._each = shares, each
+    def __init__(self, claims: dict[str, Claim], timeout_seconds: float | None, *, each: bool = False) -> None:
+        self._claims, self._each = claims, each
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
 
@@ -54,7 +53,7 @@ class RaySubmit:
         self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
     ) -> Generator[Outcome, None, None]:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
-        share = self._shares[kind]
+        share = self._claims[kind]
         group = _own_group(share) if share.own_group and jobs else None
         running = {_start(stage, job, share, group): (index, 0) for index, job in enumerate(jobs)}
         ends = dict.fromkeys(running, self._deadline)
@@ -94,11 +93,11 @@ def _patience(ends: Iterable[float]) -> float:
     return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
 
 
-def _own_group(share: Share) -> Any:
+def _own_group(share: Claim) -> Any:
     return placement_group([{"CPU": share.cpu, "GPU": share.gpu} if share.gpu else {"CPU": share.cpu}])
 
 
-def _start(stage: Stage[T], job: tuple[Any, ...], share: Share, group: Any) -> Any:
+def _start(stage: Stage[T], job: tuple[Any, ...], share: Claim, group: Any) -> Any:
     options: dict[str, Any] = {"num_cpus": share.cpu, "num_gpus": share.gpu, "max_retries": 0}
     if group is not None:
         options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)

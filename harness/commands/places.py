@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from harness.records.errors import UserError
+from harness.errors import UserError
 
-Study = Annotated[Path, typer.Argument(metavar="STUDY", help="A study's directory, or the --out that holds just one.")]
+StudyPath = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="A study's directory, or the --out that holds just one.")
+]
 
 
 def find_study(path: Path) -> Path:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.display.words import describe
-from harness.judging.standing import Status, read_status
-from harness.judging.worst import current
-from harness.ledger.files import Ledger
-from harness.records.credentials import without_credentials
+from harness.credentials import without_credentials
+from harness.display.words import settings_line
+from harness.judging import Status, judged, judged_trials, status
+from harness.ledger import Ledger
 from harness.study import load_study
 
 MOST = 12
@@ -22,23 +21,24 @@ def summarise(root: Path, tracking: str | None) -> Iterator[str]:
         tracking: MLflow's URI as the user gave it; null for the database beside the studies.
     """
     ledger = Ledger(root)
-    yield from overview(read_status(load_study(root / "study.yaml", plugins=False), ledger), ledger)
+    study = load_study(root / "study.yaml")
+    yield from overview(status(study.named(), study.search.trials, judged_trials(ledger)), ledger)
     yield f"report: {root / 'report' / 'index.html'}"
     uri = without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
     yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {uri}'}"
 
 
-def overview(status: Status, ledger: Ledger) -> Iterator[str]:
+def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
-    counts = ", ".join(f"{count} {state}" for state, count in status.states.items() if count)
-    yield f"{status.name}: {status.budget} trials: {counts}"
-    yield f"front: {len(status.front)} of them" + ("" if status.front else "; none is complete and above the floor")
-    if status.front:
+    counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
+    yield f"{now.name}: {now.budget} trials: {counts}"
+    yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")
+    if now.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"
-    for number in status.front[:MOST]:
+    for number in now.front[:MOST]:
         yield f"  {_row(ledger, number)}"
-    if len(status.front) > MOST:
-        yield f"  and {len(status.front) - MOST} more"
+    if len(now.front) > MOST:
+        yield f"  and {len(now.front) - MOST} more"
 
 
 def succeeded(root: Path) -> bool:
@@ -47,7 +47,7 @@ def succeeded(root: Path) -> bool:
 
 
 def _row(ledger: Ledger, number: int) -> str:
-    files = ledger.read(number)
-    found = current(files)
+    trial = judged(ledger.read(number))
+    found = trial.objectives
     scores = f"{found.accuracy:8.3f}  {found.mse:7.4f}  {found.ssim:6.3f}" if found else ""
-    return f"{number:5d}  {scores}  {describe(files.asked)}"
+    return f"{number:5d}  {scores}  {settings_line(trial.asked)}"

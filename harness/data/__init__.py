@@ -22,7 +22,7 @@ from harness.data.parts import (
     num_training,
     refuse_too_many,
 )
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 __all__ = [
     "DATASETS",

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from harness.data import DATASETS, Data, Part, check
 from harness.data.parts import SPLIT_SEED, Labelled, dealt, digest, num_training
-from harness.records.errors import UserError
-from harness.records.seeds import derive
+from harness.errors import UserError
+from harness.records import derive
 
 NOISE_MEAN, NOISE_STD = 0.5, 0.25
 """Of the pixels of noise images, in [0, 1] units, before they are clipped."""

@@ -19,7 +19,7 @@ from torchvision.io import ImageReadMode, decode_image
 from harness.data import class_names
 from harness.data.decode import decode_all
 from harness.data.parts import Labelled, Original
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 SIZE = 32
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.data.decode import decode_all
 from harness.data.parts import SPLIT_SEED, Labelled, Original, dealt
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}
 """Image formats by the file name's ending, in lower case; no other decoder is ever tried."""

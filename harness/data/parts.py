@@ -8,7 +8,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 Protocol = Literal["strict", "cem"]
 

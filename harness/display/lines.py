@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.display.story import Story
-from harness.display.words import describe, duration, failure, scores
-from harness.records.record import Asked, Record
-from harness.search.reconciling import Reconciled
-from harness.search.samplers import CAVEATS
-from harness.stages.optimising import Progress
+from harness.display.words import duration, failure, scores, settings_line
+from harness.records import Asked, Progress, Record
+from harness.search import CAVEATS, Reconciled
 from harness.study import Study
 
 
@@ -34,7 +32,7 @@ class Lines:
     def started(self, asked: Asked) -> None:
         """Say what a trial was asked."""
         self._story.started(asked)
-        self._print(f"trial {asked.number} started: {describe(asked)}")
+        self._print(f"trial {asked.number} started: {settings_line(asked)}")
 
     def progress(self, number: int, progress: Progress) -> None:
         """Epochs are no lines."""

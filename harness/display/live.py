@@ -13,13 +13,10 @@ from rich.text import Text
 
 from harness.display.lines import earlier
 from harness.display.story import Running, Story
-from harness.display.words import describe, duration, failure
-from harness.judging.worst import current
-from harness.ledger.files import TrialFiles
-from harness.records.record import Asked, Record
-from harness.search.reconciling import Reconciled
-from harness.search.samplers import CAVEATS
-from harness.stages.optimising import Progress
+from harness.display.words import duration, failure, settings_line
+from harness.judging import JudgedTrial
+from harness.records import Asked, Progress, Record
+from harness.search import CAVEATS, Reconciled
 from harness.study import Study
 
 MOST_RUNNING, MOST_FINISHED = 8, 5
@@ -114,7 +111,7 @@ def _running(story: Story) -> RenderableType:
     grid.add_column(min_width=34, no_wrap=True, overflow="ellipsis")
     grid.add_column(min_width=5, justify="right", no_wrap=True)
     for number, running in list(story.running.items())[:MOST_RUNNING]:
-        grid.add_row(str(number), describe(running.asked), _stage(running), duration(story.elapsed(running)))
+        grid.add_row(str(number), settings_line(running.asked), _stage(running), duration(story.elapsed(running)))
     if len(story.running) > MOST_RUNNING:
         grid.add_row("", f"and {len(story.running) - MOST_RUNNING} more", "", "")
     return grid
@@ -132,29 +129,29 @@ def _stage(running: Running) -> RenderableType:
     return grid
 
 
-def _finished(last: list[TrialFiles]) -> RenderableType:
+def _finished(last: list[JudgedTrial]) -> RenderableType:
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(min_width=3, justify="right", no_wrap=True)
     grid.add_column(min_width=8, no_wrap=True)
     grid.add_column(min_width=34, max_width=34, no_wrap=True, overflow="ellipsis")
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for files in last:
-        if files.record is None:
+    for trial in last:
+        if trial.record is None:
             continue
-        state = files.record.state
-        grid.add_row(str(files.number), Text(state, style=COLOURS[state]), _outcome(files), describe(files.asked))
+        state = trial.record.state
+        grid.add_row(str(trial.number), Text(state, style=COLOURS[state]), _outcome(trial), settings_line(trial.asked))
     return grid
 
 
-def _outcome(files: TrialFiles) -> str:
-    found, record = current(files), files.record
+def _outcome(trial: JudgedTrial) -> str:
+    found, record = trial.objectives, trial.record
     if found is not None:
         return f"acc {found.accuracy:.3f} mse {found.mse:.4f} ssim {found.ssim:.3f}"
     return failure(record.error) if record and record.error else ""
 
 
 def _best(story: Story) -> RenderableType:
-    found = {number: current(story.finished[number]) for number in story.front}
+    found = {number: story.finished[number].objectives for number in story.front}
     known = {number: objectives for number, objectives in found.items() if objectives}
     parts = [Text(f"front {len(story.front)}")]
     if story.failures():

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.judging.standing import front_numbers
-from harness.ledger.files import Ledger, TrialFiles
-from harness.records.record import Asked, Record
-from harness.stages.optimising import Progress
+from harness.judging import JudgedTrial, front_numbers, judged, judged_trials, row_of
+from harness.ledger import Ledger
+from harness.records import Asked, Progress, Record
 from harness.study import Study
 
 Clock = Callable[[], float]
@@ -35,7 +34,7 @@ class Story:
         self._together = 1
         self.name, self.root, self.budget = "", Path(), 0
         self.running: dict[int, Running] = {}
-        self.finished: dict[int, TrialFiles] = {}
+        self.finished: dict[int, JudgedTrial] = {}
         """By number, in the order in which they finished."""
         self.front: tuple[int, ...] = ()
 
@@ -43,9 +42,9 @@ class Story:
         """Read what an earlier run of the study left."""
         self.name, self.root, self.budget = study.name, root, study.search.trials
         self._ledger = Ledger(root)
-        self.finished = {files.number: files for files in self._ledger.trials() if files.record}
-        self._seconds = [files.record.circumstances.seconds for files in self.finished.values() if files.record]
-        self.front = front_numbers(self.finished.values())
+        self.finished = {trial.number: trial for trial in judged_trials(self._ledger) if trial.record}
+        self._seconds = [trial.record.circumstances.seconds for trial in self.finished.values() if trial.record]
+        self.front = front_numbers(map(row_of, self.finished.values()))
 
     def started(self, asked: Asked) -> None:
         """Begin a trial."""
@@ -69,8 +68,8 @@ class Story:
         seconds = self._clock() - running.since if running else record.circumstances.seconds
         self._seconds.append(seconds)
         if self._ledger is not None:
-            self.finished[number] = self._ledger.read(number)
-            self.front = front_numbers(self.finished.values())
+            self.finished[number] = judged(self._ledger.read(number))
+            self.front = front_numbers(map(row_of, self.finished.values()))
         return seconds
 
     def elapsed(self, running: Running | None = None) -> float:
@@ -93,4 +92,4 @@ class Story:
 
     def failures(self) -> int:
         """Return the number of failed and partial trials."""
-        return sum(files.record is not None and files.record.state != "complete" for files in self.finished.values())
+        return sum(trial.record is not None and trial.record.state != "complete" for trial in self.finished.values())

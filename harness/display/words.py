@@ -1,11 +1,10 @@
 """Trials, scores and times as a display and a summary spell them."""
 
-from harness.judging.worst import current
-from harness.ledger.files import TrialFiles
-from harness.records.record import Asked, Failure
+from harness.judging import JudgedTrial
+from harness.records import Asked, Failure, failure_line
 
 
-def describe(asked: Asked) -> str:
+def settings_line(asked: Asked) -> str:
     """Return a trial's defense, term and channel noise with their settings, ``cem_paper lam=0.03, sigma=0.1``."""
     settings = asked.settings
     owners = [str(settings[f"{kind}/name"]) for kind in ("defense", "term") if f"{kind}/name" in settings]
@@ -14,9 +13,9 @@ def describe(asked: Asked) -> str:
     return f"{' + '.join(owners)} {', '.join([*own, *noise])}".strip()
 
 
-def scores(files: TrialFiles) -> str:
+def scores(trial: JudgedTrial) -> str:
     """Return a trial's objectives and the attack that decides its mse; its accuracy alone if there is no more."""
-    found, record = current(files), files.record
+    found, record = trial.objectives, trial.record
     if found is not None:
         return f"accuracy {found.accuracy:.3f}, mse {found.mse:.4f}, ssim {found.ssim:.3f} ({found.mse_attack})"
     known = record is not None and record.measured.accuracy is not None
@@ -25,7 +24,7 @@ def scores(files: TrialFiles) -> str:
 
 def failure(error: Failure) -> str:
     """Return an error in one line."""
-    return f"{error.stage}: {error.type}: {' '.join(error.message.split())}"
+    return f"{error.stage}: {failure_line(error)}"
 
 
 def duration(seconds: float | None) -> str:

@@ -7,8 +7,8 @@ from harness.doctor.finding import Finding
 from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
 from harness.doctor.trials import examine_trials
-from harness.ledger.files import Ledger
-from harness.records.errors import UserError
+from harness.errors import UserError
+from harness.ledger import Ledger
 from harness.study import load_study
 
 __all__ = ["Finding", "examine", "mend"]
@@ -26,7 +26,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
     """
     files = [*examine_trials(Ledger(root)), *_leftovers(root)]
     try:
-        study = load_study(root / "study.yaml", plugins=False)
+        study = load_study(root / "study.yaml")
     except UserError as error:
         return [_study_file(root, error), *files, *_kept(root)]
     if any(finding.wrong and finding.action not in ("remove", "yours") for finding in files):

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from harness.doctor.finding import Action, Finding
 from harness.doctor.index import rebuild, tell
-from harness.ledger.files import Ledger
-from harness.ledger.whole import write_whole
+from harness.ledger import Ledger, write_whole
 from harness.study import Study, load_study
 
 
@@ -32,7 +31,7 @@ def mend(root: Path, finding: Finding, url: str | None) -> None:
 
 
 def _study(root: Path) -> Study:
-    return load_study(root / "study.yaml", plugins=False)
+    return load_study(root / "study.yaml")
 
 
 def _restore(finding: Finding) -> None:

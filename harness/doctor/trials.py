@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.doctor.finding import Finding
-from harness.ledger.attempts import attempts
-from harness.ledger.files import Ledger, one_line, read_value
-from harness.records.record import Asked, AttackRecord, Record, Value
+from harness.ledger import Ledger, attempts, read_value
+from harness.records import Asked, AttackRecord, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
 

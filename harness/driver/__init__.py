@@ -1,1 +1,14 @@
 """What a driver does from lease to report."""
+
+from harness.driver.driving import Endpoints
+from harness.driver.orders import order_of
+from harness.driver.reattack import AGAIN, attack_again
+from harness.driver.watching import Watcher
+
+__all__ = [
+    "AGAIN",
+    "Endpoints",
+    "Watcher",
+    "attack_again",
+    "order_of",
+]

@@ -8,23 +8,21 @@ from typing import NamedTuple
 import torch
 
 import attacks
-from harness.cluster.connection import PACKAGES, cluster, nodes
-from harness.cluster.scheduling import attack_share, refuse_full_disk
-from harness.cluster.submitting import RaySubmit, Share
-from harness.driver.choices import Choice
-from harness.driver.driving import Where, check_owner, plugins, resumable, write_report
-from harness.judging.standing import front_numbers
-from harness.ledger.attempts import REDONE, SERVER, find, open_attempt
-from harness.ledger.files import Ledger, TrialFiles
-from harness.ledger.lease import lease
-from harness.records.errors import UserError
-from harness.records.record import AttackJob, AttackRecord
-from harness.search.index import check_storage
-from harness.stages.attacking import later_stage
-from harness.stages.ground import Meter
-from harness.stages.jobs import Tell
-from harness.study import Resources, check_ready, load_study
-from harness.tracking.runs import Tracking
+from harness.cluster import OWN, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
+from harness.driver.conditions import plugins
+from harness.driver.driving import Endpoints, check_owner
+from harness.driver.faults import resumable
+from harness.driver.orders import AttackOrder
+from harness.driver.reporting import write_report
+from harness.errors import UserError
+from harness.judging import front_numbers, judged_trials, row_of
+from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, lease, open_attempt
+from harness.records import AttackJob, AttackRecord, Tell
+from harness.search import check_storage
+from harness.stages import Meter, later_stage
+from harness.study import Resources, load_study
+from harness.study.check import check_ready, load_checked
+from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 
 Added = Callable[[AttackRecord], None]
@@ -54,14 +52,14 @@ def resources_of(root: Path, overrides: Sequence[str]) -> Resources:
         path = text.partition("=")[0].strip().strip("/")
         if path != "resources/timeout" and not f"{path}/".startswith("resources/attack/"):
             raise UserError(f"--set {text}: takes resources/attack and resources/timeout; all else is the study's")
-    return load_study(root / "study.yaml", overrides, plugins=False).resources
+    return load_study(root / "study.yaml", overrides).resources
 
 
 def attack_again(
     root: Path,
     chosen: Sequence[str],
-    choices: Sequence[Choice],
-    where: Where,
+    orders: Sequence[AttackOrder],
+    where: Endpoints,
     tell: Tell,
     added: Added,
     overrides: Sequence[str] = (),
@@ -71,8 +69,8 @@ def attack_again(
     Args:
         root: The study's directory.
         chosen: Numbers of trials, or ``front``, or ``all``.
-        choices: The attacks; one that a trial has already is left out there, unless it failed.
-        where: Where the study runs and writes.
+        orders: The attacks; one that a trial has already is left out there, unless it failed.
+        where: Endpoints the study runs and writes.
         tell: Hears of the progress of jobs, which are named by trial and attack.
         added: Hears of each attack that is on storage.
         overrides: ``PATH=VALUE`` each, of ``resources/attack`` and ``resources/timeout``.
@@ -82,22 +80,22 @@ def attack_again(
         Interrupted: the work was cut off; what was finished is on storage.
     """
     # workers may start in another folder, so their paths are absolute
-    study, ledger = load_study(root / "study.yaml"), Ledger(root.resolve())
+    study, ledger = load_checked(root / "study.yaml"), Ledger(root.resolve())
     resources = resources_of(root, overrides)
     check_ready(study)
     check_storage(where.storage)
     with contextlib.ExitStack() as held, resumable(root, AGAIN):
         held.enter_context(lease(root, str(study.ledger), where.storage))
         check_owner(ledger, str(study.ledger))
-        tasks = [task for number in _numbers(ledger, chosen) for task in _tasks(ledger.read(number), choices)]
+        tasks = [task for number in _numbers(ledger, chosen) for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(chosen)}: has been run; take another budget or --seed")
-        named = [choice.attack for choice in choices]
+        named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
-        held.enter_context(cluster(where.address, farewell, [*PACKAGES, *plugins(study, named)]))
-        share = attack_share(resources, nodes())
+        held.enter_context(cluster(where.address, farewell, [*OWN, *plugins(study, named)]))
+        claim = attack_claim(resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
-        found = list(_run(tasks, share, resources.timeout, ledger, tell, added))
+        found = list(_run(tasks, claim, resources.timeout, ledger, tell, added))
         write_report(study, ledger)
         tracking.backfill()
         tracking.finish()
@@ -110,7 +108,7 @@ def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
     numbers: dict[int, None] = {}
     for text in chosen:
         if text == "front":
-            numbers |= dict.fromkeys(front_numbers(ledger.trials()))
+            numbers |= dict.fromkeys(front_numbers(map(row_of, judged_trials(ledger))))
         elif text == "all":
             done = [files.number for files in ledger.trials() if files.record and files.record.state == "complete"]
             numbers |= dict.fromkeys(done)
@@ -124,11 +122,11 @@ def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
     return list(numbers)
 
 
-def _tasks(files: TrialFiles, choices: Sequence[Choice]) -> list[_Task]:
+def _tasks(files: TrialFiles, orders: Sequence[AttackOrder]) -> list[_Task]:
     """Return what is left to run on a trial, refused if it cannot."""
     if files.record is None:
         raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
-    jobs = {job.name: job for choice in choices for job in _jobs(files, choice)}
+    jobs = {job.name: job for order in orders for job in _jobs(files, order)}
     left = tuple(job for job in jobs.values() if _is_left(files, job))
     if not left:
         return []
@@ -166,18 +164,18 @@ def _is_left(files: TrialFiles, job: AttackJob) -> bool:
     return True
 
 
-def _jobs(files: TrialFiles, choice: Choice) -> Iterator[AttackJob]:
+def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:
     """Yield the jobs of an attack: on every part that the trial's own attacks score, probes on the last alone."""
-    kind = attacks.resolve(choice.attack).kind
+    kind = attacks.resolve(order.attack).kind
     parts = list(dict.fromkeys(job.part for job in files.asked.attacks))
     for part in parts if kind == "reconstruction" else parts[-1:]:
         yield AttackJob(
-            attack=choice.attack, budget=choice.budget, seed=choice.seed, part=part, kind=kind, tune=choice.tune
+            attack=order.attack, budget=order.budget, seed=order.seed, part=part, kind=kind, tune=order.tune
         )
 
 
 def _run(
-    tasks: Sequence[_Task], share: Share, timeout: float | None, ledger: Ledger, tell: Tell, added: Added
+    tasks: Sequence[_Task], claim: Claim, timeout: float | None, ledger: Ledger, tell: Tell, added: Added
 ) -> Iterator[AttackRecord]:
     """Run attacks side by side, and publish each as it ends; one that an earlier command finished is taken over.
 
@@ -191,7 +189,7 @@ def _run(
     attempts = {number: open_attempt(ledger.trial(number)) for number in {task.files.number for task in left}}
     meters = {task.files.number: Meter(task.files.asked, "attack", torch.device("cpu")) for task in left}
     jobs = [(task.files.asked, attempts[task.files.number], task.weights, task.job) for task in left]
-    submit = RaySubmit({"attack": share}, timeout, each=True)
+    submit = RaySubmit({"attack": claim}, timeout, each=True)
     with contextlib.closing(submit(later_stage, jobs, "attack", tell)) as outcomes:
         for outcome in outcomes:
             asked, attempt, _, job = jobs[outcome.number]

@@ -6,9 +6,8 @@ import pandas
 
 from harness.export.frames import table
 from harness.export.images import standard_errors
-from harness.judging.verdicts import Judged, verdicts
-from harness.ledger.files import TrialFiles
-from harness.records.record import AttackRecord, Failure, Scalar
+from harness.judging import JudgedTrial, Judgement
+from harness.records import AttackRecord, Scalar, failure_line
 
 JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
 SCORES = {"mse": float, "psnr": float, "ssim": float}
@@ -30,7 +29,7 @@ PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "j
 VARIANT = {"trial": int, "job": str, "variant": str, **SCORES}
 
 
-def reconstructions(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+def reconstructions(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
     """Return one row per reconstruction job of a finished trial: ``ATTACK``, then a column for every further metric."""
     found = [each for each in finished(trials) if each[1].job.kind == "reconstruction"]
     further = dict.fromkeys(name for _, attack, _ in found for name in attack.measured.extras)
@@ -38,7 +37,7 @@ def reconstructions(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
     return table((_reconstruction(*each) for each in found), columns)
 
 
-def probes(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+def probes(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
     """Return one row per score of a probe of a finished trial; one without name and value for a probe that failed."""
     rows = (
         _job(attack, judged) | score
@@ -49,7 +48,7 @@ def probes(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
     return table(rows, PROBE)
 
 
-def variants(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
+def variants(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
     """Return one row per further reconstruction that a job made of the same images: ``for_ssim``, ``m=4``."""
     rows = (
         {"trial": attack.trial, "job": attack.job.name, "variant": name, **scores.model_dump()}
@@ -59,20 +58,14 @@ def variants(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
     return table(rows, VARIANT)
 
 
-def finished(trials: Iterable[TrialFiles]) -> Iterator[tuple[TrialFiles, AttackRecord, Judged]]:
+def finished(trials: Iterable[JudgedTrial]) -> Iterator[tuple[JudgedTrial, AttackRecord, Judgement]]:
     """Yield every attack and probe of the finished trials, with its verdict beside the others on its trial."""
-    for files in trials:
-        if files.record:
-            judged = verdicts(files.record.measured.floors, files.attacks)
-            yield from ((files, attack, judged[attack.job.name]) for attack in files.attacks)
+    for trial in trials:
+        if trial.record:
+            yield from ((trial, attack, trial.verdicts[attack.job.name]) for attack in trial.attacks)
 
 
-def error_of(failure: Failure | None) -> str | None:
-    """Return an error in words; null if there is none."""
-    return f"{failure.type}: {failure.message}" if failure else None
-
-
-def _job(attack: AttackRecord, judged: Judged) -> dict[str, Scalar]:
+def _job(attack: AttackRecord, judged: Judgement) -> dict[str, Scalar]:
     return {
         "trial": attack.trial,
         **attack.job.model_dump(),
@@ -80,7 +73,7 @@ def _job(attack: AttackRecord, judged: Judged) -> dict[str, Scalar]:
         "verdict": judged.verdict,
         "images": attack.measured.images,
         "seconds": attack.circumstances.seconds,
-        "error": error_of(attack.error),
+        "error": failure_line(attack.error),
     }
 
 
@@ -88,7 +81,7 @@ def _scores(probe: dict[str, float] | None) -> list[dict[str, Scalar]]:
     return [{"name": name, "value": value} for name, value in (probe or {}).items()] or [{}]
 
 
-def _reconstruction(files: TrialFiles, attack: AttackRecord, judged: Judged) -> dict[str, Scalar]:
+def _reconstruction(trial: JudgedTrial, attack: AttackRecord, judged: Judgement) -> dict[str, Scalar]:
     measured = attack.measured
     return {
         **measured.extras,
@@ -97,5 +90,5 @@ def _reconstruction(files: TrialFiles, attack: AttackRecord, judged: Judged) -> 
         "why": judged.why,
         "knowledge": measured.knowledge,
         "version": measured.version,
-        **standard_errors(files, attack),
+        **standard_errors(trial, attack),
     }

@@ -1,7 +1,6 @@
 """What ``study.json`` says of a study: its identity, progress, yardsticks, provenance and cost."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,28 +8,24 @@ from typing import Any
 from attacks import ATTACKS
 from attacks.metrics import FURTHER, PROTOCOL
 from harness.export import published
-from harness.judging.costs import costs, covered, spans
-from harness.judging.standing import STATES, state_of
-from harness.ledger.files import Ledger, TrialFiles
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import Circumstances
+from harness.judging import JudgedTrial, costs, covered, row_of, spans, states
+from harness.ledger import Ledger
+from harness.records import DIRECTIONS, Circumstances
 from harness.study import Study
 from reports import tables
 
 
-def describe(study: Study, ledger: Ledger, trials: list[TrialFiles]) -> bytes:
+def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes:
     """Return ``study.json`` as `reports.tables` documents it."""
     paid, times = costs(trials), spans(trials)
     file_time = datetime.fromtimestamp(ledger.study_file.stat().st_mtime, UTC) if ledger.study_file.exists() else None
-    counts = Counter(state_of(files) for files in trials)
-    budget = max(study.search.trials, len(trials))
-    counts["waiting"] = budget - len(trials)
-    described = tables.Study(
+    counts = states(map(row_of, trials), study.search.trials)
+    described = tables.StudyInfo(
         name=study.name,
         digest=study.digest(),
         ledger=str(study.ledger),
-        budget=budget,
-        states=tables.States(**{state: counts[state] for state in STATES}),  # type: ignore[typeddict-item]
+        budget=max(study.search.trials, len(trials)),
+        states=tables.States(**counts),  # type: ignore[typeddict-item]
         protocol=study.protocol,
         data=study.data.name,
         parts=_parts(trials),
@@ -64,9 +59,9 @@ def reference(study: Study) -> dict[str, float]:
     return {"accuracy": study.search.floor.accuracy or 0.0, "mse": 0.0, "ssim": 1.0}
 
 
-def _attacks(study: Study, trials: list[TrialFiles]) -> dict[str, tables.AttackInfo]:
+def _attacks(study: Study, trials: list[JudgedTrial]) -> dict[str, tables.AttackInfo]:
     """Return what the built-in attacks of the study and of its ledger say of themselves; no plug-in is imported."""
-    stored = (attack.job.attack for files in trials for attack in files.attacks)
+    stored = (attack.job.attack for trial in trials for attack in trial.attacks)
     names = dict.fromkeys([*study.attacks, *stored])
     return {
         name: tables.AttackInfo(
@@ -77,25 +72,25 @@ def _attacks(study: Study, trials: list[TrialFiles]) -> dict[str, tables.AttackI
     }
 
 
-def _further(trials: list[TrialFiles]) -> list[str]:
+def _further(trials: list[JudgedTrial]) -> list[str]:
     """Return the further metrics that any record has, or says why it has not."""
-    told = [attack.measured for files in trials if files.record for attack in files.attacks]
+    told = [attack.measured for trial in trials if trial.record for attack in trial.attacks]
     return list(dict.fromkeys(name for measured in told for name in (*measured.extras, *measured.null_reasons)))
 
 
-def _metric_notes(trials: list[TrialFiles]) -> dict[str, str]:
+def _metric_notes(trials: list[JudgedTrial]) -> dict[str, str]:
     """Return why a further metric is null in some attack's record, by its name."""
-    told = [attack.measured.null_reasons for files in trials if files.record for attack in files.attacks]
+    told = [attack.measured.null_reasons for trial in trials if trial.record for attack in trial.attacks]
     names = dict.fromkeys(name for reasons in told for name in reasons)
     return {name: "; ".join(dict.fromkeys(reasons[name] for reasons in told if name in reasons)) for name in names}
 
 
-def _parts(trials: list[TrialFiles]) -> dict[str, tables.Part]:
-    for files in trials:
-        if files.record and files.record.measured.images:
-            measured = files.record.measured
+def _parts(trials: list[JudgedTrial]) -> dict[str, tables.PartInfo]:
+    for trial in trials:
+        if trial.record and trial.record.measured.images:
+            measured = trial.record.measured
             return {
-                name: tables.Part(images=measured.images[name], digest=measured.digests[name])
+                name: tables.PartInfo(images=measured.images[name], digest=measured.digests[name])
                 for name in measured.digests
             }
     return {}

@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pandas
 
-from harness.export.attacks import error_of, finished, probes, reconstructions, variants
-from harness.export.description import describe
+from harness.export.attacks import finished, probes, reconstructions, variants
+from harness.export.description import study_json
 from harness.export.frames import column, kind_of, table
 from harness.export.images import image_scores, images_npz
-from harness.judging.costs import train_seconds
-from harness.judging.oracle import oracle
-from harness.judging.standing import state_of
-from harness.judging.verdicts import verdicts
-from harness.judging.worst import OBJECTIVE_PARTS, current
-from harness.ledger.files import Ledger, TrialFiles
-from harness.ledger.whole import write_whole
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import Objectives, Record, Scalar
+from harness.judging import OBJECTIVE_PARTS, JudgedTrial, judged_trials, oracle, train_seconds
+from harness.ledger import Ledger, write_whole
+from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
 from harness.study import Study
 from reports.columns import ALONE, BELIEVED
 from reports.curves import shown_trials
@@ -59,10 +53,10 @@ def write_tables(study: Study, ledger: Ledger) -> Path:
 
     Reconstructions are copied for the trials that a report shows: the front's and the anchors.
     """
-    trials, data = list(ledger.trials()), ledger.root / "report" / "data"
+    trials, data = list(judged_trials(ledger)), ledger.root / "report" / "data"
     rows = _trials(trials)
     numbers = set(shown_trials(rows)["trial"])
-    shown = [files for files in trials if files.number in numbers]
+    shown = [trial for trial in trials if trial.number in numbers]
     for name, content in (
         ("trials", rows),
         ("attacks", reconstructions(trials)),
@@ -74,7 +68,7 @@ def write_tables(study: Study, ledger: Ledger) -> Path:
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
     write_whole(data / "images.npz", images_npz(shown))
-    write_whole(data / "study.json", describe(study, ledger, trials))
+    write_whole(data / "study.json", study_json(study, ledger, trials))
     return data
 
 
@@ -87,7 +81,7 @@ def trials_table(ledger: Ledger) -> pandas.DataFrame:
     same images (`harness.judging.oracle`). The objectives are those over all attacks on storage; NaN or null where
     there is none.
     """
-    return _trials(list(ledger.trials()))
+    return _trials(list(judged_trials(ledger)))
 
 
 def attacks_table(ledger: Ledger) -> pandas.DataFrame:
@@ -98,19 +92,19 @@ def attacks_table(ledger: Ledger) -> pandas.DataFrame:
     ``why`` (what lowered the attack's own verdict, or keeps it out of the worst case), ``knowledge, version, tune``,
     and every record's further metrics.
     """
-    return reconstructions(ledger.trials())
+    return reconstructions(judged_trials(ledger))
 
 
-def _trials(trials: list[TrialFiles]) -> pandas.DataFrame:
-    outcomes = table((_outcome(files) for files in trials), TRIAL | OUTCOME)
+def _trials(trials: list[JudgedTrial]) -> pandas.DataFrame:
+    outcomes = table((_outcome(trial) for trial in trials), TRIAL | OUTCOME)
     found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
     return found.assign(on_front=on_front(found))
 
 
-def _settings(trials: list[TrialFiles]) -> pandas.DataFrame:
+def _settings(trials: list[JudgedTrial]) -> pandas.DataFrame:
     """Return a column for every setting of any trial, in the order they were first met, the defense's name in front."""
-    paths = dict.fromkeys(("defense/name", *(path for files in trials for path in files.asked.settings)))
-    values = {path: [files.asked.settings.get(path) for files in trials] for path in paths}
+    paths = dict.fromkeys(("defense/name", *(path for trial in trials for path in trial.asked.settings)))
+    values = {path: [trial.asked.settings.get(path) for trial in trials] for path in paths}
     columns = {
         path: [_as_text(value) for value in found] if kind_of(found) is str else found for path, found in values.items()
     }
@@ -121,37 +115,37 @@ def _as_text(value: Scalar) -> str | None:
     return None if value is None else str(value)
 
 
-def _outcome(files: TrialFiles) -> dict[str, Scalar]:
+def _outcome(trial: JudgedTrial) -> dict[str, Scalar]:
     row: dict[str, Scalar] = {
-        "trial": files.number,
-        "state": state_of(files),
-        "part": files.asked.attacks[0].part,
+        "trial": trial.number,
+        "state": trial.state,
+        "part": trial.asked.attacks[0].part,
         "on_front": False,
-        "anchor": files.asked.anchor,
+        "anchor": trial.asked.anchor,
         "limited": False,
     }
-    record, objectives = files.record, current(files)
+    record, objectives = trial.record, trial.objectives
     if record is not None:
-        training = train_seconds(files)
+        training = train_seconds(trial)
         row |= {
             "accuracy": record.measured.accuracy,
             "feasible": record.measured.feasible,
-            "seconds": training + sum(attack.circumstances.seconds for attack in files.attacks),
+            "seconds": training + sum(attack.circumstances.seconds for attack in trial.attacks),
             "train_seconds": training,
-            "error": error_of(record.error),
+            "error": failure_line(record.error),
         }
-    return row | _decided(files, record, objectives) if record and objectives else row
+    return row | _decided(trial, objectives) if objectives else row
 
 
-def _decided(files: TrialFiles, record: Record, objectives: Objectives) -> dict[str, Scalar]:
+def _decided(trial: JudgedTrial, objectives: Objectives) -> dict[str, Scalar]:
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
-    judged = verdicts(record.measured.floors, files.attacks)
+    judged = trial.verdicts
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
-    tried = [attack.job for attack in files.attacks if attack.job.kind == "reconstruction"]
+    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction"]
     believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
     guess = GUESS if believed else ALONE
     ended = [judged[name].verdict if name in judged else guess for name in named.values()]
-    found = oracle(files, objectives)
+    found = oracle(trial)
     return {
         **{name: getattr(objectives, name) for name in DIRECTIONS},
         **named,
@@ -161,19 +155,19 @@ def _decided(files: TrialFiles, record: Record, objectives: Objectives) -> dict[
     }
 
 
-def _floors(trials: list[TrialFiles]) -> pandas.DataFrame:
+def _floors(trials: list[JudgedTrial]) -> pandas.DataFrame:
     rows = (
-        {"trial": files.number, "guess": name, "part": files.record.measured.part, **guess.scores.model_dump()}
-        for files in trials
-        if files.record
-        for name, guess in files.record.measured.floors.items()
+        {"trial": trial.number, "guess": name, "part": trial.record.measured.part, **guess.scores.model_dump()}
+        for trial in trials
+        if trial.record
+        for name, guess in trial.record.measured.floors.items()
     )
     return table(rows, FLOOR)
 
 
-def _curves(trials: list[TrialFiles]) -> pandas.DataFrame:
-    training = ((files.number, "train", files.record.measured.curve) for files in trials if files.record)
-    attacks = ((files.number, attack.job.name, attack.measured.curve) for files, attack, _ in finished(trials))
+def _curves(trials: list[JudgedTrial]) -> pandas.DataFrame:
+    training = ((trial.number, "train", trial.record.measured.curve) for trial in trials if trial.record)
+    attacks = ((trial.number, attack.job.name, attack.measured.curve) for trial, attack, _ in finished(trials))
     rows = (
         {"trial": number, "job": job, "step": point.step, "name": point.name, "value": point.value}
         for curves in (training, attacks)

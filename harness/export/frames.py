@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas
 
-from harness.records.record import Scalar
+from harness.records import Scalar
 
 Row = Mapping[str, Scalar]
 

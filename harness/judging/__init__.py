@@ -1,1 +1,30 @@
 """Pure functions of records: worst case, verdicts, costs, oracle, who may be on a front."""
+
+from harness.judging.costs import costs, covered, spans, train_seconds
+from harness.judging.oracle import oracle
+from harness.judging.standing import Status, front_numbers, objectives_table, row_of, states, status
+from harness.judging.trials import JudgedTrial, judged, judged_trials
+from harness.judging.verdicts import Judgement, verdicts
+from harness.judging.worst import BLIND, OBJECTIVE_PARTS, worst_case
+
+__all__ = [
+    "BLIND",
+    "OBJECTIVE_PARTS",
+    "JudgedTrial",
+    "Judgement",
+    "Status",
+    "costs",
+    "covered",
+    "front_numbers",
+    "judged",
+    "judged_trials",
+    "objectives_table",
+    "oracle",
+    "row_of",
+    "spans",
+    "states",
+    "status",
+    "train_seconds",
+    "verdicts",
+    "worst_case",
+]

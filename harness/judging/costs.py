@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from harness.ledger.files import TrialFiles
-from harness.records.record import Circumstances
+from harness.judging.trials import JudgedTrial
+from harness.records import Circumstances
 
 
 class Span(NamedTuple):
@@ -15,30 +15,30 @@ class Span(NamedTuple):
     end: datetime
 
 
-def costs(trials: Iterable[TrialFiles]) -> list[Circumstances]:
+def costs(trials: Iterable[JudgedTrial]) -> list[Circumstances]:
     """Return the circumstances of every finished trial and of its attacks."""
     found = []
-    for files in trials:
-        if files.record:
-            found += [files.record.circumstances, *(attack.circumstances for attack in files.attacks)]
+    for trial in trials:
+        if trial.record:
+            found += [trial.record.circumstances, *(attack.circumstances for attack in trial.attacks)]
     return found
 
 
-def train_seconds(files: TrialFiles) -> float:
+def train_seconds(trial: JudgedTrial) -> float:
     """Return what a finished trial took before its attacks, seconds: its record's sum without the attacks it knew."""
-    if files.record is None:
-        raise ValueError(f"trial {files.number} is not finished")
-    known = [attack for attack in files.attacks if attack.job.name in files.record.verdicts]
-    return round(files.record.circumstances.seconds - sum(attack.circumstances.seconds for attack in known), 3)
+    if trial.record is None:
+        raise ValueError(f"trial {trial.number} is not finished")
+    known = [attack for attack in trial.attacks if attack.job.name in trial.record.verdicts]
+    return round(trial.record.circumstances.seconds - sum(attack.circumstances.seconds for attack in known), 3)
 
 
-def spans(trials: Iterable[TrialFiles]) -> list[Span]:
+def spans(trials: Iterable[JudgedTrial]) -> list[Span]:
     """Return when each training and each attack of the finished trials ran."""
     found = []
-    for files in trials:
-        if files.record:
-            found.append(_span(files.record.circumstances, train_seconds(files)))
-            found += [_span(attack.circumstances, attack.circumstances.seconds) for attack in files.attacks]
+    for trial in trials:
+        if trial.record:
+            found.append(_span(trial.record.circumstances, train_seconds(trial)))
+            found += [_span(attack.circumstances, attack.circumstances.seconds) for attack in trial.attacks]
     return found
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy
 import pandas
 
-from harness.export.images import scores_of, scores_of_guesses
+from harness.judging.trials import JudgedTrial
 from harness.judging.worst import OBJECTIVE_PARTS
-from harness.ledger.files import TrialFiles
-from harness.records.record import AttackRecord, Objectives
+from harness.ledger.arrays import scores_of, scores_of_guesses
+from harness.records import AttackRecord
 from reports.formats import counted
 
 
@@ -30,16 +30,21 @@ class Oracle(NamedTuple):
     ssim_same_images: float
 
 
-def oracle(files: TrialFiles, objectives: Objectives) -> Oracle | None:
-    """Return the oracle of a trial's attacks and of the guesses without z; null if no attack's scores are there."""
-    scored = [attack for attack in files.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
-    found = {attack.job.name: _scores(files, attack) for attack in scored}
+def oracle(trial: JudgedTrial) -> Oracle | None:
+    """Return the oracle of a trial's attacks and of the guesses without z; null if it has no objectives or no attack's
+    scores are there.
+    """
+    objectives = trial.objectives
+    if objectives is None:
+        return None
+    scored = [attack for attack in trial.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
+    found = {attack.job.name: _scores(trial, attack) for attack in scored}
     tables = {name: scores for name, scores in found.items() if scores is not None}
     if not tables:
         return None
     told = f"{len(tables)} of {len(found)} attacks" if len(tables) < len(found) else counted(len(found), "attack")
     clients = [attack.measured.digests["client"] for attack in scored if "client" in attack.measured.digests]
-    guesses = scores_of_guesses(files, clients[0]) if clients else {}
+    guesses = scores_of_guesses(trial.path, clients[0]) if clients else {}
     images = min(len(scores) for scores in (*tables.values(), *guesses.values()))
     first = {name: scores.head(images) for name, scores in (tables | guesses).items()}
     return Oracle(
@@ -52,8 +57,8 @@ def oracle(files: TrialFiles, objectives: Objectives) -> Oracle | None:
     )
 
 
-def _scores(files: TrialFiles, attack: AttackRecord) -> pandas.DataFrame | None:
-    scores = scores_of(files, attack)
+def _scores(trial: JudgedTrial, attack: AttackRecord) -> pandas.DataFrame | None:
+    scores = scores_of(trial.path, attack)
     if scores is None or scores.empty or not {"mse", "ssim"} <= set(scores.columns):
         return None
     return scores[["mse", "ssim"]].astype(float)

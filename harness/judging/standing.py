@@ -1,19 +1,16 @@
-"""How far a study is: read from its directory alone."""
+"""How far a study is: its trials by state, and those that nothing dominates."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas
 
-from harness.judging.worst import current
-from harness.ledger.files import Ledger, TrialFiles
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import Value
-from harness.study import Study
+from harness.judging.trials import RUNNING, JudgedTrial
+from harness.records import DIRECTIONS, Value
 from reports.front import on_front
 
-STATES = ("complete", "failed", "partial", "pruned", "running", "waiting")
+STATES = ("complete", "failed", "partial", "pruned", RUNNING, "waiting")
 
 
 class Status(Value):
@@ -41,39 +38,44 @@ class Row(NamedTuple):
     ssim: float
 
 
-def state_of(files: TrialFiles) -> str:
-    """Return a trial's state; an asked trial without a record is running."""
-    return files.record.state if files.record else "running"
+def row_of(trial: JudgedTrial) -> Row:
+    """Return what decides whether a trial is on the front, NaN where an objective is missing."""
+    found = trial.objectives
+    numbers = [float(getattr(found, name)) if found else float("nan") for name in DIRECTIONS]
+    return Row(trial.number, trial.state, trial.feasible, *numbers)
 
 
-def objectives_table(trials: Iterable[TrialFiles]) -> pandas.DataFrame:
-    """Return what decides the front: one row per trial, NaN where an objective is missing."""
-    rows = []
-    for files in trials:
-        found = current(files)
-        numbers = [getattr(found, name) if found else float("nan") for name in DIRECTIONS]
-        feasible = bool(files.record and files.record.measured.feasible)
-        rows.append(Row(files.number, state_of(files), feasible, *numbers))
+def objectives_table(rows: Iterable[Row]) -> pandas.DataFrame:
+    """Return what decides the front: one row per trial."""
     return pandas.DataFrame(rows, columns=Row._fields)
 
 
-def front_numbers(trials: Iterable[TrialFiles]) -> tuple[int, ...]:
+def front_numbers(rows: Iterable[Row]) -> tuple[int, ...]:
     """Return the numbers of the trials that nothing dominates."""
-    table = objectives_table(trials)
+    table = objectives_table(rows)
     return tuple(int(number) for number in table.loc[on_front(table), "trial"])
 
 
-def read_status(study: Study, ledger: Ledger) -> Status:
-    """Return the state of a study."""
-    trials = list(ledger.trials())
-    counts = Counter(state_of(files) for files in trials)
-    budget = max(study.search.trials, len(trials))
-    counts["waiting"] = budget - len(trials)
+def states(rows: Iterable[Row], budget: int) -> dict[str, int]:
+    """Return the number of trials by state; waiting are those of the budget that were not asked yet."""
+    counts = Counter(row.state for row in rows)
+    counts["waiting"] = max(budget - counts.total(), 0)
+    return {state: counts[state] for state in STATES}
+
+
+def status(identity: Mapping[str, str], budget: int, trials: Iterable[JudgedTrial]) -> Status:
+    """Return the state of a study.
+
+    Args:
+        identity: Its ``name`` and ``digest``.
+        budget: Trials it was given; more may have been asked.
+        trials: Those that were asked.
+    """
+    rows = [row_of(trial) for trial in trials]
     return Status(
-        name=study.name,
-        digest=study.digest(),
-        budget=budget,
-        states={state: counts[state] for state in STATES},
-        front=front_numbers(trials),
+        **identity,
+        budget=max(budget, len(rows)),
+        states=states(rows, budget),
+        front=front_numbers(rows),
         objectives=dict(DIRECTIONS),
     )

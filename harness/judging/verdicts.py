@@ -1,16 +1,26 @@
-"""How each attack on a trial ended, once its own verdict is held against the guesses and the other attacks there."""
+"""How each attack on a trial ended, once its own verdict is held against the guesses and the other attacks there.
+
+References:
+    Tramèr, Carlini, Brendel, Madry, On adaptive attacks to adversarial example defenses, 2020.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from attacks import ATTACKS
-from attacks.base import Verdict
-from attacks.verdict import NO_BETTER, ORDER, outdone
 from harness.judging.worst import BLIND, Candidate, candidates, left_out, shared
-from harness.records.record import AttackRecord, Guess
+from harness.records import ASKED_THE_SERVER, AttackRecord, Guess, Knowledge, Verdict
+
+NO_BETTER = 0.98
+"""Error over that of the best guess without z, from which an attack counts as no better; as in `attacks.verdict`."""
+
+OUTDONE = 1.02
+"""Error over that of an attack which knows no more, from which an attack has not used what it knows."""
+
+ORDER: tuple[Knowledge, ...] = ("none", "queries", "gradients")
+"""Knowledge, from the least: each includes what stands before it."""
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """An attack's verdict beside the others."""
 
     verdict: Verdict
@@ -26,7 +36,7 @@ class _Rival(NamedTuple):
     """That of the rival, on the same images."""
 
 
-def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> dict[str, Judged]:
+def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> dict[str, Judgement]:
     """Return every job's verdict by its name.
 
     A converged attack that does no better than a guess without z is ``floor``; one that another outdoes which knows no
@@ -52,9 +62,9 @@ def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> di
     return judged
 
 
-def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], others: list[Candidate]) -> Judged:
+def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], others: list[Candidate]) -> Judgement:
     if mine is None:
-        return Judged(own, None)
+        return Judgement(own, None)
     verdict, why = own, None
     guess = _hardest(mine, guesses)
     if own == "converged" and guess and guess.own > NO_BETTER * guess.other:
@@ -62,7 +72,7 @@ def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], othe
     rival = _hardest(mine, [other for other in others if other.name != mine.name])
     if rival and outdone(verdict, rival.own, rival.other) != verdict:
         verdict, why = "limited", f"worse than {rival.name}, which knows no more of the client"
-    return Judged(verdict, why)
+    return Judgement(verdict, why)
 
 
 def _hardest(mine: Candidate, others: list[Candidate]) -> _Rival | None:
@@ -76,7 +86,22 @@ def _knows(attack: AttackRecord) -> tuple[int, bool]:
     """Return what an attack knows, to be compared: first what it may do with the client, then whether it asks the
     server.
     """
-    asks, kind = attack.measured.needs_server, ATTACKS.get(attack.job.attack)
-    if asks is None:  # a record of before it was recorded; no plug-in is imported to tell
-        asks = kind is not None and kind.needs_server
+    asks = attack.measured.needs_server
+    if asks is None:
+        asks = attack.job.attack in ASKED_THE_SERVER["0.1"]
     return ORDER.index(attack.measured.knowledge), asks
+
+
+def outdone(own: Verdict, error: float, other: float) -> Verdict:
+    """Return an attack's verdict beside another on the same network that knows no more: ``limited`` if that one is
+    clearly better.
+
+    Whoever knows as much or more can do all that the other does: worse in spite of it, an attack has either stopped
+    early or met gradients that hide the way, and says nothing of what its knowledge is worth.
+
+    Args:
+        own: The verdict so far.
+        error: Its mean squared error on some attacker-validation images, >= 0.
+        other: That of the other attack on the same images, >= 0.
+    """
+    return "limited" if own in ("converged", "floor") and error > OUTDONE * other else own

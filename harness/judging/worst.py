@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.ledger.files import TrialFiles
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import AttackRecord, Guess, Objectives, Scores
+from harness.records import DIRECTIONS, AttackRecord, Guess, Objectives, Scores
 
 BLIND = ("mean_image", "class_mean")
 """Guesses that need no z, or the predicted label only: every worst case includes them."""
@@ -79,17 +77,6 @@ def left_out(found: Sequence[Candidate]) -> dict[str, str]:
     """Return who could not be compared with a worst candidate, by mse or by ssim, and with which, by their names."""
     worst = [_worst(found, name) for name in ("mse", "ssim")] if found else []
     return {each.name: other.name for other in worst for each in found if shared(each, other) is None}
-
-
-def current(files: TrialFiles) -> Objectives | None:
-    """Return a trial's objectives over all its attacks, those run after its record included; null if it has none.
-
-    An attack added later that failed leaves the objectives as they are.
-    """
-    record = files.record
-    if record is None or record.state != "complete" or record.measured.accuracy is None:
-        return None
-    return worst_case(record.measured.accuracy, record.measured.floors, files.attacks)
 
 
 def _worst(found: Sequence[Candidate], score: str) -> Candidate:

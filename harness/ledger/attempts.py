@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from harness.ledger.files import read_value
 from harness.ledger.whole import sha256
-from harness.records.record import AttackJob, AttackRecord, Trained
+from harness.records import AttackJob, AttackRecord, Trained
 
 SERVER = "server.safetensors"
 

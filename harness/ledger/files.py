@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
+from harness.errors import UserError
 from harness.ledger.whole import write_whole
-from harness.records.errors import UserError
-from harness.records.record import Asked, AttackRecord, Record, Value
+from harness.records import Asked, AttackRecord, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
 
@@ -25,6 +23,7 @@ class TrialFiles(NamedTuple):
     record: Record | None
     attacks: tuple[AttackRecord, ...]
 
+    @property
     def later(self) -> list[AttackRecord]:
         """Return the attacks that were run after the record."""
         return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
@@ -62,7 +61,7 @@ class Ledger:
 
     def _may_repeat(self, path: Path, number: int) -> bool:
         files = self.read(number)
-        there = [attack for attack in files.later() if f"{attack.job.name}.json" == path.name]
+        there = [attack for attack in files.later if f"{attack.job.name}.json" == path.name]
         return any(attack.measured.verdict == "failed" for attack in there)
 
     def publish_record(self, record: Record) -> None:
@@ -123,15 +122,6 @@ class Ledger:
 def read_value(path: Path, kind: type[V]) -> V:
     """Read a value from JSON. Raises ValueError if the file is not one."""
     return kind.model_validate_json(path.read_bytes())
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message on one line: of a validation error, its first complaint with its place and value."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        place = "/".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']} (got {str(first['input'])[:60]!r})".removeprefix(": ")
-    return " ".join(str(error).split())
 
 
 def _publish(path: Path, value: Value) -> None:

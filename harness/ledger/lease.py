@@ -9,7 +9,7 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 from sqlalchemy.pool import NullPool
 
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 LOCK = "study.lock"
 

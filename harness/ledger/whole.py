@@ -1,28 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and their digests."""
 
 import hashlib
-import os
 from pathlib import Path
 
+from reports.files import write_whole
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write to a temporary name, bring it to the disk, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+__all__ = ["sha256", "write_whole"]
 
 
 def sha256(path: Path) -> str:

@@ -1,1 +1,44 @@
 """The values: what was asked, what was measured, where it ran; objectives, seeds, errors."""
+
+from harness.records.asked import Asked, AttackJob
+from harness.records.attack import AttackMeasured, AttackRecord
+from harness.records.circumstances import Circumstances, Failure, failure_line
+from harness.records.lines import one_line
+from harness.records.objectives import DIRECTIONS
+from harness.records.progress import Progress, Tell
+from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
+from harness.records.seeds import derive
+from harness.records.trial import Measured, Record, Trained
+from harness.records.value import Scalar, Value
+from harness.records.versions import ASKED_THE_SERVER
+from harness.records.words import Knowledge, Precision, State, Verdict
+
+__all__ = [
+    "ASKED_THE_SERVER",
+    "DIRECTIONS",
+    "Asked",
+    "AttackJob",
+    "AttackMeasured",
+    "AttackRecord",
+    "Circumstances",
+    "CurvePoint",
+    "Failure",
+    "Guess",
+    "Knowledge",
+    "Measured",
+    "Objectives",
+    "Precision",
+    "Progress",
+    "Record",
+    "Scalar",
+    "Scores",
+    "State",
+    "Tell",
+    "Trained",
+    "Tuned",
+    "Value",
+    "Verdict",
+    "derive",
+    "failure_line",
+    "one_line",
+]

@@ -1,1 +1,22 @@
 """Decides what is tried next, on Optuna; its rows are an index of the ledger."""
+
+from harness.search.asking import Conditions, Search
+from harness.search.comparing import MISSING, compared
+from harness.search.index import DATABASE, INDEX_FAULTS, check_storage, keep_aside, open_rows
+from harness.search.reconciling import Reconciled, reconcile
+from harness.search.samplers import CAVEATS
+
+__all__ = [
+    "CAVEATS",
+    "DATABASE",
+    "INDEX_FAULTS",
+    "MISSING",
+    "Conditions",
+    "Reconciled",
+    "Search",
+    "check_storage",
+    "compared",
+    "keep_aside",
+    "open_rows",
+    "reconcile",
+]

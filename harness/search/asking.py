@@ -7,11 +7,9 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.judging.worst import current
-from harness.ledger.files import Ledger
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import Asked, Objectives, Precision, Record, Scalar
-from harness.records.seeds import derive
+from harness.judging import judged
+from harness.ledger import Ledger
+from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, Record, Scalar, derive
 from harness.search.drawing import draw, enumerate_branch, size
 from harness.search.samplers import make_sampler
 from harness.study import Study
@@ -20,10 +18,11 @@ FLOOR = "floor/accuracy"
 """Name of the constraint: the floor minus the accuracy, feasible at or below 0."""
 
 
-class Ground(NamedTuple):
+class Conditions(NamedTuple):
     """What a new trial is given beside its settings; a resume may change its threads for trials not yet asked."""
 
     ledger: str
+    attacks: tuple[AttackJob, ...]
     threads: dict[str, int]
     precision: Precision
 
@@ -31,8 +30,8 @@ class Ground(NamedTuple):
 class Search:
     """Ask and tell on Optuna's storage, with the ledger written first."""
 
-    def __init__(self, study: Study, rows: optuna.Study, ledger: Ledger, ground: Ground) -> None:
-        self._study, self._rows, self._ledger, self._ground = study, rows, ledger, ground
+    def __init__(self, study: Study, rows: optuna.Study, ledger: Ledger, conditions: Conditions) -> None:
+        self._study, self._rows, self._ledger, self._conditions = study, rows, ledger, conditions
         self._space = study.space()
         self.again: deque[Asked] = deque()
         """Trials that were asked and not finished: handed out before anything new."""
@@ -62,7 +61,7 @@ class Search:
         row = self._row(record.number)
         if row.state.is_finished():
             return
-        objectives = current(self._ledger.read(record.number)) or record.measured.objectives
+        objectives = judged(self._ledger.read(record.number)).objectives or record.measured.objectives
         if record.state != "complete" or objectives is None:
             self._rows.tell(record.number, state=TrialState.FAIL)
             return
@@ -143,17 +142,17 @@ class Search:
         study, resources = self._study, self._study.resources
         return Asked(
             study=study.name,
-            ledger=self._ground.ledger,
+            ledger=self._conditions.ledger,
             number=number,
             settings=settings,
             data_root=study.data.root,
             attacker_root=study.attacker.root,
             download=study.data.download,
-            attacks=study.attack_jobs(),
+            attacks=self._conditions.attacks,
             seed=derive(study.search.seed, "trial", number),
             study_seed=study.search.seed,
-            threads=self._ground.threads,
-            precision=self._ground.precision,
+            threads=self._conditions.threads,
+            precision=self._conditions.precision,
             anchor=anchor,
             floor=study.search.floor.accuracy,
             checkpoint_seconds=resources.checkpoint,

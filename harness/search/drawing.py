@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
-from harness.records.record import Scalar
-from harness.study import Choices, Range, Space
-
-Entries = Mapping[str, Scalar | Range | Choices]
+from harness.records import Scalar
+from harness.study import Choices, Entries, Range, Space
 
 
 def draw(trial: BaseTrial, space: Space) -> dict[str, Scalar]:

@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from harness.judging.worst import current
-from harness.ledger.files import Ledger, TrialFiles, one_line
-from harness.records.errors import UserError
-from harness.records.objectives import DIRECTIONS
+from harness.errors import UserError
+from harness.judging import JudgedTrial, judged_trials
+from harness.ledger import Ledger
+from harness.records import DIRECTIONS, one_line
 from harness.search.asking import FLOOR, constraint_of, values_of
 from harness.search.drawing import distributions
 from harness.study import Space, Study
@@ -27,11 +27,11 @@ _LOG = logging.getLogger(__name__)
 
 DATABASE = "study.db"
 
-FAULTS = (SQLAlchemyError, StorageInternalError)
+INDEX_FAULTS = (SQLAlchemyError, StorageInternalError)
 """What a storage that cannot be read or written raises; Optuna wraps some of them."""
 
 
-def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optuna.Study:
+def open_rows(study: Study, ledger: Ledger, url: str | None) -> optuna.Study:
     """Return Optuna's study, with a row for every trial of the directory.
 
     A ``study.db`` that cannot be read, or that tells of other trials than the directory, is kept aside as
@@ -40,10 +40,9 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
     Args:
         study: The resolved study.
         ledger: Its directory.
-        name: Name in the storage, ``<study name>-<ledger>``.
         url: A server's storage; null for ``study.db`` in the directory.
     """
-    space = study.space()
+    space, name = study.space(), study.row_name
     if url is not None:
         rows = _load(name, url)
         if not _agrees(rows, ledger, space):
@@ -56,7 +55,7 @@ def open_rows(study: Study, ledger: Ledger, name: str, url: str | None) -> optun
     try:
         rows = _load(name, url)
         agrees = _agrees(rows, ledger, space)
-    except (*FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
@@ -70,18 +69,18 @@ def outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> list[int]:
     return [row.number for row, _ in _outdated(rows, ledger)]
 
 
-def frozen(files: TrialFiles, space: Space) -> FrozenTrial:
+def frozen(trial: JudgedTrial, space: Space) -> FrozenTrial:
     """Return a trial of the ledger as Optuna's row: unfinished is RUNNING."""
-    drawn = distributions(space, files.asked.settings)
-    params = {path: files.asked.settings[path] for path in drawn}
-    attributes = {"anchor": True} if files.asked.anchor else {}
+    drawn = distributions(space, trial.asked.settings)
+    params = {path: trial.asked.settings[path] for path in drawn}
+    attributes = {"anchor": True} if trial.asked.anchor else {}
     state, values, constraints = TrialState.RUNNING, None, None
-    if files.record is not None:
-        objectives = current(files)
+    if trial.record is not None:
+        objectives = trial.objectives
         state = TrialState.FAIL if objectives is None else TrialState.COMPLETE
         if objectives is not None:
             values = values_of(objectives)
-            constraint = constraint_of(files.record)
+            constraint = constraint_of(trial.record)
             constraints = None if constraint is None else {FLOOR: constraint}
     return create_trial(
         state=state, values=values, params=params, distributions=drawn, user_attrs=attributes, constraints=constraints
@@ -125,10 +124,10 @@ def _patience(url: str) -> dict[str, Any]:
 def _outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> Iterator[tuple[FrozenTrial, list[float]]]:
     """Yield the finished rows whose values attacks run later have changed, and what these are now."""
     complete = {row.number: row for row in rows if row.state == TrialState.COMPLETE}
-    for files in ledger.trials():
-        found = current(files) if files.number in complete and files.later() else None
-        if found is not None and values_of(found) != complete[files.number].values:
-            yield complete[files.number], values_of(found)
+    for trial in judged_trials(ledger):
+        found = trial.objectives if trial.number in complete and trial.later else None
+        if found is not None and values_of(found) != complete[trial.number].values:
+            yield complete[trial.number], values_of(found)
 
 
 def _corrected(rows: optuna.Study, ledger: Ledger, url: str) -> optuna.Study:
@@ -156,12 +155,12 @@ def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
     asked = set(ledger.numbers())
     if any(row.state.is_finished() and row.number not in asked for row in known):
         return False
-    for files in ledger.trials():
-        if files.number >= len(known):
+    for trial in judged_trials(ledger):
+        if trial.number >= len(known):
             continue
-        row = known[files.number]
-        drawn = {path: files.asked.settings[path] for path in distributions(space, files.asked.settings)}
-        lost_record = files.record is None and row.state.is_finished()
+        row = known[trial.number]
+        drawn = {path: trial.asked.settings[path] for path in distributions(space, trial.asked.settings)}
+        lost_record = trial.record is None and row.state.is_finished()
         if row.state == TrialState.WAITING or row.params != drawn or lost_record:
             return False
     return True
@@ -169,7 +168,7 @@ def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
 
 def _extended(rows: optuna.Study, ledger: Ledger, space: Space) -> optuna.Study:
     """Add the directory's trials that the storage has never heard of, in number order; gaps become WAITING."""
-    asked = {files.number: files for files in ledger.trials()}
+    asked = {trial.number: trial for trial in judged_trials(ledger)}
     for number in range(len(rows.get_trials(deepcopy=False)), max(asked, default=-1) + 1):
         if number in asked:
             rows.add_trial(frozen(asked[number], space))

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
-from harness.ledger.files import Ledger
+from harness.judging import judged_trials
+from harness.ledger import Ledger
 from harness.search.asking import Search
 
 
@@ -26,14 +27,14 @@ def reconcile(search: Search, rows: optuna.Study, ledger: Ledger) -> Reconciled:
     """Tell Optuna what it missed, and queue what was cut off; nothing double, nothing lost."""
     known = rows.get_trials(deepcopy=False)
     finished, told, asked = 0, 0, set()
-    for files in ledger.trials():
-        asked.add(files.number)
-        if files.record is None:
-            search.again.append(files.asked)
+    for trial in judged_trials(ledger):
+        asked.add(trial.number)
+        if trial.record is None:
+            search.again.append(trial.asked)
             continue
         finished += 1
-        if not known[files.number].state.is_finished():
-            search.tell(files.record)
+        if not known[trial.number].state.is_finished():
+            search.tell(trial.record)
             told += 1
     for row in known:
         if row.state == TrialState.RUNNING and row.number not in asked:

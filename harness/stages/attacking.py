@@ -16,16 +16,13 @@ from attacks.seen import Seen
 from attacks.verdict import beside_guess
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.data.attacker import attacker_part
-from harness.ledger.attempts import SERVER, attempt_number
-from harness.ledger.whole import sha256, write_whole
+from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
-from harness.records.record import Asked, AttackJob, AttackMeasured, AttackRecord, Scalar, Tuned
-from harness.records.seeds import derive
+from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
 from harness.stages.measuring import mean_scores, predicted, recorded, releases, subsets
-from harness.stages.optimising import Progress
 from harness.stages.priors import find_or_train, folder_of
 from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
 

@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save
 import defenses
 from defenses.base import Defense, Shapes
 from harness.data import Data
-from harness.ledger.whole import sha256, write_whole
+from harness.ledger import sha256, write_whole
 from harness.models import SplitModel, activation_shape, build_model
-from harness.records.record import Asked, Scalar
+from harness.records import Asked, Scalar
 from harness.study.recipes import RECIPES, Recipe
 
-PARTS = ("client", "defense", "server")
+WEIGHTS = ("client", "defense", "server")
 
 
 def owned(settings: Mapping[str, Scalar], *owner: str) -> dict[str, Scalar]:
@@ -60,7 +60,7 @@ def _attached(name: str, settings: dict[str, Scalar], client: torch.nn.Module, s
 def save_parts(model: SplitModel, attempt: Path) -> dict[str, str]:
     """Write the network's parts as safetensors; return the SHA-256 of each file by its name."""
     digests = {}
-    for part in PARTS:
+    for part in WEIGHTS:
         path = attempt / f"{part}.safetensors"
         state = {key: value.contiguous() for key, value in getattr(model, part).state_dict().items()}
         write_whole(path, save(state))
@@ -74,7 +74,7 @@ def load_parts(model: SplitModel, attempt: Path) -> SplitModel:
     The server is kept only of anchors and of trials on the front; without it the network can still be released from.
     """
     device = next(model.client.parameters()).device
-    for part in PARTS:
+    for part in WEIGHTS:
         path = attempt / f"{part}.safetensors"
         if part != "server" or path.exists():
             getattr(model, part).load_state_dict(load_file(path, device=str(device)))

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from harness.ledger.whole import write_whole
+from harness.ledger import write_whole
 
-State = dict[str, Any]
+Snapshot = dict[str, Any]
 
 
 class Checkpoints:
@@ -24,7 +24,7 @@ class Checkpoints:
         """Say whether the time for the next one has come."""
         return time.monotonic() - self._last >= self._every
 
-    def save(self, step: int, state: State) -> None:
+    def save(self, step: int, state: Snapshot) -> None:
         """Write the state after ``step`` optimiser steps, with the random generators' states; keep the last two."""
         state = state | {"step": step, "cpu_rng": torch.get_rng_state()}
         if torch.cuda.is_available():
@@ -36,13 +36,13 @@ class Checkpoints:
             old.unlink()
         self._last = time.monotonic()
 
-    def latest(self, device: torch.device) -> tuple[State | None, list[str]]:
+    def latest(self, device: torch.device) -> tuple[Snapshot | None, list[str]]:
         """Return the newest readable state of any attempt, and a note for each that could not be read."""
         notes = []
         found = sorted(self._attempt.parent.glob("attempt-*/checkpoint-*.pt"), key=lambda path: (path.name, path))
         for path in reversed(found):
             try:
-                state: State = torch.load(path, map_location=device, weights_only=True)
+                state: Snapshot = torch.load(path, map_location=device, weights_only=True)
                 state["step"], state["cpu_rng"], state["model"], state["optimisers"]
             except Exception as error:  # whatever a torn file raises, the one before it is tried
                 notes.append(f"{path.parent.name}/{path.name}: unreadable ({type(error).__name__}), passed over")
@@ -51,7 +51,7 @@ class Checkpoints:
         return None, notes
 
 
-def restore_rng(state: State) -> None:
+def restore_rng(state: Snapshot) -> None:
     """Bring the random generators back to where the checkpoint was written."""
     torch.set_rng_state(state["cpu_rng"].cpu())
     if "cuda_rng" in state and torch.cuda.is_available():

@@ -4,19 +4,20 @@ import contextlib
 import functools
 import importlib.metadata
 import os
+import random
 import resource
 import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy
 import torch
 
 from harness import __version__
-from harness.records.record import Asked, Circumstances
-from harness.records.seeds import derive, seed_everything
+from harness.records import Asked, Circumstances, derive
 
-PACKAGES = ("torch", "torchvision", "torchmetrics", "ray", "optuna", "scikit-image", "numpy")
+RECORDED = ("torch", "torchvision", "torchmetrics", "ray", "optuna", "scikit-image", "numpy")
 
 
 def pick_device() -> torch.device:
@@ -36,6 +37,13 @@ def prepare(asked: Asked, kind: str, *names: str | int) -> torch.device:
 def precision(asked: Asked) -> torch.dtype:
     """Return the type that autocast uses in this trial."""
     return torch.bfloat16 if asked.precision == "bfloat16" else torch.float32
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch on every device."""
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 class Meter:
@@ -73,7 +81,7 @@ class Meter:
 @functools.cache
 def packages() -> dict[str, str]:
     """Return the versions that a number rests on."""
-    return {"invfront": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"invfront": __version__} | {name: importlib.metadata.version(name) for name in RECORDED}
 
 
 @functools.cache

@@ -4,13 +4,11 @@ import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from harness.records.record import Failure
-from harness.stages.optimising import Progress
+from harness.records import Failure, Progress, Tell
 
 T = TypeVar("T")
 
 Stage = Callable[..., Generator[Progress, None, T]]
-Tell = Callable[[Progress], None]
 
 
 class Outcome(NamedTuple):

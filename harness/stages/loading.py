@@ -8,7 +8,7 @@ import torch
 
 from harness.data import Data, load
 from harness.models import LiveTarget, SplitModel
-from harness.records.record import Asked, Scalar
+from harness.records import Asked, Scalar
 from harness.stages.building import build, load_parts
 from harness.stages.ground import precision
 

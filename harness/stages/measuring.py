@@ -13,8 +13,8 @@ from attacks.metrics import PerImage, score
 from defenses.diagnostics import diagnose
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
-from harness.records.record import CurvePoint, Guess, Scores
-from harness.records.seeds import derive, seed_everything
+from harness.records import CurvePoint, Guess, Scores, derive
+from harness.stages.ground import seed_everything
 
 DRAWS = 5
 """Noise draws over which an accuracy is averaged."""

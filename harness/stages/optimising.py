@@ -14,24 +14,11 @@ from defenses.base import Batch, Epoch
 from harness.data import Data, Part, epoch_order, to_float
 from harness.data import augment as augmented
 from harness.models import SplitModel
-from harness.records.record import Asked, CurvePoint
-from harness.records.seeds import derive
+from harness.records import Asked, CurvePoint, Progress, derive
 from harness.stages.building import recipe_of
-from harness.stages.checkpoints import Checkpoints, State, restore_rng
+from harness.stages.checkpoints import Checkpoints, Snapshot, restore_rng
 from harness.stages.ground import precision
 from harness.study.recipes import Recipe
-
-
-class Progress(NamedTuple):
-    """How far a job has come."""
-
-    job: str
-    """``train``, or an attack job's name."""
-    done: int
-    """Epochs done; of an attack, 0 when it starts and 1 when it ends."""
-    total: int
-    accuracy: float | None = None
-    """On the epoch's training batches, in [0, 1]."""
 
 
 class Training(NamedTuple):
@@ -86,7 +73,7 @@ class _Run:
         self.sums = torch.zeros(3, device=self.part.x.device)
         self.points: list[tuple[int, str, float]] = []
 
-    def state(self) -> State:
+    def state(self) -> Snapshot:
         """Return what a checkpoint holds."""
         return {
             "model": self.model.state_dict(),
@@ -96,7 +83,7 @@ class _Run:
             "points": self.points,
         }
 
-    def load(self, state: State) -> None:
+    def load(self, state: Snapshot) -> None:
         """Go on from a checkpoint."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])

@@ -16,16 +16,14 @@ import attacks
 from attacks.base import Attack, Images
 from harness.data import AttackSplit, Data
 from harness.data.attacker import attacker_part
-from harness.ledger.files import Ledger, read_value
-from harness.ledger.whole import sha256, write_whole
-from harness.records.record import Asked, AttackJob, Circumstances, CurvePoint, Value
-from harness.records.seeds import derive, seed_everything
-from harness.stages.ground import Meter, precision, prepare
-from harness.stages.jobs import Submit, Tell
+from harness.ledger import Ledger, read_value, sha256, write_whole
+from harness.records import Asked, AttackJob, Circumstances, CurvePoint, Progress, Tell, Value, derive
+from harness.stages.ground import Meter, precision, prepare, seed_everything
+from harness.stages.jobs import Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
-from harness.stages.optimising import Progress
 from harness.study import Study
+from harness.study.jobs import attack_jobs
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,7 +75,7 @@ def train_priors(study: Study, ledger: Ledger, asked: Asked, submit: Submit, tel
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    jobs = [job for job in study.attack_jobs() if job.seed == 0 and _needs_prior(job)]
+    jobs = [job for job in attack_jobs(study) if job.seed == 0 and _needs_prior(job)]
     for outcome in submit(prior_stage, [(asked, ledger.root / FOLDER, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(

@@ -14,13 +14,11 @@ from attacks import metrics
 from attacks.base import Attack
 from attacks.metrics import PerImage
 from harness.data import Part, to_float
-from harness.judging.worst import BLIND
-from harness.ledger.whole import write_whole
+from harness.judging import BLIND
+from harness.ledger import write_whole
+from harness.ledger.arrays import GUESSES
 from harness.models import LiveTarget
 from harness.stages.measuring import CHUNK, releases
-
-GUESSES = "guesses.parquet"
-"""Of a training's attempt: the scores of every scored image under the guesses without z."""
 
 FIXED_IMAGES = 24
 """Images of the scored part whose reconstructions are kept: its first ones."""

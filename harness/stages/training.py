@@ -4,14 +4,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 from harness.data import parts_digests
-from harness.ledger.attempts import attempt_number
-from harness.ledger.whole import write_whole
-from harness.records.record import Asked, Trained
+from harness.ledger import attempt_number, write_whole
+from harness.records import Asked, Progress, Trained
 from harness.stages.building import build, save_parts
 from harness.stages.ground import Meter, prepare
 from harness.stages.loading import images_of, target_of
 from harness.stages.measuring import accuracy, diagnostics, floors
-from harness.stages.optimising import Progress, train
+from harness.stages.optimising import train
 from harness.stages.reconstructions import save_guesses
 
 

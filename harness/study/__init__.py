@@ -2,7 +2,7 @@
 
 from harness.study.distributions import Choices, Distribution, Range, Setting
 from harness.study.identity import first_difference
-from harness.study.load import check_ready, load_study
+from harness.study.load import load_study
 from harness.study.sections import Resources, Share
 from harness.study.space import Entries, Space
 from harness.study.study import Study
@@ -17,7 +17,6 @@ __all__ = [
     "Share",
     "Space",
     "Study",
-    "check_ready",
     "first_difference",
     "load_study",
 ]

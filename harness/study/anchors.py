@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.records.record import Scalar
+from harness.records import Scalar
 from harness.study.distributions import Distribution, Setting, same
 from harness.study.problem import Problem, suggestion
 from harness.study.space import Space

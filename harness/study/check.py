@@ -1,10 +1,11 @@
-"""Checks a study against what it will be handed to: data sets, models, defenses, attacks, its own space."""
+"""Checks a study against what it will be handed to: images, models, defenses, attacks, its own space."""
 
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,20 +13,18 @@ import torch
 import attacks
 import defenses
 from defenses.base import Defense
-from harness.data import DATASETS
+from harness import data
+from harness.data import DATASETS, SMALLEST, attacker
 from harness.models import MODELS, build_model
-from harness.records.record import Scalar
+from harness.records import Scalar
 from harness.study.anchors import check_anchors
-from harness.study.distributions import Distribution, Setting, is_distribution, probes
+from harness.study.distributions import Distribution, Setting, probes
+from harness.study.load import load
 from harness.study.problem import Problem, suggestion, unknown_key
 from harness.study.recipes import RECIPES
 from harness.study.space import Space
 from harness.study.study import Study
 
-OPEN = ("model", "train", "defense", "term")
-"""Sections in which a value may be a distribution."""
-FIXED = ("model/name", "train/recipe")
-"""Values of those sections that all trials share all the same."""
 NETWORKS = 64
 """Most networks that are built to check a study's model."""
 GRID = 100_000
@@ -34,18 +33,35 @@ REFUSALS = (ValueError, TypeError, OverflowError, RuntimeError, MemoryError)
 """What a constructor raises that cannot be had with its settings."""
 
 
-def refuse_odd_keys(given: Mapping[Any, Any]) -> None:
-    """Refuse keys that are not text: YAML reads ``1``, ``on`` and ``null`` as something else."""
-    for path, key, _ in _walk(given):
-        if not isinstance(key, str):
-            raise Problem(path, f"key {key!r} is not text; put it in quotes")
+def load_checked(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Study:
+    """Return a study from its file, resolved and checked; arguments and errors as of ``load_study``.
+
+    Plug-ins that it names are imported.
+    """
+    loaded = load(space, overrides, trials)
+    try:
+        check(loaded.study)
+    except Problem as problem:
+        raise loaded.blamed(problem) from problem
+    return loaded.study
 
 
-def refuse_misplaced(given: Mapping[Any, Any]) -> None:
-    """Refuse distributions where a study has none."""
-    for path, _, value in _walk(given):
-        if is_distribution(value) and (path.split("/")[0] not in OPEN or path in FIXED):
-            raise Problem(path, _misplaced(path, value))
+def check_ready(study: Study) -> None:
+    """Refuse a study whose images are not there, before any worker starts.
+
+    Raises:
+        UserError: a data set's folder is missing or does not hold what is expected, or it has too few images to train
+            on or for the attacker to hold.
+    """
+    data.check(study.data.name, study.data.root, download=study.data.download, size=study.data.size)
+    held = study.attacker
+    if held.name is not None:
+        attacker.check_other(held.name, held.root, study.data.name, study.data.root)
+    if held.images is not None:
+        attacker.check_images(held.images, held.data, study.data.name, held.name)
+    for count in probes(study.train.images):
+        if isinstance(count, int):
+            data.check_train_images(study.data.name, count, study.protocol)
 
 
 def check(study: Study) -> None:
@@ -56,6 +72,8 @@ def check(study: Study) -> None:
     """
     _check_name("data/name", study.data.name, DATASETS)
     _check_name("model/name", study.model.name, MODELS)
+    if study.data.size is not None and study.data.size < SMALLEST:
+        raise Problem("data/size", f"{study.data.size}: SSIM needs at least {SMALLEST} pixels; take {SMALLEST} or more")
     _check_model(study)
     kinds = {
         f"{role}/{branch}": _check_defense(f"{role}/{branch}", branch, entries)
@@ -71,25 +89,6 @@ def check(study: Study) -> None:
     if study.search.sampler == "grid":
         _check_finite(space)
         _check_grid(space)
-
-
-def _walk(given: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield path, key and value of everything in nested mappings."""
-    for key, value in given.items():
-        here = f"{path}/{key}" if path else str(key)
-        yield here, key, value
-        if isinstance(value, Mapping):
-            yield from _walk(value, here)
-
-
-def _misplaced(path: str, value: object) -> str:
-    if path.startswith("attacks"):
-        return (
-            f"{value!r}: attacks are fixed parts of the benchmark, a search over them would find the weakest; "
-            "name one budget, or run a study for each"
-        )
-    where = f"{', '.join(OPEN)}, {' and '.join(FIXED)} apart"
-    return f"{value!r}: only settings under {where}, may be distributions; give one value"
 
 
 def _check_name(path: str, name: str, known: Mapping[str, object]) -> None:

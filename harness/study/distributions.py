@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.records.record import Scalar
+from harness.records import Scalar
 
 KEYS = frozenset({"low", "high", "log", "step", "choices"})
 """The keys that make a mapping a distribution."""

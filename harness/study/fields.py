@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainValidator
 
-from harness.records.record import Scalar
+from harness.records import Scalar
 from harness.study.distributions import Choices, Range, Setting, probes, read, scalar
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")

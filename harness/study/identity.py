@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.records.record import Value
+from harness.records import Value
 from harness.study.distributions import Choices, Range
 
 CIRCUMSTANCES = (

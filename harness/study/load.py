@@ -1,20 +1,17 @@
-"""Reads a study: the file, ``--set``, the defaults, then every check there is, each error one line."""
+"""Reads a study: the file, ``--set``, the defaults, each error one line; needs neither torch nor what it names."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 import search_spaces
-from harness import data
-from harness.data import attacker
-from harness.records.errors import UserError
-from harness.records.record import Value
+from harness.errors import UserError
+from harness.records import Value, one_line
 from harness.study.anchors import relieved
-from harness.study.check import check, refuse_misplaced, refuse_odd_keys
-from harness.study.distributions import probes
+from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
 from harness.study.problem import Problem, problem_of
 from harness.study.study import Study
@@ -26,53 +23,46 @@ DEFAULTS: dict[str, Any] = {
 """What a file has that is silent about them."""
 
 
-def load_study(
-    space: str | Path, overrides: Sequence[str] = (), trials: int | None = None, *, plugins: bool = True
-) -> Study:
-    """Return a study from its file, checked and resolved.
+class Loaded(NamedTuple):
+    """A resolved study, and where each of its values was written."""
+
+    study: Study
+    overrides: tuple[Override, ...]
+    where: str
+    """The file."""
+
+    def blamed(self, problem: Problem) -> UserError:
+        """Return a problem with the place where its value was written: an override, or else the file."""
+        return _blamed(problem, self.overrides, self.where)
+
+
+def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Study:
+    """Return a study from its file, resolved; `harness.study.check` holds it against the parts that it names.
 
     Args:
         space: A YAML file, or the name of a bundled study.
         overrides: ``PATH=VALUE`` each, applied in order.
         trials: Budget that replaces the file's.
-        plugins: Whether to check settings against constructors, for which plug-ins are imported. False for reading
-            a directory whose trials are not run.
 
     Raises:
         UserError: names where, the path, the value and the way out, in one line.
     """
+    return load(space, overrides, trials).study
+
+
+def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
+    """Return what ``load_study`` returns, with where each value was written."""
     try:
         given, where = search_spaces.load(space)
     except (ValueError, OSError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(one_line(error)) from error
     written: list[Override] = []
     try:
         for override in _overrides(overrides, trials):
             written.append(override)
-        study = _resolved(given, written)
-        if plugins:
-            check(study)
+        return Loaded(_resolved(given, written), tuple(written), where)
     except Problem as problem:
-        raise UserError(f"{_origin(problem.path, written, where)}: {problem}") from problem
-    return study
-
-
-def check_ready(study: Study) -> None:
-    """Refuse a study whose images are not there, before any worker starts.
-
-    Raises:
-        UserError: a data set's folder is missing or does not hold what is expected, or it has too few images to train
-            on or for the attacker to hold.
-    """
-    data.check(study.data.name, study.data.root, download=study.data.download, size=study.data.size)
-    held = study.attacker
-    if held.name is not None:
-        attacker.check_other(held.name, held.root, study.data.name, study.data.root)
-    if held.images is not None:
-        attacker.check_images(held.images, held.data, study.data.name, held.name)
-    for count in probes(study.train.images):
-        if isinstance(count, int):
-            data.check_train_images(study.data.name, count, study.protocol)
+        raise _blamed(problem, written, where) from problem
 
 
 def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
@@ -136,10 +126,9 @@ def _branch(role: str, branch: str, entries: Any) -> Any:
     return entries
 
 
-def _origin(path: str, overrides: Sequence[Override], where: str) -> str:
-    """Return where the value at a path was written: an override, or else the file."""
-    override = _touching(path, overrides)
-    return where if override is None else override.shown
+def _blamed(problem: Problem, overrides: Sequence[Override], where: str) -> UserError:
+    override = _touching(problem.path, overrides)
+    return UserError(f"{where if override is None else override.shown}: {problem}")
 
 
 def _touching(path: str, overrides: Sequence[Override]) -> Override | None:

@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.data import SMALLEST
-from harness.records.record import Value
+from harness.records import Value
 from harness.study import fields
 
 RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
@@ -22,7 +21,7 @@ class Data(Value):
     root: str | None = None
     """The data set's folder, absolute; null for ``digits``."""
     download: bool = False
-    size: Annotated[int, Field(ge=SMALLEST)] | None = None
+    size: Annotated[int, Field(ge=1)] | None = None
     """Height and width in pixels, for class folders; null for the data set's own."""
 
 
@@ -86,7 +85,7 @@ class Attacker(Value):
         return self
 
 
-class AttackChoice(Value):
+class Effort(Value):
     """How hard one attack tries."""
 
     budget: str

@@ -4,23 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-import attacks
 import search_spaces
-from harness.records.credentials import without_credentials
-from harness.records.record import AttackJob, Value
+from harness.credentials import without_credentials
+from harness.records import Value
 from harness.study import fields, identity
-from harness.study.sections import AttackChoice, Attacker, Data, Model, Resources, Search, Train
+from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
 from harness.study.space import Space, branches
 
 Branch = dict[str, fields.Free]
 """A defense's settings by name."""
 
-PARTS = {"strict": ("validation",), "cem": ("train", "infer")}
-"""The parts that attacks are scored on, by protocol; the first gives the objectives."""
-
 
 def _choice(value: Any) -> Any:
-    if not isinstance(value, str | dict | AttackChoice):
+    if not isinstance(value, str | dict | Effort):
         raise ValueError(f"takes a budget such as quick, or {{budget, seeds, tune}}, not {value!r}")
     return {"budget": value} if isinstance(value, str) else value
 
@@ -36,7 +32,7 @@ class Study(Value):
     attacker: Attacker = Attacker()
     defense: Annotated[dict[str, Branch], Field(min_length=1)]
     term: Annotated[dict[str, Branch], Field(min_length=1)] | None = None
-    attacks: Annotated[dict[str, Annotated[AttackChoice, BeforeValidator(_choice)]], Field(min_length=1)]
+    attacks: Annotated[dict[str, Annotated[Effort, BeforeValidator(_choice)]], Field(min_length=1)]
     search: Search = Search()
     resources: Resources = Resources()
     storage: str | None = Field(default=None, repr=False)
@@ -57,20 +53,14 @@ class Study(Value):
         term = None if self.term is None else branches("term", self.term)
         return Space(shared=shared, defense=branches("defense", self.defense), term=term)
 
-    def attack_jobs(self) -> tuple[AttackJob, ...]:
-        """Return the attacks on each trial: every part, attack and seed; probes on the last part alone.
+    def named(self) -> dict[str, str]:
+        """Return the study's name and digest."""
+        return {"name": self.name, "digest": self.digest()}
 
-        The last part's attacker was fitted on images that the network was not.
-        """
-        *_, last = parts = PARTS[self.protocol]
-        kinds = {attack: attacks.resolve(attack).kind for attack in self.attacks}
-        return tuple(
-            AttackJob(attack=attack, budget=choice.budget, seed=seed, part=part, kind=kinds[attack], tune=choice.tune)
-            for part in parts
-            for attack, choice in self.attacks.items()
-            for seed in range(choice.seeds)
-            if part == last or kinds[attack] == "reconstruction"
-        )
+    @property
+    def row_name(self) -> str:
+        """Name of its rows in Optuna's storage: two directories of one study never meet on a shared server."""
+        return f"{self.name}-{self.ledger}"
 
     def digest(self) -> str:
         """Return the study's identity: SHA-256 of all it says but trials, resources, places and ``ledger``."""

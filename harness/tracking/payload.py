@@ -6,11 +6,18 @@ from typing import NamedTuple
 
 from mlflow.entities import Metric, Param, RunTag
 
-from harness.judging.verdicts import Judged
-from harness.judging.worst import current
-from harness.ledger.files import TrialFiles
-from harness.records.objectives import DIRECTIONS
-from harness.records.record import AttackRecord, Circumstances, CurvePoint, Failure, Guess, Record, Scalar, Scores
+from harness.judging import JudgedTrial, Judgement
+from harness.records import (
+    DIRECTIONS,
+    AttackRecord,
+    Circumstances,
+    CurvePoint,
+    Guess,
+    Record,
+    Scalar,
+    Scores,
+    failure_line,
+)
 
 LONGEST_TAG = 5000
 """Characters of a tag's value that every MLflow store takes."""
@@ -29,25 +36,32 @@ class Payload(NamedTuple):
     """``FINISHED`` or ``FAILED``."""
 
 
-def trial_payload(files: TrialFiles, record: Record) -> Payload:
+def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
     """Return a finished trial's run: settings as parameters, what was measured as metrics.
 
     The objectives' step is the number of attacks that they are the worst case over, so that attacks run later add a
     point. A partial trial has no objectives and is FAILED, as it is in the search.
     """
-    time, measured, objectives = start_ms(record.circumstances), record.measured, current(files)
+    time, measured, objectives = start_ms(record.circumstances), record.measured, trial.objectives
     worst = {name: getattr(objectives, name) for name in DIRECTIONS} if objectives else {"accuracy": measured.accuracy}
     numbers = {**_cost(record.circumstances), **_floors(measured.floors), **measured.diagnostics}
     deciding = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack} if objectives else {}
     return Payload(
         params(record.asked.settings),
-        [*metrics(worst, time, step=len(files.attacks)), *metrics(numbers, time), *_curve(measured.curve, time)],
-        tags({"state": record.state, "feasible": measured.feasible, **deciding, "error": error_line(record.error)}),
+        [*metrics(worst, time, step=len(trial.attacks)), *metrics(numbers, time), *_curve(measured.curve, time)],
+        tags(
+            {
+                "state": record.state,
+                "feasible": measured.feasible,
+                **deciding,
+                "error": failure_line(record.error),
+            }
+        ),
         "FINISHED" if record.state in ("complete", "pruned") else "FAILED",
     )
 
 
-def attack_payload(attack: AttackRecord, judged: Judged) -> Payload:
+def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
     """Return an attack's run: its settings as parameters, its scores and learning curve as metrics.
 
     Args:
@@ -69,7 +83,7 @@ def attack_payload(attack: AttackRecord, judged: Judged) -> Payload:
     return Payload(
         params({**{f"job/{name}": value for name, value in attack.job.model_dump().items()}, **measured.settings}),
         [*metrics(numbers, time), *_curve(measured.curve, time)],
-        tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": error_line(attack.error)}),
+        tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": failure_line(attack.error)}),
         "FAILED" if measured.verdict == "failed" else "FINISHED",
     )
 
@@ -102,11 +116,6 @@ def start_ms(cost: Circumstances) -> int:
 def end_ms(cost: Circumstances) -> int:
     """Return when a stage ended, ms since 1970."""
     return start_ms(cost) + round(cost.seconds * 1000)
-
-
-def error_line(failure: Failure | None) -> str | None:
-    """Return an error on one line."""
-    return " ".join(f"{failure.type}: {failure.message}".split()) if failure else None
 
 
 def _curve(points: Iterable[CurvePoint], time: int) -> list[Metric]:

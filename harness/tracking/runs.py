@@ -21,17 +21,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from harness.export.description import reference
-from harness.export.images import contact_sheet, kept_images
-from harness.judging.standing import objectives_table
-from harness.judging.verdicts import Judged, verdicts
-from harness.ledger.files import Ledger, TrialFiles
-from harness.records.credentials import hidden
-from harness.records.errors import Interrupted, UserError
-from harness.records.record import AttackRecord, Circumstances, Scalar
+from harness.credentials import hidden
+from harness.errors import Interrupted, UserError
+from harness.export import contact_sheet, reference
+from harness.judging import JudgedTrial, Judgement, judged, judged_trials, objectives_table, row_of
+from harness.ledger import Ledger
+from harness.ledger.arrays import kept_images
+from harness.records import AttackRecord, Circumstances, Scalar
 from harness.study import Study
 from harness.tracking.payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
-from harness.tracking.store import FAULTS, Store, batches, connect, fault_line, find_runs, locate
+from harness.tracking.store import STORE_FAULTS, Store, batches, connect, fault_line, find_runs, locate
 from reports.front import hypervolume, on_front
 
 logger = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class Tracking:
         """The store's newest hypervolume by step."""
         self._finished = 0
         """Trials whose objectives are in the front."""
-        self._front: list[TrialFiles] = []
+        self._front: list[JudgedTrial] = []
         self._volume = 0.0
         """The front's hypervolume."""
 
@@ -101,18 +100,21 @@ class Tracking:
         """
         try:
             self._open()
-            trials = [files for files in self._ledger.trials() if files.record]
-            for files in sorted(trials, key=lambda files: not self._is_complete(files)):
-                self._log(files)
+            trials = [trial for trial in judged_trials(self._ledger) if trial.record]
+            for trial in sorted(trials, key=lambda each: not self._is_complete(each)):
+                self._log(trial)
             if self._finished and not math.isclose(self._volumes.get(self._finished, math.nan), self._volume):
                 self._log_volume(_now())
-        except FAULTS as error:
+        except STORE_FAULTS as error:
             self._lost = True
             raise UserError(f"tracking at {hidden(self._uri)}: {fault_line(error)}; then resume the study") from error
 
     def trial(self, number: int) -> None:
         """Have a trial logged whose record is on storage; returns at once."""
-        self._pending.append(self._writer.submit(self._unless_lost, lambda: self._log(self._ledger.read(number))))
+        self._pending.append(self._writer.submit(self._unless_lost, lambda: self._log(self._read(number))))
+
+    def _read(self, number: int) -> JudgedTrial:
+        return judged(self._ledger.read(number))
 
     def finish(self) -> None:
         """Put the study's file, page, tables and figures beside its run, which then ends FINISHED."""
@@ -140,7 +142,7 @@ class Tracking:
             return
         try:
             action()
-        except FAULTS as error:
+        except STORE_FAULTS as error:
             self._lost = True
             logger.warning(
                 "tracking at %s is lost (%s); the study goes on, and its next resume logs what is missing there",
@@ -167,31 +169,31 @@ class Tracking:
         shared = {path: value for path, value in self._study.space().shared.items() if isinstance(value, Scalar)}
         self._client.log_batch(self._id(Key()), params=params(shared), tags=tags(about))
 
-    def _log(self, files: TrialFiles) -> None:
+    def _log(self, trial: JudgedTrial) -> None:
         """Log what is missing of a finished trial: its attacks, the study's hypervolume, then its own run."""
-        key, record, complete = Key(str(files.number)), files.record, self._is_complete(files)
+        key, record, complete = Key(str(trial.number)), trial.record, self._is_complete(trial)
         if record is None:
-            raise ValueError(f"trial {files.number} has no record: it is logged after it")
-        self._extend_front(files)
+            raise ValueError(f"trial {trial.number} has no record: it is logged after it")
+        self._extend_front(trial)
         if complete:
             return
-        fresh = self._find_or_create(key, f"trial {files.number:05d}", Key(), record.circumstances)
-        for attack in files.attacks:
-            self._log_attack(files, attack)
+        fresh = self._find_or_create(key, f"trial {trial.number:05d}", Key(), record.circumstances)
+        for attack in trial.attacks:
+            self._log_attack(trial, attack)
         if self._finished not in self._volumes:
             self._log_volume(end_ms(record.circumstances))
-        self._write(key, trial_payload(files, record), fresh, _logged(files), end_ms(record.circumstances))
+        self._write(key, trial_payload(trial, record), fresh, _logged(trial), end_ms(record.circumstances))
 
-    def _log_attack(self, files: TrialFiles, attack: AttackRecord) -> None:
-        key, judged = Key(str(files.number), attack.job.name), _judged(files)
+    def _log_attack(self, trial: JudgedTrial, attack: AttackRecord) -> None:
+        key, judged = Key(str(trial.number), attack.job.name), trial.verdicts
         if key in self._runs and self._runs[key].info.start_time != start_ms(attack.circumstances):
             self._client.delete_run(self._id(key))  # it failed, and was run again
             del self._runs[key]
         mark = _mark([attack], judged)
         if _has_ended(self._runs.get(key), mark):
             return
-        fresh = self._find_or_create(key, attack.job.name, Key(str(files.number)), attack.circumstances)
-        kept = kept_images(files, attack)
+        fresh = self._find_or_create(key, attack.job.name, Key(str(trial.number)), attack.circumstances)
+        kept = kept_images(trial.path, attack)
         if kept is not None:
             self._client.log_image(self._id(key), contact_sheet(kept), "reconstructions.png")
         payload = attack_payload(attack, judged[attack.job.name])
@@ -221,17 +223,17 @@ class Tracking:
         self._client.log_batch(self._id(Key()), metrics=[point])
         self._volumes[self._finished] = self._volume
 
-    def _extend_front(self, files: TrialFiles) -> None:
+    def _extend_front(self, trial: JudgedTrial) -> None:
         """Take a finished trial into the front."""
-        members = [*self._front, files]
-        table = objectives_table(members)
+        members = [*self._front, trial]
+        table = objectives_table(map(row_of, members))
         kept = on_front(table)
         self._front = [member for member, keeps in zip(members, kept, strict=True) if keeps]
         self._finished += 1
         self._volume = hypervolume(table[kept], self._reference)
 
-    def _is_complete(self, files: TrialFiles) -> bool:
-        return _has_ended(self._runs.get(Key(str(files.number))), _logged(files))
+    def _is_complete(self, trial: JudgedTrial) -> bool:
+        return _has_ended(self._runs.get(Key(str(trial.number))), _logged(trial))
 
     def _find_or_create(self, key: Key, name: str, parent: Key, cost: Circumstances) -> bool:
         """Make sure that a run exists; return whether it is new."""
@@ -260,15 +262,11 @@ class Tracking:
         self._client.set_terminated(run, "FINISHED")
 
 
-def _logged(files: TrialFiles) -> str:
-    return _mark(files.attacks, _judged(files))
+def _logged(trial: JudgedTrial) -> str:
+    return _mark(trial.attacks, trial.verdicts)
 
 
-def _judged(files: TrialFiles) -> dict[str, Judged]:
-    return verdicts(files.record.measured.floors if files.record else {}, files.attacks)
-
-
-def _mark(attacks: Iterable[AttackRecord], judged: Mapping[str, Judged]) -> str:
+def _mark(attacks: Iterable[AttackRecord], judged: Mapping[str, Judgement]) -> str:
     """Return a digest of when attacks were run and how they ended: what their runs and their trial's tell."""
     started = {attack.job.name: attack.circumstances.started for attack in attacks}
     told = [(name, judged[name].verdict, judged[name].why, time) for name, time in started.items()]

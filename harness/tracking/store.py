@@ -11,13 +11,13 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.records.credentials import hidden
-from harness.records.errors import UserError
+from harness.credentials import hidden
+from harness.errors import UserError
 
 EXPERIMENT = "invfront"
 """All studies' experiment."""
 
-FAULTS = (MlflowException, SQLAlchemyError, OSError)
+STORE_FAULTS = (MlflowException, SQLAlchemyError, OSError)
 """What a store raises that cannot be reached or refuses."""
 
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
@@ -68,7 +68,7 @@ def connect(uri: str, out: Path) -> Store:
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(EXPERIMENT)
         experiment = str(found.experiment_id) if found else _create(client, artifacts)
-    except FAULTS as error:
+    except STORE_FAULTS as error:
         raise UserError(
             f"tracking at {hidden(uri)}: {fault_line(error)}; start the server or choose another --tracking-uri"
         ) from error

@@ -9,12 +9,12 @@ import pytest
 import ray
 
 from harness.cluster.scheduling import fitting, schedule
-from harness.cluster.submitting import RaySubmit, Share
+from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import settle
+from harness.errors import UserError
 from harness.ledger.files import Ledger
-from harness.records.errors import UserError
-from harness.records.record import Asked, AttackJob
-from harness.stages.optimising import Progress
+from harness.records.asked import Asked, AttackJob
+from harness.records.progress import Progress
 from harness.study import Resources
 from harness.trial import Result
 from tests.plugins import noted
@@ -136,7 +136,7 @@ def sleeping(seconds: float) -> Iterator[Progress]:
 @pytest.mark.timeout(600)
 def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     """One after another the first two jobs take longer than the time that each has."""
-    submit = RaySubmit({"attack": Share(cpu=2, gpu=0)}, 9.0, each=True)
+    submit = RaySubmit({"attack": Claim(cpu=2, gpu=0)}, 9.0, each=True)
     outcomes = list(submit(sleeping, [(5.0,), (5.0,), (600.0,)], "attack", lambda progress: None))
     errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
     assert errors == {0: None, 1: None, 2: "Timeout"}

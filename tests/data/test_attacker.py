@@ -12,9 +12,10 @@ from torch import Tensor
 from harness.data import Data, load
 from harness.data.attacker import NOISE_MEAN, NOISE_STD, Held, attacker_part, noise
 from harness.data.parts import Labelled, digest
-from harness.records.errors import UserError
-from harness.records.record import Asked
-from harness.study import Study, check_ready, first_difference, load_study
+from harness.errors import UserError
+from harness.records.asked import Asked
+from harness.study import Study, first_difference
+from harness.study.check import check_ready, load_checked
 from tests import values
 
 CPU = torch.device("cpu")
@@ -233,7 +234,7 @@ def test_an_image_that_cannot_be_read_is_told_by_the_attackers_key(digits: Data,
 def refusal(file: Path, *overrides: str) -> str:
     """Return the one line in which a study is refused, as it is read or before its first worker starts."""
     with pytest.raises(UserError) as refused:
-        check_ready(load_study(file, overrides))
+        check_ready(load_checked(file, overrides))
     message = str(refused.value)
     assert "\n" not in message
     return message
@@ -244,9 +245,9 @@ def shared(study: Study) -> dict[str, object]:
 
 
 def test_a_study_without_a_choice_is_what_it_was_before_there_was_one(file: Path) -> None:
-    study = load_study(file)
+    study = load_checked(file)
     assert study.digest() == DIGEST
-    assert load_study(file, ["attacker={data: same}"]).digest() == DIGEST
+    assert load_checked(file, ["attacker={data: same}"]).digest() == DIGEST
     assert shared(study) == {}
     assert "attacker" not in study.dump()
     assert "tune" not in study.dump()
@@ -267,11 +268,11 @@ def test_a_study_without_a_choice_is_what_it_was_before_there_was_one(file: Path
 def test_a_choice_is_a_setting_of_every_trial_and_makes_another_study(
     overrides: list[str], settings: dict[str, object], file: Path, tmp_path: Path
 ) -> None:
-    study = load_study(file, overrides)
+    study = load_checked(file, overrides)
     assert shared(study) == {f"attacker/{name}": value for name, value in settings.items()}
-    assert first_difference(load_study(file), study) == f'attacker/data is absent, not "{settings["data"]}"'
+    assert first_difference(load_checked(file), study) == f'attacker/data is absent, not "{settings["data"]}"'
     (tmp_path / "study.yaml").write_text(study.dump())
-    again = load_study(tmp_path / "study.yaml")
+    again = load_checked(tmp_path / "study.yaml")
     assert again == study
     assert again.digest() == study.digest()
 
@@ -280,9 +281,9 @@ def test_the_other_folder_is_stored_absolute_and_is_no_part_of_what_a_study_is(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    study = load_study(file, ["attacker={data: shifted, name: folder, root: images}"])
+    study = load_checked(file, ["attacker={data: shifted, name: folder, root: images}"])
     assert study.attacker.root == str(tmp_path / "images")
-    assert first_difference(study, load_study(file, ["attacker={data: shifted, name: folder, root: /else}"])) is None
+    assert first_difference(study, load_checked(file, ["attacker={data: shifted, name: folder, root: /else}"])) is None
     assert yaml.safe_load(study.dump())["attacker"]["root"] == str(tmp_path / "images")
 
 
@@ -338,8 +339,8 @@ def test_what_an_attacker_cannot_hold_is_refused_before_anything_starts(
 def test_what_an_attacker_can_hold_is_ready(file: Path, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "other", count=2)
     for chosen in ("{data: few, images: 320}", "{data: noise, images: 9999}"):
-        check_ready(load_study(file, [f"attacker={chosen}"]))
-    check_ready(load_study(file, [f"attacker={{data: shifted, name: folder, root: {root}}}"]))
+        check_ready(load_checked(file, [f"attacker={chosen}"]))
+    check_ready(load_checked(file, [f"attacker={{data: shifted, name: folder, root: {root}}}"]))
 
 
 def test_the_studys_own_folder_is_no_other_data_set(file: Path, tmp_path: Path) -> None:
@@ -349,7 +350,7 @@ def test_the_studys_own_folder_is_no_other_data_set(file: Path, tmp_path: Path) 
     for root in (own, tmp_path / "link", tmp_path):
         refused = refusal(file, data, f"attacker={{data: shifted, name: folder, root: {root}}}")
         assert f"attacker/root: {root}: holds the study's own images ({own}); give a folder of others" in refused
-    check_ready(load_study(file, [data, f"attacker={{data: shifted, name: folder, root: {other}}}"]))
+    check_ready(load_checked(file, [data, f"attacker={{data: shifted, name: folder, root: {other}}}"]))
 
 
 def test_more_images_than_the_other_data_set_publishes_are_refused_before_anything_starts(

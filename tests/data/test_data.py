@@ -16,20 +16,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import rotate
 
-from harness.data import (
-    DATASETS,
-    Data,
-    augment,
-    check,
-    check_train_images,
-    epoch_order,
-    load,
-    parts_digests,
-    to_float,
-)
+from harness.data import DATASETS, Data, augment, check, check_train_images, epoch_order, load, parts_digests, to_float
 from harness.data.augment import moved
 from harness.data.parts import SHARES, Labelled, Original, Protocol, dealt, digest, divide
-from harness.records.errors import UserError
+from harness.errors import UserError
 
 # torchvision's decoder warns of its successor once an image
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")

@@ -4,8 +4,8 @@ import pytest
 
 import search_spaces
 from defenses import DEFENSES
-from harness.records.errors import UserError
-from harness.study import load_study
+from harness.errors import UserError
+from harness.study.check import load_checked
 from harness.trial import run_trial
 from tests.values import JOB, asked
 
@@ -43,19 +43,19 @@ def test_a_term_reaches_the_client_beside_a_base_of_every_family(base, settings,
 
 @pytest.mark.parametrize("name", [*TERMS, "knife", "pairwise", "none"])
 def test_penalties_that_leave_the_release_alone_are_terms(name):
-    assert list(load_study("quickstart", [f"term={{{name}: {{}}}}"]).term) == [name]
+    assert list(load_checked("quickstart", [f"term={{{name}: {{}}}}"]).term) == [name]
 
 
 @pytest.mark.parametrize("name", ["vib", "learned_noise"])
 def test_a_bound_that_rests_on_noise_of_its_own_is_no_term(name):
     with pytest.raises(UserError, match=rf"term/{name}: changes the release, of which a term is no part"):
-        load_study("quickstart", [f"term={{{name}: default}}"])
+        load_checked("quickstart", [f"term={{{name}: default}}"])
 
 
 def test_one_study_runs_every_defense_once_over_its_own_ranges():
     space, _ = search_spaces.load("all-defenses")
     assert list(space["defense"]) == list(DEFENSES)
-    assert load_study("all-defenses").search.trials == len(DEFENSES)
+    assert load_checked("all-defenses").search.trials == len(DEFENSES)
     for name, entries in space["defense"].items():
         if entries != "default":
             default = search_spaces.defense(name)

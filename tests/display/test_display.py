@@ -12,12 +12,12 @@ from harness.display import watching
 from harness.display.lines import Lines
 from harness.display.live import Picture
 from harness.display.story import Story
-from harness.display.words import describe, duration
+from harness.display.words import duration, settings_line
 from harness.ledger.files import Ledger
-from harness.records.record import Failure
+from harness.records.circumstances import Failure
+from harness.records.progress import Progress
 from harness.search.reconciling import Reconciled
-from harness.stages.optimising import Progress
-from harness.study import load_study
+from harness.study.check import load_checked
 from tests.values import asked, attack, record
 
 NOTHING = Reconciled(finished=0, told=0, again=0, unstarted=0)
@@ -28,7 +28,7 @@ CEM = {"defense/name": "cem_paper", "defense/cem_paper/lam": 0.0312345, "model/s
 def study(tmp_path):
     space = tmp_path / "space.yaml"
     space.write_text("{name: small, data: {name: digits}, defense: {none: {}}, search: {trials: 6}}")
-    return load_study(space)
+    return load_checked(space)
 
 
 @pytest.fixture
@@ -191,4 +191,4 @@ def test_durations_read_as_clocks(seconds, text):
 def test_a_composed_defense_names_both_parts_and_their_settings():
     composed = {"defense/name": "laplace", "defense/laplace/scale": 0.2, "term/name": "cem_paper"}
     settings = composed | {"term/cem_paper/lam": 1e-3, "model/sigma": 0.1}
-    assert describe(asked(settings=settings)) == "laplace + cem_paper scale=0.2, lam=0.001, sigma=0.1"
+    assert settings_line(asked(settings=settings)) == "laplace + cem_paper scale=0.2, lam=0.001, sigma=0.1"

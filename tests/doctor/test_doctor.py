@@ -8,9 +8,10 @@ import pytest
 from harness.cli import main
 from harness.doctor import examine, mend
 from harness.ledger.files import Ledger, read_value
-from harness.records.record import Asked, Record
+from harness.records.asked import Asked
+from harness.records.trial import Record
 from harness.search.index import open_rows
-from harness.study import load_study
+from harness.study.check import load_checked
 from tests.values import JOB, asked, attack, record
 
 LEDGER = "00000000-0000-4000-8000-000000000000"
@@ -54,7 +55,7 @@ def ledger(whole, tmp_path):
 
 
 def open_index(ledger):
-    return open_rows(load_study(ledger.study_file), ledger, f"small-{LEDGER}", None)
+    return open_rows(load_checked(ledger.study_file), ledger, None)
 
 
 def snapshot(root):
@@ -194,13 +195,13 @@ def test_a_record_that_the_index_has_not_heard_of_is_told(ledger):
 def test_rows_on_a_remembered_server_are_mended_there(ledger, tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/server.db"
     ledger.study_file.write_text(f"{SPACE}storage: {url}\n")
-    study = load_study(ledger.study_file)
-    open_rows(study, ledger, f"small-{LEDGER}", url)
+    study = load_checked(ledger.study_file)
+    open_rows(study, ledger, url)
     ledger.publish_record(record(2))
     before = (ledger.root / "study.db").read_bytes()
     assert main(["doctor", str(ledger.root), "--fix"]) == 0
     assert "their records are told" in capsys.readouterr().out
-    assert open_rows(study, ledger, f"small-{LEDGER}", url).trials[2].state.name == "COMPLETE"
+    assert open_rows(study, ledger, url).trials[2].state.name == "COMPLETE"
     assert (ledger.root / "study.db").read_bytes() == before
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from attacks.precision import bfloat16_is_faster
-from harness.driver.driving import precision_of
+from harness.driver.conditions import precision_of
 from harness.ledger.files import Ledger
-from harness.study import load_study
+from harness.study.check import load_checked
 from tests.values import asked
 
 
@@ -16,7 +16,7 @@ def study(folder, share: str):
         f"{{name: small, data: {{name: digits}}, defense: {{none: {{}}}}, search: {{trials: 4}}, "
         f"resources: {{train: {share}, attack: {share}}}}}"
     )
-    return load_study(path)
+    return load_checked(path)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

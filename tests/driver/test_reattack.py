@@ -16,22 +16,24 @@ import pytest
 
 from harness.cli import main
 from harness.cluster.connection import SCRATCH
-from harness.cluster.scheduling import attack_share
+from harness.cluster.scheduling import attack_claim
 from harness.commands.environment import settle
-from harness.driver.choices import BUDGET, choice_of
-from harness.driver.driving import Where, resumable
+from harness.driver.driving import Endpoints
+from harness.driver.faults import resumable
+from harness.driver.orders import BUDGET, order_of
 from harness.driver.reattack import AGAIN, attack_again, resources_of
+from harness.errors import UserError
 from harness.export.folder import trials_table
-from harness.judging.worst import current
+from harness.judging.trials import judged
 from harness.ledger.attempts import open_attempt
 from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
-from harness.records.errors import UserError
-from harness.records.record import AttackJob, AttackRecord
+from harness.records.asked import AttackJob
+from harness.records.attack import AttackRecord
 from harness.search.index import open_rows, outdated
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
-from harness.study import load_study
+from harness.study.check import load_checked
 from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
@@ -53,28 +55,28 @@ def attacked(tmp_path_factory):
     on_gpus(ledger)
     before = {path: path.read_bytes() for path in ledger.root.glob("trials/*/*.json")}
     told: list[AttackRecord] = []
-    choices = [choice_of(text) for text in (WINNING, SHARP, SHARP, PROBE, f"{MODULE}Failing:quick")]
+    orders = [order_of(text) for text in (WINNING, SHARP, SHARP, PROBE, f"{MODULE}Failing:quick")]
     sets = ["resources/attack/gpu=0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRAININGS, str(ledger.root / "trainings"))
-        found = attack_again(ledger.root, ["0", "1"], choices, Where(), lambda progress: None, told.append, sets)
+        found = attack_again(ledger.root, ["0", "1"], orders, Endpoints(), lambda progress: None, told.append, sets)
     assert told == found
     return ledger, before, found
 
 
 def on_gpus(ledger: Ledger) -> None:
-    study = load_study(ledger.study_file, ["resources/train/gpu=1", "resources/attack/gpu=1"])
+    study = load_checked(ledger.study_file, ["resources/train/gpu=1", "resources/attack/gpu=1"])
     write_whole(ledger.study_file, study.dump().encode())
 
 
 def again(ledger: Ledger, trials: list[str], *attacks: str) -> list[AttackRecord]:
-    choices = [choice_of(text) for text in attacks]
-    return attack_again(ledger.root, trials, choices, Where(), lambda progress: None, lambda record: None)
+    orders = [order_of(text) for text in attacks]
+    return attack_again(ledger.root, trials, orders, Endpoints(), lambda progress: None, lambda record: None)
 
 
 def open_rows_of(ledger: Ledger) -> optuna.Study:
-    study = load_study(ledger.root / "study.yaml")
-    return open_rows(study, ledger, f"{study.name}-{study.ledger}", None)
+    study = load_checked(ledger.root / "study.yaml")
+    return open_rows(study, ledger, None)
 
 
 def test_later_attacks_add_files_and_leave_records_as_they_were(attacked):
@@ -93,8 +95,8 @@ def test_the_worst_case_takes_a_later_attack_in_and_probes_stay_out(attacked):
         assert {attack.job.kind for attack in files.attacks} == {"reconstruction", "probe"}
         best = winner(ledger, number)
         assert best.job.name not in (own.name for own in files.asked.attacks)
-        assert current(files).mse_attack == best.job.name != files.record.measured.objectives.mse_attack
-        assert current(files).mse == best.measured.scores.mse < 0.9 * files.record.measured.objectives.mse
+        assert judged(files).objectives.mse_attack == best.job.name != files.record.measured.objectives.mse_attack
+        assert judged(files).objectives.mse == best.measured.scores.mse < 0.9 * files.record.measured.objectives.mse
 
 
 def winner(ledger: Ledger, number: int) -> AttackRecord:
@@ -120,7 +122,10 @@ def test_a_later_attack_that_failed_is_recorded_and_changes_no_objective(attacke
     failed = next(record for record in found if record.trial == 0 and record.error)
     assert failed.measured.verdict == "failed"
     assert "not finite" in failed.error.message
-    assert failed.job.name not in (current(ledger.read(0)).mse_attack, current(ledger.read(0)).ssim_attack)
+    assert failed.job.name not in (
+        judged(ledger.read(0)).objectives.mse_attack,
+        judged(ledger.read(0)).objectives.ssim_attack,
+    )
 
 
 def test_a_later_attack_may_be_run_again_only_if_it_failed(attacked):
@@ -140,7 +145,7 @@ def test_a_resume_gives_optuna_the_objectives_over_all_attacks(tmp_path):
     ledger.publish_attack(stronger(ledger.read(1).attacks[0]))
     assert outdated(rows.get_trials(), ledger) == [1]
     again = open_rows_of(ledger)
-    assert again.get_trials()[1].values == [current(ledger.read(1)).accuracy, 1e-6, 0.999]
+    assert again.get_trials()[1].values == [judged(ledger.read(1)).objectives.accuracy, 1e-6, 0.999]
     assert [row.state.name for row in again.get_trials()] == ["COMPLETE", "COMPLETE", "FAIL", "WAITING", "RUNNING"]
     assert [row.params for row in again.get_trials()] == [row.params for row in rows.get_trials()]
 
@@ -209,7 +214,7 @@ def test_an_attack_is_named_with_or_without_its_budget(text, name, budget, tmp_p
     )
     (tmp_path / "alone.py").write_text(base + "{'penalty': 1.0})\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert choice_of(text)[:2] == (name, budget)
+    assert order_of(text)[:2] == (name, budget)
 
 
 @pytest.mark.parametrize(
@@ -223,12 +228,12 @@ def test_an_attack_is_named_with_or_without_its_budget(text, name, budget, tmp_p
 )
 def test_a_misspelt_attack_is_told_what_is_wrong_with_it(text, message):
     with pytest.raises(UserError, match=f"--attack {text}: {message}"):
-        choice_of(text)
+        order_of(text)
 
 
 def test_a_plug_in_without_the_default_budget_says_which_it_has():
     with pytest.raises(UserError, match=r"takes the budgets \['quick'\], not 'standard'"):
-        choice_of("tests.adversaries:Guess")
+        order_of("tests.adversaries:Guess")
 
 
 def test_the_same_command_goes_on_after_a_kill(tmp_path):
@@ -241,7 +246,7 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path):
     found = {record.trial: record for record in again(ledger, ["0", "1", "2"], SHARP)}
     assert sorted(found) == [1, 2]
     assert f"attempt-{found[1].attempt}" == attempts[1].name
-    assert [ledger.read(number).later() for number in (0, 1, 2)] == [[published], [found[1]], [found[2]]]
+    assert [ledger.read(number).later for number in (0, 1, 2)] == [[published], [found[1]], [found[2]]]
     with pytest.raises(UserError, match="TRIAL 0 1 2: has been run; take another budget or --seed"):
         again(ledger, ["0", "1", "2"], SHARP)
 
@@ -280,7 +285,7 @@ def test_a_command_that_is_told_to_end_keeps_what_is_finished_and_goes_on(sign, 
         assert (finished.returncode, errors) == (130, f"invfront: interrupted; {AGAIN}\n")
         assert not list(Path("/tmp").glob(f"{SCRATCH}{finished.pid}-*"))
     assert main(arguments) == 0
-    assert [len(ledger.read(number).later()) for number in (0, 1)] == [2, 2]
+    assert [len(ledger.read(number).later) for number in (0, 1)] == [2, 2]
     assert {path: path.read_bytes() for path in files} == files
 
 
@@ -317,7 +322,7 @@ def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, ca
     place = ledger.trial(0) / "attempt-2"
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"invfront: {place}: No space left on device; mend it, then {AGAIN}"
-    assert ledger.read(0).later() == []
+    assert ledger.read(0).later == []
 
 
 def test_a_fault_says_how_the_attack_goes_on(tmp_path):
@@ -338,6 +343,6 @@ def test_an_attack_asks_for_its_own_share_alone(tmp_path):
     on_gpus(ledger)
     nodes = [{"CPU": 2.0, "GPU": 0.0}]
     with pytest.raises(UserError, match=r"an attack asks for \{'CPU': 1.0, 'GPU': 1.0\}; no node has that"):
-        attack_share(resources_of(ledger.root, []), nodes)
+        attack_claim(resources_of(ledger.root, []), nodes)
     resources = resources_of(ledger.root, ["resources/attack/gpu=0", "resources/timeout=2h"])
-    assert (attack_share(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)
+    assert (attack_claim(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.driver.driving import write_report
+from harness.driver.reporting import write_report
 from harness.export.folder import attacks_table, trials_table, write_tables
 from harness.ledger.files import Ledger
-from harness.records.record import AttackJob, AttackRecord
+from harness.records.asked import AttackJob
+from harness.records.attack import AttackRecord
 from reports.columns import ALONE
 from reports.page import page
 from reports.sections import failures_table

@@ -12,9 +12,10 @@ from harness.export.folder import attacks_table, trials_table, write_tables
 from harness.export.frames import column, kind_of
 from harness.export.published import published
 from harness.judging.costs import Span, covered
-from harness.judging.standing import front_numbers, objectives_table, read_status
+from harness.judging.standing import front_numbers, objectives_table, row_of, states
+from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger
-from harness.study import load_study
+from harness.study.check import load_checked
 from reports.columns import DECIDED, DETAILS
 from reports.front import on_front
 from reports.page import render
@@ -67,8 +68,8 @@ def test_settings_keep_value_and_path(small):
 def test_the_front_is_the_one_of_status(small):
     _, ledger = small
     table = trials_table(ledger)
-    assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(ledger.trials())
-    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(ledger.trials())))
+    assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(map(row_of, judged_trials(ledger)))
+    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(map(row_of, judged_trials(ledger)))))
 
 
 def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):
@@ -105,7 +106,7 @@ def test_reports_read_what_is_written(small, data):
     assert found.trials["state"].tolist() == list(STATES)
     assert set(found.floors["guess"]) == {"mean_image", "class_mean", "mean_colour", "nearest"}
     assert set(found.curves["job"]) == {"train", JOB.name}
-    assert found.study["states"] == read_status(study, ledger).states
+    assert found.study["states"] == states(map(row_of, judged_trials(ledger)), study.search.trials)
     assert found.study["parts"]["validation"]["images"] == 200
     assert not list(data.glob(".*"))
 
@@ -141,7 +142,7 @@ def test_arrays_that_were_moved_away_leave_nulls(tmp_path):
 
 
 def test_a_study_without_trials_has_tables_without_rows(tmp_path):
-    study = load_study("quickstart")
+    study = load_checked("quickstart")
     data = write_tables(study, Ledger(tmp_path))
     found = read(data)
     assert len(found.trials) == len(found.attacks) == len(found.curves) == 0

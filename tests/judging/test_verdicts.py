@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from attacks.base import Point
-from attacks.verdict import beside_guess, disagreement, outdone, verdict
-from harness.judging.verdicts import verdicts
-from harness.records.record import Guess
+from attacks.verdict import beside_guess, disagreement, verdict
+from harness.judging.verdicts import outdone, verdicts
+from harness.records.scores import Guess
 from tests.values import JOB, attack, floors, scores
 
 FLAT = [Point(step, 0.01, 0.05) for step in range(1, 7)]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
-from harness.records.errors import UserError
 from tests.values import asked, attack, record
 
 

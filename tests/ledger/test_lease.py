@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from harness.errors import UserError
 from harness.ledger.lease import lease
-from harness.records.errors import UserError
 
 HOLD = "import sys, time; from pathlib import Path; from harness.ledger.lease import lease\n"
 HOLD += "with lease(Path(sys.argv[1]), 'l', None):\n    print('held', flush=True); time.sleep(60)"

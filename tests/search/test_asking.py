@@ -8,11 +8,12 @@ import optuna
 import pytest
 
 from harness.ledger.files import Ledger
-from harness.records.record import Asked
-from harness.search.asking import FLOOR, Ground, Search
+from harness.records.asked import Asked
+from harness.search.asking import FLOOR, Conditions, Search
 from harness.search.index import open_rows
 from harness.search.reconciling import reconcile
-from harness.study import load_study
+from harness.study.check import load_checked
+from harness.study.jobs import attack_jobs
 from tests.values import JOB, attack, record, scores
 
 SPACE = """
@@ -36,9 +37,10 @@ class Session:
         root.mkdir(exist_ok=True)
         file = root / "space.yaml"
         file.write_text(f"{space}\nsearch: {search}\n")
-        self.study, self.ledger = load_study(file), Ledger(root)
-        self.rows = open_rows(self.study, self.ledger, "searched", None)
-        self.search = Search(self.study, self.rows, self.ledger, Ground("l", {"train": 1, "attack": 1}, "float32"))
+        self.study, self.ledger = load_checked(file), Ledger(root)
+        self.rows = open_rows(self.study, self.ledger, None)
+        conditions = Conditions("l", attack_jobs(self.study), {"train": 1, "attack": 1}, "float32")
+        self.search = Search(self.study, self.rows, self.ledger, conditions)
         self.found = reconcile(self.search, self.rows, self.ledger)
 
     def finish(self, asked: Asked, **changes) -> None:
@@ -188,7 +190,9 @@ def test_a_lost_or_torn_database_is_rebuilt_from_the_directory(tmp_path, damage)
         case _:
             database.unlink()
             other = optuna.create_study(
-                storage=f"sqlite:///{database}", study_name="searched", directions=["maximize", "maximize", "minimize"]
+                storage=f"sqlite:///{database}",
+                study_name="searched-None",
+                directions=["maximize", "maximize", "minimize"],
             )
             other.tell(other.ask(), [0.0, 0.0, 0.0])
     second = Session(tmp_path, "{trials: 6, seed: 1, floor: {accuracy: 0.515}}")

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.ledger.lease import lease
-from harness.records.errors import UserError
-from harness.search.asking import Ground, Search
+from harness.search.asking import Conditions, Search
 from harness.search.index import check_storage, open_rows
 from harness.search.reconciling import reconcile
-from harness.study import load_study
+from harness.study.check import load_checked
+from harness.study.jobs import attack_jobs
 from tests.search.test_asking import SPACE
 from tests.values import record
 
@@ -79,9 +80,9 @@ def url(tmp_path_factory):
 def session(root: Path, url: str) -> tuple[Search, Ledger]:
     file = root / "space.yaml"
     file.write_text(f"{SPACE}\nsearch: {{trials: 6, seed: 1}}\n")
-    study, ledger = load_study(file), Ledger(root)
-    rows = open_rows(study, ledger, f"searched-{root.name}", url)
-    search = Search(study, rows, ledger, Ground("l", {"train": 1, "attack": 1}, "float32"))
+    study, ledger = load_checked(file), Ledger(root)
+    rows = open_rows(study, ledger, url)
+    search = Search(study, rows, ledger, Conditions("l", attack_jobs(study), {"train": 1, "attack": 1}, "float32"))
     reconcile(search, rows, ledger)
     return search, ledger
 

@@ -15,13 +15,13 @@ from attacks.gan_prior import GanPrior
 from attacks.seen import Seen
 from harness.ledger.attempts import find, open_attempt
 from harness.ledger.files import Ledger, read_value
-from harness.records.record import AttackJob
+from harness.records.asked import AttackJob
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
 from harness.stages.priors import PriorRecord, folder_of, train_priors
 from harness.stages.training import train_stage
-from harness.study import load_study
+from harness.study.check import load_checked
 from harness.trial import run_trial
 from tests.adversaries import TRAININGS
 from tests.values import asked
@@ -175,7 +175,7 @@ def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_tr
         "{name: published, data: {name: cifar10}, protocol: cem, defense: {none: {}}, "
         "attacks: {decoder: quick, gan_prior: {budget: quick, seeds: 2}, diffusion: quick}}"
     )
-    study = load_study(tmp_path / "study.yaml")
+    study = load_checked(tmp_path / "study.yaml")
     handed: list[AttackJob] = []
 
     def submit(stage, jobs, kind, tell):

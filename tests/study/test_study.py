@@ -9,9 +9,11 @@ import pytest
 import yaml
 
 import search_spaces
-from harness.records.errors import UserError
+from harness.errors import UserError
 from harness.search.drawing import draw
-from harness.study import Choices, Range, check_ready, first_difference, load_study
+from harness.study import Choices, Range, first_difference, load_study
+from harness.study.check import check_ready, load_checked
+from harness.study.jobs import attack_jobs
 
 SPACE = """
 name: mine
@@ -35,7 +37,7 @@ def file(tmp_path):
 
 def refusal(space: Path | str, *overrides: str) -> str:
     with pytest.raises(UserError) as refused:
-        load_study(space, overrides)
+        load_checked(space, overrides)
     message = str(refused.value)
     assert "\n" not in message
     return message
@@ -50,7 +52,7 @@ def edited(file: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize("name", ["quickstart", "quickstart.yaml", "search_spaces/cifar10-small.yaml"])
 def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = load_study(name)
+    study = load_checked(name)
     assert {"none", "laplace", "cem_paper", "cem_code"} <= study.defense.keys()
     assert study.search.trials >= 12
     assert study.search.anchors[0]["defense/name"] == "none"
@@ -58,24 +60,24 @@ def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch
 
 def test_a_study_with_only_a_name_runs_on_embedded_data(tmp_path):
     (tmp_path / "least.yaml").write_text("name: least")
-    study = load_study(tmp_path / "least.yaml")
+    study = load_checked(tmp_path / "least.yaml")
     check_ready(study)
     assert study.data.name == "digits"
-    assert study.attack_jobs()[0].name == "decoder-quick-0"
+    assert attack_jobs(study)[0].name == "decoder-quick-0"
 
 
 def test_an_override_of_a_default_is_no_part_of_the_next_study(tmp_path):
     (tmp_path / "least.yaml").write_text("name: least")
-    before = load_study(tmp_path / "least.yaml")
-    assert load_study(tmp_path / "least.yaml", ["attacks/decoder/seeds=2"]).attacks["decoder"].seeds == 2
-    assert load_study(tmp_path / "least.yaml") == before
+    before = load_checked(tmp_path / "least.yaml")
+    assert load_checked(tmp_path / "least.yaml", ["attacks/decoder/seeds=2"]).attacks["decoder"].seeds == 2
+    assert load_checked(tmp_path / "least.yaml") == before
 
 
 @pytest.mark.parametrize("space", ["quickstart", "cifar10-small", "all-defenses"])
 def test_a_dumped_study_loads_as_the_same_one(space, tmp_path):
-    study = load_study(space, ["term={none: {}, cem_paper: default}", "resources/timeout=90s", "train/images=1000"])
+    study = load_checked(space, ["term={none: {}, cem_paper: default}", "resources/timeout=90s", "train/images=1000"])
     (tmp_path / "study.yaml").write_text(study.dump())
-    again = load_study(tmp_path / "study.yaml")
+    again = load_checked(tmp_path / "study.yaml")
     assert again == study
     assert again.digest() == study.digest()
     assert again.dump() == study.dump()
@@ -88,27 +90,27 @@ def test_text_that_looks_like_a_number_survives_a_dump():
 
 def test_recipes_bring_their_own_epochs(file):
     edited(file, "{epochs: 3}", "{}")
-    assert load_study(file, ["train/recipe=published"]).train.epochs == 240
-    assert load_study(file).train.epochs < 240
-    assert load_study(file, ["train/recipe=published", "train/epochs=2"]).train.epochs == 2
+    assert load_checked(file, ["train/recipe=published"]).train.epochs == 240
+    assert load_checked(file).train.epochs < 240
+    assert load_checked(file, ["train/recipe=published", "train/epochs=2"]).train.epochs == 2
 
 
 def test_default_stands_for_the_bundled_ranges(file):
     ranges = search_spaces.defense("laplace")
-    assert load_study(file).defense["laplace"]["scale"].plain() == ranges["scale"]
-    assert load_study(file, ["defense/cem_code=default"]).space().defense["cem_code"].keys() == {
+    assert load_checked(file).defense["laplace"]["scale"].plain() == ranges["scale"]
+    assert load_checked(file, ["defense/cem_code=default"]).space().defense["cem_code"].keys() == {
         f"defense/cem_code/{setting}" for setting in search_spaces.defense("cem_code")
     }
 
 
 def test_a_number_with_an_exponent_is_a_number(file):
-    assert load_study(file).model.sigma == Choices((0.05, 0.1))
-    assert load_study(file, ["model/sigma=1e-3"]).model.sigma == 1e-3
-    assert load_study(file, ["model/sigma={low: 1e-3, high: 1E+1}"]).model.sigma == Range(low=1e-3, high=10.0)
+    assert load_checked(file).model.sigma == Choices((0.05, 0.1))
+    assert load_checked(file, ["model/sigma=1e-3"]).model.sigma == 1e-3
+    assert load_checked(file, ["model/sigma={low: 1e-3, high: 1E+1}"]).model.sigma == Range(low=1e-3, high=10.0)
 
 
 def test_bounds_written_as_whole_numbers_draw_whole_numbers(file):
-    clusters = load_study(file).defense["cem_paper"]["clusters"]
+    clusters = load_checked(file).defense["cem_paper"]["clusters"]
     assert clusters == Range(low=1, high=4)
     assert clusters.size() == 4
     assert clusters.contains(3)
@@ -118,7 +120,7 @@ def test_bounds_written_as_whole_numbers_draw_whole_numbers(file):
 
 
 def test_every_trial_gets_all_settings_by_path(file):
-    study = load_study(file, ["term={none: {}, cem_paper: {lam: 0.1}}"])
+    study = load_checked(file, ["term={none: {}, cem_paper: {lam: 0.1}}"])
     space = study.space()
     rows = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
@@ -130,7 +132,7 @@ def test_every_trial_gets_all_settings_by_path(file):
 
 
 def test_attacks_are_repeated_by_seed_and_by_part(file):
-    jobs = load_study(file, ["attacks/decoder/seeds=2", "protocol=cem"]).attack_jobs()
+    jobs = attack_jobs(load_checked(file, ["attacks/decoder/seeds=2", "protocol=cem"]))
     assert [job.name for job in jobs] == [
         "decoder-quick-0-train",
         "decoder-quick-1-train",
@@ -155,27 +157,27 @@ def test_attacks_are_repeated_by_seed_and_by_part(file):
     ],
 )
 def test_set_pins_or_replaces_anything(override, path, value, file):
-    resolved = yaml.safe_load(load_study(file, [override]).dump())
+    resolved = yaml.safe_load(load_checked(file, [override]).dump())
     for step in path:
         resolved = resolved[step]
     assert resolved == value
 
 
 def test_branches_can_be_chosen_by_name(file):
-    study = load_study(file, ["defense/name={choices: [none, cem_paper]}"])
+    study = load_checked(file, ["defense/name={choices: [none, cem_paper]}"])
     assert list(study.defense) == ["none", "cem_paper"]
 
 
 def test_later_overrides_win_and_trials_has_the_last_word(file):
-    study = load_study(file, ["search/trials=3", "search/trials=4"])
+    study = load_checked(file, ["search/trials=3", "search/trials=4"])
     assert study.search.trials == 4
-    assert load_study(file, ["search/trials=3"], trials=9).search.trials == 9
+    assert load_checked(file, ["search/trials=3"], trials=9).search.trials == 9
 
 
 def test_anchors_give_way_to_what_is_set_from_outside(file):
-    assert load_study(file, ["model/sigma={choices: [0.1]}"]).search.anchors == ({"defense/name": "none"},)
-    assert load_study(file, ["defense/name=laplace"]).search.anchors == ()
-    assert load_study(file, ["train/epochs=1"]).search.anchors == load_study(file).search.anchors
+    assert load_checked(file, ["model/sigma={choices: [0.1]}"]).search.anchors == ({"defense/name": "none"},)
+    assert load_checked(file, ["defense/name=laplace"]).search.anchors == ()
+    assert load_checked(file, ["train/epochs=1"]).search.anchors == load_checked(file).search.anchors
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_anchors_give_way_to_what_is_set_from_outside(file):
     ],
 )
 def test_circumstances_are_no_part_of_the_identity(override, file):
-    study, other = load_study(file), load_study(file, [override])
+    study, other = load_checked(file), load_checked(file, [override])
     assert study.digest() == other.digest()
     assert first_difference(study, other) is None
 
@@ -209,22 +211,22 @@ def test_circumstances_are_no_part_of_the_identity(override, file):
     ],
 )
 def test_what_a_study_is_makes_its_identity(override, difference, file):
-    study, other = load_study(file), load_study(file, [override])
+    study, other = load_checked(file), load_checked(file, [override])
     assert study.digest() != other.digest()
     assert first_difference(study, other).startswith(difference)
 
 
 def test_comments_and_the_order_of_settings_are_no_part_of_the_identity_but_turns_are(file):
-    study = load_study(file)
+    study = load_checked(file)
     edited(file, "{width: 0.25, sigma: {choices: [0.05, 1e-1]}}", "{sigma: {choices: [5e-2, .1]}, width: .25} # same")
-    assert load_study(file).digest() == study.digest()
+    assert load_checked(file).digest() == study.digest()
     edited(file, "  none: {}\n  laplace: default\n", "  laplace: default\n  none: {}\n")
-    assert first_difference(study, load_study(file)).startswith("order/defense is ")
+    assert first_difference(study, load_checked(file)).startswith("order/defense is ")
 
 
 def test_a_relative_folder_is_stored_absolute(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_study(file, ["data/root=images"]).data.root == str(tmp_path / "images")
+    assert load_checked(file, ["data/root=images"]).data.root == str(tmp_path / "images")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_a_relative_folder_is_stored_absolute(file, tmp_path, monkeypatch):
     ],
 )
 def test_no_password_is_written_down(url, kept, file):
-    study = load_study(file, [f"storage={url}", f"tracking={url}"])
+    study = load_checked(file, [f"storage={url}", f"tracking={url}"])
     resolved = yaml.safe_load(study.dump())
     assert resolved["storage"] == resolved["tracking"] == kept
     assert "me:s3" not in repr(study)
@@ -274,7 +276,7 @@ WRONG = [
     ("model/name=vgg", "model/name: 'vgg' is unknown; take one of vgg11_bn_sgm"),
     ("data/name=cifar", "data/name: 'cifar' is unknown; did you mean cifar10?; take one of digits"),
     ("data/name={choices: [digits, cifar10]}", "data/name: {'choices': ['digits', 'cifar10']}: only settings under"),
-    ("data/size=8", "data/size: should be greater than or equal to 11, not 8"),
+    ("data/size=8", "data/size: 8: SSIM needs at least 11 pixels"),
     ("train/recipe={choices: [fast]}", "train/recipe: {'choices': ['fast']}: only settings under"),
     ("search/trials={low: 1, high: 2}", "search/trials: {'low': 1, 'high': 2}: only settings under"),
     ("search/trials=0", "search/trials: should be greater than or equal to 1, not 0"),
@@ -334,7 +336,7 @@ def test_a_bad_value_is_refused_with_its_path_and_the_way_out(override, message,
 def test_a_grid_is_refused_by_the_count_of_its_settings_over_all_branches(file):
     finite = ["search/sampler=grid", "search/anchors=[]", "model/sigma=0.1", "defense/laplace/scale=0.1"]
     finite += ["defense/cem_paper={lam: 0.1, clusters: {low: 1, high: 9}}"]
-    assert load_study(file, [*finite, "train/epochs={low: 1, high: 9090}"])
+    assert load_checked(file, [*finite, "train/epochs={low: 1, high: 9090}"])
     assert "search/sampler: grid of 100,001 settings" in refusal(file, *finite, "train/epochs={low: 1, high: 9091}")
     assert "search/sampler: grid of 11,000,000,000" in refusal(file, *finite, "train/epochs={low: 1, high: 1000000000}")
 
@@ -380,7 +382,7 @@ def test_probes_alone_are_refused_since_they_give_no_objectives(file, adversarie
 
 
 def test_a_probe_runs_beside_a_reconstruction_on_the_last_part_alone(file, adversaries):
-    jobs = load_study(file, [SUITE, "protocol=cem"]).attack_jobs()
+    jobs = attack_jobs(load_checked(file, [SUITE, "protocol=cem"]))
     assert [(job.name, job.kind) for job in jobs] == [
         ("decoder-quick-0-train", "reconstruction"),
         ("decoder-quick-1-train", "reconstruction"),
@@ -392,9 +394,9 @@ def test_a_probe_runs_beside_a_reconstruction_on_the_last_part_alone(file, adver
 
 def test_only_an_attack_with_something_to_tune_is_tuned(file, adversaries):
     tuned = ["attacks={'adversaries:Keen': quick, 'adversaries:Member': quick}", "attacks/adversaries:Keen/tune=4"]
-    study = load_study(file, tuned)
-    assert [job.tune for job in study.attack_jobs()] == [4, 0]
-    assert first_difference(load_study(file, tuned[:1]), study) == "attacks/adversaries:Keen/tune is absent, not 4"
+    study = load_checked(file, tuned)
+    assert [job.tune for job in attack_jobs(study)] == [4, 0]
+    assert first_difference(load_checked(file, tuned[:1]), study) == "attacks/adversaries:Keen/tune is absent, not 4"
     refused = refusal(file, *tuned, "attacks/adversaries:Member/tune=2")
     assert "attacks/adversaries:Member/tune: 2: adversaries:Member has nothing to tune; leave it out" in refused
 
@@ -420,24 +422,24 @@ def test_a_file_that_is_not_there_is_refused_with_the_bundled_names(tmp_path):
 
 
 def test_a_missing_folder_is_found_before_anything_starts_but_not_when_only_reading(tmp_path):
-    study = load_study("cifar10-small", [f"data/root={tmp_path / 'gone'}"])
+    study = load_checked("cifar10-small", [f"data/root={tmp_path / 'gone'}"])
     with pytest.raises(UserError, match=r"data/root: there is no folder .*gone"):
         check_ready(study)
 
 
 def test_more_training_images_than_there_are_are_found_before_anything_starts(file):
-    check_ready(load_study(file, ["train/images={choices: [null, 900]}"]))
+    check_ready(load_checked(file, ["train/images={choices: [null, 900]}"]))
     with pytest.raises(UserError, match="train/images: 50000: protocol strict has 900 training images"):
-        check_ready(load_study(file, ["train/images={low: 100, high: 50000}"]))
+        check_ready(load_checked(file, ["train/images={low: 100, high: 50000}"]))
 
 
 def test_a_plugin_is_imported_only_where_it_may_be(tmp_path, monkeypatch):
     (tmp_path / "their_plugin.py").write_text("raise ImportError('it was imported')")
     (tmp_path / "theirs.yaml").write_text("name: theirs\ndefense: {'their_plugin:Mine': {alpha: 0.3}}")
     monkeypatch.syspath_prepend(tmp_path)
-    assert list(load_study(tmp_path / "theirs.yaml", plugins=False).defense) == ["their_plugin:Mine"]
+    assert list(load_study(tmp_path / "theirs.yaml").defense) == ["their_plugin:Mine"]
     assert "it was imported" in refusal(tmp_path / "theirs.yaml")
 
 
 def test_every_resolved_study_is_plain_json(file):
-    assert json.loads(json.dumps(yaml.safe_load(load_study(file).dump())))
+    assert json.loads(json.dumps(yaml.safe_load(load_checked(file).dump())))

@@ -12,9 +12,9 @@ settle(None)  # MLflow reads its switches when it is imported
 
 from mlflow import MlflowClient  # noqa: E402
 
+from harness.errors import Interrupted, UserError  # noqa: E402
 from harness.export.folder import trials_table, write_tables  # noqa: E402
-from harness.records.errors import Interrupted, UserError  # noqa: E402
-from harness.records.record import AttackRecord  # noqa: E402
+from harness.records.attack import AttackRecord  # noqa: E402
 from harness.tracking.runs import Key, Tracking  # noqa: E402
 from harness.tracking.store import Store, locate  # noqa: E402
 from reports.front import hypervolume_history  # noqa: E402

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import attacks
-from harness.records.errors import UserError
+from harness.errors import UserError
 from harness.study.check import REFUSALS
 from harness.study.problem import suggestion
 
@@ -11,7 +11,7 @@ BUDGET = "standard"
 """Budget of an attack that is named without one."""
 
 
-class Choice(NamedTuple):
+class AttackOrder(NamedTuple):
     """An attack to run on finished trials."""
 
     attack: str
@@ -20,7 +20,7 @@ class Choice(NamedTuple):
     tune: int = 0
 
 
-def choice_of(text: str, seed: int = 0, tune: int = 0) -> Choice:
+def order_of(text: str, seed: int = 0, tune: int = 0) -> AttackOrder:
     """Return what ``NAME`` or ``NAME:budget`` stands for; a plug-in's name has a colon of its own.
 
     Raises:
@@ -35,7 +35,7 @@ def choice_of(text: str, seed: int = 0, tune: int = 0) -> Choice:
         raise UserError(f"--attack {text}: {error}{suggestion(name, attacks.ATTACKS)}") from error
     if tune and not kind.tunable:
         raise UserError(f"--tune {tune}: {name} has nothing to tune; leave it out")
-    return Choice(name, budget, seed, tune)
+    return AttackOrder(name, budget, seed, tune)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.records.credentials import hidden, without_credentials
+from harness.credentials import hidden, without_credentials
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.environment import settle
-from harness.commands.places import Study, find_study
-from harness.commands.running import NONE_SUCCEEDED, Address, Storage, TrackingUri, count, terminable
+from harness.commands.options import Address, Storage, TrackingUri, count
+from harness.commands.places import StudyPath, find_study
+from harness.commands.working import NONE_SUCCEEDED, terminable
 
 if TYPE_CHECKING:
-    from harness.records.record import AttackRecord
+    from harness.records import AttackRecord
 
 
 def attack(
-    study: Study,
+    study: StudyPath,
     trial: Annotated[list[str], typer.Argument(metavar="TRIAL...", help="Numbers of trials, or `front`, or `all`.")],
     attack: Annotated[
         list[str],
@@ -50,15 +51,13 @@ def attack(
     """
     root = find_study(study)
     settle(address)
-    from harness.driver.choices import choice_of
-    from harness.driver.driving import Where
-    from harness.driver.reattack import AGAIN, attack_again
-    from harness.stages.optimising import Progress
+    from harness.driver import AGAIN, Endpoints, attack_again, order_of
+    from harness.records import Progress
     from harness.study import load_study
 
-    choices = [choice_of(text, seed, tune or 0) for text in attack]
-    there = load_study(root / "study.yaml", plugins=False)
-    where = Where(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
+    orders = [order_of(text, seed, tune or 0) for text in attack]
+    there = load_study(root / "study.yaml")
+    where = Endpoints(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
 
     def tell(progress: Progress) -> None:
         if progress.done == 0:
@@ -68,7 +67,7 @@ def attack(
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
     with terminable(AGAIN):
-        found = attack_again(root, trial, choices, where, tell, added, set_ or [])
+        found = attack_again(root, trial, orders, where, tell, added, set_ or [])
     for number in sorted({record.trial for record in found}):
         _tell_worst(root, number)
     typer.echo(f"report: {root / 'report' / 'index.html'}")
@@ -77,10 +76,10 @@ def attack(
 
 def _tell_worst(root: Path, number: int) -> None:
     """Say what a trial's worst case has become, if it has one."""
-    from harness.judging.worst import current
-    from harness.ledger.files import Ledger
+    from harness.judging import judged
+    from harness.ledger import Ledger
 
-    worst = current(Ledger(root).read(number))
+    worst = judged(Ledger(root).read(number)).objectives
     if worst is not None:
         typer.echo(
             f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "

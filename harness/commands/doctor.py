@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from harness.commands.environment import settle
-from harness.commands.places import Study, find_study
-from harness.commands.running import Storage
-from harness.records.errors import UserError
+from harness.commands.options import Storage
+from harness.commands.places import StudyPath, find_study
+from harness.errors import UserError
 
 ROUNDS = 3
 """The rows can only be compared once the files are whole, and a trial may have more than one fault."""
 
 
 def doctor(
-    study: Study,
+    study: StudyPath,
     fix: Annotated[bool, typer.Option("--fix", help="Do what would otherwise only be printed.")] = False,
     storage: Storage = None,
 ) -> None:
@@ -32,8 +32,8 @@ def doctor(
     root = find_study(study)
     settle(None)
     from harness.doctor import examine, mend
-    from harness.ledger.lease import lease
-    from harness.search.index import check_storage
+    from harness.ledger import lease
+    from harness.search import check_storage
 
     ledger, url = _whereabouts(root, storage)
     check_storage(url)
@@ -63,7 +63,7 @@ def _whereabouts(root: Path, storage: str | None) -> tuple[str, str | None]:
     from harness.study import load_study
 
     try:
-        study = load_study(root / "study.yaml", plugins=False)
+        study = load_study(root / "study.yaml")
     except UserError:
         return "", None
     return str(study.ledger), storage or study.storage

@@ -1,9 +1,12 @@
 """How work ends other than well: by what its user must mend, or by being cut off."""
 
+INTERRUPTED = 130
+"""Exit code of work that was cut off and can be resumed."""
+
 
 class UserError(Exception):
     """Bad input. The command line prints its message on one line and ends with exit code 2."""
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: the work goes on when it is resumed
-    """The work was cut off and can be resumed; the command line ends with exit code 130."""
+    """The work was cut off and can be resumed; the command line ends with exit code ``INTERRUPTED``."""

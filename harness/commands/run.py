@@ -1,0 +1,44 @@
+"""``invfront run``: work on a study until its budget is spent."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.environment import settle
+from harness.commands.options import Address, Storage, TrackingUri, count
+from harness.commands.working import work
+
+
+def run(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A study file, or the name of a bundled one.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Pin or replace a setting; the value is YAML. Repeatable."),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(parser=count, metavar="N", help="Number of trials: search/trials.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The study's directory is DIR/<its name>.")] = Path("runs"),
+    address: Address = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+) -> int:
+    """Run a study, or go on with it if its directory is there.
+
+    \b
+    Examples:
+      invfront run quickstart
+      invfront run my-study.yaml --trials 40 --out runs
+      invfront run cifar10-small --set data/root=data/cifar10 --set train/epochs=12
+      invfront run my-study.yaml --set 'defense={none: {}, laplace: default}'
+      INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
+    """
+    settle(address)
+    from harness.driver import driving
+    from harness.study.check import load_checked
+
+    study = load_checked(space, set_ or [], trials)
+    study = study.model_copy(update={"storage": storage or study.storage})
+    where = driving.Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
+    return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name)

@@ -1,0 +1,27 @@
+"""Who hears of a running study."""
+
+from pathlib import Path
+from typing import Protocol
+
+from harness.records import Asked, Progress, Record
+from harness.search import Reconciled
+from harness.study import Study
+
+
+class Watcher(Protocol):
+    """Hears of a running study, in the driver's process."""
+
+    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+        """The study is about to start or to go on."""
+
+    def preparing(self, progress: Progress) -> None:
+        """A job came further that runs before the first trial."""
+
+    def started(self, asked: Asked) -> None:
+        """A trial was handed out."""
+
+    def progress(self, number: int, progress: Progress) -> None:
+        """A job of a trial came further."""
+
+    def finished(self, record: Record) -> None:
+        """A trial's record is on storage."""

@@ -1,0 +1,74 @@
+"""A trial with what its records together say of it: its state, its worst case, how each attack on it ended."""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.judging.verdicts import Judgement, verdicts
+from harness.judging.worst import worst_case
+from harness.ledger import TrialFiles
+from harness.records import Asked, AttackRecord, Objectives, Record
+
+RUNNING = "running"
+"""State of a trial that was asked and has no record."""
+
+
+class _Ledger(Protocol):
+    """Whoever yields trials' files, in the order of their numbers."""
+
+    def trials(self) -> Iterable[TrialFiles]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedTrial:
+    """One trial of a ledger. What is derived from its files is computed once, when it is first asked for."""
+
+    number: int
+    path: Path
+    asked: Asked
+    record: Record | None
+    attacks: tuple[AttackRecord, ...]
+    """Those of its record, and those that were run later."""
+
+    @property
+    def state(self) -> str:
+        """``complete``, ``failed``, ``partial``, ``pruned`` or ``running``."""
+        return self.record.state if self.record else RUNNING
+
+    @property
+    def feasible(self) -> bool:
+        """Whether its accuracy is known and reaches the study's floor."""
+        return bool(self.record and self.record.measured.feasible)
+
+    @functools.cached_property
+    def objectives(self) -> Objectives | None:
+        """The objectives over all its attacks; null if it is not complete.
+
+        An attack run later that failed leaves them as they are.
+        """
+        record = self.record
+        if record is None or record.state != "complete" or record.measured.accuracy is None:
+            return None
+        return worst_case(record.measured.accuracy, record.measured.floors, self.attacks)
+
+    @functools.cached_property
+    def verdicts(self) -> Mapping[str, Judgement]:
+        """How each attack ended beside the others, by the job's name; none of a trial without a record."""
+        return verdicts(self.record.measured.floors, self.attacks) if self.record else {}
+
+    @property
+    def later(self) -> list[AttackRecord]:
+        """The attacks that were run after the record."""
+        return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
+
+
+def judged(files: TrialFiles) -> JudgedTrial:
+    """Return a trial's files as a trial."""
+    return JudgedTrial(**files._asdict())
+
+
+def judged_trials(ledger: _Ledger) -> Iterator[JudgedTrial]:
+    """Yield every trial that was asked, in the order of their numbers; errors as in ``Ledger.trials``."""
+    return map(judged, ledger.trials())

@@ -1,0 +1,67 @@
+"""What attempts keep beside the records: the scores of every image, and the fixed reconstructions of each attack."""
+
+import contextlib
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import pandas
+from numpy.typing import NDArray
+
+from harness.ledger.files import read_value
+from harness.records import AttackRecord, Trained
+
+GUESSES = "guesses.parquet"
+"""Of a training's attempt: the scores of every scored image under the guesses without z, ``mean_image/mse`` and so on.
+"""
+
+
+class Kept(NamedTuple):
+    """The fixed images of an attack."""
+
+    originals: NDArray[numpy.uint8]
+    """``(n, 3, height, width)``."""
+    reconstructions: NDArray[numpy.uint8]
+    """``(n, 3, height, width)``."""
+
+
+def kept_images(trial: Path, attack: AttackRecord) -> Kept | None:
+    """Return an attack's fixed images; null if it failed or its arrays were moved away."""
+    with _tolerated(), numpy.load(_arrays(trial, attack, ".npz"), allow_pickle=False) as arrays:
+        return Kept(arrays["x"], arrays["x_hat"])
+    return None
+
+
+def scores_of(trial: Path, attack: AttackRecord) -> pandas.DataFrame | None:
+    """Return the scores of every scored image, columns ``mse, psnr, ssim``; null as in ``kept_images``."""
+    with _tolerated():
+        return pandas.read_parquet(_arrays(trial, attack, ".parquet"))
+    return None
+
+
+def scores_of_guesses(trial: Path, client: str) -> dict[str, pandas.DataFrame]:
+    """Return the scores of every scored image under each guess without z, columns as of ``scores_of``; empty if the
+    training of the client with this SHA-256 has not kept them.
+    """
+    for path in trial.glob(f"attempt-*/{GUESSES}"):
+        with _tolerated():
+            trained = read_value(path.with_name("train.json"), Trained)
+            if trained.files["client.safetensors"] == client:
+                kept = pandas.read_parquet(path).astype(float)
+                names = dict.fromkeys(str(column).partition("/")[0] for column in kept)
+                return {name: kept.filter(like=f"{name}/").rename(columns=_score_name) for name in names}
+    return {}
+
+
+def _arrays(trial: Path, attack: AttackRecord, ending: str) -> Path:
+    return trial / f"attempt-{attack.attempt}" / f"{attack.job.name}{ending}"
+
+
+def _score_name(column: str) -> str:
+    return column.rpartition("/")[2]
+
+
+def _tolerated() -> contextlib.AbstractContextManager[None]:
+    """Pass over arrays that are not there or not whole: the record is self-sufficient without them."""
+    return contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)

@@ -1,0 +1,36 @@
+"""What a measurement cost, where it was made, and what ended it: everything that may differ when it is repeated."""
+
+from pydantic import FiniteFloat
+
+from harness.records.lines import one_line
+from harness.records.value import Value
+
+
+class Circumstances(Value):
+    """What a measurement cost and where it was made: everything that may differ when it is repeated."""
+
+    started: str
+    """UTC, ISO 8601."""
+    seconds: FiniteFloat
+    peak_memory_bytes: int
+    device: str
+    precision: str
+    threads: int
+    packages: dict[str, str]
+    commit: str | None
+
+
+class Failure(Value):
+    """An error that ended a stage."""
+
+    stage: str
+    type: str
+    message: str
+    traceback: str | None = None
+    errno: int | None = None
+    """The system's number of an operating system's error."""
+
+
+def failure_line(failure: Failure | None) -> str | None:
+    """Return a failure on one line, ``ValueError: lam is below 0``; null for none."""
+    return one_line(f"{failure.type}: {failure.message}") if failure else None

@@ -1,0 +1,91 @@
+"""Whether Optuna's rows of a study can be read, and whether they tell what the directory tells; nothing is changed."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from harness.judging import JudgedTrial, judged_trials
+from harness.ledger import Ledger
+from harness.search.index import DATABASE, frozen, outdated
+from harness.study import Space, Study
+
+
+class Differences(NamedTuple):
+    """How rows differ from the directory; empty where they agree."""
+
+    fault: str | None = None
+    """``missing``, or why the rows cannot be read."""
+    other: tuple[int, ...] = ()
+    """Rows that tell of other trials than the directory."""
+    unheard: tuple[int, ...] = ()
+    """Trials that have no row."""
+    outdated: tuple[int, ...] = ()
+    """Rows with objectives of before attacks that were run later."""
+    untold: tuple[int, ...] = ()
+    """Rows of finished trials that are running still."""
+
+
+MISSING = Differences(fault="missing")
+
+
+def compared(study: Study, ledger: Ledger, url: str | None) -> Differences:
+    """Return how Optuna's rows differ from the directory, whose files must be readable.
+
+    Args:
+        study: The study.
+        ledger: Its directory.
+        url: A server's storage; null for ``study.db``, of which a copy is opened, since opening may write.
+    """
+    trials, path = list(judged_trials(ledger)), ledger.root / DATABASE
+    if url is None and not path.exists():
+        return MISSING if trials else Differences()
+    try:
+        rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
+    except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
+        return Differences(fault=f"unreadable ({type(error).__name__})")
+    return _differences(rows, trials, study.space(), ledger)
+
+
+def _differences(rows: list[FrozenTrial], trials: list[JudgedTrial], space: Space, ledger: Ledger) -> Differences:
+    there = {trial.number: frozen(trial, space) for trial in trials}
+    later = {trial.number for trial in trials if trial.later}
+    known = {number: row for number, row in there.items() if number < len(rows)}
+    lost = [row.number for row in rows if row.number not in there and row.state.is_finished()]
+    other = [number for number, row in known.items() if not _agree(rows[number], row, number in later)]
+    untold = [n for n, row in known.items() if row.state.is_finished() and rows[n].state == TrialState.RUNNING]
+    return Differences(
+        other=tuple(sorted([*lost, *other])),
+        unheard=tuple(sorted(there.keys() - known.keys())),
+        outdated=tuple(outdated(rows, ledger)),
+        untold=tuple(untold),
+    )
+
+
+def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
+    """Say whether a row is what the directory says, or what it said before the record or a later attack came."""
+    states = {TrialState.RUNNING, expected.state}
+    told = row.state == TrialState.RUNNING or row.values == expected.values or later
+    return row.params == expected.params and row.state in states and told
+
+
+def _rows_of_copy(name: str, path: Path) -> list[FrozenTrial]:
+    with tempfile.TemporaryDirectory(prefix="invf-doctor-") as folder:
+        for file in path.parent.glob(f"{path.name}*"):
+            if ".torn-" not in file.name:
+                shutil.copy(file, folder)
+        return _rows(name, f"sqlite:///{folder}/{path.name}")
+
+
+def _rows(name: str, url: str) -> list[FrozenTrial]:
+    storage = RDBStorage(url)
+    try:
+        return optuna.load_study(study_name=name, storage=storage).get_trials()
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
