@@ -1,9 +1,8 @@
-"""What a user is told about the defenses: the command and the README say what the classes say."""
+"""What a user is told about defenses and attacks: the commands say what the classes say."""
 
 import inspect
 import json
 import re
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,8 +11,6 @@ import defenses
 from attacks import ATTACKS
 from defenses import DEFENSES
 from harness.cli import app
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +42,6 @@ def test_every_defense_names_a_dated_source_and_its_cost(listed):
         assert row["bound"] in {"upper", "lower", "none"}
 
 
-def test_the_readmes_table_says_what_the_classes_say():
-    _, _, section = README.read_text(encoding="utf-8").partition("\n## The defenses\n")
-    cells = [line.strip("|").split("|") for line in section.partition("\n## ")[0].splitlines() if line[:3] == "| `"]
-    told = [(row[0].strip(" `"), row[2].strip(), row[3].strip()) for row in cells]
-    assert told == [(name, defense.faithful, defense.bound) for name, defense in DEFENSES.items()]
-
-
 def test_the_attacks_have_the_names_of_the_suite_reconstructions_first():
     kinds = {name: attack.kind for name, attack in ATTACKS.items()}
     reconstructions = ["decoder", "decoder_xl", "rmle", "dip", "query_free", "gan_decoder", "gan_prior", "diffusion"]
@@ -74,16 +64,3 @@ def test_the_command_says_who_attacks_with_what_knowledge_at_what_cost_and_after
         _, _, section = f"\n{told}".partition(f"\n{name}\n")
         for text in (attack.threat, attack.knowledge, attack.cost, attack.reference):
             assert text in section, (name, text)
-
-
-def test_the_readmes_table_of_attacks_says_what_the_classes_say():
-    _, _, section = README.read_text(encoding="utf-8").partition("\n## The attacks\n")
-    table = section.partition("\n- ")[0]
-    cells = [line.strip("|").split("|") for line in table.splitlines() if line[:3] == "| `"]
-    told = {row[0].strip(" `"): row[1].strip() for row in cells if row[0].strip(" `") in ATTACKS}
-    knows = {
-        name: f"{attack.knowledge}, server" if attack.needs_server else attack.knowledge
-        for name, attack in ATTACKS.items()
-    }
-    assert told == knows
-    assert list(told) == list(knows)
