@@ -68,6 +68,20 @@ def non_dominated(points: Floats) -> Bools:
     return np.asarray(kept[inverse.reshape(-1)], dtype=bool)
 
 
+def joined(front: Floats, point: Floats) -> Bools | None:
+    """Return which members of a front remain beside a new point; null if one of them dominates it.
+
+    Args:
+        front: Finite values of points none of which dominates another, ``(n, 3)``, in the order of ``OBJECTIVES``.
+        point: Those of the new one, ``(3,)``; equal to a member, it stands beside it.
+    """
+    signs = np.array([DIRECTIONS[name] for name in OBJECTIVES])
+    others, new = front * signs, point * signs
+    if ((others >= new).all(axis=1) & (others > new).any(axis=1)).any():
+        return None
+    return np.asarray(~((others <= new).all(axis=1) & (others < new).any(axis=1)))
+
+
 def hypervolume(points: pd.DataFrame, reference: Mapping[str, float]) -> float:
     """Return the exact volume between the points and the reference, in units accuracy x mse x ssim.
 

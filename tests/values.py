@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from harness.judging import Book, JudgedTrial, judged, judged_trials
+from harness.ledger import Ledger
 from harness.records.asked import Asked, AttackJob
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.circumstances import Circumstances
@@ -74,3 +76,13 @@ def record(number: int = 0, accuracy: float = 0.9, mse: float = 0.02, ssim: floa
         "verdicts": {JOB.name: "converged"}, "notes": (), "error": None, "circumstances": circumstances(),
     }  # fmt: skip
     return Record(**(plain | changes))
+
+
+def book_of(ledger: Ledger) -> Book:
+    """What a driver remembers of a directory's trials."""
+    return Book(judged_trials(ledger))
+
+
+def trial_of(ledger: Ledger, number: int) -> JudgedTrial:
+    """One trial of a directory."""
+    return judged(ledger.read(number))

@@ -18,9 +18,12 @@ def report(study: StudyPath) -> None:
     root = find_study(study)
     settle(None)
     from harness.export import write_tables
+    from harness.judging import judged_trials
     from harness.ledger import Ledger
     from harness.study import load_study
     from reports.page import render
 
-    page = render(write_tables(load_study(root / "study.yaml"), Ledger(root)), root / "report")
+    ledger = Ledger(root)
+    trials = list(judged_trials(ledger))
+    page = render(write_tables(load_study(root / "study.yaml"), ledger, trials), root / "report")
     typer.echo(f"report: {page}")

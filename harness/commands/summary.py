@@ -5,24 +5,22 @@ from pathlib import Path
 
 from harness.credentials import without_credentials
 from harness.display.words import settings_line
-from harness.judging import Status, judged, judged_trials, status
+from harness.judging import Status, judged
 from harness.ledger import Ledger
-from harness.study import load_study
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
 
 
-def summarise(root: Path, tracking: str | None) -> Iterator[str]:
+def summarise(now: Status, root: Path, tracking: str | None) -> Iterator[str]:
     """Yield how a study stands after a run.
 
     Args:
+        now: How it stands.
         root: The study's directory.
         tracking: MLflow's URI as the user gave it; null for the database beside the studies.
     """
-    ledger = Ledger(root)
-    study = load_study(root / "study.yaml")
-    yield from overview(status(study.named(), study.search.trials, judged_trials(ledger)), ledger)
+    yield from overview(now, Ledger(root))
     yield f"report: {root / 'report' / 'index.html'}"
     uri = without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
     yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {uri}'}"
@@ -39,11 +37,6 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
         yield f"  {_row(ledger, number)}"
     if len(now.front) > MOST:
         yield f"  and {len(now.front) - MOST} more"
-
-
-def succeeded(root: Path) -> bool:
-    """Say whether any trial of a study is complete."""
-    return any(files.record and files.record.state == "complete" for files in Ledger(root).trials())
 
 
 def _row(ledger: Ledger, number: int) -> str:

@@ -12,21 +12,22 @@ from harness.errors import Interrupted
 
 if TYPE_CHECKING:
     from harness.driver import Endpoints, Watcher
+    from harness.judging import Status
 
 NONE_SUCCEEDED = 3
 """Exit code of a study whose budget is spent and of which no trial succeeded."""
 
 
-def work(drive: "Callable[[Watcher], Path]", where: "Endpoints", root: Path) -> int:
+def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path) -> int:
     """Drive a study under a display, and say how it ended."""
-    from harness.commands.summary import succeeded, summarise
+    from harness.commands.summary import summarise
     from harness.display import watching
 
     with terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
-        drive(watcher)
-    for line in summarise(root, where.tracking):
+        now = drive(watcher)
+    for line in summarise(now, root, where.tracking):
         typer.echo(line)
-    return 0 if succeeded(root) else NONE_SUCCEEDED
+    return 0 if now.states["complete"] else NONE_SUCCEEDED
 
 
 @contextlib.contextmanager

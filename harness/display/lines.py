@@ -6,7 +6,8 @@ from typing import TextIO
 
 from harness.display.story import Story
 from harness.display.words import duration, failure, scores, settings_line
-from harness.records import Asked, Progress, Record
+from harness.judging import JudgedTrial, Standing
+from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study
 
@@ -17,9 +18,9 @@ class Lines:
     def __init__(self, output: TextIO, story: Story) -> None:
         self._output, self._story = output, story
 
-    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+    def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """Say what is about to run, and what was there."""
-        self._story.opened(study, root)
+        self._story.opened(study, root, standing)
         self._print(f"study {study.name} in {root}: {study.search.trials} trials; {earlier(found)}")
         if caveat := CAVEATS.get(study.search.sampler):
             self._print(f"sampler {study.search.sampler} {caveat}")
@@ -37,13 +38,12 @@ class Lines:
     def progress(self, number: int, progress: Progress) -> None:
         """Epochs are no lines."""
 
-    def finished(self, record: Record) -> None:
+    def finished(self, trial: JudgedTrial, standing: Standing) -> None:
         """Say how a trial ended."""
-        seconds = self._story.ended(record)
-        found = self._story.finished[record.number]
-        parts = [record.state, scores(found), failure(record.error) if record.error else "", duration(seconds)]
-        done = f"{len(self._story.finished)}/{self._story.budget} done, time left {duration(self._story.left())}"
-        self._print(f"trial {record.number} finished: {', '.join(filter(None, parts))}; {done}")
+        seconds, error = self._story.ended(trial, standing), trial.record and trial.record.error
+        parts = [trial.state, scores(trial), failure(error) if error else "", duration(seconds)]
+        done = f"{standing.finished}/{self._story.budget} done, time left {duration(self._story.left())}"
+        self._print(f"trial {trial.number} finished: {', '.join(filter(None, parts))}; {done}")
 
     def _print(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -14,13 +14,13 @@ from rich.text import Text
 from harness.display.lines import earlier
 from harness.display.story import Running, Story
 from harness.display.words import duration, failure, settings_line
-from harness.judging import JudgedTrial
-from harness.records import Asked, Progress, Record
+from harness.judging import JudgedTrial, Standing
+from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study
 
-MOST_RUNNING, MOST_FINISHED = 8, 5
-"""Rows shown of the trials that run, and of those that finished last."""
+MOST_RUNNING = 8
+"""Rows shown of the trials that run."""
 
 COLOURS = {"complete": "green", "partial": "yellow", "failed": "red", "pruned": "dim"}
 
@@ -42,10 +42,10 @@ class Picture:
     ) -> None:
         self._live.stop()
 
-    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+    def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """Show the budget, and what was there."""
         with self._lock:
-            self._story.opened(study, root)
+            self._story.opened(study, root, standing)
             self._note = earlier(found)
         if caveat := CAVEATS.get(study.search.sampler):
             self._live.console.print(f"sampler {study.search.sampler} {caveat}", highlight=False)
@@ -65,10 +65,10 @@ class Picture:
         with self._lock:
             self._story.progress(number, progress)
 
-    def finished(self, record: Record) -> None:
+    def finished(self, trial: JudgedTrial, standing: Standing) -> None:
         """Show a trial as finished."""
         with self._lock:
-            self._story.ended(record)
+            self._story.ended(trial, standing)
 
     def draw(self) -> RenderableType:
         """Return the picture of this moment."""
@@ -78,13 +78,13 @@ class Picture:
 
 def _parts(story: Story, note: str) -> Iterator[RenderableType]:
     yield _head(story)
-    if not story.finished and not story.running:
+    if not story.standing.finished and not story.running:
         yield Text(note, style="dim")
     if story.running:
         yield _running(story)
-    if story.finished:
-        yield _finished(list(story.finished.values())[-MOST_FINISHED:])
-        yield _best(story)
+    if story.standing.finished:
+        yield _finished(list(story.latest))
+        yield _best(story.standing)
 
 
 def _head(story: Story) -> RenderableType:
@@ -97,8 +97,8 @@ def _head(story: Story) -> RenderableType:
     grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
     grid.add_row(
         story.name or "invfront",
-        ProgressBar(total=max(story.budget, 1), completed=len(story.finished), width=20),
-        f"{len(story.finished)}/{story.budget}",
+        ProgressBar(total=max(story.budget, 1), completed=story.standing.finished, width=20),
+        f"{story.standing.finished}/{story.budget}",
         f"{duration(story.elapsed())} elapsed" + ahead,
     )
     return grid
@@ -150,12 +150,11 @@ def _outcome(trial: JudgedTrial) -> str:
     return failure(record.error) if record and record.error else ""
 
 
-def _best(story: Story) -> RenderableType:
-    found = {number: story.finished[number].objectives for number in story.front}
-    known = {number: objectives for number, objectives in found.items() if objectives}
-    parts = [Text(f"front {len(story.front)}")]
-    if story.failures():
-        parts.append(Text(f"{story.failures()} failed or partial", style="red"))
+def _best(standing: Standing) -> RenderableType:
+    known = {member.number: member.objectives for member in standing.front if member.objectives}
+    parts = [Text(f"front {len(standing.front)}")]
+    if standing.failures:
+        parts.append(Text(f"{standing.failures} failed or partial", style="red"))
     if known:
         accurate = max(known, key=lambda number: known[number].accuracy)
         private = min(known, key=lambda number: known[number].ssim)

@@ -1,16 +1,21 @@
 """What is known of a running study at a moment: which trials run, what was found, how long it will take."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.judging import JudgedTrial, front_numbers, judged, judged_trials, row_of
-from harness.ledger import Ledger
-from harness.records import Asked, Progress, Record
+from harness.judging import JudgedTrial, Standing
+from harness.records import Asked, Progress
 from harness.study import Study
 
 Clock = Callable[[], float]
+
+MOST_FINISHED = 5
+"""Trials that are remembered of those that finished last."""
+
+NOTHING = Standing(finished=0, failures=0, front=(), seconds=None)
 
 
 @dataclass(kw_only=True)
@@ -29,22 +34,19 @@ class Story:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._begun = clock()
-        self._ledger: Ledger | None = None
-        self._seconds: list[float] = []
+        self._seconds, self._timed = 0.0, 0
         self._together = 1
         self.name, self.root, self.budget = "", Path(), 0
         self.running: dict[int, Running] = {}
-        self.finished: dict[int, JudgedTrial] = {}
-        """By number, in the order in which they finished."""
-        self.front: tuple[int, ...] = ()
+        self.latest: deque[JudgedTrial] = deque(maxlen=MOST_FINISHED)
+        """The trials that finished last in this session, the newest at the end."""
+        self.standing = NOTHING
 
-    def opened(self, study: Study, root: Path) -> None:
-        """Read what an earlier run of the study left."""
+    def opened(self, study: Study, root: Path, standing: Standing) -> None:
+        """Take over what an earlier run of the study left."""
         self.name, self.root, self.budget = study.name, root, study.search.trials
-        self._ledger = Ledger(root)
-        self.finished = {trial.number: trial for trial in judged_trials(self._ledger) if trial.record}
-        self._seconds = [trial.record.circumstances.seconds for trial in self.finished.values() if trial.record]
-        self.front = front_numbers(map(row_of, self.finished.values()))
+        self.standing, self._timed = standing, standing.finished
+        self._seconds = (standing.seconds or 0.0) * standing.finished
 
     def started(self, asked: Asked) -> None:
         """Begin a trial."""
@@ -61,15 +63,14 @@ class Story:
         else:
             running.jobs[progress.job] = progress
 
-    def ended(self, record: Record) -> float:
+    def ended(self, trial: JudgedTrial, standing: Standing) -> float:
         """End a trial; return the seconds it took from its start."""
-        number = record.number
-        running = self.running.pop(number, None)
-        seconds = self._clock() - running.since if running else record.circumstances.seconds
-        self._seconds.append(seconds)
-        if self._ledger is not None:
-            self.finished[number] = judged(self._ledger.read(number))
-            self.front = front_numbers(map(row_of, self.finished.values()))
+        running = self.running.pop(trial.number, None)
+        known = trial.record.circumstances.seconds if trial.record else 0.0
+        seconds = self._clock() - running.since if running else known
+        self._seconds, self._timed = self._seconds + seconds, self._timed + 1
+        self.latest.append(trial)
+        self.standing = standing
         return seconds
 
     def elapsed(self, running: Running | None = None) -> float:
@@ -82,14 +83,10 @@ class Story:
         Trials are taken to last as long as the mean of those that finished, as many at a time as have been seen; one
         that takes longer already, a tenth of its time more.
         """
-        if not self._seconds:
+        if not self._timed:
             return None
-        mean = sum(self._seconds) / len(self._seconds)
+        mean = self._seconds / self._timed
         spent = [self.elapsed(running) for running in self.running.values()]
         under_way = [max(mean - seconds, seconds / 10) for seconds in spent]
-        waiting = max(self.budget - len(self.finished) - len(self.running), 0)
+        waiting = max(self.budget - self.standing.finished - len(self.running), 0)
         return max([(sum(under_way) + waiting * mean) / self._together, *under_way])
-
-    def failures(self) -> int:
-        """Return the number of failed and partial trials."""
-        return sum(trial.record is not None and trial.record.state != "complete" for trial in self.finished.values())

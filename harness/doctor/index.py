@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.doctor.finding import Finding
+from harness.judging import Book, judged_trials
 from harness.ledger import Ledger
 from harness.search import DATABASE, MISSING, Conditions, Search, compared, keep_aside, open_rows, reconcile
 from harness.study import Study
@@ -12,8 +13,9 @@ TORN = "kept aside as study.db.torn-<n>, and rebuilt from the directory"
 
 
 def examine_index(study: Study, ledger: Ledger, url: str | None) -> Iterator[Finding]:
-    """Yield how Optuna's rows differ from the directory; arguments as of ``compared``."""
-    path, found = ledger.root / DATABASE, compared(study, ledger, url)
+    """Yield how Optuna's rows differ from the directory, whose files must be readable; ``url`` as of ``compared``."""
+    path, outlines = ledger.root / DATABASE, Book(judged_trials(ledger)).outlines
+    found = compared(study, ledger.root, outlines, url)
     if found == MISSING:
         yield Finding(path=path, what="missing", remedy="rebuilt from the directory", action="rebuild")
     elif found.fault:
@@ -35,14 +37,15 @@ def rebuild(study: Study, ledger: Ledger, aside: bool) -> None:
     """Bring ``study.db`` up to date with the directory; with ``aside``, from nothing."""
     if aside:
         keep_aside(ledger.root / DATABASE)
-    open_rows(study, ledger, None)
+    open_rows(study, ledger.root, Book(judged_trials(ledger)).outlines, None)
 
 
 def tell(study: Study, ledger: Ledger, url: str | None) -> None:
     """Give Optuna every record that it has not heard of."""
-    rows = open_rows(study, ledger, url)
+    book = Book(judged_trials(ledger))
+    rows = open_rows(study, ledger.root, book.outlines, url)
     nothing = Conditions(ledger=str(study.ledger), attacks=(), threads={}, precision="float32")
-    reconcile(Search(study, rows, ledger, nothing), rows, ledger)
+    reconcile(Search(study, rows, ledger, nothing), rows, book)
 
 
 def _torn(path: Path, what: str, url: str | None) -> Finding:

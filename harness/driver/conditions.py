@@ -28,9 +28,9 @@ def precision_of(study: Study, ledger: Ledger) -> Precision:
 
     Before the first: bfloat16 on GPUs, and on CPUs if it is faster on this machine, which stands for all nodes.
     """
-    first = next(ledger.trials(), None)
-    if first is not None:
-        return first.asked.precision
+    first = ledger.numbers()[:1]
+    if first:
+        return ledger.read(first[0]).asked.precision
     shares = (study.resources.train, study.resources.attack)
     fast = all(share.gpu > 0 or bfloat16_is_faster(torch.device("cpu")) for share in shares)
     return "bfloat16" if fast else "float32"

@@ -3,8 +3,10 @@
 import contextlib
 import re
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.cluster import OWN, RaySubmit, claims_of, cluster, fitting, nodes, schedule
 from harness.driver.conditions import conditions_of, plugins
@@ -12,6 +14,7 @@ from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
 from harness.driver.watching import Watcher
 from harness.errors import UserError
+from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
 from harness.ledger import Ledger, lease, write_whole
 from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
@@ -27,7 +30,7 @@ REMOTE = re.compile(r"\w+:/")
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Endpoints a study runs and writes; no part of what it is."""
+    """Where a study runs and writes; no part of what it is."""
 
     address: str | None = None
     """A Ray cluster's; null starts a local one."""
@@ -37,8 +40,8 @@ class Endpoints:
     """MLflow's tracking URI; null for a database beside the studies."""
 
 
-def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Path:
-    """Run a study in ``out/<its name>``, or go on with it if it is there; return its directory.
+def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
+    """Run a study in ``out/<its name>``, or go on with it if it is there; return how it stands in the end.
 
     Raises:
         UserError: before any worker starts, and with nothing changed on the disk.
@@ -53,8 +56,7 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Path:
     if not (root / "study.yaml").exists():
         if (root / "trials").exists():
             raise UserError(f"{root}: holds trials but no study.yaml; put it back, or choose another name or --out")
-        _drive(study.model_copy(update={"ledger": str(uuid.uuid4())}), root, where, watcher)
-        return root
+        return _drive(study.model_copy(update={"ledger": str(uuid.uuid4())}), root, where, watcher)
     there = load_study(root / "study.yaml")
     difference = first_difference(there, study)
     if difference is not None:
@@ -63,29 +65,27 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Path:
         "ledger": there.ledger,
         "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)}),
     }
-    _drive(study.model_copy(update=update), root, where, watcher)
-    return root
+    return _drive(study.model_copy(update=update), root, where, watcher)
 
 
-def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher) -> Path:
+def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher) -> Status:
     """Go on with a study from its directory, with more trials if asked for; errors as in ``run``."""
     study = load_checked(root / "study.yaml", trials=trials)
     asked = len(Ledger(root).numbers())
     if study.search.trials < asked:
         raise UserError(f"--trials {study.search.trials}: {root} has asked {asked} already; ask for at least that many")
     check_ready(study)
-    _drive(study, root, where, watcher)
-    return root
+    return _drive(study, root, where, watcher)
 
 
-def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> None:
+def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
     # workers may start in another folder, so their paths are absolute
-    ledger = Ledger(root.resolve())
+    ledger, book = Ledger(root.resolve()), Book()
     with contextlib.ExitStack() as held, resumable(root):
         check_storage(where.storage)
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
-            check_owner(ledger, str(study.ledger))
+            book = read_book(ledger, str(study.ledger))
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
         held.enter_context(cluster(where.address, farewell, [*OWN, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
@@ -94,45 +94,61 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> None
             root.mkdir(parents=True)
             held.enter_context(lease(root, str(study.ledger), where.storage))
         write_whole(ledger.study_file, study.dump().encode())
-        rows = open_rows(study, ledger, where.storage)
+        rows = open_rows(study, ledger.root, book.outlines, where.storage)
         search = Search(study, rows, ledger, conditions_of(study, ledger))
-        found = reconcile(search, rows, ledger)
-        tracking.backfill()
-        watcher.opened(study, root, found)
+        found = reconcile(search, rows, book)
+        tracking.backfill(book.outlines.values())
+        watcher.opened(study, root, found, book.standing())
         if search.left():
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
             train_priors(study, ledger, search.shared(), submit, watcher.preparing)
-        schedule(
-            study.resources,
-            ledger,
-            ask=lambda: _asked(search, watcher),
-            finish=lambda result: _finish(result, ledger, search, tracking, watcher),
-            watch=watcher.progress,
-        )
+        publisher = _Publisher(ledger, book, search, tracking, watcher)
+        schedule(study.resources, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)
         write_report(study, ledger)
         tracking.finish()
+    return book.status(study.named(), study.search.trials)
 
 
-def check_owner(ledger: Ledger, owner: str) -> None:
-    """Refuse a directory whose files cannot be read, or came from another one."""
-    for files in ledger.trials():
-        if files.asked.ledger != owner:
-            raise UserError(f"{files.path}: belongs to ledger {files.asked.ledger}, not {owner}; move it back there")
+def read_book(ledger: Ledger, owner: str) -> Book:
+    """Read a directory, once.
+
+    Raises:
+        UserError: a file cannot be read, or came from another directory.
+    """
+    return Book(_owned(judged_trials(ledger), owner))
 
 
-def _asked(search: Search, watcher: Watcher) -> Asked | None:
-    asked = search.ask()
-    if asked is not None:
-        watcher.started(asked)
-    return asked
+def _owned(trials: Iterable[JudgedTrial], owner: str) -> Iterator[JudgedTrial]:
+    for trial in trials:
+        if trial.asked.ledger != owner:
+            raise UserError(f"{trial.path}: belongs to ledger {trial.asked.ledger}, not {owner}; move it back there")
+        yield trial
 
 
-def _finish(result: Result, ledger: Ledger, search: Search, tracking: Tracking, watcher: Watcher) -> None:
-    """Publish a trial: attacks, then the record that finishes it, then everything that can be rebuilt from them."""
-    for attack in result.attacks:
-        ledger.publish_attack(attack)
-    ledger.publish_record(result.record)
-    search.tell(result.record)
-    discard(ledger.trial(result.record.number))
-    tracking.trial(result.record.number)
-    watcher.finished(result.record)
+class _Publisher(NamedTuple):
+    """Hands trials out, and publishes what comes back."""
+
+    ledger: Ledger
+    book: Book
+    search: Search
+    tracking: Tracking
+    watcher: Watcher
+
+    def ask(self) -> Asked | None:
+        """Return the next trial; null if there is none."""
+        asked = self.search.ask()
+        if asked is not None:
+            self.watcher.started(asked)
+        return asked
+
+    def finish(self, result: Result) -> None:
+        """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
+        for attack in result.attacks:
+            self.ledger.publish_attack(attack)
+        self.ledger.publish_record(result.record)
+        trial = judged(self.ledger.read(result.record.number))
+        outline = self.book.add(trial)
+        self.search.tell(outline)
+        discard(trial.path)
+        self.tracking.trial(outline)
+        self.watcher.finished(trial, self.book.standing())

@@ -10,12 +10,12 @@ import torch
 import attacks
 from harness.cluster import OWN, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
 from harness.driver.conditions import plugins
-from harness.driver.driving import Endpoints, check_owner
+from harness.driver.driving import Endpoints, read_book
 from harness.driver.faults import resumable
 from harness.driver.orders import AttackOrder
 from harness.driver.reporting import write_report
 from harness.errors import UserError
-from harness.judging import front_numbers, judged_trials, row_of
+from harness.judging import Book
 from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, lease, open_attempt
 from harness.records import AttackJob, AttackRecord, Tell
 from harness.search import check_storage
@@ -86,8 +86,8 @@ def attack_again(
     check_storage(where.storage)
     with contextlib.ExitStack() as held, resumable(root, AGAIN):
         held.enter_context(lease(root, str(study.ledger), where.storage))
-        check_owner(ledger, str(study.ledger))
-        tasks = [task for number in _numbers(ledger, chosen) for task in _tasks(ledger.read(number), orders)]
+        book = read_book(ledger, str(study.ledger))
+        tasks = [task for number in _numbers(book, root, chosen) for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(chosen)}: has been run; take another budget or --seed")
         named = [order.attack for order in orders]
@@ -97,28 +97,28 @@ def attack_again(
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         found = list(_run(tasks, claim, resources.timeout, ledger, tell, added))
         write_report(study, ledger)
-        tracking.backfill()
+        tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         tracking.finish()
     return found
 
 
-def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
+def _numbers(book: Book, root: Path, chosen: Sequence[str]) -> list[int]:
     """Return the trials that were named, each once."""
-    known = ledger.numbers()
+    known = list(book.outlines)
     numbers: dict[int, None] = {}
     for text in chosen:
         if text == "front":
-            numbers |= dict.fromkeys(front_numbers(map(row_of, judged_trials(ledger))))
+            numbers |= dict.fromkeys(outline.number for outline in book.standing().front)
         elif text == "all":
-            done = [files.number for files in ledger.trials() if files.record and files.record.state == "complete"]
+            done = [outline.number for outline in book.outlines.values() if outline.state == "complete"]
             numbers |= dict.fromkeys(done)
-        elif text.isdecimal() and int(text) in known:
+        elif text.isdecimal() and int(text) in book.outlines:
             numbers[int(text)] = None
         else:
             have = f"{known[0]} to {known[-1]}" if known else "none"
-            raise UserError(f"TRIAL {text}: {ledger.root} has trials {have}; name a number, front, or all")
+            raise UserError(f"TRIAL {text}: {root} has trials {have}; name a number, front, or all")
     if not numbers:
-        raise UserError(f"TRIAL {' '.join(chosen)}: no trial of {ledger.root} is complete yet; run the study first")
+        raise UserError(f"TRIAL {' '.join(chosen)}: no trial of {root} is complete yet; run the study first")
     return list(numbers)
 
 

@@ -1,21 +1,29 @@
 """The page of a study, and the weights that are kept for whoever attacks it later."""
 
+from collections.abc import Sequence
+
 from harness.export import write_tables
-from harness.judging import front_numbers, judged_trials, row_of
+from harness.judging import JudgedTrial, front_numbers, judged_trials, row_of
 from harness.ledger import Ledger
 from harness.study import Study
 from reports.page import render
 
 
 def write_report(study: Study, ledger: Ledger) -> None:
-    """Write tables and page, and let go of the servers that nobody needs any more.
+    """Write tables and page, and let go of the servers that nobody needs any more."""
+    trials = list(judged_trials(ledger))
+    let_go(trials)
+    render(write_tables(study, ledger, trials), ledger.root / "report")
+
+
+def let_go(trials: Sequence[JudgedTrial]) -> None:
+    """Remove the servers of finished trials that are neither on the front nor anchors.
 
     A trial that was attacked later keeps its server: whoever attacks it again compares it with the front.
     """
-    keep = set(front_numbers(map(row_of, judged_trials(ledger))))
-    for files in ledger.trials():
-        needed = files.number in keep or files.asked.anchor or files.later
-        if files.record and not needed:
-            for server in files.path.glob("attempt-*/server.safetensors"):
+    keep = set(front_numbers(map(row_of, trials)))
+    for trial in trials:
+        needed = trial.number in keep or trial.asked.anchor or trial.later
+        if trial.record and not needed:
+            for server in trial.path.glob("attempt-*/server.safetensors"):
                 server.unlink()
-    render(write_tables(study, ledger), ledger.root / "report")

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from harness.records import Asked, Progress, Record
+from harness.judging import JudgedTrial, Standing
+from harness.records import Asked, Progress
 from harness.search import Reconciled
 from harness.study import Study
 
@@ -11,7 +12,7 @@ from harness.study import Study
 class Watcher(Protocol):
     """Hears of a running study, in the driver's process."""
 
-    def opened(self, study: Study, root: Path, found: Reconciled) -> None:
+    def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """The study is about to start or to go on."""
 
     def preparing(self, progress: Progress) -> None:
@@ -23,5 +24,5 @@ class Watcher(Protocol):
     def progress(self, number: int, progress: Progress) -> None:
         """A job of a trial came further."""
 
-    def finished(self, record: Record) -> None:
+    def finished(self, trial: JudgedTrial, standing: Standing) -> None:
         """A trial's record is on storage."""

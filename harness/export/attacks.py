@@ -1,12 +1,11 @@
 """The ledger's attacks as tidy tables: reconstructions, what else they made of the releases, and probes apart."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas
 
 from harness.export.frames import table
-from harness.export.images import standard_errors
-from harness.judging import JudgedTrial, Judgement
+from harness.judging import JudgedTrial, Judgement, PerImage
 from harness.records import AttackRecord, Scalar, failure_line
 
 JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
@@ -29,12 +28,17 @@ PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "j
 VARIANT = {"trial": int, "job": str, "variant": str, **SCORES}
 
 
-def reconstructions(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
-    """Return one row per reconstruction job of a finished trial: ``ATTACK``, then a column for every further metric."""
+def reconstructions(trials: Iterable[JudgedTrial], images: Mapping[int, PerImage]) -> pandas.DataFrame:
+    """Return one row per reconstruction job of a finished trial: ``ATTACK``, then a column for every further metric.
+
+    Args:
+        trials: The trials.
+        images: What the scores of single images say, by trial.
+    """
     found = [each for each in finished(trials) if each[1].job.kind == "reconstruction"]
     further = dict.fromkeys(name for _, attack, _ in found for name in attack.measured.extras)
     columns = {**ATTACK, **{name: float for name in further if name not in ATTACK}}
-    return table((_reconstruction(*each) for each in found), columns)
+    return table((_reconstruction(*each, images) for each in found), columns)
 
 
 def probes(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
@@ -81,7 +85,9 @@ def _scores(probe: dict[str, float] | None) -> list[dict[str, Scalar]]:
     return [{"name": name, "value": value} for name, value in (probe or {}).items()] or [{}]
 
 
-def _reconstruction(trial: JudgedTrial, attack: AttackRecord, judged: Judgement) -> dict[str, Scalar]:
+def _reconstruction(
+    trial: JudgedTrial, attack: AttackRecord, judged: Judgement, images: Mapping[int, PerImage]
+) -> dict[str, Scalar]:
     measured = attack.measured
     return {
         **measured.extras,
@@ -90,5 +96,5 @@ def _reconstruction(trial: JudgedTrial, attack: AttackRecord, judged: Judgement)
         "why": judged.why,
         "knowledge": measured.knowledge,
         "version": measured.version,
-        **standard_errors(trial, attack),
+        **images[trial.number].errors.get(attack.job.name, {}),
     }

@@ -1,6 +1,7 @@
 """The ledger as tidy tables, and the folder of them that a report is made from."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas
@@ -9,7 +10,7 @@ from harness.export.attacks import finished, probes, reconstructions, variants
 from harness.export.description import study_json
 from harness.export.frames import column, kind_of, table
 from harness.export.images import image_scores, images_npz
-from harness.judging import OBJECTIVE_PARTS, JudgedTrial, judged_trials, oracle, train_seconds
+from harness.judging import OBJECTIVE_PARTS, JudgedTrial, PerImage, judged_trials, per_image, train_seconds
 from harness.ledger import Ledger, write_whole
 from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
 from harness.study import Study
@@ -48,23 +49,24 @@ GUESS = "guess"
 """Verdict of a guess without z that decided an objective, and beside which an attack got as far as it can."""
 
 
-def write_tables(study: Study, ledger: Ledger) -> Path:
+def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> Path:
     """Write ``STUDY/report/data/`` as `reports.columns` documents it, from the directory alone; return it.
 
     Reconstructions are copied for the trials that a report shows: the front's and the anchors.
     """
-    trials, data = list(judged_trials(ledger)), ledger.root / "report" / "data"
-    rows = _trials(trials)
+    data = ledger.root / "report" / "data"
+    images = _images(trials)
+    rows = _trials(trials, images)
     numbers = set(shown_trials(rows)["trial"])
     shown = [trial for trial in trials if trial.number in numbers]
     for name, content in (
         ("trials", rows),
-        ("attacks", reconstructions(trials)),
+        ("attacks", reconstructions(trials, images)),
         ("probes", probes(trials)),
         ("variants", variants(trials)),
         ("floors", _floors(trials)),
         ("curves", _curves(trials)),
-        ("image_scores", image_scores(shown)),
+        ("image_scores", image_scores(shown, images)),
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
     write_whole(data / "images.npz", images_npz(shown))
@@ -81,7 +83,8 @@ def trials_table(ledger: Ledger) -> pandas.DataFrame:
     same images (`harness.judging.oracle`). The objectives are those over all attacks on storage; NaN or null where
     there is none.
     """
-    return _trials(list(judged_trials(ledger)))
+    trials = list(judged_trials(ledger))
+    return _trials(trials, _images(trials))
 
 
 def attacks_table(ledger: Ledger) -> pandas.DataFrame:
@@ -92,11 +95,16 @@ def attacks_table(ledger: Ledger) -> pandas.DataFrame:
     ``why`` (what lowered the attack's own verdict, or keeps it out of the worst case), ``knowledge, version, tune``,
     and every record's further metrics.
     """
-    return reconstructions(judged_trials(ledger))
+    trials = list(judged_trials(ledger))
+    return reconstructions(trials, _images(trials))
 
 
-def _trials(trials: list[JudgedTrial]) -> pandas.DataFrame:
-    outcomes = table((_outcome(trial) for trial in trials), TRIAL | OUTCOME)
+def _images(trials: list[JudgedTrial]) -> dict[int, PerImage]:
+    return {trial.number: per_image(trial) for trial in trials if trial.record}
+
+
+def _trials(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> pandas.DataFrame:
+    outcomes = table((_outcome(trial, images.get(trial.number)) for trial in trials), TRIAL | OUTCOME)
     found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
     return found.assign(on_front=on_front(found))
 
@@ -115,7 +123,7 @@ def _as_text(value: Scalar) -> str | None:
     return None if value is None else str(value)
 
 
-def _outcome(trial: JudgedTrial) -> dict[str, Scalar]:
+def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
     row: dict[str, Scalar] = {
         "trial": trial.number,
         "state": trial.state,
@@ -134,10 +142,10 @@ def _outcome(trial: JudgedTrial) -> dict[str, Scalar]:
             "train_seconds": training,
             "error": failure_line(record.error),
         }
-    return row | _decided(trial, objectives) if objectives else row
+    return row | _decided(trial, objectives, images) if objectives and images else row
 
 
-def _decided(trial: JudgedTrial, objectives: Objectives) -> dict[str, Scalar]:
+def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> dict[str, Scalar]:
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
     judged = trial.verdicts
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
@@ -145,13 +153,12 @@ def _decided(trial: JudgedTrial, objectives: Objectives) -> dict[str, Scalar]:
     believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
     guess = GUESS if believed else ALONE
     ended = [judged[name].verdict if name in judged else guess for name in named.values()]
-    found = oracle(trial)
     return {
         **{name: getattr(objectives, name) for name in DIRECTIONS},
         **named,
         **dict(zip(("mse_verdict", "ssim_verdict"), ended, strict=True)),
         "limited": not set(ended) <= set(BELIEVED),
-        **(found._asdict() if found else {}),
+        **(images.oracle._asdict() if images.oracle else {}),
     }
 
 

@@ -1,19 +1,22 @@
 """The fixed reconstructions of the trials that a report shows, and the scores of their images."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy
 import pandas
 from numpy.typing import NDArray
 
-from harness.export.frames import table
-from harness.judging import JudgedTrial
-from harness.ledger.arrays import Kept, kept_images, scores_of
-from harness.records import AttackRecord, Scalar
+from harness.export.frames import Row, table
+from harness.judging import SCORES, JudgedTrial, PerImage
+from harness.ledger.arrays import Kept, kept_images
+from harness.records import AttackRecord
 from reports.tables import image_key
 
 SCORE = {"trial": int, "job": str, "image": int, "mse": float, "psnr": float, "ssim": float}
+
+NONE = numpy.empty((0, 3))
+"""Scores of an attack whose scores are not there."""
 
 COLUMNS, GAP = 12, 2
 """Pairs in a row of a contact sheet, and the white pixels around each."""
@@ -26,14 +29,6 @@ def contact_sheet(kept: Kept) -> NDArray[numpy.uint8]:
     count, channels, height, width = framed.shape
     grid = framed.reshape(count // COLUMNS, COLUMNS, channels, height, width)
     return numpy.ascontiguousarray(grid.transpose(0, 3, 1, 4, 2).reshape(-1, COLUMNS * width, channels))
-
-
-def standard_errors(trial: JudgedTrial, attack: AttackRecord) -> dict[str, float]:
-    """Return the standard errors of the means over images, ``mse_se`` and ``ssim_se``; none without the scores."""
-    scores = scores_of(trial.path, attack) if attack.measured.scores else None
-    if scores is None or len(scores) < 2:
-        return {}
-    return {f"{name}_se": float(scores[name].std() / len(scores) ** 0.5) for name in ("mse", "ssim")}
 
 
 def images_npz(trials: Iterable[JudgedTrial]) -> bytes:
@@ -49,18 +44,14 @@ def images_npz(trials: Iterable[JudgedTrial]) -> bytes:
     return buffer.getvalue()
 
 
-def image_scores(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
+def image_scores(trials: Iterable[JudgedTrial], found: Mapping[int, PerImage]) -> pandas.DataFrame:
     """Return the scores of the images in ``images.npz``, one row each."""
-    return table((row for found in _all_kept(trials) for row in _rows(*found)), SCORE)
-
-
-def _rows(trial: JudgedTrial, attack: AttackRecord, kept: Kept) -> Iterator[dict[str, Scalar]]:
-    scores = scores_of(trial.path, attack)
-    if scores is None:
-        return
-    for image, row in enumerate(scores.head(len(kept.originals)).to_dict("records")):
-        measured = {str(name): float(value) for name, value in row.items()}
-        yield {"trial": trial.number, "job": attack.job.name, "image": image, **measured}
+    rows: Iterator[Row] = (
+        {"trial": trial.number, "job": attack.job.name, "image": image, **dict(zip(SCORES, row.tolist(), strict=True))}
+        for trial, attack, kept in _all_kept(trials)
+        for image, row in enumerate(found[trial.number].first.get(attack.job.name, NONE)[: len(kept.originals)])
+    )
+    return table(rows, SCORE)
 
 
 def _all_kept(trials: Iterable[JudgedTrial]) -> Iterator[tuple[JudgedTrial, AttackRecord, Kept]]:

@@ -1,5 +1,6 @@
 """The per-image oracle: what whoever could pick the best attack anew for every image would recover."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy
@@ -7,8 +8,7 @@ import pandas
 
 from harness.judging.trials import JudgedTrial
 from harness.judging.worst import OBJECTIVE_PARTS
-from harness.ledger.arrays import scores_of, scores_of_guesses
-from harness.records import AttackRecord
+from harness.ledger.arrays import scores_of_guesses
 from reports.formats import counted
 
 
@@ -30,26 +30,29 @@ class Oracle(NamedTuple):
     ssim_same_images: float
 
 
-def oracle(trial: JudgedTrial) -> Oracle | None:
+def oracle(trial: JudgedTrial, scores: Mapping[str, pandas.DataFrame]) -> Oracle | None:
     """Return the oracle of a trial's attacks and of the guesses without z; null if it has no objectives or no attack's
     scores are there.
+
+    Args:
+        trial: The trial.
+        scores: Of every scored image, by attack job (`harness.ledger.arrays`).
     """
     objectives = trial.objectives
     if objectives is None:
         return None
     scored = [attack for attack in trial.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
-    found = {attack.job.name: _scores(trial, attack) for attack in scored}
-    tables = {name: scores for name, scores in found.items() if scores is not None}
+    tables = {attack.job.name: scores[attack.job.name] for attack in scored if _is_whole(scores.get(attack.job.name))}
     if not tables:
         return None
-    told = f"{len(tables)} of {len(found)} attacks" if len(tables) < len(found) else counted(len(found), "attack")
+    told = f"{len(tables)} of {len(scored)} attacks" if len(tables) < len(scored) else counted(len(scored), "attack")
     clients = [attack.measured.digests["client"] for attack in scored if "client" in attack.measured.digests]
     guesses = scores_of_guesses(trial.path, clients[0]) if clients else {}
-    images = min(len(scores) for scores in (*tables.values(), *guesses.values()))
-    first = {name: scores.head(images) for name, scores in (tables | guesses).items()}
+    images = min(len(table) for table in (*tables.values(), *guesses.values()))
+    first = {name: table[["mse", "ssim"]].head(images).astype(float) for name, table in (tables | guesses).items()}
     return Oracle(
-        mse_oracle=float(numpy.min([scores["mse"] for scores in first.values()], axis=0).mean()),
-        ssim_oracle=float(numpy.max([scores["ssim"] for scores in first.values()], axis=0).mean()),
+        mse_oracle=float(numpy.min([table["mse"] for table in first.values()], axis=0).mean()),
+        ssim_oracle=float(numpy.max([table["ssim"] for table in first.values()], axis=0).mean()),
         oracle_images=images,
         oracle_of=f"{told}, {f'{len(guesses)} guesses' if guesses else 'no guess'}",
         mse_same_images=_mean(first.get(objectives.mse_attack), "mse"),
@@ -57,11 +60,8 @@ def oracle(trial: JudgedTrial) -> Oracle | None:
     )
 
 
-def _scores(trial: JudgedTrial, attack: AttackRecord) -> pandas.DataFrame | None:
-    scores = scores_of(trial.path, attack)
-    if scores is None or scores.empty or not {"mse", "ssim"} <= set(scores.columns):
-        return None
-    return scores[["mse", "ssim"]].astype(float)
+def _is_whole(scores: pandas.DataFrame | None) -> bool:
+    return scores is not None and not scores.empty and {"mse", "ssim"} <= set(scores.columns)
 
 
 def _mean(scores: pandas.DataFrame | None, name: str) -> float:

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas
 
 from harness.judging.trials import RUNNING, JudgedTrial
-from harness.records import DIRECTIONS, Value
+from harness.records import DIRECTIONS, Objectives, Value
 from reports.front import on_front
 
 STATES = ("complete", "failed", "partial", "pruned", RUNNING, "waiting")
@@ -38,7 +38,20 @@ class Row(NamedTuple):
     ssim: float
 
 
-def row_of(trial: JudgedTrial) -> Row:
+class _Standing(Protocol):
+    """A trial, or the outline of one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def feasible(self) -> bool: ...
+    @property
+    def objectives(self) -> Objectives | None: ...
+
+
+def row_of(trial: _Standing) -> Row:
     """Return what decides whether a trial is on the front, NaN where an objective is missing."""
     found = trial.objectives
     numbers = [float(getattr(found, name)) if found else float("nan") for name in DIRECTIONS]
@@ -58,9 +71,13 @@ def front_numbers(rows: Iterable[Row]) -> tuple[int, ...]:
 
 def states(rows: Iterable[Row], budget: int) -> dict[str, int]:
     """Return the number of trials by state; waiting are those of the budget that were not asked yet."""
-    counts = Counter(row.state for row in rows)
-    counts["waiting"] = max(budget - counts.total(), 0)
-    return {state: counts[state] for state in STATES}
+    return counted_states(Counter(row.state for row in rows), budget)
+
+
+def counted_states(counts: Counter[str], budget: int) -> dict[str, int]:
+    """Return what ``states`` returns, of trials that were counted."""
+    waiting = max(budget - counts.total(), 0)
+    return {state: waiting if state == "waiting" else counts[state] for state in STATES}
 
 
 def status(identity: Mapping[str, str], budget: int, trials: Iterable[JudgedTrial]) -> Status:

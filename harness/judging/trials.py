@@ -1,6 +1,8 @@
 """A trial with what its records together say of it: its state, its worst case, how each attack on it ended."""
 
 import functools
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +60,22 @@ class JudgedTrial:
         """How each attack ended beside the others, by the job's name; none of a trial without a record."""
         return verdicts(self.record.measured.floors, self.attacks) if self.record else {}
 
+    @functools.cached_property
+    def mark(self) -> str:
+        """Digest of when its attacks were run and how they ended: what a view of it shows."""
+        return mark_of(self.attacks, self.verdicts) if self.record else ""
+
     @property
     def later(self) -> list[AttackRecord]:
         """The attacks that were run after the record."""
         return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
+
+
+def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]) -> str:
+    """Return a digest of when attacks were run and how they ended."""
+    started = {attack.job.name: attack.circumstances.started for attack in attacks}
+    told = [(name, judgements[name].verdict, judgements[name].why, time) for name, time in started.items()]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def judged(files: TrialFiles) -> JudgedTrial:

@@ -16,6 +16,9 @@ GUESSES = "guesses.parquet"
 """Of a training's attempt: the scores of every scored image under the guesses without z, ``mean_image/mse`` and so on.
 """
 
+FIXED_IMAGES = 24
+"""Images of the scored part whose reconstructions are kept: its first ones."""
+
 
 class Kept(NamedTuple):
     """The fixed images of an attack."""

@@ -1,17 +1,18 @@
 """Decides what is tried next: anchors first, then every branch its turn, drawn by Optuna, written down before use."""
 
-import random
-from collections import Counter, deque
+import functools
+from collections import deque
 from typing import NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.judging import judged
+from harness.judging import Outline
 from harness.ledger import Ledger
-from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, Record, Scalar, derive
-from harness.search.drawing import draw, enumerate_branch, size
+from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, Scalar, derive
+from harness.search.drawing import draw
 from harness.search.samplers import make_sampler
+from harness.search.turns import Turns
 from harness.study import Study
 
 FLOOR = "floor/accuracy"
@@ -37,98 +38,81 @@ class Search:
         """Trials that were asked and not finished: handed out before anything new."""
         self.unstarted: deque[int] = deque()
         """Numbers of rows that were drawn and never asked: used before anything new."""
+        known = rows.get_trials(deepcopy=False)
+        self._num_rows = len(known)
+        self._waiting = deque(row.number for row in known if row.state == TrialState.WAITING)
 
     def ask(self) -> Asked | None:
         """Return the next trial to run, its ``asked.json`` on storage; None when the budget is spent."""
         if self.again:
             return self.again.popleft()
+        turns = self._turns
         trial = self._next_row()
         if trial is None:
             return None
         asked = self._drawn(trial)
+        turns.count(trial.params)
         self._ledger.publish_asked(asked)
         return asked
 
     def left(self) -> bool:
         """Say whether there is a trial to run."""
-        return bool(self.again) or self._started(self._rows.get_trials(deepcopy=False)) < self._study.search.trials
+        return bool(self.again) or self._started < self._study.search.trials
 
-    def tell(self, record: Record) -> None:
+    def tell(self, trial: Outline) -> None:
         """Give Optuna a finished trial's objectives, or its failure; a row that is finished already stays as it is.
 
-        The objectives are those over all attacks on storage, among them those that were run after the record.
+        The objectives are those over all its attacks, among them those that were run after the record.
         """
-        row = self._row(record.number)
+        row = self._row(trial.number)
         if row.state.is_finished():
             return
-        objectives = judged(self._ledger.read(record.number)).objectives or record.measured.objectives
-        if record.state != "complete" or objectives is None:
-            self._rows.tell(record.number, state=TrialState.FAIL)
+        if trial.objectives is None:
+            self._rows.tell(trial.number, state=TrialState.FAIL)
             return
-        constraint = constraint_of(record)
-        if constraint is not None:
-            optuna.trial.Trial(self._rows, row._trial_id).set_constraint(FLOOR, constraint)
-        self._rows.tell(record.number, values_of(objectives))
+        if trial.constraint is not None:
+            optuna.trial.Trial(self._rows, row._trial_id).set_constraint(FLOOR, trial.constraint)
+        self._rows.tell(trial.number, values_of(trial.objectives))
 
     def _next_row(self) -> optuna.Trial | None:
-        rows = self._rows.get_trials(deepcopy=False)
-        if self._started(rows) >= self._study.search.trials:
+        search = self._study.search
+        if self._started >= search.trials:
             return None
-        waiting = [row for row in rows if row.state == TrialState.WAITING]
-        seed = derive(self._study.search.seed, "sampler", len(rows), len(self.unstarted)) % 2**32
-        self._rows.sampler = make_sampler(self._study.search.sampler, self._study.search.seed, seed)
+        seed = derive(search.seed, "sampler", self._num_rows, len(self.unstarted)) % 2**32
+        self._rows.sampler = make_sampler(search.sampler, search.seed, seed)
         if self.unstarted:
             return optuna.trial.Trial(self._rows, self._row(self.unstarted.popleft())._trial_id)
-        if waiting:
-            self._pin(waiting[0], rows)
+        if self._waiting:
+            self._pin(self._row(self._waiting.popleft()))
         else:
-            params, anchor = self._due(len(rows), rows)
+            params, anchor = self._turns.due(self._num_rows, self._num_rows)
             self._rows.enqueue_trial(params, user_attrs={"anchor": True} if anchor else {})
+            self._num_rows += 1
         return self._rows.ask()
 
-    def _started(self, rows: list[FrozenTrial]) -> int:
-        waiting = sum(row.state == TrialState.WAITING for row in rows)
-        return len(rows) - waiting - len(self.unstarted)
+    @property
+    def _started(self) -> int:
+        """Trials that were handed out at least once."""
+        return self._num_rows - len(self._waiting) - len(self.unstarted)
 
-    def _pin(self, row: FrozenTrial, rows: list[FrozenTrial]) -> None:
+    @functools.cached_property
+    def _turns(self) -> Turns:
+        """Whose turn it is, counted once over the trials that were asked before."""
+        turns, unstarted = Turns(self._study), set(self.unstarted)
+        for row in self._rows.get_trials(deepcopy=False):
+            if row.state != TrialState.WAITING and row.number not in unstarted:
+                turns.count(row.params)
+        return turns
+
+    def _pin(self, row: FrozenTrial) -> None:
         """Give a waiting row that a rebuild left empty what its turn would have been."""
-        if _drawn(row):
+        if row.system_attrs.get("fixed_params"):
             return
-        params, anchor = self._due(row.number, rows)
+        params, anchor = self._turns.due(row.number, self._num_rows)
         storage = self._rows._storage
         storage.set_trial_system_attr(row._trial_id, "fixed_params", params)
         if anchor:
             storage.set_trial_user_attr(row._trial_id, "anchor", True)
-
-    def _due(self, number: int, rows: list[FrozenTrial]) -> tuple[dict[str, Scalar], bool]:
-        """Return what a trial is pinned to, an anchor or the branch whose turn it is, and whether it is the former."""
-        anchors = self._study.search.anchors
-        if number < len(anchors):
-            return dict(anchors[number]), True
-        if self._study.search.allocate == "joint" and self._study.search.sampler != "grid":
-            return {}, False
-        asked = [_drawn(row) for row in rows]
-        counts = Counter(params.get("defense/name") for params in asked)
-        branch = min(self._open_branches(asked), key=lambda name: counts[name])
-        return self._turn(branch, asked), False
-
-    def _open_branches(self, asked: list[dict[str, Scalar]]) -> list[str]:
-        """Return the branches that have something new; all of them if none has."""
-        distinct = Counter(params.get("defense/name") for params in _distinct(asked))
-        branches = list(self._space.defense)
-        return [name for name in branches if distinct[name] < size(self._space, name)] or branches
-
-    def _turn(self, branch: str, asked: list[dict[str, Scalar]]) -> dict[str, Scalar]:
-        """Return what a branch's next trial is pinned to: of a small finite branch, a setting not asked yet."""
-        grid = self._study.search.sampler == "grid"
-        if size(self._space, branch) > self._study.search.trials and not grid:
-            return {"defense/name": branch}
-        settings = list(enumerate_branch(self._space, branch))
-        times = Counter(_key(params) for params in asked)
-        least = min(times[_key(params)] for params in settings)
-        new = [params for params in settings if times[_key(params)] == least]
-        chosen = new[0] if grid else random.Random(derive(self._study.search.seed, "finite", len(asked))).choice(new)
-        return chosen
 
     def shared(self) -> Asked:
         """Return what all trials are asked alike, as an unnumbered trial's: for jobs that run before the first."""
@@ -160,28 +144,10 @@ class Search:
         )
 
     def _row(self, number: int) -> FrozenTrial:
-        return self._rows.get_trials(deepcopy=False)[number]
+        storage = self._rows._storage
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._rows._study_id, number))
 
 
 def values_of(objectives: Objectives) -> list[float]:
     """Return objectives in Optuna's order."""
     return [getattr(objectives, name) for name in DIRECTIONS]
-
-
-def constraint_of(record: Record) -> float | None:
-    """Return how far the accuracy lies below the floor; null if there is no floor."""
-    accuracy, floor = record.measured.accuracy, record.asked.floor
-    return None if floor is None or accuracy is None else floor - accuracy
-
-
-def _drawn(row: FrozenTrial) -> dict[str, Scalar]:
-    """Return a row's parameters; of a waiting one, those it is pinned to."""
-    return dict(row.params) or dict(row.system_attrs.get("fixed_params", {}))
-
-
-def _distinct(asked: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
-    return list({_key(params): params for params in asked}.values())
-
-
-def _key(params: dict[str, Scalar]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((path, repr(value)) for path, value in params.items()))

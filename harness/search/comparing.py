@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.judging import JudgedTrial, judged_trials
-from harness.ledger import Ledger
+from harness.judging import Outline
 from harness.search.index import DATABASE, frozen, outdated
 from harness.study import Space, Study
 
@@ -34,35 +34,35 @@ class Differences(NamedTuple):
 MISSING = Differences(fault="missing")
 
 
-def compared(study: Study, ledger: Ledger, url: str | None) -> Differences:
-    """Return how Optuna's rows differ from the directory, whose files must be readable.
+def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str | None) -> Differences:
+    """Return how Optuna's rows differ from the directory.
 
     Args:
         study: The study.
-        ledger: Its directory.
+        root: Its directory.
+        outlines: The directory's trials.
         url: A server's storage; null for ``study.db``, of which a copy is opened, since opening may write.
     """
-    trials, path = list(judged_trials(ledger)), ledger.root / DATABASE
+    path = root / DATABASE
     if url is None and not path.exists():
-        return MISSING if trials else Differences()
+        return MISSING if outlines else Differences()
     try:
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
     except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
-    return _differences(rows, trials, study.space(), ledger)
+    return _differences(rows, outlines, study.space())
 
 
-def _differences(rows: list[FrozenTrial], trials: list[JudgedTrial], space: Space, ledger: Ledger) -> Differences:
-    there = {trial.number: frozen(trial, space) for trial in trials}
-    later = {trial.number for trial in trials if trial.later}
+def _differences(rows: list[FrozenTrial], outlines: Mapping[int, Outline], space: Space) -> Differences:
+    there = {number: frozen(outline, space) for number, outline in outlines.items()}
     known = {number: row for number, row in there.items() if number < len(rows)}
     lost = [row.number for row in rows if row.number not in there and row.state.is_finished()]
-    other = [number for number, row in known.items() if not _agree(rows[number], row, number in later)]
+    other = [number for number, row in known.items() if not _agree(rows[number], row, outlines[number].later)]
     untold = [n for n, row in known.items() if row.state.is_finished() and rows[n].state == TrialState.RUNNING]
     return Differences(
         other=tuple(sorted([*lost, *other])),
         unheard=tuple(sorted(there.keys() - known.keys())),
-        outdated=tuple(outdated(rows, ledger)),
+        outdated=tuple(row.number for row, _ in outdated(rows, outlines)),
         untold=tuple(untold),
     )
 

@@ -1,7 +1,7 @@
 """Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from harness.errors import UserError
-from harness.judging import JudgedTrial, judged_trials
-from harness.ledger import Ledger
+from harness.judging import Outline
 from harness.records import DIRECTIONS, one_line
-from harness.search.asking import FLOOR, constraint_of, values_of
+from harness.search.asking import FLOOR, values_of
 from harness.search.drawing import distributions
 from harness.study import Space, Study
 
@@ -31,7 +30,7 @@ INDEX_FAULTS = (SQLAlchemyError, StorageInternalError)
 """What a storage that cannot be read or written raises; Optuna wraps some of them."""
 
 
-def open_rows(study: Study, ledger: Ledger, url: str | None) -> optuna.Study:
+def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: str | None) -> optuna.Study:
     """Return Optuna's study, with a row for every trial of the directory.
 
     A ``study.db`` that cannot be read, or that tells of other trials than the directory, is kept aside as
@@ -39,51 +38,56 @@ def open_rows(study: Study, ledger: Ledger, url: str | None) -> optuna.Study:
 
     Args:
         study: The resolved study.
-        ledger: Its directory.
+        root: Its directory.
+        outlines: The directory's trials, by ascending number.
         url: A server's storage; null for ``study.db`` in the directory.
     """
     space, name = study.space(), study.row_name
     if url is not None:
         rows = _load(name, url)
-        if not _agrees(rows, ledger, space):
-            raise UserError(
-                f"storage: study {name} tells of other trials than {ledger.root}; delete it there, then resume"
-            )
-        return _extended(_corrected(rows, ledger, url), ledger, space)
-    path = ledger.root / DATABASE
+        if not _agrees(rows, outlines, space):
+            raise UserError(f"storage: study {name} tells of other trials than {root}; delete it there, then resume")
+        return _extended(_corrected(rows, outlines, url), outlines, space)
+    path = root / DATABASE
     url = f"sqlite:///{path}"
     try:
         rows = _load(name, url)
-        agrees = _agrees(rows, ledger, space)
+        agrees = _agrees(rows, outlines, space)
     except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
         keep_aside(path)
         rows = _load(name, url)
-    return _extended(_corrected(rows, ledger, url), ledger, space)
+    return _extended(_corrected(rows, outlines, url), outlines, space)
 
 
-def outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> list[int]:
-    """Return the trials whose rows hold objectives of before an attack that was run after their record."""
-    return [row.number for row, _ in _outdated(rows, ledger)]
+def outdated(rows: Iterable[FrozenTrial], outlines: Mapping[int, Outline]) -> Iterator[tuple[FrozenTrial, list[float]]]:
+    """Yield the finished rows whose values attacks run after the record have changed, and what these are now."""
+    for row in rows:
+        outline = outlines.get(row.number)
+        if outline is None or not outline.later or outline.objectives is None or row.state != TrialState.COMPLETE:
+            continue
+        if values_of(outline.objectives) != row.values:
+            yield row, values_of(outline.objectives)
 
 
-def frozen(trial: JudgedTrial, space: Space) -> FrozenTrial:
+def frozen(outline: Outline, space: Space) -> FrozenTrial:
     """Return a trial of the ledger as Optuna's row: unfinished is RUNNING."""
-    drawn = distributions(space, trial.asked.settings)
-    params = {path: trial.asked.settings[path] for path in drawn}
-    attributes = {"anchor": True} if trial.asked.anchor else {}
+    drawn = distributions(space, outline.settings)
     state, values, constraints = TrialState.RUNNING, None, None
-    if trial.record is not None:
-        objectives = trial.objectives
-        state = TrialState.FAIL if objectives is None else TrialState.COMPLETE
-        if objectives is not None:
-            values = values_of(objectives)
-            constraint = constraint_of(trial.record)
-            constraints = None if constraint is None else {FLOOR: constraint}
+    if outline.finished:
+        state = TrialState.FAIL if outline.objectives is None else TrialState.COMPLETE
+    if outline.objectives is not None:
+        values = values_of(outline.objectives)
+        constraints = None if outline.constraint is None else {FLOOR: outline.constraint}
     return create_trial(
-        state=state, values=values, params=params, distributions=drawn, user_attrs=attributes, constraints=constraints
+        state=state,
+        values=values,
+        params={path: outline.settings[path] for path in drawn},
+        distributions=drawn,
+        user_attrs={"anchor": True} if outline.anchor else {},
+        constraints=constraints,
     )
 
 
@@ -121,22 +125,13 @@ def _patience(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
 
 
-def _outdated(rows: Iterable[FrozenTrial], ledger: Ledger) -> Iterator[tuple[FrozenTrial, list[float]]]:
-    """Yield the finished rows whose values attacks run later have changed, and what these are now."""
-    complete = {row.number: row for row in rows if row.state == TrialState.COMPLETE}
-    for trial in judged_trials(ledger):
-        found = trial.objectives if trial.number in complete and trial.later else None
-        if found is not None and values_of(found) != complete[trial.number].values:
-            yield complete[trial.number], values_of(found)
-
-
-def _corrected(rows: optuna.Study, ledger: Ledger, url: str) -> optuna.Study:
+def _corrected(rows: optuna.Study, outlines: Mapping[int, Outline], url: str) -> optuna.Study:
     """Give finished rows the values over attacks run later, in one transaction; return the study as it is then.
 
     Optuna changes no finished row. Rows made anew would lose what samplers keep beside the values and by the rows' ids:
     generations and their parents, the place in a sequence. So the values alone are changed, in Optuna's own table.
     """
-    stale = list(_outdated(rows.get_trials(deepcopy=False), ledger))
+    stale = list(outdated(rows.get_trials(deepcopy=False), outlines))
     if not stale:
         return rows
     table = TrialValueModel.__table__
@@ -149,29 +144,27 @@ def _corrected(rows: optuna.Study, ledger: Ledger, url: str) -> optuna.Study:
     return _load(rows.study_name, url)
 
 
-def _agrees(rows: optuna.Study, ledger: Ledger, space: Space) -> bool:
+def _agrees(rows: optuna.Study, outlines: Mapping[int, Outline], space: Space) -> bool:
     """Say whether no row tells of another trial than the directory has under its number, nor of one it lacks."""
     known = rows.get_trials(deepcopy=False)
-    asked = set(ledger.numbers())
-    if any(row.state.is_finished() and row.number not in asked for row in known):
+    if any(row.state.is_finished() and row.number not in outlines for row in known):
         return False
-    for trial in judged_trials(ledger):
-        if trial.number >= len(known):
+    for row in known:
+        outline = outlines.get(row.number)
+        if outline is None:
             continue
-        row = known[trial.number]
-        drawn = {path: trial.asked.settings[path] for path in distributions(space, trial.asked.settings)}
-        lost_record = trial.record is None and row.state.is_finished()
+        drawn = {path: outline.settings[path] for path in distributions(space, outline.settings)}
+        lost_record = not outline.finished and row.state.is_finished()
         if row.state == TrialState.WAITING or row.params != drawn or lost_record:
             return False
     return True
 
 
-def _extended(rows: optuna.Study, ledger: Ledger, space: Space) -> optuna.Study:
+def _extended(rows: optuna.Study, outlines: Mapping[int, Outline], space: Space) -> optuna.Study:
     """Add the directory's trials that the storage has never heard of, in number order; gaps become WAITING."""
-    asked = {trial.number: trial for trial in judged_trials(ledger)}
-    for number in range(len(rows.get_trials(deepcopy=False)), max(asked, default=-1) + 1):
-        if number in asked:
-            rows.add_trial(frozen(asked[number], space))
+    for number in range(len(rows.get_trials(deepcopy=False)), max(outlines, default=-1) + 1):
+        if number in outlines:
+            rows.add_trial(frozen(outlines[number], space))
         else:
             rows.enqueue_trial({})
     return rows

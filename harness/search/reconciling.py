@@ -5,8 +5,7 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
-from harness.judging import judged_trials
-from harness.ledger import Ledger
+from harness.judging import Book
 from harness.search.asking import Search
 
 
@@ -23,20 +22,16 @@ class Reconciled(NamedTuple):
     """Rows that were drawn and never started: they are reused."""
 
 
-def reconcile(search: Search, rows: optuna.Study, ledger: Ledger) -> Reconciled:
+def reconcile(search: Search, rows: optuna.Study, book: Book) -> Reconciled:
     """Tell Optuna what it missed, and queue what was cut off; nothing double, nothing lost."""
-    known = rows.get_trials(deepcopy=False)
-    finished, told, asked = 0, 0, set()
-    for trial in judged_trials(ledger):
-        asked.add(trial.number)
-        if trial.record is None:
-            search.again.append(trial.asked)
-            continue
-        finished += 1
-        if not known[trial.number].state.is_finished():
-            search.tell(trial.record)
+    known, told = rows.get_trials(deepcopy=False), 0
+    for outline in book.outlines.values():
+        if outline.finished and not known[outline.number].state.is_finished():
+            search.tell(outline)
             told += 1
+    search.again.extend(book.unfinished.values())
     for row in known:
-        if row.state == TrialState.RUNNING and row.number not in asked:
+        if row.state == TrialState.RUNNING and row.number not in book.outlines:
             search.unstarted.append(row.number)
+    finished = len(book.outlines) - len(book.unfinished)
     return Reconciled(finished, told, len(search.again), len(search.unstarted))

@@ -16,12 +16,9 @@ from attacks.metrics import PerImage
 from harness.data import Part, to_float
 from harness.judging import BLIND
 from harness.ledger import write_whole
-from harness.ledger.arrays import GUESSES
+from harness.ledger.arrays import FIXED_IMAGES, GUESSES
 from harness.models import LiveTarget
 from harness.stages.measuring import CHUNK, releases
-
-FIXED_IMAGES = 24
-"""Images of the scored part whose reconstructions are kept: its first ones."""
 
 
 class Reconstructed(NamedTuple):

@@ -7,11 +7,10 @@ that of the attacks as they stand; what a cut-off or a later attack left incompl
 point. A number that a later attack has changed gets a further point at its step, with a later time.
 """
 
-import hashlib
-import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
@@ -24,19 +23,19 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from harness.credentials import hidden
 from harness.errors import Interrupted, UserError
 from harness.export import contact_sheet, reference
-from harness.judging import JudgedTrial, Judgement, judged, judged_trials, objectives_table, row_of
+from harness.judging import Front, JudgedTrial, Outline, judged, mark_of, objectives_table, row_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Circumstances, Scalar
 from harness.study import Study
 from harness.tracking.payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
 from harness.tracking.store import STORE_FAULTS, Store, batches, connect, fault_line, find_runs, locate
-from reports.front import hypervolume, on_front
+from reports.front import hypervolume
 
 logger = logging.getLogger(__name__)
 
 LOGGED = "invfront.logged"
-"""Tag of a complete run: a digest of how its attack, or all attacks on its trial, had ended (``_mark``)."""
+"""Tag of a complete run: the mark of its attack, or of all attacks on its trial."""
 
 
 class Key(NamedTuple):
@@ -65,13 +64,13 @@ class Tracking:
         self._store: Store | None = None
         self._lost = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
-        self._pending: list[Future[None]] = []
+        self._pending: deque[Future[None]] = deque()
         self._runs: dict[Key, Run] = {}
         self._volumes: dict[int, float] = {}
         """The store's newest hypervolume by step."""
         self._finished = 0
         """Trials whose objectives are in the front."""
-        self._front: list[JudgedTrial] = []
+        self._front = Front()
         self._volume = 0.0
         """The front's hypervolume."""
 
@@ -92,29 +91,31 @@ class Tracking:
         cut_off = isinstance(error, Interrupted) or not isinstance(error, Exception)
         self._unless_lost(lambda: self._client.set_terminated(self._id(Key()), "KILLED" if cut_off else "FAILED"))
 
-    def backfill(self) -> None:
+    def backfill(self, outlines: Iterable[Outline]) -> None:
         """Open the study's run, and log every finished trial and attack that the store lacks, in part or whole.
+
+        Args:
+            outlines: The directory's trials.
 
         Raises:
             UserError: the store does not answer.
         """
         try:
             self._open()
-            trials = [trial for trial in judged_trials(self._ledger) if trial.record]
-            for trial in sorted(trials, key=lambda each: not self._is_complete(each)):
-                self._log(trial)
+            finished = [outline for outline in outlines if outline.finished]
+            for outline in sorted(finished, key=lambda each: not self._is_complete(each)):
+                self._log(outline)
             if self._finished and not math.isclose(self._volumes.get(self._finished, math.nan), self._volume):
                 self._log_volume(_now())
         except STORE_FAULTS as error:
             self._lost = True
             raise UserError(f"tracking at {hidden(self._uri)}: {fault_line(error)}; then resume the study") from error
 
-    def trial(self, number: int) -> None:
+    def trial(self, outline: Outline) -> None:
         """Have a trial logged whose record is on storage; returns at once."""
-        self._pending.append(self._writer.submit(self._unless_lost, lambda: self._log(self._read(number))))
-
-    def _read(self, number: int) -> JudgedTrial:
-        return judged(self._ledger.read(number))
+        while self._pending and self._pending[0].done():
+            self._pending.popleft().result()
+        self._pending.append(self._writer.submit(self._unless_lost, lambda: self._log(outline)))
 
     def finish(self) -> None:
         """Put the study's file, page, tables and figures beside its run, which then ends FINISHED."""
@@ -169,27 +170,30 @@ class Tracking:
         shared = {path: value for path, value in self._study.space().shared.items() if isinstance(value, Scalar)}
         self._client.log_batch(self._id(Key()), params=params(shared), tags=tags(about))
 
-    def _log(self, trial: JudgedTrial) -> None:
+    def _log(self, outline: Outline) -> None:
         """Log what is missing of a finished trial: its attacks, the study's hypervolume, then its own run."""
-        key, record, complete = Key(str(trial.number)), trial.record, self._is_complete(trial)
+        self._finished += 1
+        if self._front.add(outline):
+            self._volume = hypervolume(objectives_table(map(row_of, self._front.members)), self._reference)
+        if self._is_complete(outline):
+            return
+        key, trial = Key(str(outline.number)), judged(self._ledger.read(outline.number))
+        record = trial.record
         if record is None:
             raise ValueError(f"trial {trial.number} has no record: it is logged after it")
-        self._extend_front(trial)
-        if complete:
-            return
         fresh = self._find_or_create(key, f"trial {trial.number:05d}", Key(), record.circumstances)
         for attack in trial.attacks:
             self._log_attack(trial, attack)
         if self._finished not in self._volumes:
             self._log_volume(end_ms(record.circumstances))
-        self._write(key, trial_payload(trial, record), fresh, _logged(trial), end_ms(record.circumstances))
+        self._write(key, trial_payload(trial, record), fresh, trial.mark, end_ms(record.circumstances))
 
     def _log_attack(self, trial: JudgedTrial, attack: AttackRecord) -> None:
         key, judged = Key(str(trial.number), attack.job.name), trial.verdicts
         if key in self._runs and self._runs[key].info.start_time != start_ms(attack.circumstances):
             self._client.delete_run(self._id(key))  # it failed, and was run again
             del self._runs[key]
-        mark = _mark([attack], judged)
+        mark = mark_of([attack], judged)
         if _has_ended(self._runs.get(key), mark):
             return
         fresh = self._find_or_create(key, attack.job.name, Key(str(trial.number)), attack.circumstances)
@@ -223,17 +227,8 @@ class Tracking:
         self._client.log_batch(self._id(Key()), metrics=[point])
         self._volumes[self._finished] = self._volume
 
-    def _extend_front(self, trial: JudgedTrial) -> None:
-        """Take a finished trial into the front."""
-        members = [*self._front, trial]
-        table = objectives_table(map(row_of, members))
-        kept = on_front(table)
-        self._front = [member for member, keeps in zip(members, kept, strict=True) if keeps]
-        self._finished += 1
-        self._volume = hypervolume(table[kept], self._reference)
-
-    def _is_complete(self, trial: JudgedTrial) -> bool:
-        return _has_ended(self._runs.get(Key(str(trial.number))), _logged(trial))
+    def _is_complete(self, outline: Outline) -> bool:
+        return _has_ended(self._runs.get(Key(str(outline.number))), outline.mark)
 
     def _find_or_create(self, key: Key, name: str, parent: Key, cost: Circumstances) -> bool:
         """Make sure that a run exists; return whether it is new."""
@@ -260,17 +255,6 @@ class Tracking:
         if (report / "figures").is_dir():
             self._client.log_artifacts(run, str(report / "figures"), "report/figures")
         self._client.set_terminated(run, "FINISHED")
-
-
-def _logged(trial: JudgedTrial) -> str:
-    return _mark(trial.attacks, trial.verdicts)
-
-
-def _mark(attacks: Iterable[AttackRecord], judged: Mapping[str, Judgement]) -> str:
-    """Return a digest of when attacks were run and how they ended: what their runs and their trial's tell."""
-    started = {attack.job.name: attack.circumstances.started for attack in attacks}
-    told = [(name, judged[name].verdict, judged[name].why, time) for name, time in started.items()]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _newest(points: Iterable[Metric]) -> dict[tuple[str, int], float]:

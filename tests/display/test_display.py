@@ -18,7 +18,7 @@ from harness.records.circumstances import Failure
 from harness.records.progress import Progress
 from harness.search.reconciling import Reconciled
 from harness.study.check import load_checked
-from tests.values import asked, attack, record
+from tests.values import asked, attack, book_of, record, trial_of
 
 NOTHING = Reconciled(finished=0, told=0, again=0, unstarted=0)
 CEM = {"defense/name": "cem_paper", "defense/cem_paper/lam": 0.0312345, "model/sigma": 0.1}
@@ -51,6 +51,12 @@ def publish(ledger, value):
     return value
 
 
+def ended(ledger, value):
+    """Publish a trial's record; return what a driver then tells of it."""
+    publish(ledger, value)
+    return trial_of(ledger, value.number), book_of(ledger).standing()
+
+
 def clock(step):
     """A clock that advances by ``step`` seconds at every look."""
     return itertools.count(0.0, step).__next__
@@ -58,12 +64,12 @@ def clock(step):
 
 def play(watcher, study, ledger):
     """A study of six: one complete, one failed, two under way."""
-    watcher.opened(study, ledger.root, NOTHING)
+    watcher.opened(study, ledger.root, NOTHING, book_of(ledger).standing())
     for number in (0, 1):
         watcher.started(asked(number, settings=CEM))
     watcher.progress(0, Progress("train", 3, 8, 0.5))
-    watcher.finished(publish(ledger, record(0, accuracy=0.81234)))
-    watcher.finished(publish(ledger, failed(1)))
+    watcher.finished(*ended(ledger, record(0, accuracy=0.81234)))
+    watcher.finished(*ended(ledger, failed(1)))
     for number in (2, 3):
         watcher.started(asked(number, settings=CEM))
     watcher.progress(2, Progress("train", 3, 8, 0.5))
@@ -88,7 +94,7 @@ def test_lines_and_picture_say_what_the_sampler_does_not_model(study, ledger):
     search = study.search.model_copy(update={"sampler": "nsga2"})
     output, console = io.StringIO(), Console(file=io.StringIO(), width=200, color_system=None)
     for watcher in (Lines(output, Story()), Picture(console, Story())):
-        watcher.opened(study.model_copy(update={"search": search}), ledger.root, NOTHING)
+        watcher.opened(study.model_copy(update={"search": search}), ledger.root, NOTHING, book_of(ledger).standing())
     for said in (output.getvalue(), console.file.getvalue()):
         assert "sampler nsga2 models only what all branches share" in said
 
@@ -132,7 +138,7 @@ def test_the_picture_is_never_wider_than_the_terminal_nor_taller_than_a_screen(s
 def test_many_trials_are_cut_to_what_fits(study, ledger):
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
     picture = Picture(console, Story())
-    picture.opened(study, ledger.root, NOTHING)
+    picture.opened(study, ledger.root, NOTHING, book_of(ledger).standing())
     for number in range(30):
         picture.started(asked(number))
     with console.capture() as captured:
@@ -143,13 +149,13 @@ def test_many_trials_are_cut_to_what_fits(study, ledger):
 def test_time_left_is_unknown_until_a_trial_has_finished_then_scales_with_what_is_left(study, ledger):
     now = [0.0]
     story = Story(lambda: now[0])
-    story.opened(study, ledger.root)
+    story.opened(study, ledger.root, book_of(ledger).standing())
     for number in (0, 1):
         story.started(asked(number))
     assert story.left() is None
     now[0] = 10.0
-    story.ended(publish(ledger, record(0)))
-    story.ended(publish(ledger, record(1)))
+    story.ended(*ended(ledger, record(0)))
+    story.ended(*ended(ledger, record(1)))
     assert story.left() == pytest.approx(4 * 10 / 2)
     for number in (2, 3):
         story.started(asked(number))
@@ -163,16 +169,17 @@ def test_nothing_is_left_of_a_finished_study(study, ledger):
     story = Story()
     for number in range(6):
         publish(ledger, record(number))
-    story.opened(study, ledger.root)
-    assert (len(story.finished), story.left()) == (6, 0.0)
+    story.opened(study, ledger.root, book_of(ledger).standing())
+    assert (story.standing.finished, story.left()) == (6, 0.0)
 
 
 def test_a_resumed_study_shows_what_was_found_before(study, ledger):
     publish(ledger, record(0, accuracy=0.9))
     publish(ledger, failed(1))
     story = Story()
-    story.opened(study, ledger.root)
-    assert (sorted(story.finished), story.front, story.failures()) == ([0, 1], (0,), 1)
+    story.opened(study, ledger.root, book_of(ledger).standing())
+    standing = story.standing
+    assert (standing.finished, [member.number for member in standing.front], standing.failures) == (2, [0], 1)
 
 
 def test_output_that_is_no_terminal_gets_lines(monkeypatch):

@@ -12,7 +12,7 @@ from harness.records.asked import Asked
 from harness.records.trial import Record
 from harness.search.index import open_rows
 from harness.study.check import load_checked
-from tests.values import JOB, asked, attack, record
+from tests.values import JOB, asked, attack, book_of, record
 
 LEDGER = "00000000-0000-4000-8000-000000000000"
 SPACE = f"""
@@ -55,7 +55,7 @@ def ledger(whole, tmp_path):
 
 
 def open_index(ledger):
-    return open_rows(load_checked(ledger.study_file), ledger, None)
+    return open_rows(load_checked(ledger.study_file), ledger.root, book_of(ledger).outlines, None)
 
 
 def snapshot(root):
@@ -196,12 +196,12 @@ def test_rows_on_a_remembered_server_are_mended_there(ledger, tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/server.db"
     ledger.study_file.write_text(f"{SPACE}storage: {url}\n")
     study = load_checked(ledger.study_file)
-    open_rows(study, ledger, url)
+    open_rows(study, ledger.root, book_of(ledger).outlines, url)
     ledger.publish_record(record(2))
     before = (ledger.root / "study.db").read_bytes()
     assert main(["doctor", str(ledger.root), "--fix"]) == 0
     assert "their records are told" in capsys.readouterr().out
-    assert open_rows(study, ledger, url).trials[2].state.name == "COMPLETE"
+    assert open_rows(study, ledger.root, book_of(ledger).outlines, url).trials[2].state.name == "COMPLETE"
     assert (ledger.root / "study.db").read_bytes() == before
 
 

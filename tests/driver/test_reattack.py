@@ -37,6 +37,7 @@ from harness.study.check import load_checked
 from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
+from tests.values import book_of
 
 MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
@@ -76,7 +77,7 @@ def again(ledger: Ledger, trials: list[str], *attacks: str) -> list[AttackRecord
 
 def open_rows_of(ledger: Ledger) -> optuna.Study:
     study = load_checked(ledger.root / "study.yaml")
-    return open_rows(study, ledger, None)
+    return open_rows(study, ledger.root, book_of(ledger).outlines, None)
 
 
 def test_later_attacks_add_files_and_leave_records_as_they_were(attacked):
@@ -141,9 +142,9 @@ def test_a_resume_gives_optuna_the_objectives_over_all_attacks(tmp_path):
     _, ledger = small_ledger(tmp_path)
     shutil.rmtree(ledger.trial(3))  # its setting is outside the study, so that it could fail: Optuna refuses the row
     rows = open_rows_of(ledger)
-    assert outdated(rows.get_trials(), ledger) == []
+    assert list(outdated(rows.get_trials(), book_of(ledger).outlines)) == []
     ledger.publish_attack(stronger(ledger.read(1).attacks[0]))
-    assert outdated(rows.get_trials(), ledger) == [1]
+    assert [row.number for row, _ in outdated(rows.get_trials(), book_of(ledger).outlines)] == [1]
     again = open_rows_of(ledger)
     assert again.get_trials()[1].values == [judged(ledger.read(1)).objectives.accuracy, 1e-6, 0.999]
     assert [row.state.name for row in again.get_trials()] == ["COMPLETE", "COMPLETE", "FAIL", "WAITING", "RUNNING"]

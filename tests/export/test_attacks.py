@@ -8,6 +8,7 @@ import pytest
 
 from harness.driver.reporting import write_report
 from harness.export.folder import attacks_table, trials_table, write_tables
+from harness.judging import judged_trials
 from harness.ledger.files import Ledger
 from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
@@ -119,7 +120,7 @@ def test_a_probe_is_in_no_objective_and_in_a_table_of_its_own(small):
     ledger.publish_attack(probe())
     pd.testing.assert_frame_equal(trials_table(ledger).drop(columns="seconds"), before)
     assert not attacks_table(ledger)["attack"].eq("membership").any()
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert dict(zip(found.probes["name"], found.probes["value"], strict=True)) == {"auc": 0.5, "tpr": 0.01}
     assert set(found.probes["job"]) == {"membership-quick-0"}
 
@@ -127,7 +128,7 @@ def test_a_probe_is_in_no_objective_and_in_a_table_of_its_own(small):
 def test_a_failed_probe_is_one_row_without_a_score_and_leaves_the_trial_complete(small):
     study, ledger = small
     ledger.publish_attack(probe(probe=None, verdict="failed"))
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     rows = found.probes
     assert (len(rows), rows["verdict"].iloc[0], rows["name"].isna().all()) == (1, "failed", True)
     assert trials_table(ledger)["state"].iloc[0] == "complete"
@@ -139,7 +140,7 @@ def test_further_metrics_are_columns_and_why_one_is_missing_is_told(small):
     extras = {"identification_1": 0.25, "lpips": None}
     ledger.publish_attack(reconstruction(extras=extras, null_reasons={"lpips": "needs weights"}))
     ledger.publish_attack(reconstruction(2, extras={"of_a_plug_in": 3.0}))
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert {"identification_1", "lpips", "of_a_plug_in"} <= set(further_metrics(found.attacks))
     row = found.attacks[found.attacks["job"].eq("decoder-quick-1")].iloc[0]
     assert row["identification_1"] == 0.25
@@ -157,7 +158,7 @@ def test_a_further_metric_never_replaces_a_column_of_the_contract(small):
 def test_other_reconstructions_of_a_job_are_variants(small):
     study, ledger = small
     ledger.publish_attack(reconstruction(variants={"m=4": scores(0.005), "for_ssim": scores(0.03)}))
-    table = read(write_tables(study, ledger)).variants
+    table = read(write_tables(study, ledger, list(judged_trials(ledger)))).variants
     rows = table[table["job"].eq("decoder-quick-1")]
     assert dict(zip(rows["variant"], rows["mse"], strict=True)) == {"m=4": 0.005, "for_ssim": 0.03}
 
@@ -228,7 +229,7 @@ def test_an_attack_that_keeps_fewer_images_leaves_the_originals_of_the_others(sm
     source = next(ledger.trial(0).glob(f"attempt-*/{JOB.name}.npz"))
     with np.load(source) as arrays:
         np.savez_compressed(source.with_name(f"{name}.npz"), x=arrays["x"][:5], x_hat=arrays["x_hat"][:5])
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert {key: len(images) for key, images in found.images.items() if "original" in key or name in key} == {
         "original/validation": 24,
         f"00000/{name}": 5,
@@ -239,7 +240,7 @@ def test_the_description_says_who_attacks_without_importing_a_plug_in(small):
     study, ledger = small
     ledger.publish_attack(reconstruction())
     ledger.publish_attack(reconstruction(0, "no_such_package.at_all:Attack"))
-    told = json.loads((write_tables(study, ledger) / "study.json").read_text())["attacks"]
+    told = json.loads((write_tables(study, ledger, list(judged_trials(ledger))) / "study.json").read_text())["attacks"]
     assert set(told) == {"decoder"}
     assert set(told["decoder"]) == {"kind", "knowledge", "threat", "cost", "reference"}
 
@@ -252,7 +253,7 @@ def test_records_of_before_these_fields_are_read_and_shown(small):
         for name in ("kind", "tune"):
             record["job"].pop(name)
         path.write_text(json.dumps(record))
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert found.probes.empty
     assert further_metrics(found.attacks) == []
     assert "Nothing dominates" in page(found)

@@ -35,7 +35,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(small):
-    return write_tables(*small)
+    return write_tables(*small, list(judged_trials(small[1])))
 
 
 def test_the_columns_are_the_contracts_in_its_order(small):
@@ -134,7 +134,7 @@ def test_arrays_that_were_moved_away_leave_nulls(tmp_path):
     for array in ledger.root.glob(f"trials/*/attempt-*/{JOB.name}.*"):
         if array.suffix in (".npz", ".parquet"):
             array.unlink()
-    found = read(write_tables(study, ledger))
+    found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert found.images == {}
     assert found.image_scores.empty
     assert found.attacks["mse_se"].isna().all()
@@ -143,7 +143,7 @@ def test_arrays_that_were_moved_away_leave_nulls(tmp_path):
 
 def test_a_study_without_trials_has_tables_without_rows(tmp_path):
     study = load_checked("quickstart")
-    data = write_tables(study, Ledger(tmp_path))
+    data = write_tables(study, Ledger(tmp_path), [])
     found = read(data)
     assert len(found.trials) == len(found.attacks) == len(found.curves) == 0
     assert found.study["states"]["waiting"] == study.search.trials

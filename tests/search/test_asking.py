@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from harness.judging.book import outline_of
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked
 from harness.search.asking import FLOOR, Conditions, Search
@@ -14,7 +15,7 @@ from harness.search.index import open_rows
 from harness.search.reconciling import reconcile
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
-from tests.values import JOB, attack, record, scores
+from tests.values import JOB, attack, book_of, record, scores, trial_of
 
 SPACE = """
 name: searched
@@ -38,10 +39,11 @@ class Session:
         file = root / "space.yaml"
         file.write_text(f"{space}\nsearch: {search}\n")
         self.study, self.ledger = load_checked(file), Ledger(root)
-        self.rows = open_rows(self.study, self.ledger, None)
+        book = book_of(self.ledger)
+        self.rows = open_rows(self.study, root, book.outlines, None)
         conditions = Conditions("l", attack_jobs(self.study), {"train": 1, "attack": 1}, "float32")
         self.search = Search(self.study, self.rows, self.ledger, conditions)
-        self.found = reconcile(self.search, self.rows, self.ledger)
+        self.found = reconcile(self.search, self.rows, book)
 
     def finish(self, asked: Asked, **changes) -> None:
         accuracy = 0.5 + asked.number / 100
@@ -50,7 +52,7 @@ class Session:
         )
         done = done.model_copy(update=changes)
         self.ledger.publish_record(done)
-        self.search.tell(done)
+        self.search.tell(outline_of(trial_of(self.ledger, asked.number)))
 
     def run(self, count: int | None = None) -> list[Asked]:
         asked = []

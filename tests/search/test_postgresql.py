@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.judging.book import outline_of
 from harness.ledger.files import Ledger
 from harness.ledger.lease import lease
 from harness.search.asking import Conditions, Search
@@ -19,7 +20,7 @@ from harness.search.reconciling import reconcile
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from tests.search.test_asking import SPACE
-from tests.values import record
+from tests.values import book_of, record, trial_of
 
 PLACES = [
     *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
@@ -81,9 +82,10 @@ def session(root: Path, url: str) -> tuple[Search, Ledger]:
     file = root / "space.yaml"
     file.write_text(f"{SPACE}\nsearch: {{trials: 6, seed: 1}}\n")
     study, ledger = load_checked(file), Ledger(root)
-    rows = open_rows(study, ledger, url)
+    book = book_of(ledger)
+    rows = open_rows(study, root, book.outlines, url)
     search = Search(study, rows, ledger, Conditions("l", attack_jobs(study), {"train": 1, "attack": 1}, "float32"))
-    reconcile(search, rows, ledger)
+    reconcile(search, rows, book)
     return search, ledger
 
 
@@ -96,7 +98,7 @@ def test_a_study_on_a_server_is_resumed_from_it(tmp_path, url):
         numbers.append(asked.number)
         done = record(asked.number).model_copy(update={"asked": asked})
         ledger.publish_record(done)
-        search.tell(done)
+        search.tell(outline_of(trial_of(ledger, asked.number)))
     assert numbers == list(range(6))
     assert [trial.asked for trial in list(ledger.trials())[:2]] == cut_off
 

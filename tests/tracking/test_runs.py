@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.commands.environment import settle
+from harness.judging import judged_trials
 
 settle(None)  # MLflow reads its switches when it is imported
 
@@ -20,7 +21,7 @@ from harness.tracking.store import Store, locate  # noqa: E402
 from reports.front import hypervolume_history  # noqa: E402
 from reports.page import render  # noqa: E402
 from tests.small_ledger import JOB, STATES, TINY, small_ledger  # noqa: E402
-from tests.values import attack, scores  # noqa: E402
+from tests.values import attack, book_of, scores  # noqa: E402
 
 CLOSED = "http://somebody:secret@127.0.0.1:9"
 """A server that does not answer."""
@@ -44,9 +45,9 @@ def tracked(tmp_path_factory, uri):
     """A study that was logged from its start to its end."""
     study, ledger = small_ledger(tmp_path_factory.mktemp("tracked"))
     study = study.model_copy(update={"ledger": str(uuid.uuid4())})
-    render(write_tables(study, ledger), ledger.root / "report")
+    render(write_tables(study, ledger, list(judged_trials(ledger))), ledger.root / "report")
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
         tracking.finish()
     return study, ledger
 
@@ -134,7 +135,7 @@ def test_logging_again_changes_nothing(tracked, uri):
     study, ledger = tracked
     before = {key: (points_of(run, uri), run.info.end_time) for key, run in runs_of(study, uri).items() if key.trial}
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
         tracking.finish()
     after = {key: (points_of(run, uri), run.info.end_time) for key, run in runs_of(study, uri).items() if key.trial}
     assert after == before
@@ -171,7 +172,7 @@ def test_a_tracking_that_is_cut_off_again_and_again_is_completed_without_doubles
             with Tracking(study, ledger, files) as tracking:
                 store = tracking._opened
                 tracking._store = Store(Cutting(store.client, calls), store.experiment)  # type: ignore[arg-type]
-                tracking.backfill()
+                tracking.backfill(book_of(ledger).outlines.values())
         except KeyboardInterrupt:
             continue
         break
@@ -188,7 +189,7 @@ def test_a_tracking_that_is_cut_off_again_and_again_is_completed_without_doubles
 
 def ended_by(error: type[BaseException], *place: Any) -> None:
     with Tracking(*place) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(place[1]).outlines.values())
         raise error("from outside")
 
 
@@ -199,7 +200,7 @@ def test_a_study_that_is_interrupted_is_killed_and_its_resume_finishes_it(fresh,
             ended_by(error, study, ledger, uri)
         assert runs_of(study, uri)[Key()].info.status == status
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
         assert runs_of(study, uri)[Key()].info.status == "RUNNING"
         tracking.finish()
     assert runs_of(study, uri)[Key()].info.status == "FINISHED"
@@ -208,11 +209,11 @@ def test_a_study_that_is_interrupted_is_killed_and_its_resume_finishes_it(fresh,
 def test_an_attack_run_later_adds_its_run_and_a_step_of_the_objectives(fresh, uri):
     study, ledger = fresh
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
     later = JOB.model_copy(update={"seed": 1})
     ledger.publish_attack(attack(0, later, selection=scores(0.0001, 0.99), scored=scores(0.0002, 0.98)))
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
     runs = runs_of(study, uri)
     assert set(runs) == expected(ledger)
     assert [step for step, _ in points_of(runs[Key("0")], uri)["mse"]] == [1, 2]
@@ -227,7 +228,7 @@ def newest(run: Any, uri: str, name: str) -> tuple[int, float]:
 
 def backfilled(study: Any, ledger: Any, uri: str) -> dict[Key, Any]:
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
     return runs_of(study, uri)
 
 
@@ -286,10 +287,10 @@ def test_trials_are_logged_while_the_driver_goes_on(fresh, uri):
     records = [ledger.trial(number) / "record.json" for number in (1, 2)]
     aside = [record.rename(record.with_name("aside")) for record in records]
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
         for number, path, record in zip((1, 2), aside, records, strict=True):
             path.rename(record)
-            tracking.trial(number)
+            tracking.trial(book_of(ledger).outlines[number])
     assert set(runs_of(study, uri)) == expected(ledger)
     assert [step for step, _ in points_of(runs_of(study, uri)[Key()], uri)["hypervolume"]] == [1, 2, 3, 4]
 
@@ -297,7 +298,7 @@ def test_trials_are_logged_while_the_driver_goes_on(fresh, uri):
 def test_a_defect_of_ours_is_not_taken_for_a_fault_of_the_store(fresh, uri):
     study, ledger = fresh
     with pytest.raises(ValueError, match="trial 4 has no record"), Tracking(study, ledger, uri) as tracking:
-        tracking.trial(4)
+        tracking.trial(book_of(ledger).outlines[4])
 
 
 def test_a_server_that_does_not_answer_is_refused_in_one_line_without_its_password(fresh, monkeypatch):
@@ -317,10 +318,10 @@ def test_a_server_that_is_lost_on_the_way_costs_a_warning_and_the_resume_catches
     record = ledger.trial(1) / "record.json"
     aside = record.rename(record.with_name("aside"))
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
         aside.rename(record)
         tracking._store = Store(MlflowClient(tracking_uri=CLOSED), tracking._opened.experiment)
-        tracking.trial(1)
+        tracking.trial(book_of(ledger).outlines[1])
         tracking.finish()
     warnings = [line.getMessage() for line in caplog.records if line.name == "harness.tracking.runs"]
     assert len(warnings) == 1
@@ -328,7 +329,7 @@ def test_a_server_that_is_lost_on_the_way_costs_a_warning_and_the_resume_catches
     assert "secret" not in warnings[0]
     assert Key("1") not in runs_of(study, uri)
     with Tracking(study, ledger, uri) as tracking:
-        tracking.backfill()
+        tracking.backfill(book_of(ledger).outlines.values())
     assert set(runs_of(study, uri)) == expected(ledger)
 
 

@@ -1,0 +1,156 @@
+"""What a driver remembers of its study's trials: an outline of each, and the front, kept up to date trial by trial."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy
+
+from harness.judging.standing import Status, counted_states, row_of
+from harness.judging.trials import JudgedTrial
+from harness.records import DIRECTIONS, Asked, Objectives, Scalar
+from reports.front import joined
+
+
+class Outline(NamedTuple):
+    """A trial without what only a report needs: a few hundred bytes, where its files are tens of thousands."""
+
+    number: int
+    state: str
+    settings: Mapping[str, Scalar]
+    anchor: bool
+    feasible: bool
+    objectives: Objectives | None
+    constraint: float | None
+    """How far its accuracy lies below the floor; null if there is no floor or no accuracy."""
+    later: bool
+    """Whether attacks were run after its record."""
+    mark: str
+    """Digest of when its attacks were run and how they ended."""
+    seconds: float
+    """What its record says that it took; 0 while there is none."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a record."""
+        return self.state != "running"
+
+
+class Standing(NamedTuple):
+    """A study at a moment."""
+
+    finished: int
+    failures: int
+    """Trials that failed, wholly or in an attack."""
+    front: tuple[Outline, ...]
+    """The trials that nothing dominates, by number."""
+    seconds: float | None
+    """Mean time of a finished trial; null if there is none."""
+
+
+def outline_of(trial: JudgedTrial) -> Outline:
+    """Return a trial's outline."""
+    record, floor = trial.record, trial.asked.floor
+    accuracy = record.measured.accuracy if record else None
+    return Outline(
+        number=trial.number,
+        state=trial.state,
+        settings=trial.asked.settings,
+        anchor=trial.asked.anchor,
+        feasible=trial.feasible,
+        objectives=trial.objectives,
+        constraint=None if floor is None or accuracy is None else floor - accuracy,
+        later=bool(trial.later),
+        mark=trial.mark,
+        seconds=record.circumstances.seconds if record else 0.0,
+    )
+
+
+class Front:
+    """The trials that nothing dominates. Adding one costs no more than the front is long."""
+
+    def __init__(self) -> None:
+        self._all: dict[int, Outline] = {}
+        self._members: dict[int, Outline] = {}
+
+    @property
+    def members(self) -> tuple[Outline, ...]:
+        """The trials of the front, by number."""
+        return tuple(self._members[number] for number in sorted(self._members))
+
+    def add(self, outline: Outline) -> bool:
+        """Take a trial in, or what has become of it since; return whether the front is another one."""
+        again = outline.number in self._members
+        if outline.state == "complete" and outline.feasible:
+            self._all[outline.number] = outline
+        if again:  # its objectives may have changed: others may come back
+            self._members = {}
+            for other in self._all.values():
+                self._join(other)
+            return True
+        return outline.number in self._all and self._join(outline)
+
+    def _join(self, outline: Outline) -> bool:
+        members = list(self._members.values())
+        points = numpy.array([row_of(member)[3:] for member in members]).reshape(-1, len(DIRECTIONS))
+        kept = joined(points, numpy.array(row_of(outline)[3:]))
+        if kept is None:
+            return False
+        self._members = {member.number: member for member, keeps in zip(members, kept, strict=True) if keeps}
+        self._members[outline.number] = outline
+        return True
+
+
+class Book:
+    """The trials of a study as its driver goes on. Adding one costs no more than the front is long.
+
+    Args:
+        trials: Those that were asked before, in the order of their numbers.
+    """
+
+    def __init__(self, trials: Iterable[JudgedTrial] = ()) -> None:
+        self.outlines: dict[int, Outline] = {}
+        self.unfinished: dict[int, Asked] = {}
+        """Trials that were asked and have no record."""
+        self._counts: Counter[str] = Counter()
+        self._seconds = 0.0
+        self._front = Front()
+        for trial in trials:
+            self.add(trial)
+
+    def add(self, trial: JudgedTrial) -> Outline:
+        """Take a trial in, or what has become of it since."""
+        outline, before = outline_of(trial), self.outlines.get(trial.number)
+        if before is not None:
+            self._counts[before.state] -= 1
+            self._seconds -= before.seconds
+        self.outlines[outline.number] = outline
+        self._counts[outline.state] += 1
+        self._seconds += outline.seconds
+        if outline.finished:
+            self.unfinished.pop(outline.number, None)
+        else:
+            self.unfinished[outline.number] = trial.asked
+        self._front.add(outline)
+        return outline
+
+    def standing(self) -> Standing:
+        """Return how the study stands now."""
+        finished = self._counts.total() - self._counts["running"]
+        return Standing(
+            finished=finished,
+            failures=self._counts["failed"] + self._counts["partial"],
+            front=self._front.members,
+            seconds=self._seconds / finished if finished else None,
+        )
+
+    def status(self, identity: Mapping[str, str], budget: int) -> Status:
+        """Return what ``invfront status`` says; arguments as of `harness.judging.status`."""
+        total = self._counts.total()
+        return Status(
+            **identity,
+            budget=max(budget, total),
+            states=counted_states(self._counts, budget),
+            front=tuple(member.number for member in self._front.members),
+            objectives=dict(DIRECTIONS),
+        )
