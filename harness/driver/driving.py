@@ -63,6 +63,7 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
         raise UserError(f"{root}: holds another study: {difference}; choose another name or --out")
     update = {
         "ledger": there.ledger,
+        "version": there.version,
         "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)}),
     }
     return _drive(study.model_copy(update=update), root, where, watcher)

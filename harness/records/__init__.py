@@ -10,12 +10,14 @@ from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
-from harness.records.versions import ASKED_THE_SERVER
+from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, later
 from harness.records.words import Knowledge, Precision, State, Verdict
 
 __all__ = [
     "ASKED_THE_SERVER",
+    "CURRENT",
     "DIRECTIONS",
+    "VERSIONS",
     "Asked",
     "AttackJob",
     "AttackMeasured",
@@ -40,5 +42,6 @@ __all__ = [
     "Verdict",
     "derive",
     "failure_line",
+    "later",
     "one_line",
 ]

@@ -1,8 +1,70 @@
-"""What an absent key meant when a file was written, by the package's version."""
+"""What an absent key meant when a file was written, by the package's version; files are never rewritten.
 
-ASKED_THE_SERVER = {
-    "0.1": frozenset(
-        {"confidence", "decoder_xl", "gan_prior", "gradient", "membership", "query_free", "repeated", "representative"}
-    )
-}
+A study's own ``study.yaml`` names its version; one without is of 0.1. A key that a version brings gets an entry here
+with what its absence meant before, so that an old study goes on as it was, under the digest that it always had.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from harness.records.value import Scalar
+
+VERSIONS = ("0.1", "0.2")
+"""Versions whose files differ, the oldest first; the last is this one's."""
+
+CURRENT = VERSIONS[-1]
+
+STUDY: Mapping[str, Mapping[str, Scalar]] = MappingProxyType({"0.2": {}})
+"""Keys of a study file by the version that brought them, by path, with what their absence meant until then."""
+
+RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "0.1": {
+            "AttackJob.kind": "reconstruction",
+            "AttackJob.tune": 0,
+            "Asked.attacker_root": None,
+            "Asked.study_seed": 0,
+            "AttackMeasured.version": 1,
+            "AttackMeasured.knowledge": "queries",
+            "AttackMeasured.needs_server": None,
+            "AttackMeasured.subsets": {},
+            "AttackMeasured.variants": {},
+            "AttackMeasured.extras": {},
+            "AttackMeasured.null_reasons": {},
+            "AttackMeasured.details": {},
+            "AttackMeasured.tuning": (),
+            "AttackMeasured.probe": None,
+            "Guess.subsets": {},
+            "Measured.images": {},
+            "Trained.images": {},
+            "Tuned.error": None,
+            "Failure.traceback": None,
+            "Failure.errno": None,
+        },
+    }
+)
+"""Fields that records of a version may lack, with what that means: their defaults, for ever."""
+
+ASKED_THE_SERVER: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "0.1": frozenset(
+            {
+                "confidence",
+                "decoder_xl",
+                "gan_prior",
+                "gradient",
+                "membership",
+                "query_free",
+                "repeated",
+                "representative",
+            }
+        )
+    }
+)
 """Built-in attacks that asked the server, of records without ``needs_server``."""
+
+
+def later(version: str, added: Mapping[str, Mapping[str, Scalar]] = STUDY) -> dict[str, Scalar]:
+    """Return the keys of a study file that came after a version, with what their absence meant in it."""
+    after = VERSIONS[VERSIONS.index(version) + 1 :]
+    return {path: meaning for name in after for path, meaning in added.get(name, {}).items()}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.records import Value
@@ -17,6 +17,7 @@ CIRCUMSTANCES = (
     "storage",
     "tracking",
     "ledger",
+    "version",
 )
 """Paths that are no part of what a study is."""
 
@@ -42,10 +43,15 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def identity(study: Value) -> dict[str, Any]:
-    """Return what a study is: its resolved file without circumstances, with the order in which branches take turns."""
+def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a study is: its resolved file without circumstances, with the order in which branches take turns.
+
+    Args:
+        study: The study.
+        unknown: Paths that its file's version did not have.
+    """
     shown = silent(plain(study))
-    for path in CIRCUMSTANCES:
+    for path in (*CIRCUMSTANCES, *unknown):
         *parents, last = path.split("/")
         owner = shown
         for parent in parents:
@@ -54,9 +60,9 @@ def identity(study: Value) -> dict[str, Any]:
     return shown | {"order": {role: list(shown[role] or {}) for role in ("defense", "term")}}
 
 
-def digest(study: Value) -> str:
-    """Return the SHA-256 of what a study is, hexadecimal."""
-    text = json.dumps(identity(study), sort_keys=True, separators=(",", ":"), allow_nan=False)
+def digest(study: Value, unknown: Iterable[str] = ()) -> str:
+    """Return the SHA-256 of what a study is, hexadecimal; arguments as of ``identity``."""
+    text = json.dumps(identity(study, unknown), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 import search_spaces
 from harness.errors import UserError
-from harness.records import Value, one_line
+from harness.records import CURRENT, VERSIONS, Scalar, Value, later, one_line
 from harness.study.anchors import relieved
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
@@ -78,6 +78,7 @@ def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
 def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
     mapping = copy.deepcopy(DEFAULTS | given)
     refuse_odd_keys(mapping)
+    _fill(mapping)
     _expand(mapping)
     for override in overrides:
         apply(mapping, override)
@@ -89,6 +90,26 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
     except ValidationError as error:
         raise problem_of(error) from None
     return _settled(study, overrides)
+
+
+def _fill(mapping: dict[Any, Any]) -> None:
+    """Give a directory's own file its version, and keys that came later what their absence meant in it."""
+    version = str(mapping.setdefault("version", VERSIONS[0] if mapping.get("ledger") else CURRENT))
+    if version not in VERSIONS:
+        known = ", ".join(VERSIONS)
+        raise Problem("version", f"{version!r} is unknown, this invfront reads {known}; install the one that wrote it")
+    fill(mapping, later(version))
+
+
+def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:
+    """Set what is absent at paths of a mapping; a section that is none is left to be refused."""
+    for path, meaning in meanings.items():
+        *owners, last = path.split("/")
+        section: Any = mapping
+        for owner in owners:
+            section = section.setdefault(owner, {}) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section.setdefault(last, meaning)
 
 
 def _settled(study: Study, overrides: Sequence[Override]) -> Study:

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 import search_spaces
 from harness.credentials import without_credentials
-from harness.records import Value
+from harness.records import CURRENT, Value, later
 from harness.study import fields, identity
 from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
 from harness.study.space import Space, branches
@@ -39,6 +39,8 @@ class Study(Value):
     """Optuna's storage URL; null for ``study.db``."""
     tracking: str | None = Field(default=None, repr=False)
     """MLflow's tracking URI."""
+    version: Annotated[str, BeforeValidator(str)] = CURRENT
+    """Of the package that made the study; only a directory's own ``study.yaml`` has one, and without it is of 0.1."""
     ledger: fields.Uuid | None = None
     """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
 
@@ -63,8 +65,11 @@ class Study(Value):
         return f"{self.name}-{self.ledger}"
 
     def digest(self) -> str:
-        """Return the study's identity: SHA-256 of all it says but trials, resources, places and ``ledger``."""
-        return identity.digest(self)
+        """Return the study's identity: SHA-256 of all it says but trials, resources, places and ``ledger``.
+
+        It is taken over the keys of the file's own version: a newer package leaves an old study what it was.
+        """
+        return identity.digest(self, later(self.version))
 
     def dump(self) -> str:
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""

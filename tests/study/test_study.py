@@ -10,10 +10,13 @@ import yaml
 
 import search_spaces
 from harness.errors import UserError
+from harness.records import CURRENT
 from harness.search.drawing import draw
 from harness.study import Choices, Range, first_difference, load_study
 from harness.study.check import check_ready, load_checked
+from harness.study.identity import digest, identity
 from harness.study.jobs import attack_jobs
+from harness.study.load import fill
 
 SPACE = """
 name: mine
@@ -56,6 +59,9 @@ def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch
     assert {"none", "laplace", "cem_paper", "cem_code"} <= study.defense.keys()
     assert study.search.trials >= 12
     assert study.search.anchors[0]["defense/name"] == "none"
+
+
+LEDGER = "5d8b3f52-6c1f-4b61-9a55-0a3f0c1d2e4b"
 
 
 def test_a_study_with_only_a_name_runs_on_embedded_data(tmp_path):
@@ -443,3 +449,32 @@ def test_a_plugin_is_imported_only_where_it_may_be(tmp_path, monkeypatch):
 
 def test_every_resolved_study_is_plain_json(file):
     assert json.loads(json.dumps(yaml.safe_load(load_checked(file).dump())))
+
+
+def test_a_directorys_own_file_without_a_version_is_of_0_1(tmp_path):
+    own = tmp_path / "study.yaml"
+    own.write_text(load_checked("quickstart").model_copy(update={"ledger": LEDGER}).dump().replace("version:", "#"))
+    assert (load_study(own).version, load_study("quickstart").version) == ("0.1", CURRENT)
+    assert load_study(own).digest() == load_study("quickstart").digest()
+    own.write_text(load_study(own).dump())
+    assert load_study(own).version == "0.1"
+
+
+def test_a_file_of_another_version_is_refused(tmp_path):
+    own = tmp_path / "study.yaml"
+    own.write_text(load_checked("quickstart").dump().replace(f"version: '{CURRENT}'", "version: '9.9'"))
+    with pytest.raises(UserError, match=r"version: '9\.9' is unknown, this invfront reads 0\.1, 0\.2; install"):
+        load_study(own)
+
+
+def test_a_digest_is_taken_over_the_keys_of_the_files_own_version():
+    """A key that came later and means what its absence meant leaves an old study what it was."""
+    study = load_checked("quickstart")
+    assert digest(study) != digest(study, ["train/epochs"])
+    assert "epochs" not in identity(study, ["train/epochs"])["train"]
+
+
+def test_keys_that_came_later_mean_what_their_absence_meant():
+    old = {"train": {"epochs": 3}, "data": "not a section"}
+    fill(old, {"train/label_smoothing": 0.1, "train/epochs": 9, "data/root": None})
+    assert old == {"train": {"epochs": 3, "label_smoothing": 0.1}, "data": "not a section"}
