@@ -9,7 +9,7 @@ import attacks
 from attacks.base import Attack, Evidence, Images, ProbeAttack
 from attacks.precision import bfloat16_is_faster
 from defenses.base import Defense
-from harness.models import LiveTarget, SplitModel, build_model
+from harness.models import LiveTarget, Network, Pictures, SplitModel, build_model
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIGMA, NUM_CLASSES, NUM_AUX, NUM_SCORED = 0.1, 10, 400, 64
@@ -39,7 +39,8 @@ def test_images_per_second(name, benchmark):
 def _target(exact: bool) -> LiveTarget:
     """Return an untrained network of the default kind, half as wide: its speed is that of a trained one."""
     halves = build_model(
-        "vgg11_bn_sgm", width=0.5, num_classes=NUM_CLASSES, head="linear", mean=(0.5,) * 3, std=(0.25,) * 3
+        Network(name="vgg11_bn_sgm", width=0.5, head="linear"),
+        Pictures(num_classes=NUM_CLASSES, mean=(0.5,) * 3, std=(0.25,) * 3),
     )
     model = SplitModel(*halves, Defense(), SIGMA).to(DEVICE).to(memory_format=torch.channels_last)
     fast = bfloat16_is_faster(DEVICE) and not exact

@@ -11,7 +11,7 @@ from torch import nn
 import defenses
 from attacks.precision import autocast, bfloat16_is_faster
 from defenses.base import Batch, Epoch, Shapes
-from harness.models import SplitModel, activation_shape, build_model
+from harness.models import Network, Pictures, SplitModel, activation_shape, build_model
 from harness.study.recipes import RECIPES
 from tests.pairing import paired_ratio
 
@@ -84,7 +84,9 @@ def test_a_refit_of_the_clusters_of_50_000_activations(benchmark, name):
 def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Callable[[], None]:
     """Return a function that takes one step on a fixed batch, the defense fitted."""
     torch.manual_seed(0)
-    client, server = build_model("vgg11_bn_sgm", num_classes=10, head="linear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    client, server = build_model(
+        Network(name="vgg11_bn_sgm", head="linear"), Pictures(num_classes=10, mean=(0.5,) * 3, std=(0.25,) * 3)
+    )
     defense = defenses.make(name)
     defense.attach(client, Shapes((3, 32, 32), activation_shape(client, (3, 32, 32)), 10))
     model = SplitModel(client, server, defense, SIGMA).to(DEVICE, memory_format=layout).train()

@@ -10,7 +10,7 @@ import defenses
 from defenses.base import Defense, Shapes
 from harness.data import Data
 from harness.ledger import sha256, write_whole
-from harness.models import SplitModel, activation_shape, build_model
+from harness.models import Network, Pictures, SplitModel, activation_shape, build_model
 from harness.records import Asked, Scalar
 from harness.study.recipes import RECIPES, Recipe
 
@@ -31,16 +31,10 @@ def recipe_of(asked: Asked) -> Recipe:
 def build(asked: Asked, data: Data) -> SplitModel:
     """Return the untrained network on the data's device, channels last; draws initial weights from the global RNG."""
     settings = owned(asked.settings, "model")
-    name, sigma = str(settings.pop("name")), float(settings.pop("sigma") or 0.0)
-    client, server = build_model(
-        name,
-        **settings,  # type: ignore[arg-type]  # checked against the builder when the study was read
-        image_shape=data.image_shape,
-        num_classes=data.num_classes,
-        head=recipe_of(asked).head,
-        mean=data.mean,
-        std=data.std,
-    )
+    sigma = float(settings.pop("sigma") or 0.0)
+    network = Network(**settings, head=recipe_of(asked).head)  # type: ignore[arg-type]  # checked as the study was read
+    pictures = Pictures(shape=data.image_shape, num_classes=data.num_classes, mean=data.mean, std=data.std)
+    client, server = build_model(network, pictures)
     shapes = Shapes(data.image_shape, activation_shape(client, data.image_shape), data.num_classes)
     parts = {}
     for role in ("defense", "term"):

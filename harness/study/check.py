@@ -15,7 +15,7 @@ import defenses
 from defenses.base import Defense
 from harness import data
 from harness.data import DATASETS, SMALLEST, attacker
-from harness.models import MODELS, build_model
+from harness.models import MODELS, Network, Pictures, build_model
 from harness.records import Scalar
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, probes
@@ -101,19 +101,12 @@ def _check_model(study: Study) -> None:
     model, source = study.model, DATASETS[study.data.name]
     axes = {name: probes(getattr(model, name)) for name in ("cut", "bottleneck", "sca", "width")}
     size = study.data.size or source.size
+    pictures = Pictures(shape=(3, size, size), num_classes=10, mean=source.mean, std=source.std)
     for combination in itertools.islice(itertools.product(*axes.values()), NETWORKS):
         settings: dict[str, Any] = dict(zip(axes, combination, strict=True))
         try:
             with torch.device("meta"):
-                build_model(
-                    model.name,
-                    **settings,
-                    image_shape=(3, size, size),
-                    num_classes=10,
-                    head=RECIPES[study.train.recipe].head,
-                    mean=source.mean,
-                    std=source.std,
-                )
+                build_model(Network(name=model.name, head=RECIPES[study.train.recipe].head, **settings), pictures)
         except REFUSALS as error:
             raise _of_builder(_said(error)) from error
 

@@ -19,7 +19,7 @@ from defenses.patrol import Patrol, pruned_share
 from defenses.patrol_code import PatrolCode
 from defenses.renyi import Renyi, information, squared_kernel
 from defenses.sensitivity import squared_change
-from harness.models import build_model
+from harness.models import Network, Pictures, build_model
 
 SMALL = {"blocks": 0, "channels": 8}
 CASES = {
@@ -484,7 +484,9 @@ def _mimicked(defense: Defense) -> tuple[Defense, Tensor, Tensor]:
 
 def _vgg(defense: Defense, width: float = 0.25) -> tuple[nn.Module, Defense, Shapes]:
     torch.manual_seed(0)
-    client, _ = build_model("vgg11_bn_sgm", width=width, num_classes=10, mean=(0.5,) * 3, std=(0.25,) * 3)
+    client, _ = build_model(
+        Network(name="vgg11_bn_sgm", width=width), Pictures(num_classes=10, mean=(0.5,) * 3, std=(0.25,) * 3)
+    )
     shapes = Shapes((3, 32, 32), (8, 8, 8), 10)
     defense.attach(client, shapes)
     return client, defense, shapes

@@ -8,12 +8,18 @@ from torch import nn
 from attacks.precision import autocast
 from defenses.base import Defense
 from defenses.laplace import Laplace
-from harness.models import MODELS, LiveTarget, SplitModel, activation_shape, build_model
+from harness.models import MODELS, LiveTarget, Network, Pictures, SplitModel, activation_shape, build_model
 from harness.models.bottleneck import Bottleneck, parse
 from harness.models.lca import LCA, num_neurons
 
 STATISTICS = {"mean": (0.49, 0.48, 0.45), "std": (0.25, 0.24, 0.26)}
-SMALL = {"num_classes": 10, "head": "linear", "width": 0.125, **STATISTICS}
+SMALL = {"head": "linear", "width": 0.125}
+
+
+def built(name="vgg11_bn_sgm", /, **settings):
+    """A network for ten classes; what is a setting of its images goes to them."""
+    images = {key: settings.pop(key) for key in ("shape", "mean", "std") if key in settings}
+    return build_model(Network(name=name, **settings), Pictures(num_classes=10, **(STATISTICS | images)))
 
 
 def num_parameters(module):
@@ -21,7 +27,7 @@ def num_parameters(module):
 
 
 def small_model(defense=None, sigma=0.1, **settings):
-    halves = build_model("vgg11_bn_sgm", **(SMALL | settings))
+    halves = built(**(SMALL | settings))
     return SplitModel(halves.client, halves.server, defense or Defense(), sigma)
 
 
@@ -46,7 +52,7 @@ PUBLISHED = [
 @pytest.mark.parametrize(("name", "settings", "activation", "in_client", "in_server"), PUBLISHED)
 def test_sizes_are_the_published_ones(name, settings, activation, in_client, in_server):
     with torch.device("meta"):
-        client, server = build_model(name, num_classes=10, **STATISTICS, **settings)
+        client, server = built(name, **settings)
         assert activation_shape(client, (3, 32, 32)) == activation
     assert num_parameters(client) == in_client
     assert num_parameters(server[:-1]) == in_server
@@ -55,7 +61,7 @@ def test_sizes_are_the_published_ones(name, settings, activation, in_client, in_
 @pytest.mark.parametrize(("side", "activation", "in_head"), [(32, 8, 530_442), (48, 12, 530_442), (64, 16, 1_316_874)])
 def test_the_dropout_head_has_the_published_size_for_every_image_side(side, activation, in_head):
     with torch.device("meta"):
-        client, server = build_model("vgg11_bn_sgm", image_shape=(3, side, side), num_classes=10, **STATISTICS)
+        client, server = built(shape=(3, side, side))
         assert activation_shape(client, (3, side, side)) == (8, activation, activation)
         assert server(torch.rand(2, 8, activation, activation)).shape == (2, 10)
     assert num_parameters(server[-1]) == in_head
@@ -65,7 +71,7 @@ def test_the_dropout_head_has_the_published_size_for_every_image_side(side, acti
 @pytest.mark.parametrize("cut", [1, 2, 7, 10])
 @pytest.mark.parametrize("bottleneck", ["None", "C5S1K5", "noRELU_C8S1"])
 def test_any_cut_gives_logits_from_activations_between_0_and_1(name, cut, bottleneck):
-    client, server = build_model(name, cut=cut, bottleneck=bottleneck, **SMALL)
+    client, server = built(name, cut=cut, bottleneck=bottleneck, **SMALL)
     z = client.eval()(torch.rand(2, 3, 32, 32))
     assert z.shape[1:] == activation_shape(client, (3, 32, 32))
     assert 0 <= z.min() < z.max() <= 1
@@ -77,8 +83,8 @@ def test_any_cut_gives_logits_from_activations_between_0_and_1(name, cut, bottle
 @pytest.mark.parametrize("side", [32, 64])
 def test_a_stride_shrinks_the_activation_and_the_server_undoes_it(name, stride, side):
     shape = (3, side, side)
-    whole, _ = build_model(name, image_shape=shape, **SMALL)
-    client, server = build_model(name, bottleneck=f"noRELU_C6S{stride}", image_shape=shape, **SMALL)
+    whole, _ = built(name, shape=shape, **SMALL)
+    client, server = built(name, bottleneck=f"noRELU_C6S{stride}", shape=shape, **SMALL)
     _, height, width = activation_shape(whole, shape)
     assert activation_shape(client, shape) == (6, height // stride, width // stride)
     assert server.eval()(client.eval()(torch.rand(2, *shape))).shape == (2, 10)
@@ -86,20 +92,20 @@ def test_a_stride_shrinks_the_activation_and_the_server_undoes_it(name, stride, 
 
 def test_width_scales_the_body_but_neither_bottleneck_nor_images():
     with torch.device("meta"):
-        client, _ = build_model("vgg11_bn_sgm", num_classes=10, width=0.5, **STATISTICS)
+        client, _ = built(width=0.5)
     sizes = [(layer.in_channels, layer.out_channels) for layer in client.modules() if isinstance(layer, nn.Conv2d)]
     assert sizes == [(3, 32), (32, 64), (64, 8)]
 
 
 def test_the_linear_head_is_a_single_layer():
     with torch.device("meta"):
-        _, server = build_model("vgg11_bn_sgm", num_classes=10, head="linear", **STATISTICS)
+        _, server = built(head="linear")
     assert num_parameters(server[-1]) == 512 * 10 + 10
 
 
 def test_the_default_client_has_the_published_layers_in_order():
     with torch.device("meta"):
-        client, _ = build_model("vgg11_bn_sgm", num_classes=10, **STATISTICS)
+        client, _ = built()
     leaves = [type(layer).__name__ for layer in client.modules() if not list(layer.children())]
     stage = ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
     assert leaves == ["Normalize", *stage, *stage, "Conv2d", "Sigmoid"]
@@ -113,7 +119,7 @@ def test_the_option_string_is_read_whole():
 
 def test_a_relu_follows_both_sides_of_the_bottleneck_unless_it_is_left_out():
     def relus(bottleneck):
-        client, server = build_model("vgg11_bn_sgm", bottleneck=bottleneck, **SMALL)
+        client, server = built(bottleneck=bottleneck, **SMALL)
         return [isinstance(layer, nn.ReLU) for layer in (client[-2], server[1])]
 
     assert relus("C8S1") == [True, True]
@@ -121,7 +127,7 @@ def test_a_relu_follows_both_sides_of_the_bottleneck_unless_it_is_left_out():
 
 
 def test_images_are_normalised_in_the_client():
-    client, _ = build_model("vgg11_bn_sgm", **SMALL)
+    client, _ = built(**SMALL)
     x = torch.rand(2, 3, 4, 4)
     expected = torch.stack([(x[:, i] - STATISTICS["mean"][i]) / STATISTICS["std"][i] for i in range(3)], dim=1)
     torch.testing.assert_close(client[0](x), expected)
@@ -129,7 +135,7 @@ def test_images_are_normalised_in_the_client():
 
 
 def test_the_client_starts_xavier_uniform_with_zero_biases():
-    client, _ = build_model("vgg11_bn_sgm", num_classes=10, **STATISTICS)
+    client, _ = built()
     second = [layer for layer in client.modules() if isinstance(layer, nn.Conv2d)][1]
     bound = (6 / (9 * (64 + 128))) ** 0.5
     assert 0.99 * bound < second.weight.abs().max() <= bound
@@ -164,14 +170,14 @@ def test_the_sparse_coding_layer_has_the_published_numbers_of_neurons():
         ("vgg11_bn_sgm", {"width": 0.0}, "model/width: .* above 0, not 0"),
         ("vgg11_bn_sgm", {"head": "deep"}, "head: takes .*, not 'deep'"),
         ("vgg11_bn_sgm", {"std": (1.0,)}, "3 numbers each"),
-        ("vgg11_bn_sgm", {"image_shape": (3, 28, 28)}, "at least 32x32 pixels, not 28x28"),
+        ("vgg11_bn_sgm", {"shape": (3, 28, 28)}, "at least 32x32 pixels, not 28x28"),
         ("vgg11_bn_sgm", {"sca": True, "bottleneck": "None"}, "model/sca: true stands behind a bottleneck, not 'None'"),
         ("resnet20", {"sca": True}, "model/sca: true is for .*, not 'resnet20'"),
     ],
 )
 def test_a_setting_without_sense_is_refused_by_name(name, settings, message):
     with pytest.raises(ValueError, match=message):
-        build_model(name, **(SMALL | settings))
+        built(name, **(SMALL | settings))
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("nan")])
@@ -181,7 +187,7 @@ def test_a_channel_noise_without_sense_is_refused(sigma):
 
 
 def test_asking_for_the_activation_shape_changes_nothing():
-    client, _ = build_model("vgg11_bn_sgm", **SMALL)
+    client, _ = built(**SMALL)
     client.train()
     client[1].eval()
     state = {key: value.clone() for key, value in client.state_dict().items()}
@@ -204,7 +210,7 @@ def test_a_release_is_the_defended_activation_with_channel_noise():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_layout_stays_channels_last(name):
-    halves = build_model(name, **SMALL)
+    halves = built(name, **SMALL)
     client = halves.client.to(memory_format=torch.channels_last)
     convolved = []
     for module in (*client.modules(), *halves.server.to(memory_format=torch.channels_last).modules()):
@@ -218,7 +224,7 @@ def test_the_layout_stays_channels_last(name):
 
 @pytest.mark.parametrize("sca", [False, True])
 def test_the_full_network_learns_in_bfloat16_and_channels_last(sca):
-    client, server = build_model("vgg11_bn_sgm", sca=sca, num_classes=10, **STATISTICS)
+    client, server = built(sca=sca)
     model = SplitModel(client, server, Defense(), sigma=0.025).to(memory_format=torch.channels_last).train()
     x = torch.rand(4, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
