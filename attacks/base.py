@@ -1,8 +1,10 @@
 """What an attack is: an adversary that holds the trained client and tries to turn a release back into the image."""
 
+import copy
+import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -147,9 +149,9 @@ class Attack(ABC):
     releases: tuple[int, ...] = (1,)
     """Numbers of independent releases of an image that it is scored on; the first, 1, counts for the objectives."""
     prior: nn.Module | None = None
-    """A model of images trained before the first trial (:meth:`make_prior`) and put here by the caller."""
+    """A model of images trained before the first trial (:meth:`make_prior`), of an attack that was given it."""
     prior_precision: torch.dtype = torch.float32
-    """What autocast should use in :meth:`train_prior`, as :attr:`Target.precision`; put here by the caller."""
+    """For plug-ins whose ``train_prior`` takes no precision: what autocast should use in it."""
 
     @abstractmethod
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
@@ -174,9 +176,18 @@ class Attack(ABC):
         """Return the untrained prior."""
         raise NotImplementedError(f"{type(self).__name__} has no prior")
 
-    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
-        """Train the prior on the attacker's images alone, in place; return its learning curve."""
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
+        """Train the prior on the attacker's images alone, in place; return its learning curve.
+
+        Autocast should use ``precision``, as :attr:`Target.precision` says.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no prior")
+
+    def with_prior(self, prior: nn.Module) -> Self:
+        """Return this attack, not fitted yet, holding a trained prior; the attack itself stays without."""
+        held = copy.copy(self)
+        held.prior = prior
+        return held
 
 
 class ProbeAttack(ABC):
@@ -201,3 +212,15 @@ class ProbeAttack(ABC):
     @abstractmethod
     def probe(self, target: Target, evidence: Evidence) -> Probe:
         """Attack, and say how well it went."""
+
+
+def train_prior(attack: Attack, prior: nn.Module, aux: Images, precision: torch.dtype) -> tuple[Point, ...]:
+    """Train an attack's prior in a precision, in place; return its learning curve.
+
+    A plug-in's ``train_prior(prior, aux)`` that takes no precision finds it in ``self.prior_precision``.
+    """
+    if "precision" in inspect.signature(attack.train_prior).parameters:
+        return attack.train_prior(prior, aux, precision)
+    told = copy.copy(attack)
+    told.prior_precision = precision
+    return told.train_prior(prior, aux)

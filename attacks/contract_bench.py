@@ -7,7 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Attack, Evidence, Fit, Images, Point, Probe, ProbeAttack, Target, Verdict
+from attacks.base import (
+    Attack,
+    Evidence,
+    Fit,
+    Images,
+    Point,
+    Probe,
+    ProbeAttack,
+    Target,
+    Verdict,
+    train_prior,
+)
 from attacks.seen import Seen
 from attacks.testproblems import NoisyChannel
 
@@ -120,13 +131,16 @@ class Run:
         self.before = self.target.state(), [Images(part.x.clone(), part.y.clone()) for part in self.evidence]
         seen = Seen(self.target, create.knowledge, needs_server=create.needs_server)
         attack = create(**settings)
-        self.attack = attack if isinstance(attack, Attack) else None
-        self.prior_curve = _give_prior(attack, seen, aux) if isinstance(attack, Attack) else ()
+        self.attack: Attack | None = None
+        self.prior_curve: tuple[Point, ...] = ()
+        if isinstance(attack, Attack):
+            self.attack, self.prior_curve = _given_prior(attack, seen, aux)
         torch.manual_seed(1)
         if isinstance(attack, ProbeAttack):
             self.outcome: Fit | Probe = attack.probe(seen, self.evidence)
         else:
-            self.outcome = attack.fit(seen, aux, val)
+            assert self.attack is not None
+            self.outcome = self.attack.fit(seen, aux, val)
 
     @property
     def report(self) -> Report:
@@ -146,11 +160,10 @@ class Run:
         return self.attack.reconstruct(z)
 
 
-def _give_prior(attack: Attack, target: Target, aux: Images) -> tuple[Point, ...]:
-    """Train and hand over the attack's prior, as the caller does before a study's first trial; return its curve."""
+def _given_prior(attack: Attack, target: Target, aux: Images) -> tuple[Attack, tuple[Point, ...]]:
+    """Train the attack's prior, as the caller does before a study's first trial; return who holds it, and its curve."""
     if attack.prior_settings() is None:
-        return ()
+        return attack, ()
     prior = attack.make_prior(target.image_shape, target.num_classes)
-    curve = attack.train_prior(prior, aux)
-    attack.prior = prior.eval()
-    return curve
+    curve = train_prior(attack, prior, aux, target.precision)
+    return attack.with_prior(prior.eval()), curve

@@ -151,19 +151,18 @@ class Diffusion(Attack):
         """Return the untrained network; it is not told classes."""
         return Denoiser(image_shape, self.sizes, self.components)
 
-    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
         """Train it; validation is on a few of the attacker's images, held out."""
         assert isinstance(prior, Denoiser)
-        return train(prior, aux, self.training, self.prior_precision)
+        return train(prior, aux, self.training, precision)
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the prior if nobody has; run the sampler on the first images of ``val`` to choose what to return."""
         self.target = target
-        self._recent.clear()
+        self._recent = Recent[Drawn]()
         if self.prior is None:
-            self.prior_precision = target.precision
             self.prior = self.make_prior(target.image_shape, target.num_classes).to(aux.x.device)
-            self.train_prior(self.prior, aux)
+            self.train_prior(self.prior, aux, target.precision)
         x = val.x[:VALIDATED].float() / 255
         z, seed = target.release(x), int(torch.randint(2**62, (1,)))
         budgets = sorted({max(1, self.how.steps // 4), max(1, self.how.steps // 2), self.how.steps})

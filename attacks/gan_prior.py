@@ -146,21 +146,20 @@ class GanPrior(Attack):
         """Return the untrained generator."""
         return Generator(image_shape, num_classes, self.latent, self.width)
 
-    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
         """Train it; :func:`attacks.generator.train` says what its curve shows."""
-        return train(_generator(prior), self.critic_width, aux, self.training, self.prior_precision)
+        return train(_generator(prior), self.critic_width, aux, self.training, precision)
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the generator if nobody has; invert a few images of ``val`` for the curve, s and the common factor."""
         if self.prior is None:
-            self.prior_precision = target.precision
             self.prior = self.make_prior(target.image_shape, target.num_classes).to(aux.x.device)
-            self.train_prior(self.prior, aux)
+            self.train_prior(self.prior, aux, target.precision)
         prior = _generator(self.prior)
         self.means = class_mean(unit(aux.x), aux.y, target.num_classes)
         covered = spread(unit(aux.x) - self.means[aux.y], self.components)
         self.inversion = LatentInversion(target, prior.eval(), self.restarts, self.lr, self.feature_scale, covered)
-        self._recent.clear()
+        self._recent = Recent[Tensor]()
         count = min(WATCHED, max(1, CHUNK // self.restarts))
         shown = Images(val.x[:count], val.y[:count])
         return self._watched(self.inversion, unit(shown.x), released(target, shown), guess_error(aux, shown))

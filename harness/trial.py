@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from harness.judging import verdicts, worst_case
 from harness.ledger import Found, attempt_number, attempts, find, open_attempt, read_value, write_whole
 from harness.records import (
@@ -13,14 +11,17 @@ from harness.records import (
     AttackMeasured,
     AttackRecord,
     Circumstances,
-    Failure,
     Measured,
+    Place,
     Record,
     State,
     Tell,
     Trained,
 )
-from harness.stages import Meter, Submit, attack_stage, call, train_stage
+from harness.stages import Assignment, Outcome, Stopwatch, Submit, attack_stage, call, circumstances, train_stage
+
+HERE = Place()
+"""Bundled images, on this machine."""
 
 
 class Result(NamedTuple):
@@ -32,37 +33,40 @@ class Result(NamedTuple):
     attacks: tuple[AttackRecord, ...]
 
 
-def run_trial(asked: Asked, trial: Path, submit: Submit = call, tell: Tell = lambda progress: None) -> Result:
+def run_trial(
+    asked: Asked, trial: Path, place: Place = HERE, submit: Submit = call, tell: Tell = lambda progress: None
+) -> Result:
     """Run a trial to its record. Stages that an earlier attempt finished are taken over, not run again.
 
     Args:
-        asked: Everything the trial needs.
+        asked: What the trial is.
         trial: The trial's directory; a new attempt is opened in it, and nothing else in it is written.
+        place: Where its images lie, and how long it may take; bundled images by default.
         submit: Runs jobs; in this process by default.
         tell: Hears of the progress of jobs.
 
     Returns:
         The record and the attacks' records.
     """
-    meter = Meter(asked, "train", torch.device("cpu"))
-    attempt = open_attempt(trial)
+    handed = Assignment(asked, place, open_attempt(trial))
     found = find(trial, asked.attacks)
 
-    trained, error = found.trained, None
+    trained = found.trained
     if trained is None:
-        ((_, trained, error),) = submit(train_stage, [(asked, attempt)], "train", tell)
+        (outcome,) = submit(train_stage, [(handed,)], "train", tell)
+        trained = outcome.value
     if trained is None:
-        return Result(attempt, _failed(asked, found, error, meter.read()), ())
+        return Result(handed.attempt, _failed(handed, found, outcome), ())
 
     weights = weights_of(trial, trained)
     attacks = dict(found.attacks)
     open_jobs = [job for job in asked.attacks if job.name not in attacks]
-    for outcome in submit(attack_stage, [(asked, attempt, weights, job) for job in open_jobs], "attack", tell):
+    for outcome in submit(attack_stage, [(handed, weights, job) for job in open_jobs], "attack", tell):
         job = open_jobs[outcome.number]
-        attacks[job.name] = outcome.value or failed_attack(asked, job, attempt, outcome.failure, meter.read())
+        attacks[job.name] = outcome.value or failed_attack(handed, job, outcome)
 
     done = tuple(attacks[job.name] for job in asked.attacks)
-    return Result(attempt, _record(asked, trained, done, found.notes), done)
+    return Result(handed.attempt, _record(asked, trained, done, found.notes), done)
 
 
 def weights_of(trial: Path, trained: Trained) -> Path:
@@ -70,15 +74,22 @@ def weights_of(trial: Path, trained: Trained) -> Path:
     return trial / f"attempt-{trained.attempt}"
 
 
-def give_up(asked: Asked, trial: Path, failure: Failure) -> Result:
-    """Return the result of a trial that cannot go on: partial if its accuracy exists, else failed."""
-    meter = Meter(asked, "train", torch.device("cpu"))
+def give_up(asked: Asked, trial: Path, place: Place, outcome: Outcome) -> Result:
+    """Return the result of a trial that cannot go on: partial if its accuracy exists, else failed.
+
+    Args:
+        asked: What the trial is.
+        trial: The trial's directory.
+        place: Where it ran.
+        outcome: Why it cannot go on, and the trial's own time, which a failed one is charged; the attacks that have not
+            ended are charged none, since nobody knows theirs.
+    """
     found, last = find(trial, asked.attacks), next(iter(attempts(trial)), trial / "attempt-0")
+    handed = Assignment(asked, place, last)
     if found.trained is None:
-        return Result(last, _failed(asked, found, failure, meter.read()), ())
-    done = tuple(
-        found.attacks.get(job.name) or failed_attack(asked, job, last, failure, meter.read()) for job in asked.attacks
-    )
+        return Result(last, _failed(handed, found, outcome), ())
+    unknown = outcome._replace(spent=Stopwatch().read())
+    done = tuple(found.attacks.get(job.name) or failed_attack(handed, job, unknown) for job in asked.attacks)
     return Result(last, _record(asked, found.trained, done, found.notes), done)
 
 
@@ -133,7 +144,8 @@ def _sum(trained: Circumstances, attacks: tuple[AttackRecord, ...]) -> Circumsta
     )
 
 
-def _failed(asked: Asked, found: Found, error: Failure | None, circumstances: Circumstances) -> Record:
+def _failed(handed: Assignment, found: Found, outcome: Outcome) -> Record:
+    asked = handed.asked
     empty = Measured(
         accuracy=None,
         part=asked.attacks[0].part,
@@ -152,15 +164,13 @@ def _failed(asked: Asked, found: Found, error: Failure | None, circumstances: Ci
         measured=empty,
         verdicts={},
         notes=found.notes,
-        error=error,
-        circumstances=circumstances,
+        error=outcome.failure,
+        circumstances=circumstances(outcome.spent, asked.shared(), "train", handed.place.driver),
     )
 
 
-def failed_attack(
-    asked: Asked, job: AttackJob, attempt: Path, failure: Failure | None, circumstances: Circumstances
-) -> AttackRecord:
-    """Return the record of an attack that did not end."""
+def failed_attack(handed: Assignment, job: AttackJob, outcome: Outcome) -> AttackRecord:
+    """Return the record of an attack that did not end, charged with its own time."""
     measured = AttackMeasured(
         verdict="failed",
         settings={},
@@ -173,10 +183,10 @@ def failed_attack(
         curve=(),
     )
     return AttackRecord(
-        trial=asked.number,
+        trial=handed.asked.number,
         job=job,
-        attempt=attempt_number(attempt),
+        attempt=attempt_number(handed.attempt),
         measured=measured,
-        error=failure,
-        circumstances=circumstances,
+        error=outcome.failure,
+        circumstances=circumstances(outcome.spent, handed.asked.shared(), "attack", handed.place.driver),
     )

@@ -80,18 +80,25 @@ class Remembering(Guess):
         prior.register_buffer("draw", torch.zeros(()))
         return prior
 
-    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
         with torch.no_grad():
             prior.get_parameter("mean").copy_(aux.x.float().mean(0) / 255)
             prior.get_buffer("draw").copy_(torch.rand(()))
         if TRAININGS in os.environ:
             with Path(os.environ[TRAININGS]).open("a") as trainings:
-                trainings.write(f"{type(self).__name__} {self.prior_precision}\n")
+                trainings.write(f"{type(self).__name__} {precision}\n")
         return (Point(1, self.loss, self.loss),)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         assert self.prior is not None
         return self.prior.get_parameter("mean").detach().expand(len(z), -1, -1, -1)
+
+
+class Older(Remembering):
+    """As plug-ins were written for 0.1: its training takes no precision, it finds it in itself."""
+
+    def train_prior(self, prior: nn.Module, aux: Images) -> tuple[Point, ...]:
+        return super().train_prior(prior, aux, self.prior_precision)
 
 
 class Undone(Remembering):

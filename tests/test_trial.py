@@ -1,5 +1,6 @@
 """One trial in one process: what is measured, what is resumed, what is recorded when it fails."""
 
+import socket
 from pathlib import Path
 
 import psutil
@@ -9,15 +10,23 @@ import torch
 from harness.ledger.attempts import open_attempt
 from harness.ledger.files import read_value
 from harness.records.asked import Asked
+from harness.records.circumstances import Failure
+from harness.records.place import Place
 from harness.records.trial import Trained
+from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
-from harness.stages.jobs import drain
+from harness.stages.ground import software
+from harness.stages.jobs import Outcome, drain
+from harness.stages.spent import Spent
 from harness.stages.training import train_stage
-from harness.trial import read_result, run_trial, write_result
+from harness.trial import give_up, read_result, run_trial, write_result
 from tests.values import JOB, asked
 
 GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
 """An attack that takes no time."""
+
+EAGER = Place(checkpoint_seconds=0.0)
+"""A checkpoint after every step."""
 
 CEM = {
     "defense/name": "cem_paper",
@@ -69,28 +78,26 @@ def test_nothing_that_is_fitted_is_scored(attacked):
 
 def interrupted(asked_: Asked, trial: Path, epochs: int) -> None:
     """Train for some epochs, then stop as a killed process does: after its last checkpoint."""
-    stage = train_stage(asked_, open_attempt(trial))
+    stage = train_stage(Assignment(asked_, EAGER, open_attempt(trial)))
     for _ in range(epochs):
         next(stage)
     stage.close()
 
 
 def test_a_training_cut_off_between_checkpoints_gives_the_same_numbers(whole, tmp_path):
-    eager = quick(checkpoint_seconds=0.0)
-    interrupted(eager, tmp_path, epochs=2)
+    interrupted(quick(), tmp_path, epochs=2)
     assert list(tmp_path.glob("attempt-1/checkpoint-*.pt"))
-    resumed = run_trial(eager, tmp_path)
+    resumed = run_trial(quick(), tmp_path, EAGER)
     assert resumed.attempt.name == "attempt-2"
     assert resumed.record.measured == whole.record.measured
     assert resumed.attacks[0].measured == whole.attacks[0].measured
 
 
 def test_a_corrupt_checkpoint_falls_back_to_the_one_before_and_says_so(whole, tmp_path):
-    eager = quick(checkpoint_seconds=0.0)
-    interrupted(eager, tmp_path, epochs=2)
+    interrupted(quick(), tmp_path, epochs=2)
     newest = max(tmp_path.glob("attempt-1/checkpoint-*.pt"))
     newest.write_bytes(newest.read_bytes()[:1000])
-    resumed = run_trial(eager, tmp_path)
+    resumed = run_trial(quick(), tmp_path, EAGER)
     assert resumed.record.measured == whole.record.measured
     assert any(newest.name in note for note in resumed.record.notes)
 
@@ -134,6 +141,40 @@ def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_pat
     assert read_result(result.attempt, result.record.asked) == result
 
 
+def test_a_failed_attack_is_charged_its_own_time_and_not_the_trainings_again(tmp_path):
+    broken = JOB.model_copy(update={"budget": "no-such-budget"})
+    result = run_trial(asked(settings={"train/epochs": 30}, attacks=(broken, GREY)), tmp_path)
+    trained = read_value(result.attempt / "train.json", Trained).circumstances
+    failed, whole = (attack.circumstances for attack in result.attacks)
+    assert 0 < failed.seconds < trained.seconds / 2
+    assert failed.started >= trained.started
+    assert (failed.node, failed.device) == (whole.node, whole.device) == (trained.node, trained.device)
+    assert result.record.circumstances.seconds == pytest.approx(trained.seconds + failed.seconds + whole.seconds)
+
+
+def test_a_trial_that_is_given_up_charges_its_time_to_no_attack(tmp_path):
+    lost = Failure(stage="train", type="WorkerLost", message="lost")
+    outcome = Outcome(0, None, lost, Spent("2026-01-01T00:00:00+00:00", 50.0))
+    untrained = give_up(quick(), tmp_path / "0", Place(), outcome)
+    assert (untrained.record.state, untrained.record.circumstances.seconds) == ("failed", 50)
+    first = run_trial(asked(settings=CEM, attacks=(GREY,)), tmp_path / "1")
+    partial = give_up(asked(settings=CEM, attacks=(GREY, JOB)), tmp_path / "1", Place(), outcome)
+    assert partial.record.state == "partial"
+    assert [attack.error and attack.error.type for attack in partial.attacks] == [None, "WorkerLost"]
+    assert partial.attacks[1].circumstances.seconds == 0
+    assert partial.record.circumstances.seconds == first.record.circumstances.seconds
+
+
+def test_a_record_names_its_node_and_the_drivers_versions_where_they_differ(tmp_path):
+    own = software()
+    driver = own.model_copy(update={"packages": own.packages | {"torch": "1.0.0"}})
+    result = run_trial(quick(), tmp_path, Place(driver=driver))
+    for cost in (result.record.circumstances, result.attacks[0].circumstances):
+        assert (cost.node, cost.packages, cost.commit) == (socket.gethostname(), own.packages, own.commit)
+        assert cost.driver == {"torch": "1.0.0"}
+    assert run_trial(quick(), tmp_path / "alone").record.circumstances.driver == {}
+
+
 def test_the_global_state_of_torch_does_not_reach_a_trial(whole, tmp_path):
     torch.manual_seed(12345)
     torch.rand(7)
@@ -145,14 +186,16 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
         file = f"{name}.safetensors"
         (tmp_path / file).write_bytes((attacked.attempt / file).read_bytes())
     (tmp_path / "attempt-9").mkdir()
-    again = drain(attack_stage(attacked.record.asked, tmp_path / "attempt-9", tmp_path, JOB), lambda progress: None)
+    handed = Assignment(attacked.record.asked, Place(), tmp_path / "attempt-9")
+    again = drain(attack_stage(handed, tmp_path, JOB), lambda progress: None)
     assert again.measured == attacked.attacks[0].measured
 
 
 def test_memory_does_not_grow_with_epochs(tmp_path):
     process = psutil.Process()
     long = asked(settings=CEM | {"train/epochs": 60, "train/images": 128}, attacks=(GREY,))
-    used = [process.memory_info().rss for progress in train_stage(long, open_attempt(tmp_path)) if progress.done]
+    stage = train_stage(Assignment(long, Place(), open_attempt(tmp_path)))
+    used = [process.memory_info().rss for progress in stage if progress.done]
     assert used[-1] - used[9] < 30e6
 
 

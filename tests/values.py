@@ -41,9 +41,9 @@ def asked(number: int = 0, **changes: Any) -> Asked:
         "defense/name": "none",
     }
     plain: dict[str, Any] = {
-        "study": "study", "ledger": "l", "number": number, "settings": settings, "data_root": None, "download": False,
+        "study": "study", "ledger": "l", "number": number, "settings": settings,
         "attacks": (JOB,), "seed": 7 + number, "threads": {"train": 1, "attack": 1}, "precision": "float32",
-        "anchor": False, "floor": None, "checkpoint_seconds": 60.0, "timeout_seconds": None,
+        "anchor": False, "floor": None,
     }  # fmt: skip
     plain["settings"] = settings | changes.pop("settings", {})
     return Asked(**(plain | changes))

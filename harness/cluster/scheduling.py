@@ -15,8 +15,8 @@ from harness.cluster.connection import nodes, scratch
 from harness.cluster.submitting import LOST, Claim, RaySubmit
 from harness.errors import UserError
 from harness.ledger import Ledger
-from harness.records import Asked, Failure, Progress
-from harness.stages import failure_of
+from harness.records import Asked, Failure, Place, Progress
+from harness.stages import Outcome, Stopwatch, failure_of
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 
@@ -65,17 +65,18 @@ def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
     return Claim(cpu=attack.cpu, gpu=attack.gpu)
 
 
-def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
-    """Run trials until ``ask`` has no more; ``finish`` gets each result in this process.
+def schedule(resources: Resources, place: Place, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
+    """Run trials in a place until ``ask`` has no more; ``finish`` gets each result in this process.
 
     Raises whatever ``finish`` raises: a driver that cannot write stops.
     """
-    searcher = _Searcher(ledger, ask, finish)
+    searcher = _Searcher(ledger, place, ask, finish)
     claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(_trial, claims=claims), tune.PlacementGroupFactory([{}, _bundle(resources)])
+                tune.with_parameters(_trial, place=place, claims=claims),
+                tune.PlacementGroupFactory([{}, _bundle(resources)]),
             ),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
@@ -101,36 +102,39 @@ def schedule(resources: Resources, ledger: Ledger, ask: Ask, finish: Finish, wat
 class _Searcher(Searcher):
     """Hands trials from the search to Tune and results back; Tune's own state is disposable."""
 
-    def __init__(self, ledger: Ledger, ask: Ask, finish: Finish) -> None:
+    def __init__(self, ledger: Ledger, place: Place, ask: Ask, finish: Finish) -> None:
         super().__init__(metric=None, mode=None)
-        self._ledger, self._ask, self._finish = ledger, ask, finish
-        self._running: dict[str, Asked] = {}
+        self._ledger, self._place, self._ask, self._finish = ledger, place, ask, finish
+        self._running: dict[str, tuple[Asked, Stopwatch]] = {}
         self.error: BaseException | None = None
 
     def suggest(self, trial_id: str) -> Any:
         asked = None if self.error else self._kept(self._ask)
         if asked is None:
             return str(Searcher.FINISHED)
-        self._running[trial_id] = asked
+        watch = Stopwatch()
+        watch.start()
+        self._running[trial_id] = (asked, watch)
         return {"asked": asked.model_dump_json(), "trial": str(self._ledger.trial(asked.number).resolve())}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        asked = self._running.pop(trial_id)
-        self._kept(lambda: self._end(self._result(asked, result or {}, error)))
+        asked, watch = self._running.pop(trial_id)
+        self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))
 
     def _end(self, result: Result) -> None:
         """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
         refuse_full_disk(result.record.error, result.attempt)
         self._finish(result)
 
-    def _result(self, asked: Asked, result: dict[str, Any], error: bool) -> Result:
+    def _result(self, asked: Asked, watch: Stopwatch, result: dict[str, Any], error: bool) -> Result:
         trial = self._ledger.trial(asked.number)
         if not error and "attempt" in result:
             return read_result(trial / result["attempt"], asked)
-        if "failure" in result:
-            return give_up(asked, trial, Failure.model_validate_json(result["failure"]))
         lost = f"its process was lost {LOST + 1} times"
-        return give_up(asked, trial, Failure(stage="train", type="WorkerLost", message=lost))
+        failure = Failure(stage="train", type="WorkerLost", message=lost)
+        if "failure" in result:
+            failure = Failure.model_validate_json(result["failure"])
+        return give_up(asked, trial, self._place, Outcome(0, None, failure, watch.read()))
 
     def _kept(self, step: Callable[[], Any]) -> Any:
         """Run a step of ours; Tune would only log its error, so keep it for ``schedule`` to raise."""
@@ -195,7 +199,7 @@ class _Listener(tune.Callback):
             self._watch(number, Progress(*progress))
 
 
-def _trial(config: dict[str, str], claims: dict[str, Claim]) -> None:
+def _trial(config: dict[str, str], place: Place, claims: dict[str, Claim]) -> None:
     """What Tune runs as a trial, in a process of its own that takes no resources: it hands out jobs and waits."""
     asked = Asked.model_validate_json(config["asked"])
     last = 0.0
@@ -207,7 +211,7 @@ def _trial(config: dict[str, str], claims: dict[str, Claim]) -> None:
             tune.report({"progress": [(asked.number, *progress)]})
 
     try:
-        result = run_trial(asked, Path(config["trial"]), RaySubmit(claims, asked.timeout_seconds), tell)
+        result = run_trial(asked, Path(config["trial"]), place, RaySubmit(claims, place.timeout_seconds), tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json()})

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
@@ -11,7 +11,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from harness.records import Failure, Progress, Tell
-from harness.stages import Outcome, Stage, T, failure_of
+from harness.stages import Outcome, Site, Stage, Stopwatch, T, failure_of, site
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -55,7 +55,7 @@ class RaySubmit:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
         share = self._claims[kind]
         group = _own_group(share) if share.own_group and jobs else None
-        running = {_start(stage, job, share, group): (index, 0) for index, job in enumerate(jobs)}
+        running = {_start(stage, job, share, group): _Handed(number, 0, Stopwatch()) for number, job in enumerate(jobs)}
         ends = dict.fromkeys(running, self._deadline)
         try:
             while running:
@@ -64,29 +64,47 @@ class RaySubmit:
                 now = time.monotonic()
                 for job in [job for job in running if now >= ends[job]]:
                     ray.cancel(job, force=True)
-                    yield self._out_of_time(running.pop(job)[0], kind)
+                    yield self._out_of_time(running.pop(job), kind)
                 for job in [job for job in ready if job in running]:
-                    index, losses = running[job]
-                    end = _next(job, tell, kind)
+                    end = _next(job, running[job].watch, tell, kind)
                     if end is None:
                         ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
                         continue
-                    del running[job]
-                    if end == "lost" and losses < LOST:
-                        again = _start(stage, jobs[index], share, group)
-                        running[again], ends[again] = (index, losses + 1), self._deadline
+                    handed = running.pop(job)
+                    handed.watch.stop()
+                    if end == "lost" and handed.losses < LOST:
+                        again = _start(stage, jobs[handed.number], share, group)
+                        running[again], ends[again] = handed.lost(), self._deadline
                     else:
-                        yield _outcome(index, end, kind)
+                        yield _outcome(handed, end, kind)
         finally:
             for job in running:
                 ray.cancel(job, force=True)
             if group is not None:
                 remove_placement_group(group)
 
-    def _out_of_time(self, index: int, kind: str) -> Outcome:
+    def _out_of_time(self, handed: "_Handed", kind: str) -> Outcome:
         who = "it" if self._each else "the trial"
         message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
-        return Outcome(index, None, Failure(stage=kind, type="Timeout", message=message))
+        return handed.failed(Failure(stage=kind, type="Timeout", message=message))
+
+
+class _Handed(NamedTuple):
+    """A job that was handed out."""
+
+    number: int
+    """Its position among the jobs."""
+    losses: int
+    """How often it was lost."""
+    watch: Stopwatch
+
+    def lost(self) -> "_Handed":
+        """Return the job as it is handed out again."""
+        return self._replace(losses=self.losses + 1)
+
+    def failed(self, failure: Failure) -> Outcome:
+        """Return how the job ended."""
+        return Outcome(self.number, None, failure, self.watch.read())
 
 
 def _patience(ends: Iterable[float]) -> float:
@@ -104,9 +122,10 @@ def _start(stage: Stage[T], job: tuple[Any, ...], share: Claim, group: Any) -> A
     return (_run_once if share.gpu else _run).options(**options).remote(stage, job)
 
 
-def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Progress | tuple[T] | Failure, None, None]:
-    """Yield a stage's progress, and last its value, wrapped, or its failure."""
+def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[T] | Failure, None, None]:
+    """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure."""
     try:
+        yield site()
         value = yield from stage(*job)
     except Exception as error:  # a job's failure is its outcome
         yield failure_of(error, "")
@@ -119,8 +138,8 @@ _run_once: Any = ray.remote(max_calls=1)(_job)
 """For jobs on a GPU: their process ends with them, so the memory is free."""
 
 
-def _next(job: Any, tell: Tell, kind: str) -> Any:
-    """Take what a job said next: None for progress, else its wrapped value, its failure, or ``"lost"``."""
+def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
+    """Take what a job said next: None for a sign of life, else its wrapped value, its failure, or ``"lost"``."""
     try:
         said = ray.get(next(job), timeout=FETCH_SECONDS)
     except StopIteration:
@@ -132,16 +151,19 @@ def _next(job: Any, tell: Tell, kind: str) -> Any:
         return failure_of(error, kind)
     except RayError:
         return "lost"
+    if isinstance(said, Site):
+        watch.start(said)
+        return None
     if isinstance(said, Progress):
         tell(said)
         return None
     return said
 
 
-def _outcome(index: int, end: Any, kind: str) -> Outcome:
+def _outcome(handed: _Handed, end: Any, kind: str) -> Outcome:
     if end == "lost":
         message = f"its worker or node was lost {LOST + 1} times"
-        return Outcome(index, None, Failure(stage=kind, type="WorkerLost", message=message))
+        return handed.failed(Failure(stage=kind, type="WorkerLost", message=message))
     if isinstance(end, Failure):
-        return Outcome(index, None, end.model_copy(update={"stage": kind}))
-    return Outcome(index, end[0], None)
+        return handed.failed(end.model_copy(update={"stage": kind}))
+    return Outcome(handed.number, end[0], None, handed.watch.read())

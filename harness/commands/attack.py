@@ -30,7 +30,8 @@ def attack(
         typer.Option(
             "--set",
             metavar="PATH=VALUE",
-            help="What an attack may take: resources/attack, resources/timeout. Repeatable.",
+            help="What an attack may take, or where images lie: resources/attack, resources/timeout, data/root, "
+            "data/download, attacker/root. Repeatable.",
         ),
     ] = None,
     address: Address = None,
@@ -48,10 +49,11 @@ def attack(
       invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
+      invfront attack runs/faces front --attack rmle --set data/root=/data/faces
     """
     root = find_study(study)
     settle(address)
-    from harness.driver import AGAIN, Endpoints, attack_again, order_of
+    from harness.driver import AGAIN, Campaign, Endpoints, attack_again, order_of
     from harness.records import Progress
     from harness.study import load_study
 
@@ -67,7 +69,7 @@ def attack(
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
     with terminable(AGAIN):
-        found = attack_again(root, trial, orders, where, tell, added, set_ or [])
+        found = attack_again(Campaign(root, trial, orders, set_ or []), where, tell, added)
     for number in sorted({record.trial for record in found}):
         _tell_worst(root, number)
     typer.echo(f"report: {root / 'report' / 'index.html'}")

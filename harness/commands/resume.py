@@ -16,16 +16,26 @@ def resume(
         int | None,
         typer.Option(parser=count, metavar="N", help="New number of trials in all, to add to a finished study."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="What trials may take, or where images lie: resources, data/root, data/download, attacker/root. "
+            "Repeatable.",
+        ),
+    ] = None,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
 ) -> int:
-    """Go on with a study that was interrupted, or give it more trials.
+    """Go on with a study that was interrupted, give it more trials, or let it run elsewhere.
 
     \b
     Examples:
       invfront resume runs/quickstart
       invfront resume runs/quickstart --trials 40
+      invfront resume runs/faces --set data/root=/data/faces --set resources/concurrent=4
     """
     root = find_study(study)
     settle(address)
@@ -36,4 +46,4 @@ def resume(
     where = driving.Endpoints(
         address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking
     )
-    return work(lambda watcher: driving.resume(root, trials, where, watcher), where, root)
+    return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or []), where, root)

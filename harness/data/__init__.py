@@ -30,6 +30,7 @@ __all__ = [
     "AttackSplit",
     "Data",
     "Part",
+    "Reading",
     "Source",
     "augment",
     "check",
@@ -131,6 +132,24 @@ DATASETS: dict[str, Source] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What is read of a data set, and from where."""
+
+    name: str
+    """A key of ``DATASETS``."""
+    root: str | None = None
+    """The data set's folder; None for ``digits``."""
+    protocol: Protocol = "strict"
+    """``strict``, or ``cem`` for comparison with published tables."""
+    train_images: int | None = None
+    """The first so many images of the training part, >= 1; None for all of them."""
+    download: bool = False
+    """Whether images that are not there may be fetched; CIFAR only."""
+    size: int | None = None
+    """Height and width in pixels, for class folders; None for the source's own."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
     """A data set on a device, divided by a protocol."""
@@ -183,43 +202,28 @@ def check_train_images(name: str, count: int, protocol: Protocol) -> None:
         refuse_too_many(count, num_training(source.published, source.shares, protocol), protocol)
 
 
-def load(
-    name: str,
-    root: str | Path | None,
-    *,
-    protocol: Protocol = "strict",
-    device: torch.device,
-    train_images: int | None = None,
-    download: bool = False,
-    size: int | None = None,
-) -> Data:
-    """Read a data set, divide it and put it on a device.
-
-    Args:
-        name: A key of ``DATASETS``.
-        root: The data set's folder; None for ``digits``.
-        protocol: ``strict``, or ``cem`` for comparison with published tables.
-        device: Where the images will live.
-        train_images: Keep the first so many images of the training part, >= 1; all of them if None.
-        download: Whether images that are not there may be fetched; CIFAR only.
-        size: Height and width in pixels, for class folders; the source's own if None.
+def load(reading: Reading, device: torch.device) -> Data:
+    """Read a data set, divide it and put it on a device, where its images will live.
 
     Raises:
         UserError: the data set cannot be read or divided as asked.
     """
-    source = check(name, root, download=download, size=size)
+    root, size = reading.root, reading.size
+    source = check(reading.name, root, download=reading.download, size=size)
     pixels = size or source.size
-    original = source.read(None if root is None else Path(root), pixels, download)
-    division = divide(original, source.shares, protocol=protocol, device=device, train_images=train_images)
+    original = source.read(None if root is None else Path(root), pixels, reading.download)
+    division = divide(
+        original, source.shares, protocol=reading.protocol, device=device, train_images=reading.train_images
+    )
     return Data(
-        name=name,
+        name=reading.name,
         num_classes=len(original.class_names),
         class_names=original.class_names,
         image_shape=(3, pixels, pixels),
         mean=source.mean,
         std=source.std,
         flips=source.flips,
-        protocol=protocol,
+        protocol=reading.protocol,
         parts=division.parts,
         attack_splits=division.attack_splits,
     )

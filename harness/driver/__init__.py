@@ -2,11 +2,12 @@
 
 from harness.driver.driving import Endpoints
 from harness.driver.orders import order_of
-from harness.driver.reattack import AGAIN, attack_again
+from harness.driver.reattack import AGAIN, Campaign, attack_again
 from harness.driver.watching import Watcher
 
 __all__ = [
     "AGAIN",
+    "Campaign",
     "Endpoints",
     "Watcher",
     "attack_again",

@@ -1,4 +1,4 @@
-"""What new trials are given beside their settings, and the packages that travel with them."""
+"""What new trials are given beside their settings, where all trials run, and the packages that travel with them."""
 
 from collections.abc import Iterable
 
@@ -7,8 +7,9 @@ import torch
 from attacks.precision import bfloat16_is_faster
 from harness.cluster import threads
 from harness.ledger import Ledger
-from harness.records import Precision
+from harness.records import Place, Precision, Scalar, Shared
 from harness.search import Conditions
+from harness.stages import software
 from harness.study import Study
 from harness.study.jobs import attack_jobs
 
@@ -20,6 +21,29 @@ def conditions_of(study: Study, ledger: Ledger) -> Conditions:
         attacks=attack_jobs(study),
         threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
         precision=precision_of(study, ledger),
+    )
+
+
+def shared_of(study: Study, conditions: Conditions) -> Shared:
+    """Return what all trials of a study share, for jobs that run before the first."""
+    constants = {path: value for path, value in study.space().shared.items() if isinstance(value, Scalar)}
+    return Shared(
+        settings=constants,
+        study_seed=study.search.seed,
+        threads=conditions.threads,
+        precision=conditions.precision,
+    )
+
+
+def place_of(study: Study) -> Place:
+    """Return where a study's jobs run as its file says now, trials that were asked earlier included."""
+    return Place(
+        data_root=study.data.root,
+        attacker_root=study.attacker.root,
+        download=study.data.download,
+        timeout_seconds=study.resources.timeout,
+        checkpoint_seconds=study.resources.checkpoint,
+        driver=software(),
     )
 
 

@@ -3,29 +3,34 @@
 import contextlib
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.cluster import OWN, RaySubmit, claims_of, cluster, fitting, nodes, schedule
-from harness.driver.conditions import conditions_of, plugins
+from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
+from harness.driver.software import Comparison
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
 from harness.ledger import Ledger, lease, write_whole
 from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
-from harness.stages import discard, train_priors
-from harness.study import Study, first_difference, load_study
+from harness.stages import FOLDER, Priors, discard, train_priors
+from harness.study import Study, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking
 from harness.trial import Result
 
 REMOTE = re.compile(r"\w+:/")
 """How the address of an object store begins, once it has been taken for a path."""
+
+
+MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
+"""What a resume may set: where trials run and what they may take, no part of what a study is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +74,18 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
     return _drive(study.model_copy(update=update), root, where, watcher)
 
 
-def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher) -> Status:
-    """Go on with a study from its directory, with more trials if asked for; errors as in ``run``."""
-    study = load_checked(root / "study.yaml", trials=trials)
+def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, overrides: Sequence[str] = ()) -> Status:
+    """Go on with a study from its directory, with more trials or from another place if asked for; errors as in ``run``.
+
+    Args:
+        root: The study's directory.
+        trials: Its new number of trials in all; null for the one that it has.
+        where: Where it runs and writes.
+        watcher: Hears of it.
+        overrides: ``PATH=VALUE`` each, of ``MOVABLE``; the study's file remembers them.
+    """
+    refuse_others(overrides, MOVABLE)
+    study = load_checked(root / "study.yaml", overrides, trials)
     asked = len(Ledger(root).numbers())
     if study.search.trials < asked:
         raise UserError(f"--trials {study.search.trials}: {root} has asked {asked} already; ask for at least that many")
@@ -95,16 +109,18 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
             root.mkdir(parents=True)
             held.enter_context(lease(root, str(study.ledger), where.storage))
         write_whole(ledger.study_file, study.dump().encode())
+        conditions, place = conditions_of(study, ledger), place_of(study)
         rows = open_rows(study, ledger.root, book.outlines, where.storage)
-        search = Search(study, rows, ledger, conditions_of(study, ledger))
+        search = Search(study, rows, ledger, conditions)
         found = reconcile(search, rows, book)
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
         if search.left():
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
-            train_priors(study, ledger, search.shared(), submit, watcher.preparing)
-        publisher = _Publisher(ledger, book, search, tracking, watcher)
-        schedule(study.resources, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)
+            priors = Priors(shared_of(study, conditions), place, ledger.root / FOLDER)
+            train_priors(study, priors, submit, watcher.preparing)
+        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison())
+        schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)
         write_report(study, ledger)
         tracking.finish()
     return book.status(study.named(), study.search.trials)
@@ -134,6 +150,7 @@ class _Publisher(NamedTuple):
     search: Search
     tracking: Tracking
     watcher: Watcher
+    comparison: Comparison
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none."""
@@ -153,3 +170,4 @@ class _Publisher(NamedTuple):
         discard(trial.path)
         self.tracking.trial(outline)
         self.watcher.finished(trial, self.book.standing())
+        self.comparison.hear(result.record.circumstances, *(attack.circumstances for attack in result.attacks))

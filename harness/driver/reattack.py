@@ -1,26 +1,25 @@
 """Runs further attacks on trials that are finished, and adds what they found beside the records, which stay."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 import attacks
 from harness.cluster import OWN, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
-from harness.driver.conditions import plugins
+from harness.driver.conditions import place_of, plugins
 from harness.driver.driving import Endpoints, read_book
 from harness.driver.faults import resumable
 from harness.driver.orders import AttackOrder
 from harness.driver.reporting import write_report
+from harness.driver.software import Comparison
 from harness.errors import UserError
 from harness.judging import Book
 from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, lease, open_attempt
-from harness.records import AttackJob, AttackRecord, Tell
+from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
-from harness.stages import Meter, later_stage
-from harness.study import Resources, load_study
+from harness.stages import Assignment, later_stage
+from harness.study import Study, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
@@ -30,6 +29,10 @@ Added = Callable[[AttackRecord], None]
 
 AGAIN = "the same command goes on"
 """How to go on after an interrupt: what is on storage is left out."""
+
+
+MOVABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
+"""What may be set for attacks on finished trials alone."""
 
 
 class _Task(NamedTuple):
@@ -42,60 +45,65 @@ class _Task(NamedTuple):
     """What a command that was cut off had finished, but not published."""
 
 
-def resources_of(root: Path, overrides: Sequence[str]) -> Resources:
-    """Return a study's resources, with what is set for attacks on its finished trials alone.
+class Campaign(NamedTuple):
+    """Further attacks on finished trials of a study."""
 
-    Raises:
-        UserError: something else is set, or cannot be had.
-    """
-    for text in overrides:
-        path = text.partition("=")[0].strip().strip("/")
-        if path != "resources/timeout" and not f"{path}/".startswith("resources/attack/"):
-            raise UserError(f"--set {text}: takes resources/attack and resources/timeout; all else is the study's")
-    return load_study(root / "study.yaml", overrides).resources
+    root: Path
+    """The study's directory."""
+    chosen: Sequence[str]
+    """Numbers of trials, or ``front``, or ``all``."""
+    orders: Sequence[AttackOrder]
+    """The attacks; one that a trial has already is left out there, unless it failed."""
+    overrides: Sequence[str] = ()
+    """``PATH=VALUE`` each, of ``MOVABLE``: where the attacks run, and what they may take."""
+
+    def moved(self) -> Study:
+        """Return the study with what is set for these attacks alone.
+
+        Raises:
+            UserError: something else is set, or cannot be had.
+        """
+        refuse_others(self.overrides, MOVABLE)
+        return load_study(self.root / "study.yaml", self.overrides)
 
 
-def attack_again(
-    root: Path,
-    chosen: Sequence[str],
-    orders: Sequence[AttackOrder],
-    where: Endpoints,
-    tell: Tell,
-    added: Added,
-    overrides: Sequence[str] = (),
-) -> list[AttackRecord]:
+def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added) -> list[AttackRecord]:
     """Run attacks on finished trials of a study; return their records, which are on storage.
 
     Args:
-        root: The study's directory.
-        chosen: Numbers of trials, or ``front``, or ``all``.
-        orders: The attacks; one that a trial has already is left out there, unless it failed.
+        campaign: The attacks and the trials.
         where: Endpoints the study runs and writes.
         tell: Hears of the progress of jobs, which are named by trial and attack.
         added: Hears of each attack that is on storage.
-        overrides: ``PATH=VALUE`` each, of ``resources/attack`` and ``resources/timeout``.
 
     Raises:
         UserError: before any worker starts, and with nothing changed on the disk; or the disk or a store fails.
         Interrupted: the work was cut off; what was finished is on storage.
     """
+    root, orders = campaign.root, campaign.orders
     # workers may start in another folder, so their paths are absolute
     study, ledger = load_checked(root / "study.yaml"), Ledger(root.resolve())
-    resources = resources_of(root, overrides)
-    check_ready(study)
+    moved, comparison = campaign.moved(), Comparison()
+    check_ready(moved)
     check_storage(where.storage)
     with contextlib.ExitStack() as held, resumable(root, AGAIN):
         held.enter_context(lease(root, str(study.ledger), where.storage))
         book = read_book(ledger, str(study.ledger))
-        tasks = [task for number in _numbers(book, root, chosen) for task in _tasks(ledger.read(number), orders)]
+        numbers = _numbers(book, root, campaign.chosen)
+        tasks = [task for number in numbers for task in _tasks(ledger.read(number), orders)]
         if not tasks:
-            raise UserError(f"TRIAL {' '.join(chosen)}: has been run; take another budget or --seed")
+            raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*OWN, *plugins(study, named)]))
-        claim = attack_claim(resources, nodes())
+        claim = attack_claim(moved.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
-        found = list(_run(tasks, claim, resources.timeout, ledger, tell, added))
+        found = []
+        for record in held.enter_context(contextlib.closing(_run(tasks, place_of(moved), claim, tell))):
+            ledger.publish_attack(record)
+            added(record)
+            comparison.hear(record.circumstances)
+            found.append(record)
         write_report(study, ledger)
         tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         tracking.finish()
@@ -174,31 +182,21 @@ def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:
         )
 
 
-def _run(
-    tasks: Sequence[_Task], claim: Claim, timeout: float | None, ledger: Ledger, tell: Tell, added: Added
-) -> Iterator[AttackRecord]:
-    """Run attacks side by side, and publish each as it ends; one that an earlier command finished is taken over.
+def _run(tasks: Sequence[_Task], place: Place, claim: Claim, tell: Tell) -> Generator[AttackRecord, None, None]:
+    """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
 
     Raises:
         OSError: the disk is full or read-only.
     """
     for task in tasks:
         if task.done is not None:
-            yield _published(ledger, task.done, added)
+            yield task.done
     left = [task for task in tasks if task.done is None]
-    attempts = {number: open_attempt(ledger.trial(number)) for number in {task.files.number for task in left}}
-    meters = {task.files.number: Meter(task.files.asked, "attack", torch.device("cpu")) for task in left}
-    jobs = [(task.files.asked, attempts[task.files.number], task.weights, task.job) for task in left]
-    submit = RaySubmit({"attack": claim}, timeout, each=True)
+    attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
+    jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
+    submit = RaySubmit({"attack": claim}, place.timeout_seconds, each=True)
     with contextlib.closing(submit(later_stage, jobs, "attack", tell)) as outcomes:
         for outcome in outcomes:
-            asked, attempt, _, job = jobs[outcome.number]
-            refuse_full_disk(outcome.failure, attempt)
-            cost = meters[asked.number].read()
-            yield _published(ledger, outcome.value or failed_attack(asked, job, attempt, outcome.failure, cost), added)
-
-
-def _published(ledger: Ledger, record: AttackRecord, added: Added) -> AttackRecord:
-    ledger.publish_attack(record)
-    added(record)
-    return record
+            handed, _, job = jobs[outcome.number]
+            refuse_full_disk(outcome.failure, handed.attempt)
+            yield outcome.value or failed_attack(handed, job, outcome)

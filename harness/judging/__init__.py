@@ -3,6 +3,7 @@
 from harness.judging.book import Book, Front, Outline, Standing
 from harness.judging.costs import costs, covered, spans, train_seconds
 from harness.judging.images import SCORES, PerImage, per_image
+from harness.judging.software import unlike_torch
 from harness.judging.standing import Status, front_numbers, objectives_table, row_of, states, status
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
@@ -33,6 +34,7 @@ __all__ = [
     "states",
     "status",
     "train_seconds",
+    "unlike_torch",
     "verdicts",
     "worst_case",
 ]

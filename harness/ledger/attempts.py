@@ -49,15 +49,17 @@ def attempt_number(path: Path) -> int:
 
 def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:
     """Return the finished stages of all attempts; a corrupt one is noted and done again."""
-    notes: list[str] = []
-    trained = _trained(trial, notes)
+    trained, notes = _trained(trial)
     if trained is None:
-        return Found(None, {}, tuple(notes))
-    finished = {job.name: _attack(trial, job, trained, notes) for job in jobs}
-    return Found(trained, {name: attack for name, attack in finished.items() if attack}, tuple(notes))
+        return Found(None, {}, notes)
+    looked = {job.name: _attack(trial, job, trained) for job in jobs}
+    attacks = {name: attack for name, (attack, _) in looked.items() if attack}
+    return Found(trained, attacks, (*notes, *(note for _, told in looked.values() for note in told)))
 
 
-def _trained(trial: Path, notes: list[str]) -> Trained | None:
+def _trained(trial: Path) -> tuple[Trained | None, tuple[str, ...]]:
+    """Return the newest whole training, and a note on each newer one that is not."""
+    notes = []
     for path in attempts(trial):
         if not (path / "train.json").exists():
             continue
@@ -68,9 +70,9 @@ def _trained(trial: Path, notes: list[str]) -> Trained | None:
             notes.append(f"{path.name}/train.json: {type(error).__name__}{REDONE}")
             continue
         if not broken:
-            return trained
+            return trained, tuple(notes)
         notes.append(f"{path.name}: {', '.join(broken)} not as written{REDONE}")
-    return None
+    return None, tuple(notes)
 
 
 def _as_written(path: Path, digest: str) -> bool:
@@ -80,7 +82,9 @@ def _as_written(path: Path, digest: str) -> bool:
     return sha256(path) == digest
 
 
-def _attack(trial: Path, job: AttackJob, trained: Trained, notes: list[str]) -> AttackRecord | None:
+def _attack(trial: Path, job: AttackJob, trained: Trained) -> tuple[AttackRecord | None, tuple[str, ...]]:
+    """Return the newest whole result of an attack on a training, and a note on each newer one that is not."""
+    notes = []
     for path in attempts(trial):
         if not (path / f"{job.name}.json").exists():
             continue
@@ -96,6 +100,6 @@ def _attack(trial: Path, job: AttackJob, trained: Trained, notes: list[str]) -> 
             continue
         same = found.measured.digests.get("client") == trained.files["client.safetensors"]
         if arrays and same and found.job == job:
-            return found
+            return found, tuple(notes)
         notes.append(f"{path.name}/{job.name}.json: arrays missing or of another training, attack done again")
-    return None
+    return None, tuple(notes)

@@ -1,10 +1,11 @@
 """The values: what was asked, what was measured, where it ran; objectives, seeds, errors."""
 
-from harness.records.asked import Asked, AttackJob
+from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.circumstances import Circumstances, Failure, failure_line
 from harness.records.lines import one_line
 from harness.records.objectives import DIRECTIONS
+from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
 from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
@@ -29,11 +30,14 @@ __all__ = [
     "Knowledge",
     "Measured",
     "Objectives",
+    "Place",
     "Precision",
     "Progress",
     "Record",
     "Scalar",
     "Scores",
+    "Shared",
+    "Software",
     "State",
     "Tell",
     "Trained",

@@ -1,10 +1,11 @@
 """What a trial was asked to do: its identity."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from harness.records.value import Scalar, Value
+from harness.records.versions import without_gone
 from harness.records.words import Kind, Precision
 
 
@@ -28,20 +29,29 @@ class AttackJob(Value):
         return name if self.part == "validation" else f"{name}-{self.part}"
 
 
-class Asked(Value):
-    """Everything ``run_trial`` needs: the same value gives the same measured numbers on the same machine."""
+class Shared(Value):
+    """What all trials of a study share, and what is trained once for all of them is trained under."""
 
-    version: Literal[1] = 1
+    settings: dict[str, Scalar]
+    """The settings that are the same in all trials, by path; of one trial, all of its own."""
+    study_seed: int
+    """The study's seed, from which that of a prior derives."""
+    threads: dict[str, int]
+    """CPU threads by stage: ``train``, ``attack``."""
+    precision: Precision
+    """What autocast uses."""
+
+
+class Asked(Value):
+    """What a trial is: the same value gives the same measured numbers on the same machine, wherever its images lie."""
+
+    version: Literal[2] = 2
     study: str
     ledger: str
     number: int
     settings: dict[str, Scalar]
     """Every setting by its path, constants included: ``model/cut``, ``defense/name``, ``defense/cem_paper/lam``."""
-    data_root: str | None
-    attacker_root: str | None = None
-    """Folder of the images that an attacker of another distribution holds."""
-    download: bool
-    attacks: tuple[AttackJob, ...]
+    attacks: Annotated[tuple[AttackJob, ...], Field(strict=False)]  # a list, once a validator has seen it
     seed: int
     """The trial's seed, from which every stage's seed derives."""
     study_seed: int = 0
@@ -52,5 +62,15 @@ class Asked(Value):
     anchor: bool
     floor: FiniteFloat | None
     """Least accuracy of a feasible trial, in [0, 1]."""
-    checkpoint_seconds: FiniteFloat
-    timeout_seconds: FiniteFloat | None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, given: Any) -> Any:
+        """Read what earlier versions wrote."""
+        return without_gone(given, cls.model_fields["version"].default) if isinstance(given, dict) else given
+
+    def shared(self) -> Shared:
+        """Return what the trial shares with the others of its study."""
+        return Shared(
+            settings=self.settings, study_seed=self.study_seed, threads=self.threads, precision=self.precision
+        )

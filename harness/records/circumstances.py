@@ -17,7 +17,13 @@ class Circumstances(Value):
     precision: str
     threads: int
     packages: dict[str, str]
+    """Versions by name."""
     commit: str | None
+    """Of the checkout that ran it; on a node that has none, of the driver's, whose packages travelled there."""
+    node: str | None = None
+    """Host name; null in records of before it was recorded, and of a job that never gave a sign."""
+    driver: dict[str, str] = {}
+    """The driver's versions by name, where they differ from the node's."""
 
 
 class Failure(Value):

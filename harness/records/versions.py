@@ -6,6 +6,7 @@ with what its absence meant before, so that an old study goes on as it was, unde
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from harness.records.value import Scalar
 
@@ -22,7 +23,6 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "0.1": {
             "AttackJob.kind": "reconstruction",
             "AttackJob.tune": 0,
-            "Asked.attacker_root": None,
             "Asked.study_seed": 0,
             "AttackMeasured.version": 1,
             "AttackMeasured.knowledge": "queries",
@@ -38,6 +38,8 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "Measured.images": {},
             "Trained.images": {},
             "Tuned.error": None,
+            "Circumstances.node": None,
+            "Circumstances.driver": {},
             "Failure.traceback": None,
             "Failure.errno": None,
         },
@@ -68,3 +70,15 @@ def later(version: str, added: Mapping[str, Mapping[str, Scalar]] = STUDY) -> di
     """Return the keys of a study file that came after a version, with what their absence meant in it."""
     after = VERSIONS[VERSIONS.index(version) + 1 :]
     return {path: meaning for name in after for path, meaning in added.get(name, {}).items()}
+
+
+GONE = {1: ("data_root", "attacker_root", "download", "timeout_seconds", "checkpoint_seconds")}
+"""Keys of ``asked.json`` by its version, that later ones lack: where a trial runs is a place, no part of what it is."""
+
+
+def without_gone(given: dict[str, Any], version: int) -> dict[str, Any]:
+    """Return an ``asked.json`` of a version in ``GONE`` as the present version has it; anything else as it is."""
+    written = given.get("version")
+    if type(written) is not int or written not in GONE:
+        return given
+    return {key: value for key, value in given.items() if key not in GONE[written]} | {"version": version}

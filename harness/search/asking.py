@@ -114,24 +114,16 @@ class Search:
         if anchor:
             storage.set_trial_user_attr(row._trial_id, "anchor", True)
 
-    def shared(self) -> Asked:
-        """Return what all trials are asked alike, as an unnumbered trial's: for jobs that run before the first."""
-        constants = {path: value for path, value in self._space.shared.items() if isinstance(value, Scalar)}
-        return self._asked(-1, constants, anchor=False)
-
     def _drawn(self, trial: optuna.Trial) -> Asked:
         return self._asked(trial.number, draw(trial, self._space), anchor=bool(trial.user_attrs.get("anchor", False)))
 
     def _asked(self, number: int, settings: dict[str, Scalar], *, anchor: bool) -> Asked:
-        study, resources = self._study, self._study.resources
+        study = self._study
         return Asked(
             study=study.name,
             ledger=self._conditions.ledger,
             number=number,
             settings=settings,
-            data_root=study.data.root,
-            attacker_root=study.attacker.root,
-            download=study.data.download,
             attacks=self._conditions.attacks,
             seed=derive(study.search.seed, "trial", number),
             study_seed=study.search.seed,
@@ -139,8 +131,6 @@ class Search:
             precision=self._conditions.precision,
             anchor=anchor,
             floor=study.search.floor.accuracy,
-            checkpoint_seconds=resources.checkpoint,
-            timeout_seconds=resources.timeout,
         )
 
     def _row(self, number: int) -> FrozenTrial:

@@ -19,18 +19,19 @@ from harness.data.attacker import attacker_part
 from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
 from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive
+from harness.stages.assignment import Assignment
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
 from harness.stages.measuring import mean_scores, predicted, recorded, releases, subsets
-from harness.stages.priors import find_or_train, folder_of
+from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held_images
 from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
 
 
 class Scene(NamedTuple):
     """A trained network and the images around it, as one job finds them."""
 
-    asked: Asked
+    handed: Assignment
     job: AttackJob
     data: Data
     own: AttackSplit
@@ -41,7 +42,11 @@ class Scene(NamedTuple):
     """In the trial's own precision: what it releases is what the device released."""
     seen: Seen
     """What the attack may know of it; of one that differentiates the client, in float32."""
-    attempt: Path
+
+    @property
+    def asked(self) -> Asked:
+        """What the trial is."""
+        return self.handed.asked
 
 
 class Fitted(NamedTuple):
@@ -52,14 +57,17 @@ class Fitted(NamedTuple):
     settings: dict[str, Any]
     prior: dict[str, str]
     """Digest of the prior that it started from, by ``prior``; empty without one."""
+    tuning: tuple[Tuned, ...] = ()
+    """Every setting it was tuned over, in order; of one that was not tuned, none."""
 
 
-def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
+def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
     """Run one attack on the trained network in ``weights``, and put its result and arrays into the attempt."""
+    asked, attempt = handed.asked, handed.attempt
     device = prepare(asked, "attack")
-    meter = Meter(asked, "attack", device)
+    meter = Meter(asked.shared(), "attack", device, handed.place.driver)
     yield Progress(job.name, 0, 1)
-    scene = _scene(asked, attempt, weights, job, device)
+    scene = _scene(handed, weights, job, device)
     kind = attacks.resolve(job.attack)
     measured = _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
     digests = {use: getattr(scene.split, use).digest for use in ("fit", "selection", "scored")}
@@ -81,32 +89,33 @@ def attack_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> 
     return record
 
 
-def later_stage(asked: Asked, attempt: Path, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
+def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
     """Run ``attack_stage`` beside those of other trials: its progress names the trial."""
-    yield Progress(f"trial {asked.number}: {job.name}", 0, 1)
-    return drain(attack_stage(asked, attempt, weights, job), lambda progress: None)
+    yield Progress(f"trial {handed.asked.number}: {job.name}", 0, 1)
+    return drain(attack_stage(handed, weights, job), lambda progress: None)
 
 
-def _scene(asked: Asked, attempt: Path, weights: Path, job: AttackJob, device: torch.device) -> Scene:
-    kind = attacks.resolve(job.attack)
+def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.device) -> Scene:
+    asked, kind = handed.asked, attacks.resolve(job.attack)
     if kind.needs_server and not (weights / SERVER).exists():
         raise FileNotFoundError(
             f"{job.attack} asks the server, and that of trial {asked.number} was let go: only those of anchors and of "
             "the front are kept"
         )
-    data = images_of(asked, device)
+    data = images_of(asked.settings, handed.place, device)
     model = trained(asked, data, weights)
     target = target_of(model, asked, data)
     exact = target_of(model, asked, data, torch.float32) if kind.knowledge == "gradients" else target
     split = next(split for split in data.attack_splits if split.part == job.part)
-    fit = _held(asked, data, split, target, device)
+    fit = _held(handed, data, split, target)
     seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
-    return Scene(asked, job, data, split, _with_fit(split, fit), target, seen, attempt)
+    return Scene(handed, job, data, split, _with_fit(split, fit), target, seen)
 
 
-def _held(asked: Asked, data: Data, split: AttackSplit, target: LiveTarget, device: torch.device) -> Part:
+def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> Part:
     """Return what the attacker fits on; images of elsewhere get the labels that the network gives them."""
-    part = attacker_part(data, asked.settings, asked.attacker_root, device)
+    asked = handed.asked
+    part = attacker_part(data, asked.settings, handed.place.attacker_root, split.fit.x.device)
     if part is None:
         return split.fit
     if part.labelled:
@@ -121,8 +130,7 @@ def _with_fit(split: AttackSplit, fit: Part) -> AttackSplit:
 
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
     """Fit a reconstruction attack, and score it on attacker-validation and on the scored part."""
-    tuning: list[Tuned] = []
-    best = _best(scene, kind, tuning)
+    best = _best(scene, kind)
     selection = reconstructed(best.attack, scene.target, scene.split.selection, scene.asked.seed)
     scored = reconstructed(best.attack, scene.target, scene.split.scored, scene.asked.seed)
     finite = selection.finite and scored.finite
@@ -137,7 +145,7 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         images=len(scored.part.y),
         digests=best.prior,
         metrics=metrics.protocol_digest(),
-        conversions=save_arrays(scene.attempt / scene.job.name, scored),
+        conversions=save_arrays(scene.handed.attempt / scene.job.name, scored),
         curve=recorded(best.fit.curve),
         version=kind.version,
         subsets=subsets(selection.per_image) if finite else {},
@@ -145,7 +153,7 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         extras=further,
         null_reasons=reasons | lost,
         details=details,
-        tuning=tuple(tuning),
+        tuning=best.tuning,
     )
 
 
@@ -156,16 +164,19 @@ def _verdict(own: Verdict, selection: Reconstructed, fit: Part) -> Verdict:
     return beside_guess(own, float(selection.per_image.mse.mean()), error)
 
 
-def _best(scene: Scene, kind: type[Attack], tuning: list[Tuned]) -> Fitted:
+def _best(scene: Scene, kind: type[Attack]) -> Fitted:
     """Fit under the budget's settings or, if the job says so, under those that leak most on attacker-validation."""
     settings = attacks.budget(kind, scene.job.budget)
-    if not scene.job.tune:
-        return _fitted(scene, kind, settings)
+    return _tuned(scene, kind, settings) if scene.job.tune else _fitted(scene, kind, settings)
+
+
+def _tuned(scene: Scene, kind: type[Attack], settings: dict[str, Any]) -> Fitted:
     from harness.stages.tuning import Tuner  # Optuna, which a trial without tuning does not need
 
     tuner = Tuner(kind, settings, scene.job.tune, derive(scene.asked.seed, "tune", scene.job.name))
     best: Fitted | None = None
     least, failure = float("inf"), None
+    tuning: list[Tuned] = []
     for number, tried in tuner:
         error, fitted, why = None, None, None
         try:
@@ -182,19 +193,27 @@ def _best(scene: Scene, kind: type[Attack], tuning: list[Tuned]) -> Fitted:
             best, least = fitted, least if error is None else error
     if best is None:
         raise RuntimeError(f"{scene.job.attack}: no setting that it was tuned over could be fitted") from failure
-    return best
+    return best._replace(tuning=tuple(tuning))
 
 
 def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: int = 0) -> Fitted:
-    job, split = scene.job, scene.split
-    attack, prior = kind(**settings), dict[str, str]()
-    if attack.prior_settings() is not None:
-        folder = folder_of(scene.attempt.parent)
-        attack.prior, prior["prior"] = find_or_train(attack, job, scene.asked, scene.data, scene.own, folder)
+    asked, job, split = scene.asked, scene.job, scene.split
+    attack, prior = _with_prior(scene, kind(**settings))
     tried = (number,) if number else ()
-    prepare(scene.asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
+    prepare(asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
     aux, val = (Images(part.x, part.y) for part in (split.fit, split.selection))
     return Fitted(attack, attack.fit(scene.seen, aux, val), settings, prior)
+
+
+def _with_prior(scene: Scene, attack: Attack) -> tuple[Attack, dict[str, str]]:
+    """Return an attack with the prior that it starts from, if it has one; and its digest, as ``Fitted`` has it."""
+    if attack.prior_settings() is None:
+        return attack, {}
+    asked, place, attempt = scene.handed
+    priors = Priors(asked.shared(), place, folder_of(attempt.parent))
+    held = held_images(scene.data, scene.own, priors)
+    found = find_or_train(Wanted(attack, scene.job.attack, held, scene.data.num_classes), priors)
+    return attack.with_prior(found.model), {"prior": found.digest}
 
 
 def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:

@@ -6,37 +6,41 @@ import importlib.metadata
 import os
 import random
 import resource
+import socket
 import subprocess
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy
 import torch
 
 from harness import __version__
-from harness.records import Asked, Circumstances, derive
+from harness.records import Asked, Circumstances, Precision, Shared, Software, derive
+from harness.stages.site import Site, device_name, pick_device
+from harness.stages.spent import Spent, Stopwatch
 
 RECORDED = ("torch", "torchvision", "torchmetrics", "ray", "optuna", "scikit-image", "numpy")
 
-
-def pick_device() -> torch.device:
-    """Return the accelerator that this process may use, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+UNKNOWN = "unknown"
+"""Device of a job that never gave a sign."""
 
 
 def prepare(asked: Asked, kind: str, *names: str | int) -> torch.device:
     """Set the threads and the seeds of a stage, so that it gives the same numbers in any process; return its device."""
-    torch.set_num_threads(asked.threads[kind])
+    return settle(asked.threads[kind], derive(asked.seed, kind, *names))
+
+
+def settle(threads: int, seed: int) -> torch.device:
+    """Set the threads and the seeds of this process; return its device."""
+    torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    seed_everything(derive(asked.seed, kind, *names))
+    seed_everything(seed)
     return pick_device()
 
 
-def precision(asked: Asked) -> torch.dtype:
-    """Return the type that autocast uses in this trial."""
-    return torch.bfloat16 if asked.precision == "bfloat16" else torch.float32
+def dtype_of(precision: Precision) -> torch.dtype:
+    """Return the type that autocast uses in a precision."""
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def seed_everything(seed: int) -> None:
@@ -47,12 +51,19 @@ def seed_everything(seed: int) -> None:
 
 
 class Meter:
-    """Measures a stage from its construction on."""
+    """Measures a stage from its construction on.
 
-    def __init__(self, asked: Asked, kind: str, device: torch.device) -> None:
-        self._asked, self._kind, self._device = asked, kind, device
-        self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._start = time.monotonic()
+    Args:
+        shared: What the stage runs under.
+        kind: ``train`` or ``attack``.
+        device: What it runs on.
+        driver: The driver's software; null where it is this process's own.
+    """
+
+    def __init__(self, shared: Shared, kind: str, device: torch.device, driver: Software | None) -> None:
+        self._shared, self._kind, self._device, self._driver = shared, kind, device, driver
+        self._watch = Stopwatch()
+        self._watch.start(Site(socket.gethostname(), device_name(device)))
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
@@ -63,19 +74,34 @@ class Meter:
         a reused worker included.
         """
         if self._device.type == "cuda":
-            device, peak = torch.cuda.get_device_name(self._device), torch.cuda.max_memory_allocated(self._device)
+            peak = torch.cuda.max_memory_allocated(self._device)
         else:
-            device, peak = "cpu", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return Circumstances(
-            started=self._started,
-            seconds=round(time.monotonic() - self._start, 3),
-            peak_memory_bytes=peak,
-            device=device,
-            precision=self._asked.precision,
-            threads=self._asked.threads[self._kind],
-            packages=packages(),
-            commit=commit(),
-        )
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        spent = self._watch.read()._replace(peak_memory_bytes=peak)
+        return circumstances(spent, self._shared, self._kind, self._driver)
+
+
+def circumstances(spent: Spent, shared: Shared, kind: str, driver: Software | None) -> Circumstances:
+    """Return what a job of a kind cost, and where and by which software it was run, this process's being its node's."""
+    own = software()
+    others = driver.packages if driver else {}
+    return Circumstances(
+        started=spent.started,
+        seconds=spent.seconds,
+        peak_memory_bytes=spent.peak_memory_bytes,
+        device=spent.site.device if spent.site else UNKNOWN,
+        precision=shared.precision,
+        threads=shared.threads[kind],
+        packages=own.packages,
+        commit=own.commit or (driver.commit if driver else None),
+        node=spent.site.node if spent.site else None,
+        driver={name: version for name, version in others.items() if own.packages.get(name) != version},
+    )
+
+
+def software() -> Software:
+    """Return the code that runs in this process."""
+    return Software(packages=packages(), commit=commit())
 
 
 @functools.cache

@@ -5,6 +5,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from harness.records import Failure, Progress, Tell
+from harness.stages.site import site
+from harness.stages.spent import Spent, Stopwatch
 
 T = TypeVar("T")
 
@@ -18,6 +20,8 @@ class Outcome(NamedTuple):
     """Position of the job among those handed in."""
     value: Any | None
     failure: Failure | None
+    spent: Spent
+    """The job's own time, waiting apart."""
 
 
 class Submit(Protocol):
@@ -30,12 +34,14 @@ class Submit(Protocol):
 def call(stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
     """Run the jobs one after another in this process."""
     for index, job in enumerate(jobs):
+        watch = Stopwatch()
+        watch.start(site())
         try:
             value = drain(stage(*job), tell)
         except Exception as error:  # a job's failure is its outcome
-            yield Outcome(index, None, failure_of(error, kind))
+            yield Outcome(index, None, failure_of(error, kind), watch.read())
         else:
-            yield Outcome(index, value, None)
+            yield Outcome(index, value, None, watch.read())
 
 
 def drain(stage: Generator[Progress, None, T], tell: Tell) -> T:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,9 +14,10 @@ from harness.data import Data, Part, epoch_order, to_float
 from harness.data import augment as augmented
 from harness.models import SplitModel
 from harness.records import Asked, CurvePoint, Progress, derive
+from harness.stages.assignment import Assignment
 from harness.stages.building import recipe_of
 from harness.stages.checkpoints import Checkpoints, Snapshot, restore_rng
-from harness.stages.ground import precision
+from harness.stages.ground import dtype_of
 from harness.study.recipes import Recipe
 
 
@@ -30,14 +30,14 @@ class Training(NamedTuple):
     """Checkpoints that could not be read."""
 
 
-def train(model: SplitModel, asked: Asked, data: Data, attempt: Path) -> Generator[Progress, None, Training]:
+def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progress, None, Training]:
     """Train in place, from the newest checkpoint of any attempt; yield progress after each epoch.
 
     Raises:
         FloatingPointError: the loss is not finite.
     """
-    run = _Run(model, asked, data)
-    checkpoints = Checkpoints(attempt, asked.checkpoint_seconds)
+    run = _Run(model, handed.asked, data)
+    checkpoints = Checkpoints(handed.attempt, handed.place.checkpoint_seconds)
     state, notes = checkpoints.latest(data.parts["train"].x.device)
     if state is not None:
         run.load(state)
@@ -119,7 +119,7 @@ class _Run:
         return augmented(x, flip=self.data.flips, rotation=self.recipe.rotation)
 
     def _losses(self, x: Tensor, y: Tensor, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        model, dtype = self.model, precision(self.asked)
+        model, dtype = self.model, dtype_of(self.asked.precision)
         with autocast(x.device, dtype):
             z_clean = model.client(x)
         z_clean = z_clean.float()
@@ -183,7 +183,7 @@ class _Run:
         with torch.no_grad():
             for x in self.part.x.split(512):
                 images = self._augmented(x) if augment else to_float(x)
-                with autocast(x.device, precision(self.asked)):
+                with autocast(x.device, dtype_of(self.asked.precision)):
                     z = self.model.client(images)
                 features.append(z.float())
         self.model.client.train(training)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
@@ -13,12 +14,12 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 import attacks
-from attacks.base import Attack, Images
+from attacks.base import Attack, Images, train_prior
 from harness.data import AttackSplit, Data
-from harness.data.attacker import attacker_part
-from harness.ledger import Ledger, read_value, sha256, write_whole
-from harness.records import Asked, AttackJob, Circumstances, CurvePoint, Progress, Tell, Value, derive
-from harness.stages.ground import Meter, precision, prepare, seed_everything
+from harness.data.attacker import Held, attacker_part
+from harness.ledger import read_value, sha256, write_whole
+from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
+from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
@@ -46,47 +47,94 @@ class PriorRecord(Value):
     circumstances: Circumstances
 
 
+class Priors(NamedTuple):
+    """The priors of a study: what they are trained under, and where."""
+
+    shared: Shared
+    place: Place
+    folder: Path
+
+
+class Wanted(NamedTuple):
+    """A prior that an attack starts from."""
+
+    attack: Attack
+    name: str
+    """The attack's."""
+    images: Held
+    """What the attacker holds."""
+    num_classes: int
+    """Of the study's images."""
+
+    def told(self, shared: Shared) -> str:
+        """Return everything that the prior's name is the digest of, as JSON."""
+        return json.dumps(
+            {
+                "attack": self.name,
+                "version": self.attack.version,
+                "prior": self.attack.prior_settings(),
+                "images": self.images.part.digest,
+                "seed": shared.study_seed,
+                "precision": shared.precision,
+            },
+            sort_keys=True,
+        )
+
+
+class Prior(NamedTuple):
+    """A trained prior."""
+
+    model: nn.Module
+    digest: str
+    """The name of its files without their endings."""
+
+
 def folder_of(trial: Path) -> Path:
     """Return where the priors of a trial's study lie; of a trial outside any study, beside its attempts."""
     return (trial.parent.parent if trial.parent.name == "trials" else trial) / FOLDER
 
 
-def prior_stage(asked: Asked, folder: Path, job: AttackJob) -> Generator[Progress, None, str]:
+def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str]:
     """Train an attack's prior before a study's first trial; return its digest."""
-    device = prepare(asked, "attack")
+    shared = priors.shared
+    device = settle(shared.threads["attack"], derive(shared.study_seed, "prior"))
     yield Progress(f"prior of {job.attack}", 0, 1)
-    data = images_of(asked, device)
+    data = images_of(shared.settings, priors.place, device)
     split = next(split for split in data.attack_splits if split.part == job.part)
     attack = _attack(job)
     if attack is None:
         raise TypeError(f"{job.attack} is a probe, which has no prior")
-    _, digest = find_or_train(attack, job, asked, data, split, folder)
+    held = held_images(data, split, priors)
+    found = find_or_train(Wanted(attack, job.attack, held, data.num_classes), priors)
     yield Progress(f"prior of {job.attack}", 1, 1)
-    return digest
+    return found.digest
 
 
-def train_priors(study: Study, ledger: Ledger, asked: Asked, submit: Submit, tell: Tell) -> None:
+def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> None:
     """Train what a study's attacks start from on each part; one that fails is left to its attacks, which record why.
 
     Args:
         study: The study.
-        ledger: Its directory.
-        asked: What its trials share of images, threads, precision and seed.
+        priors: Where its priors lie.
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
     jobs = [job for job in attack_jobs(study) if job.seed == 0 and _needs_prior(job)]
-    for outcome in submit(prior_stage, [(asked, ledger.root / FOLDER, job) for job in jobs], "attack", tell):
+    for outcome in submit(prior_stage, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(
                 "prior of %s: %s: %s", jobs[outcome.number].name, outcome.failure.type, outcome.failure.message
             )
 
 
-def find_or_train(
-    attack: Attack, job: AttackJob, asked: Asked, data: Data, split: AttackSplit, folder: Path
-) -> tuple[nn.Module, str]:
-    """Return an attack's prior and its digest; one writer at a time trains it if no file has it.
+def held_images(data: Data, split: AttackSplit, priors: Priors) -> Held:
+    """Return the images that an attacker's prior is trained on, which no network has labelled."""
+    held = attacker_part(data, priors.shared.settings, priors.place.attacker_root, split.fit.x.device)
+    return Held(split.fit, labelled=True) if held is None else held
+
+
+def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
+    """Return a prior; one writer at a time trains it if no file has it.
 
     It knows no network: its seed derives from the study's seed and from what the prior is, and images without labels
     of the study's classes get random ones, so that every trial starts from the same prior.
@@ -94,29 +142,16 @@ def find_or_train(
     Raises:
         TimeoutError: another process has been training it for half of a trial's time.
     """
-    held = attacker_part(data, asked.settings, asked.attacker_root, split.fit.x.device)
-    part, labelled = (split.fit, True) if held is None else held
-    told = json.dumps(
-        {
-            "attack": job.attack,
-            "version": attack.version,
-            "prior": attack.prior_settings(),
-            "images": part.digest,
-            "seed": asked.study_seed,
-            "precision": asked.precision,
-        },
-        sort_keys=True,
-    )
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    shared, folder, part = priors.shared, priors.folder, wanted.images.part
+    digest = hashlib.sha256(wanted.told(shared).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(folder / f"{digest}.lock", asked.timeout_seconds):
-        seed_everything(derive(asked.study_seed, "prior", digest))
+    with _only_writer(folder / f"{digest}.lock", priors.place.timeout_seconds):
+        seed_everything(derive(shared.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
-        prior = attack.make_prior(shape, data.num_classes).to(part.x.device)
-        if not _loaded(prior, folder / digest):
-            y = part.y if labelled else torch.randint_like(part.y, data.num_classes)
-            _train(attack, prior, Images(part.x, y), asked, job, told, folder / digest)
-    return prior.eval(), digest
+        model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
+        if not _loaded(model, folder / digest):
+            _train(Prior(model, digest), wanted, priors)
+    return Prior(model.eval(), digest)
 
 
 def _only_writer(lock: Path, timeout_seconds: float | None) -> AbstractContextManager[object]:
@@ -131,17 +166,17 @@ def _only_writer(lock: Path, timeout_seconds: float | None) -> AbstractContextMa
         ) from None
 
 
-def _train(
-    attack: Attack, prior: nn.Module, images: Images, asked: Asked, job: AttackJob, told: str, stem: Path
-) -> None:
-    meter = Meter(asked, "attack", images.x.device)
-    attack.prior_precision = precision(asked)
-    curve = attack.train_prior(prior, images)
+def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
+    shared, (part, labelled) = priors.shared, wanted.images
+    y = part.y if labelled else torch.randint_like(part.y, wanted.num_classes)
+    meter = Meter(shared, "attack", part.x.device, priors.place.driver)
+    curve = train_prior(wanted.attack, prior.model, Images(part.x, y), dtype_of(shared.precision))
+    stem = priors.folder / prior.digest
     weights = stem.with_suffix(".safetensors")
-    write_whole(weights, save({name: value.contiguous() for name, value in prior.state_dict().items()}))
+    write_whole(weights, save({name: value.contiguous() for name, value in prior.model.state_dict().items()}))
     record = PriorRecord(
-        attack=job.attack,
-        settings=told,
+        attack=wanted.name,
+        settings=wanted.told(shared),
         weights=sha256(weights),
         curve=recorded(curve),
         circumstances=meter.read(),

@@ -1,11 +1,11 @@
 """The first kind of job of a trial: training the defended network, and measuring it before any attack."""
 
 from collections.abc import Generator
-from pathlib import Path
 
 from harness.data import parts_digests
 from harness.ledger import attempt_number, write_whole
-from harness.records import Asked, Progress, Trained
+from harness.records import Progress, Trained
+from harness.stages.assignment import Assignment
 from harness.stages.building import build, save_parts
 from harness.stages.ground import Meter, prepare
 from harness.stages.loading import images_of, target_of
@@ -14,13 +14,14 @@ from harness.stages.optimising import train
 from harness.stages.reconstructions import save_guesses
 
 
-def train_stage(asked: Asked, attempt: Path) -> Generator[Progress, None, Trained]:
+def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
     """Train, measure accuracy and guesses, and put the network into the attempt; resumes from checkpoints."""
+    asked, attempt = handed.asked, handed.attempt
     device = prepare(asked, "train")
-    meter = Meter(asked, "train", device)
-    data = images_of(asked, device)
+    meter = Meter(asked.shared(), "train", device, handed.place.driver)
+    data = images_of(asked.settings, handed.place, device)
     model = build(asked, data)
-    training = yield from train(model, asked, data, attempt)
+    training = yield from train(model, data, handed)
     prepare(asked, "train", "measure")
     target = target_of(model, asked, data)
     told = diagnostics(target, data.scored, asked.seed)

@@ -3,6 +3,7 @@
 from harness.study.distributions import Choices, Distribution, Range, Setting
 from harness.study.identity import first_difference
 from harness.study.load import load_study
+from harness.study.overrides import refuse_others
 from harness.study.sections import Resources, Share
 from harness.study.space import Entries, Space
 from harness.study.study import Study
@@ -19,4 +20,5 @@ __all__ = [
     "Study",
     "first_difference",
     "load_study",
+    "refuse_others",
 ]

@@ -1,9 +1,10 @@
 """``--set PATH=VALUE``: pins or replaces anything in a study file, a whole branch included."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import search_spaces
+from harness.errors import UserError
 from harness.study.problem import Problem, listed, suggestion
 
 BRANCHED = ("defense", "term")
@@ -33,6 +34,19 @@ def parse(text: str) -> Override:
         return Override("/".join(steps), search_spaces.parse(value), f"--set {text}")
     except ValueError as error:
         raise Problem("/".join(steps), f"{value!r}: {error}") from error
+
+
+def refuse_others(texts: Sequence[str], allowed: Sequence[str]) -> None:
+    """Refuse overrides of anything but some paths and what is in them.
+
+    Raises:
+        UserError: says which paths may be set.
+    """
+    for text in texts:
+        path = text.partition("=")[0].strip().strip("/")
+        if not any(f"{path}/".startswith(f"{prefix}/") for prefix in allowed):
+            *first, last = allowed
+            raise UserError(f"--set {text}: takes {', '.join(first)} and {last}; all else is the study's")
 
 
 def apply(study: dict[str, Any], override: Override) -> None:

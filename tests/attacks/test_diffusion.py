@@ -74,8 +74,8 @@ def error(x_hat: Tensor, x: Tensor) -> Tensor:
 
 
 def fitted(target: LinearGaussian, prior: ImagePrior | None = None, **changes) -> tuple[Diffusion, str, dict]:
-    attack = Diffusion(**(SMALL | changes))
-    attack.prior = prior
+    bare = Diffusion(**(SMALL | changes))
+    attack = bare if prior is None else bare.with_prior(prior)
     torch.manual_seed(0)
     fit = attack.fit(target, target.sample(64), target.sample(32))
     return attack, fit.verdict, fit.details

@@ -358,13 +358,12 @@ def test_a_fit_beats_the_best_guess_and_says_how():
 
 def test_a_prior_from_a_file_serves_as_one_trained_at_once():
     target, aux, val = network_and_images()
-    trained, loaded = GanPrior(**PRIOR), GanPrior(**PRIOR)
-    trained.prior = trained.make_prior(target.image_shape, target.num_classes)
-    trained.train_prior(trained.prior, aux)
-    loaded.prior = loaded.make_prior(target.image_shape, target.num_classes)
-    loaded.prior.load_state_dict(trained.prior.state_dict())
+    bare = GanPrior(**PRIOR)
+    trained, loaded = (bare.make_prior(target.image_shape, target.num_classes) for _ in range(2))
+    bare.train_prior(trained, aux)
+    loaded.load_state_dict(trained.state_dict())
     z, found = target.release(unit(val.x)), []
-    for attack in (trained, loaded):
+    for attack in (bare.with_prior(trained), bare.with_prior(loaded)):
         torch.manual_seed(1)
         attack.fit(target, aux, val)
         found.append(attack.reconstruct(z))
@@ -418,8 +417,7 @@ def test_nothing_is_reconstructed_before_a_fit(attack):
 
 def test_another_attacks_prior_is_refused():
     target, aux, val = network_and_images()
-    attack = GanPrior(**PRIOR)
-    attack.prior = nn.Identity()
+    attack = GanPrior(**PRIOR).with_prior(nn.Identity())
     with pytest.raises(TypeError, match="gan_prior: a prior is a Generator, not Identity"):
         attack.fit(target, aux, val)
 

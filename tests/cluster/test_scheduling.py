@@ -14,12 +14,15 @@ from harness.commands.environment import settle
 from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
+from harness.records.place import Place
 from harness.records.progress import Progress
+from harness.stages import site
 from harness.study import Resources
 from harness.trial import Result
 from tests.plugins import noted
 from tests.values import asked
 
+ANYWHERE = Place()
 NODE = {"CPU": 2.0, "GPU": 0.0}
 
 
@@ -81,12 +84,13 @@ def local_ray():
     ray.shutdown()
 
 
-def scheduled(root: Path, trials: list[Asked], **shares) -> dict[int, Result]:
+def scheduled(root: Path, trials: list[Asked], place: Place = ANYWHERE, **shares) -> dict[int, Result]:
     ledger, waiting, done = Ledger(root), deque(trials), {}
     for trial in trials:
         ledger.publish_asked(trial)
     schedule(
         resources(**shares),
+        place,
         ledger,
         ask=lambda: waiting.popleft() if waiting else None,
         finish=lambda result: done.update({result.record.number: result}),
@@ -115,10 +119,14 @@ def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end
     trials = [
         noting(0, tmp_path / "0", ("Fragile", "Grey")),
         noting(1, tmp_path / "1", ("Doomed", "Grey")),
-        noting(2, tmp_path / "2", ("Endless", "Grey"), timeout_seconds=60.0),
-        noting(3, tmp_path / "3", ("Grey",), stall=600.0, timeout_seconds=60.0),
     ]
-    done = scheduled(tmp_path / "study", trials, train={"cpu": 0.5, "gpu": 0}, attack={"cpu": 0.5, "gpu": 0})
+    timed = [
+        noting(2, tmp_path / "2", ("Endless", "Grey")),
+        noting(3, tmp_path / "3", ("Grey",), stall=600.0),
+    ]
+    share = {"train": {"cpu": 0.5, "gpu": 0}, "attack": {"cpu": 0.5, "gpu": 0}}
+    done = scheduled(tmp_path / "study", trials, **share)
+    done |= scheduled(tmp_path / "timed", timed, Place(timeout_seconds=60.0), **share)
     assert {number: result.record.state for number, result in done.items()} == {
         0: "complete", 1: "partial", 2: "partial", 3: "failed",
     }  # fmt: skip
@@ -140,6 +148,11 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     outcomes = list(submit(sleeping, [(5.0,), (5.0,), (600.0,)], "attack", lambda progress: None))
     errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
     assert errors == {0: None, 1: None, 2: "Timeout"}
+    spent = {outcome.number: outcome.spent for outcome in outcomes}
+    assert 5 <= spent[0].seconds < 9
+    assert 5 <= spent[1].seconds < 9
+    assert spent[2].seconds == pytest.approx(9, abs=3)
+    assert {each.site for each in spent.values()} == {site()}
 
 
 @pytest.mark.timeout(600)
@@ -159,6 +172,7 @@ def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
     with pytest.raises(OSError, match="No space left"):
         schedule(
             resources(),
+            ANYWHERE,
             ledger,
             lambda: waiting.popleft() if waiting else None,
             full_disk,

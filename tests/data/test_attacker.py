@@ -9,14 +9,12 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from harness.data import Data, load
+from harness.data import Data, Reading, load
 from harness.data.attacker import NOISE_MEAN, NOISE_STD, Held, attacker_part, noise
 from harness.data.parts import Labelled, digest
 from harness.errors import UserError
-from harness.records.asked import Asked
 from harness.study import Study, first_difference
 from harness.study.check import check_ready, load_checked
-from tests import values
 
 CPU = torch.device("cpu")
 
@@ -40,7 +38,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def digits() -> Data:
-    return load("digits", None, device=CPU)
+    return load(Reading(name="digits"), CPU)
 
 
 @pytest.fixture
@@ -77,7 +75,7 @@ def write_folder(root: Path, count: int = 30, size: int = 20, seed: int = 0) -> 
 def test_without_a_choice_the_attackers_part_is_taken_as_it_is(digits: Data) -> None:
     assert attacker_part(digits, {}, None, CPU) is None
     assert attacker_part(digits, {"attacker/data": "same"}, None, CPU) is None
-    published = load("digits", None, protocol="cem", device=CPU)
+    published = load(Reading(name="digits", protocol="cem"), CPU)
     assert attacker_part(published, {"protocol": "cem"}, None, CPU) is None
 
 
@@ -141,15 +139,15 @@ def test_shifted_are_images_of_the_other_data_set_at_the_studys_size(
 
 
 def test_shifted_are_at_most_as_many_as_the_attackers_part_unless_more_are_asked_for(tmp_path: Path) -> None:
-    data = load("folder", write_folder(tmp_path / "own"), device=CPU, size=16)
+    data = load(Reading(name="folder", root=str(write_folder(tmp_path / "own")), size=16), CPU)
     assert len(held(data, data="shifted", name="digits").part.y) == len(data.parts["attacker"].y) == 9
     assert len(held(data, data="shifted", name="digits", images=40).part.y) == 40
 
 
 def test_resizing_keeps_what_an_image_shows(tmp_path: Path) -> None:
-    data = load("folder", write_folder(tmp_path / "own"), device=CPU, size=16)
+    data = load(Reading(name="folder", root=str(write_folder(tmp_path / "own")), size=16), CPU)
     small = held(data, data="shifted", name="digits", images=200).part.x.double() / 255
-    large = held(load("digits", None, device=CPU), data="few", images=200).part.x.double() / 255
+    large = held(load(Reading(name="digits"), CPU), data="few", images=200).part.x.double() / 255
     assert small.shape[2:] == (16, 16)
     # digits are 8x8 images enlarged: halving their size again loses little, and no brightness
     assert abs(float(small.mean() - large.mean())) < 0.01
@@ -199,7 +197,7 @@ def test_every_kind_has_a_digest_of_its_own_and_an_image_that_is_no_other_parts(
 
 def test_images_of_another_folder_that_are_copies_of_scored_ones_are_left_out(tmp_path: Path) -> None:
     own, copy = write_folder(tmp_path / "own"), write_folder(tmp_path / "copy")
-    data = load("folder", own, device=CPU, size=20)
+    data = load(Reading(name="folder", root=str(own), size=20), CPU)
     x = held(data, copy, data="shifted", name="folder", images=60).part.x
     for name in ("validation", "attacker_validation", "test"):
         assert not fingerprints(x) & fingerprints(data.parts[name].x)
@@ -285,12 +283,6 @@ def test_the_other_folder_is_stored_absolute_and_is_no_part_of_what_a_study_is(
     assert study.attacker.root == str(tmp_path / "images")
     assert first_difference(study, load_checked(file, ["attacker={data: shifted, name: folder, root: /else}"])) is None
     assert yaml.safe_load(study.dump())["attacker"]["root"] == str(tmp_path / "images")
-
-
-def test_a_record_of_the_time_before_the_choice_is_read() -> None:
-    old = values.asked(0).model_dump()
-    del old["attacker_root"]
-    assert Asked.model_validate(old).attacker_root is None
 
 
 WRONG = [

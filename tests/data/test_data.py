@@ -16,7 +16,18 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import rotate
 
-from harness.data import DATASETS, Data, augment, check, check_train_images, epoch_order, load, parts_digests, to_float
+from harness.data import (
+    DATASETS,
+    Data,
+    Reading,
+    augment,
+    check,
+    check_train_images,
+    epoch_order,
+    load,
+    parts_digests,
+    to_float,
+)
 from harness.data.augment import moved
 from harness.data.parts import SHARES, Labelled, Original, Protocol, dealt, digest, divide
 from harness.errors import UserError
@@ -39,7 +50,7 @@ def fingerprints(x: Tensor) -> set[bytes]:
 
 
 def digits(**settings: object) -> Data:
-    return load("digits", None, device=CPU, **settings)  # type: ignore[arg-type]
+    return load(Reading(name="digits", **settings), CPU)  # type: ignore[arg-type]
 
 
 # parts
@@ -185,7 +196,7 @@ def test_digits_are_grey_enlarged_and_never_mirrored() -> None:
 
 def test_an_unknown_data_set_is_refused_with_the_names() -> None:
     with pytest.raises(UserError, match="'mnist' is not a data set; take one of digits, cifar10, cifar100"):
-        load("mnist", None, device=CPU)
+        load(Reading(name="mnist"), CPU)
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
@@ -230,7 +241,7 @@ def test_parquet_files_give_their_images_and_labels(name: str, column: str, tmp_
     write_parquet(tmp_path / "data" / "train-00000-of-00002.parquet", x[:20], {column: y[:20]})
     write_parquet(tmp_path / "data" / "train-00001-of-00002.parquet", x[20:40], {column: y[20:40]})
     write_parquet(tmp_path / "data" / "test-00000-of-00001.parquet", x[40:], {column: y[40:]})
-    data = load(name, tmp_path, device=CPU, protocol="cem")
+    data = load(Reading(name=name, root=str(tmp_path), protocol="cem"), CPU)
     assert data.parts["test"].x.equal(x[40:])
     assert data.parts["test"].y.tolist() == y[40:]
     assert fingerprints(data.parts["train"].x) == fingerprints(x[:40])
@@ -241,19 +252,19 @@ def test_parquet_files_give_their_images_and_labels(name: str, column: str, tmp_
 def test_parquet_files_that_are_not_cifar_are_refused_by_name(tmp_path: Path) -> None:
     write_parquet(tmp_path / "test.parquet", noise(4), {"label": [0, 1, 2, 3]})
     with pytest.raises(UserError, match=r"no train\*\.parquet"):
-        load("cifar10", tmp_path, device=CPU)
+        load(Reading(name="cifar10", root=str(tmp_path)), CPU)
     write_parquet(tmp_path / "train.parquet", noise(4), {"coarse": [0, 1, 2, 3]})
     with pytest.raises(UserError, match=r"train\.parquet has columns"):
-        load("cifar10", tmp_path, device=CPU)
+        load(Reading(name="cifar10", root=str(tmp_path)), CPU)
     write_parquet(tmp_path / "train.parquet", noise(4), {"label": [0, 1, 2, 10]})
     with pytest.raises(UserError, match=r"train\.parquet: label 10; cifar10 has labels 0 to 9"):
-        load("cifar10", tmp_path, device=CPU)
+        load(Reading(name="cifar10", root=str(tmp_path)), CPU)
     write_parquet(tmp_path / "train.parquet", noise(4, size=1), {"label": [0, 1, 2, 3]})
     with pytest.raises(UserError, match="has 1x1 pixels, not 32x32"):
-        load("cifar10", tmp_path, device=CPU)
+        load(Reading(name="cifar10", root=str(tmp_path)), CPU)
     (tmp_path / "train.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(UserError, match=r"train\.parquet: "):
-        load("cifar10", tmp_path, device=CPU)
+        load(Reading(name="cifar10", root=str(tmp_path)), CPU)
 
 
 def write_batch(file: Path, x: Tensor, labels: list[int]) -> str:
@@ -277,7 +288,7 @@ def test_torchvision_folder_gives_its_images_and_labels(tmp_path: Path, monkeypa
     monkeypatch.setattr(reader, "train_list", [["data_batch_1", train]])
     monkeypatch.setattr(reader, "test_list", [["test_batch", test]])
     monkeypatch.setattr(reader, "meta", reader.meta | {"md5": hashlib.md5(meta).hexdigest()})
-    data = load("cifar10", tmp_path, device=CPU, protocol="cem")
+    data = load(Reading(name="cifar10", root=str(tmp_path), protocol="cem"), CPU)
     assert data.parts["test"].x.equal(x[40:])
     assert data.parts["test"].y.tolist() == y[40:]
     assert fingerprints(data.parts["train"].x) == fingerprints(x[:40])
@@ -287,7 +298,7 @@ def test_torchvision_folder_gives_its_images_and_labels(tmp_path: Path, monkeypa
 def test_a_torchvision_folder_with_wrong_checksums_is_never_unpickled(name: str, folder: str, tmp_path: Path) -> None:
     write_batch(tmp_path / folder / "data_batch_1", noise(4), [0, 1, 2, 3])
     with pytest.raises(UserError, match=f"{folder}: .*not found or corrupted"):
-        load(name, tmp_path, device=CPU)
+        load(Reading(name=name, root=str(tmp_path)), CPU)
 
 
 def write_folder(root: Path, counts: dict[str, int], size: tuple[int, int] = (20, 12)) -> None:
@@ -301,7 +312,7 @@ def write_folder(root: Path, counts: dict[str, int], size: tuple[int, int] = (20
 
 def test_class_folders_without_a_test_folder_set_some_aside(tmp_path: Path) -> None:
     write_folder(tmp_path, {"b": 60, "a": 40})
-    data = load("folder", tmp_path, device=CPU, size=12)
+    data = load(Reading(name="folder", root=str(tmp_path), size=12), CPU)
     assert data.class_names == ("a", "b")
     assert data.image_shape == (3, 12, 12)
     assert [len(data.parts[name].y) for name in STRICT] == [65, 3, 15, 2, 15]
@@ -314,7 +325,7 @@ def test_class_folders_without_a_test_folder_set_some_aside(tmp_path: Path) -> N
 def test_a_held_out_folder_is_the_test_part(name: str, size: int, held_out: str, tmp_path: Path) -> None:
     write_folder(tmp_path / "train", {"a": 30, "b": 30})
     write_folder(tmp_path / held_out, {"a": 5, "b": 7})
-    data = load(name, tmp_path, device=CPU)
+    data = load(Reading(name=name, root=str(tmp_path)), CPU)
     assert data.image_shape == (3, size, size)
     assert data.parts["test"].y.bincount().tolist() == [5, 7]
     assert sum(len(data.parts[part].y) for part in STRICT[:4]) == 60
@@ -326,7 +337,7 @@ def test_tiny_imagenets_own_archive_is_read_as_it_is(tmp_path: Path) -> None:
     write_folder(tmp_path / "val", {"images": 3})
     lines = ["0.png\tn2\t0\t0\t9\t9", "1.png\tn1\t0\t0\t9\t9", "2.png\tn2\t0\t0\t9\t9"]
     (tmp_path / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
-    data = load("tinyimagenet", tmp_path, device=CPU)
+    data = load(Reading(name="tinyimagenet", root=str(tmp_path)), CPU)
     assert data.class_names == ("n1", "n2")
     assert data.parts["test"].y.bincount().tolist() == [1, 2]
 
@@ -338,7 +349,7 @@ def test_an_image_is_cut_to_its_centre_and_keeps_its_label(tmp_path: Path) -> No
         wide.paste(colour, (8, 0, 24, 16))
         for index in range(10):
             wide.save(tmp_path / name / f"{index}.png")
-    data = load("folder", tmp_path, device=CPU, size=16)
+    data = load(Reading(name="folder", root=str(tmp_path), size=16), CPU)
     for part in data.parts.values():
         expected = torch.tensor([[0, 0, 255], [255, 0, 0]], dtype=torch.uint8)[part.y]
         assert part.x.equal(expected.view(-1, 3, 1, 1).expand(-1, -1, 16, 16))
@@ -346,7 +357,7 @@ def test_an_image_is_cut_to_its_centre_and_keeps_its_label(tmp_path: Path) -> No
 
 def test_the_order_of_class_folders_is_the_same_whenever_they_are_read(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 15, "b": 15})
-    first, second = (load("folder", tmp_path, device=CPU, size=12) for _ in range(2))
+    first, second = (load(Reading(name="folder", root=str(tmp_path), size=12), CPU) for _ in range(2))
     assert parts_digests(first) == parts_digests(second)
 
 
@@ -363,7 +374,7 @@ def test_class_folders_that_cannot_be_used_are_refused_by_path(tmp_path: Path) -
     write_folder(tmp_path / "torn", {"a": 10, "b": 10})
     (tmp_path / "torn" / "a" / "3.png").write_bytes(b"not an image")
     with pytest.raises(UserError, match=r"3\.png cannot be read as an image"):
-        load("folder", tmp_path / "torn", device=CPU)
+        load(Reading(name="folder", root=str(tmp_path / "torn")), CPU)
 
 
 def test_real_cifar10_has_its_known_means_and_classes() -> None:
@@ -371,7 +382,7 @@ def test_real_cifar10_has_its_known_means_and_classes() -> None:
     root = Path(os.environ.get("INVFRONT_CIFAR10", beside))
     if not root.is_dir():
         pytest.skip(f"no CIFAR-10 at {root}; set INVFRONT_CIFAR10 to its folder")
-    data = load("cifar10", root, device=CPU)
+    data = load(Reading(name="cifar10", root=str(root)), CPU)
     assert [len(data.parts[name].y) for name in STRICT] == [38_000, 2_000, 9_000, 1_000, 10_000]
     official = [data.parts[name] for name in STRICT[:4]]
     levels = sum(part.x.sum((0, 2, 3), dtype=torch.int64) for part in official)

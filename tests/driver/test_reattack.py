@@ -21,7 +21,7 @@ from harness.commands.environment import settle
 from harness.driver.driving import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
-from harness.driver.reattack import AGAIN, attack_again, resources_of
+from harness.driver.reattack import AGAIN, Campaign, attack_again
 from harness.errors import UserError
 from harness.export.folder import trials_table
 from harness.judging.trials import judged
@@ -30,7 +30,9 @@ from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
 from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
+from harness.records.place import Place
 from harness.search.index import open_rows, outdated
+from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.study.check import load_checked
@@ -57,10 +59,10 @@ def attacked(tmp_path_factory):
     before = {path: path.read_bytes() for path in ledger.root.glob("trials/*/*.json")}
     told: list[AttackRecord] = []
     orders = [order_of(text) for text in (WINNING, SHARP, SHARP, PROBE, f"{MODULE}Failing:quick")]
-    sets = ["resources/attack/gpu=0"]
+    campaign = Campaign(ledger.root, ["0", "1"], orders, ["resources/attack/gpu=0"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRAININGS, str(ledger.root / "trainings"))
-        found = attack_again(ledger.root, ["0", "1"], orders, Endpoints(), lambda progress: None, told.append, sets)
+        found = attack_again(campaign, Endpoints(), lambda progress: None, told.append)
     assert told == found
     return ledger, before, found
 
@@ -70,9 +72,9 @@ def on_gpus(ledger: Ledger) -> None:
     write_whole(ledger.study_file, study.dump().encode())
 
 
-def again(ledger: Ledger, trials: list[str], *attacks: str) -> list[AttackRecord]:
-    orders = [order_of(text) for text in attacks]
-    return attack_again(ledger.root, trials, orders, Endpoints(), lambda progress: None, lambda record: None)
+def again(ledger: Ledger, trials: list[str], *attacks: str, sets: tuple[str, ...] = ()) -> list[AttackRecord]:
+    campaign = Campaign(ledger.root, trials, [order_of(text) for text in attacks], sets)
+    return attack_again(campaign, Endpoints(), lambda progress: None, lambda record: None)
 
 
 def open_rows_of(ledger: Ledger) -> optuna.Study:
@@ -172,7 +174,10 @@ def stronger(record: AttackRecord) -> AttackRecord:
         (["0", "--attack", "tests.small_ledger:SmallDecoder:tiny"], "has been run; take another budget or --seed"),
         (["1", "--attack", "tests.small_ledger:SmallDecoder:tiny"], "failed in the trial itself.*; take --seed 1"),
         (["2", "--attack", WINNING], r"TRIAL 2: .*\(attempt-1: client.safetensors not as written\); put back a copy"),
-        (["0", "--attack", WINNING, "--set", "train/epochs=9"], "--set train/epochs=9: takes resources/attack and"),
+        (
+            ["0", "--attack", WINNING, "--set", "train/epochs=9"],
+            "--set train/epochs=9: takes resources/attack, resources/timeout, data/root, data/download and ",
+        ),
         (["0", "--attack", WINNING, "--set", "resources/attack/gpus=1"], "resources/attack/gpus: unknown key"),
         (["0", "--attack", PROBE, "--tune", "4"], "--tune 4: .*has nothing to tune"),
         (["1", "--attack", "membership:quick"], "TRIAL 1: membership asks the server"),
@@ -256,7 +261,8 @@ def ended(ledger: Ledger, number: int) -> Path:
     """Run an attack on a trial to its end without publishing it; return its attempt."""
     attempt = open_attempt(ledger.trial(number))
     job = AttackJob(attack=f"{MODULE}Remembering", budget="quick", seed=0, part="validation")
-    drain(attack_stage(ledger.read(number).asked, attempt, ledger.trial(number) / "attempt-1", job), lambda _: None)
+    handed = Assignment(ledger.read(number).asked, Place(), attempt)
+    drain(attack_stage(handed, ledger.trial(number) / "attempt-1", job), lambda _: None)
     return attempt
 
 
@@ -344,6 +350,7 @@ def test_an_attack_asks_for_its_own_share_alone(tmp_path):
     on_gpus(ledger)
     nodes = [{"CPU": 2.0, "GPU": 0.0}]
     with pytest.raises(UserError, match=r"an attack asks for \{'CPU': 1.0, 'GPU': 1.0\}; no node has that"):
-        attack_claim(resources_of(ledger.root, []), nodes)
-    resources = resources_of(ledger.root, ["resources/attack/gpu=0", "resources/timeout=2h"])
+        attack_claim(Campaign(ledger.root, ["0"], []).moved().resources, nodes)
+    sets = ["resources/attack/gpu=0", "resources/timeout=2h"]
+    resources = Campaign(ledger.root, ["0"], [], sets).moved().resources
     assert (attack_claim(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)

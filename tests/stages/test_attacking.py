@@ -14,18 +14,21 @@ from attacks.diffusion import Diffusion
 from attacks.gan_prior import GanPrior
 from attacks.seen import Seen
 from harness.ledger.attempts import find, open_attempt
-from harness.ledger.files import Ledger, read_value
+from harness.ledger.files import read_value
 from harness.records.asked import AttackJob
+from harness.records.place import Place
+from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
-from harness.stages.priors import PriorRecord, folder_of, train_priors
+from harness.stages.priors import PriorRecord, Priors, folder_of, train_priors
 from harness.stages.training import train_stage
 from harness.study.check import load_checked
 from harness.trial import run_trial
 from tests.adversaries import TRAININGS
 from tests.values import asked
 
+ANYWHERE = Place()
 FAST = {"train/epochs": 1, "train/images": 128}
 MODULE = "tests.adversaries:"
 
@@ -42,13 +45,13 @@ COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
 def weights(tmp_path_factory) -> Path:
     """A trained network's files."""
     attempt = open_attempt(tmp_path_factory.mktemp("study") / "trials" / "00000")
-    drain(train_stage(asked(settings=FAST), attempt), lambda progress: None)
+    drain(train_stage(Assignment(asked(settings=FAST), Place(), attempt)), lambda progress: None)
     return attempt
 
 
-def attacked(weights: Path, which: AttackJob, trial: Path | None = None, **changes):
-    attempt = open_attempt(trial or weights.parent)
-    return drain(attack_stage(asked(settings=FAST, **changes), attempt, weights, which), lambda progress: None)
+def attacked(weights: Path, which: AttackJob, trial: Path | None = None, place: Place = ANYWHERE, **changes):
+    handed = Assignment(asked(settings=FAST, **changes), place, open_attempt(trial or weights.parent))
+    return drain(attack_stage(handed, weights, which), lambda progress: None)
 
 
 # tuning
@@ -156,8 +159,7 @@ def test_generator_and_denoiser_are_trained_in_the_precision_given(kind, small):
     def curve(precision: torch.dtype) -> tuple[Point, ...]:
         torch.manual_seed(0)
         attack = kind(**(kind.budgets["quick"] | small | {"prior_steps": 2, "batch_size": 8}))
-        attack.prior_precision = precision
-        return attack.train_prior(attack.make_prior((3, 16, 16), 2), images)
+        return attack.train_prior(attack.make_prior((3, 16, 16), 2), images, precision)
 
     assert curve(torch.float32) == curve(torch.float32)
     assert curve(torch.float32) != curve(torch.bfloat16)
@@ -167,7 +169,7 @@ def test_a_prior_that_another_process_trains_too_long_is_given_up_by_the_name_of
     name = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000").measured.digests["prior"]
     lock = tmp_path / "priors" / f"{name}.lock"
     with FileLock(lock), pytest.raises(TimeoutError, match=f"{lock}: another process has held it for 0.05 s"):
-        attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", timeout_seconds=0.1)
+        attacked(weights, REMEMBERING, tmp_path / "trials" / "00001", Place(timeout_seconds=0.1))
 
 
 def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_trial(tmp_path):
@@ -182,7 +184,7 @@ def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_tr
         handed.extend(job for *_, job in jobs)
         return iter(())
 
-    train_priors(study, Ledger(tmp_path), asked(), submit, lambda progress: None)
+    train_priors(study, Priors(asked().shared(), ANYWHERE, tmp_path), submit, lambda progress: None)
     assert [(job.part, job.attack) for job in handed] == [
         (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "diffusion")
     ]
@@ -242,7 +244,7 @@ def test_a_probe_that_is_done_is_taken_over(tmp_path):
 
 @pytest.fixture
 def target(weights):
-    data = images_of(asked(settings=FAST), torch.device("cpu"))
+    data = images_of(asked(settings=FAST).settings, ANYWHERE, torch.device("cpu"))
     return target_of(trained(asked(settings=FAST), data, weights), asked(settings=FAST), data)
 
 

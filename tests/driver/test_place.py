@@ -1,0 +1,99 @@
+"""Moved images are no other study: what was asked earlier runs, and is attacked, where they are now."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from harness.cli import main
+from harness.driver.conditions import place_of, shared_of
+from harness.ledger.files import Ledger
+from harness.records.place import Place
+from harness.search import Conditions
+from harness.stages.ground import software
+from harness.study.check import load_checked
+from tests.data.test_attacker import write_folder
+
+SPACE = """
+name: moved
+data: {name: folder, root: %s, size: 32}
+model: {width: 0.125, sigma: {choices: [0.05, 0.1]}}
+train: {recipe: fast, epochs: 1, batch_size: 16}
+defense: {none: {}}
+attacks: {'tests.adversaries:Guess': quick}
+search: {trials: 1, sampler: random, allocate: joint}
+"""
+GUESS = ["--attack", "tests.adversaries:Remembering:quick"]
+
+
+def test_a_place_is_what_the_study_says_now():
+    study = load_checked("quickstart", ["resources/timeout=2h", "resources/checkpoint=30", "data/root=/data/digits"])
+    assert place_of(study) == Place(
+        data_root="/data/digits", timeout_seconds=7200.0, checkpoint_seconds=30.0, driver=software()
+    )
+
+
+def test_what_trials_share_is_what_none_of_them_draws():
+    study = load_checked("quickstart", ["search/seed=4"])
+    shared = shared_of(study, Conditions("l", (), {"train": 2, "attack": 1}, "bfloat16"))
+    assert (shared.study_seed, shared.threads, shared.precision) == (4, {"train": 2, "attack": 1}, "bfloat16")
+    assert shared.settings["data/name"] == "digits"
+    drawn = {path for path in study.space().shared if path not in shared.settings}
+    assert drawn == {path for path, value in study.space().shared.items() if hasattr(value, "size")}
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    """A study of one trial whose class folders were moved; its next trial was asked before, by version 0.1."""
+    folder = tmp_path_factory.mktemp("moved")
+    write_folder(folder / "old", count=60, size=32)
+    (folder / "space.yaml").write_text(SPACE % (folder / "old"))
+    assert main(["run", str(folder / "space.yaml"), "--out", str(folder)]) == 0
+    ledger = Ledger(folder / "moved")
+    first = ledger.read(0).asked
+    second = {"version": 1, "number": 1, "seed": first.seed + 1, "data_root": str(folder / "old"), "download": False}
+    second |= {"attacker_root": None, "timeout_seconds": 1.0, "checkpoint_seconds": 60.0}
+    ledger.trial(1).mkdir()
+    (ledger.trial(1) / "asked.json").write_text(json.dumps(json.loads(first.model_dump_json()) | second))
+    (folder / "old").rename(folder / "new")
+    return ledger
+
+
+def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
+    before = {path: path.read_bytes() for path in (moved.root / "study.yaml", *moved.root.glob("trials/*/*.json"))}
+    assert main(["attack", str(moved.root), "0", *GUESS]) == 2
+    assert re.search(r"data/root: .*old", capsys.readouterr().err)
+    new = moved.root.parent / "new"
+    assert main(["attack", str(moved.root), "0", *GUESS, "--set", f"data/root={new}"]) == 0
+    (later,) = moved.read(0).later
+    own = moved.read(0).attacks
+    assert {attack.measured.digests["scored"] for attack in own} == {later.measured.digests["scored"]}
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_it_may_now(moved, capsys):
+    asked = moved.trial(1) / "asked.json"
+    before = asked.read_bytes()
+    assert main(["resume", str(moved.root), "--trials", "2"]) == 2
+    assert re.search(r"data/root: .*old", capsys.readouterr().err)
+    new = moved.root.parent / "new"
+    assert main(["resume", str(moved.root), "--trials", "2", "--set", f"data/root={new}"]) == 0
+    assert [moved.read(number).record.state for number in (0, 1)] == ["complete", "complete"]
+    assert moved.read(1).record.measured.digests == moved.read(0).record.measured.digests
+    assert asked.read_bytes() == before
+    assert yaml.safe_load((moved.root / "study.yaml").read_text())["data"]["root"] == str(new)
+
+
+@pytest.mark.parametrize(
+    "setting", ["train/epochs=2", "search/trials=9", "data/name=digits", "data=null", "attacker=null"]
+)
+def test_a_resume_sets_nothing_of_what_the_study_is(setting, moved, capsys):
+    before = sorted(moved.root.rglob("*"))
+    study = (moved.root / "study.yaml").read_bytes()
+    assert main(["resume", str(moved.root), "--set", setting]) == 2
+    said = capsys.readouterr().err
+    wanted = f"--set {setting}: takes resources, data/root, data/download and attacker/root; all else is the study's"
+    assert said == f"invfront: {wanted}\n"
+    assert sorted(moved.root.rglob("*")) == before
+    assert (moved.root / "study.yaml").read_bytes() == study
