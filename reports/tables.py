@@ -82,7 +82,7 @@ class StudyInfo(TypedDict):
     packages: dict[str, str]
     commit: str | None
     hardware: dict[str, Any]
-    """``cpu, gpu, threads, precision``."""
+    """``nodes, devices, threads, precision, peak_memory_bytes``; folders of 0.1 name no nodes."""
     seconds_total: float
     """Wall-clock time that drivers have spent on the study."""
     study_yaml: str
@@ -94,6 +94,8 @@ class StudyInfo(TypedDict):
     """What a further metric means, by its name."""
     metric_notes: NotRequired[dict[str, str]]
     """Why a further metric is null, by its name."""
+    warnings: NotRequired[list[str]]
+    """What a reader of the numbers must know of where they come from, a line each; folders of 0.1 have none."""
 
 
 @dataclass(frozen=True, kw_only=True)

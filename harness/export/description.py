@@ -8,7 +8,7 @@ from typing import Any
 from attacks import ATTACKS
 from attacks.metrics import FURTHER, PROTOCOL
 from harness.export import published
-from harness.judging import JudgedTrial, costs, covered, row_of, spans, states
+from harness.judging import JudgedTrial, costs, covered, row_of, spans, states, unlike_torch
 from harness.ledger import Ledger
 from harness.records import DIRECTIONS, Circumstances
 from harness.study import Study
@@ -45,6 +45,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         attacks=_attacks(study, trials),
         metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
         metric_notes=_metric_notes(trials),
+        warnings=unlike_torch(paid),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -102,7 +103,8 @@ def _versions(paid: list[Circumstances]) -> dict[str, str]:
 
 
 def _hardware(paid: list[Circumstances]) -> dict[str, Any]:
-    return {
+    nodes = {"nodes": named} if (named := _joined(cost.node for cost in paid)) else {}
+    return nodes | {
         "devices": _joined(cost.device for cost in paid),
         "threads": _joined(str(cost.threads) for cost in paid),
         "precision": _joined(cost.precision for cost in paid),

@@ -1,6 +1,7 @@
 """The tables say what the ledger says, in whatever state the study is."""
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -159,6 +160,21 @@ def test_the_json_is_strict_and_names_what_the_numbers_rest_on(small, data):
     assert described["metrics"]["ssim_window"] == 11
     assert 0 < described["seconds_total"] <= trials_table(small[1])["seconds"].sum()
     assert described["published"] == []
+    assert described["hardware"]["nodes"] == socket.gethostname()
+    assert described["warnings"] == []
+
+
+def test_a_node_with_another_torch_than_the_drivers_is_a_warning(tmp_path):
+    study, ledger = small_ledger(tmp_path)
+    path = ledger.trial(0) / "record.json"
+    record = ledger.read(0).record
+    assert record is not None
+    unlike = record.circumstances.model_copy(update={"node": "far", "driver": {"torch": "1.0.0"}})
+    path.write_text(record.model_copy(update={"circumstances": unlike}).model_dump_json())
+    described = read(write_tables(study, ledger)).study
+    (warning,) = described["warnings"]
+    assert warning.startswith(f"torch {unlike.packages['torch']} on far, 1.0.0 at the driver")
+    assert described["hardware"]["nodes"].startswith("far, ")
 
 
 def test_the_reference_is_the_floor_and_a_perfect_reconstruction(small):

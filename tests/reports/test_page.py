@@ -132,6 +132,17 @@ def test_published_figures_stand_apart_only_if_there_are_some(tmp_path):
     assert "not comparable" not in markup(page(read(write_study(tmp_path / "none", 0, published=[]))))
 
 
+def test_warnings_stand_with_the_provenance_as_text(tmp_path):
+    data = read(write_study(tmp_path, 2))
+    assert "torch" not in markup(page(data)).split('id="provenance"')[1]
+    data.study["warnings"] = ["torch 2 on far, 1 at the driver", f"torch 3 on {HOSTILE}"]
+    html = page(data)
+    below = markup(html).split('id="provenance"')[1]
+    assert "torch 2 on far, 1 at the driver" in below
+    assert "torch 3 on &lt;/script&gt;&lt;script&gt;document.title" in below
+    assert "<script>document.title" not in html
+
+
 def test_hostile_text_is_shown_as_text(tmp_path):
     data = read(write_study(tmp_path, 12, hostile=HOSTILE))
     html = page(data)
