@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.formats import defense_names
+from reports.formats import defense_names, rows_where
 from reports.front import on_front
 from reports.points import Look, look_of, looks
 from reports.tables import StudyData
@@ -40,7 +40,7 @@ def attack_curves(data: StudyData) -> list[Curve]:
     jobs = jobs[jobs["trial"].isin(names)]
     if len(jobs) > MOST:
         deciding = set(zip(trials["trial"], trials["mse_attack"], strict=True))
-        jobs = jobs[[pair in deciding for pair in zip(jobs["trial"], jobs["job"], strict=True)]]
+        jobs = rows_where(jobs, (pair in deciding for pair in zip(jobs["trial"], jobs["job"], strict=True)))
     drawn = looks(data.trials)
     curves = [
         _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict), drawn[names[job.trial]])

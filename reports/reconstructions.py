@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.curves import shown_trials
-from reports.formats import defense_names
+from reports.formats import defense_names, rows_where
 from reports.tables import StudyData, image_key
 
 RANKS = ("best", "median", "worst")
@@ -51,8 +51,8 @@ def galleries(data: StudyData) -> list[Gallery]:
 def _gallery(data: StudyData, trial: dict[str, object], defense: str) -> Gallery | None:
     attacks = data.attacks[data.attacks["trial"].eq(trial["trial"])]
     number = int(str(trial["trial"]))
-    kept = attacks[[image_key(number, str(job)) in data.images for job in attacks["job"]]]
-    kept = kept[[f"original/{part}" in data.images for part in kept["part"]]]
+    kept = rows_where(attacks, (image_key(number, str(job)) in data.images for job in attacks["job"]))
+    kept = rows_where(kept, (f"original/{part}" in data.images for part in kept["part"]))
     if kept.empty:
         return None
     deciding = kept[kept["job"].eq(trial["mse_attack"])]

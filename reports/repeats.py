@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.curves import MOST, shown_trials
-from reports.formats import MISSING, Table, defense_names, number
+from reports.formats import MISSING, Table, defense_names, number, rows_where
 from reports.tables import StudyData
 
 SEVERAL = re.compile(r"m=(\d+)")
@@ -27,7 +27,7 @@ def repeats(data: StudyData) -> list[Repeat]:
     trials = shown_trials(data.trials)
     names = dict(zip(trials["trial"], defense_names(trials), strict=True))
     shown = data.variants[data.variants["trial"].isin(names)]
-    several = shown[[bool(SEVERAL.fullmatch(str(variant))) for variant in shown["variant"]]]
+    several = rows_where(shown, (bool(SEVERAL.fullmatch(str(variant))) for variant in shown["variant"]))
     groups = several.groupby(["trial", "job"], sort=True) if len(several) else ()
     return [_repeat(data.attacks, rows, names[trial]) for (trial, _), rows in groups]
 

@@ -1,0 +1,106 @@
+"""However a study went, every command that reads it says so, and no page or command ends in a traceback."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from harness.cli import main
+from harness.ledger import Ledger, write_whole
+from harness.records import AttackRecord, Failure, Record
+from harness.study.check import load_checked
+from tests.values import JOB, attack, record
+
+LEDGER = "5d8b3f52-6c1f-4b61-9a55-0a3f0c1d2e4b"
+BUDGET = 3
+ERROR = Failure(stage="train", type="FloatingPointError", message="epoch 1: not finite")
+
+Outcome = Callable[[int], tuple[Record, tuple[AttackRecord, ...]]]
+
+
+def complete(number: int) -> tuple[Record, tuple[AttackRecord, ...]]:
+    return record(number), (attack(number),)
+
+
+def failed(number: int) -> tuple[Record, tuple[AttackRecord, ...]]:
+    done = record(number)
+    nothing = {"accuracy": None, "objectives": None, "feasible": None, "floors": {}}
+    measured = done.measured.model_copy(update=nothing)
+    return done.model_copy(update={"state": "failed", "measured": measured, "verdicts": {}, "error": ERROR}), ()
+
+
+def partial(number: int) -> tuple[Record, tuple[AttackRecord, ...]]:
+    done, (own,) = complete(number)
+    lost = own.measured.model_copy(update={"verdict": "failed", "scores": None, "selection": None, "images": 0})
+    measured = done.measured.model_copy(update={"objectives": None})
+    changes = {"state": "partial", "measured": measured, "verdicts": {JOB.name: "failed"}, "error": ERROR}
+    return done.model_copy(update=changes), (own.model_copy(update={"measured": lost, "error": ERROR}),)
+
+
+def infeasible(number: int) -> tuple[Record, tuple[AttackRecord, ...]]:
+    done, attacks = complete(number)
+    return done.model_copy(update={"measured": done.measured.model_copy(update={"feasible": False})}), attacks
+
+
+def pruned(number: int) -> tuple[Record, tuple[AttackRecord, ...]]:
+    return failed(number)[0].model_copy(update={"state": "pruned", "error": None}), ()
+
+
+STUDIES: dict[str, list[Outcome]] = {
+    "none": [],
+    "one": [complete],
+    "all failed in training": [failed] * BUDGET,
+    "all failed in an attack": [partial] * BUDGET,
+    "all infeasible": [infeasible] * BUDGET,
+    "all pruned": [pruned] * BUDGET,
+    "one of each": [complete, failed, partial],
+}
+
+
+@pytest.fixture(params=STUDIES)
+def root(request, tmp_path):
+    study = load_checked("quickstart", trials=BUDGET).model_copy(update={"ledger": LEDGER})
+    ledger = Ledger(tmp_path / "quickstart")
+    write_whole(ledger.study_file, study.dump().encode())
+    for number, outcome in enumerate(STUDIES[request.param]):
+        done, attacks = outcome(number)
+        asked = done.asked.model_copy(update={"ledger": LEDGER})
+        ledger.publish_asked(asked)
+        for each in attacks:
+            ledger.publish_attack(each)
+        ledger.publish_record(done.model_copy(update={"asked": asked}))
+    return ledger.root
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["report"]], ids=" ".join)
+def test_every_command_that_reads_a_study_ends_well(root, arguments, capsys):
+    assert main([arguments[0], str(root), *arguments[1:]]) == 0
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
+    assert said.out.strip()
+
+
+def test_doctor_makes_the_missing_rows_anew(root, capsys):
+    """The scores of single images, which these studies never had, are not for it to make."""
+    wanted = bool(list(root.glob("trials/*/record.json")))
+    for arguments in (["doctor", str(root)], ["doctor", str(root), "--fix"]):
+        main(arguments)
+    said = capsys.readouterr()
+    assert (root / "study.db").exists() == wanted
+    assert f"{root / 'study.db'}: missing; done" in said.out or not wanted
+    assert "Traceback" not in said.out + said.err
+
+
+def test_states_add_up_to_the_budget(root, capsys):
+    assert main(["status", str(root), "--json"]) == 0
+    states = json.loads(capsys.readouterr().out)["states"]
+    assert sum(states.values()) == BUDGET
+
+
+def test_the_page_says_how_it_went(root):
+    assert main(["report", str(root)]) == 0
+    page = (root / "report" / "index.html").read_text()
+    assert re.search(r"</html>\s*$", page)
+    failures = [path for path in root.glob("trials/*/record.json") if ERROR.message in path.read_text()]
+    assert (ERROR.message in page) == bool(failures)
