@@ -24,7 +24,7 @@ from attacks import contract as attack_contract
 from defenses import DEFENSES
 from defenses import contract as defense_contract
 from harness.cli import app
-from harness.data import DATASETS, load
+from harness.data import DATASETS, Reading, load
 from harness.study import Study
 from harness.study.check import load_checked
 from reports import columns
@@ -391,7 +391,7 @@ def test_the_data_sets_are_told_with_their_pixels_and_parts():
     assert {name: pixels for name, (pixels, _) in told.items()} == {
         name: str(source.size) for name, source in DATASETS.items()
     }
-    digits = load("digits", None, device=torch.device("cpu")).parts
+    digits = load(Reading(name="digits"), torch.device("cpu")).parts
     assert told["digits"][1] == ", ".join(
         f"{len(digits[part].y):,}" for part in ("train", "validation", "attacker", "attacker_validation", "test")
     )

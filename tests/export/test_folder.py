@@ -171,7 +171,7 @@ def test_a_node_with_another_torch_than_the_drivers_is_a_warning(tmp_path):
     assert record is not None
     unlike = record.circumstances.model_copy(update={"node": "far", "driver": {"torch": "1.0.0"}})
     path.write_text(record.model_copy(update={"circumstances": unlike}).model_dump_json())
-    described = read(write_tables(study, ledger)).study
+    described = read(write_tables(study, ledger, list(judged_trials(ledger)))).study
     (warning,) = described["warnings"]
     assert warning.startswith(f"torch {unlike.packages['torch']} on far, 1.0.0 at the driver")
     assert described["hardware"]["nodes"].startswith("far, ")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from attacks.base import Images, Point
+from attacks.base import Images, Point, train_prior
 from attacks.diffusion import Diffusion
 from attacks.gan_prior import GanPrior
 from attacks.seen import Seen
@@ -25,7 +25,7 @@ from harness.stages.priors import PriorRecord, Priors, folder_of, train_priors
 from harness.stages.training import train_stage
 from harness.study.check import load_checked
 from harness.trial import run_trial
-from tests.adversaries import TRAININGS
+from tests.adversaries import TRAININGS, Remembering
 from tests.values import asked
 
 ANYWHERE = Place()
@@ -147,6 +147,20 @@ def test_a_prior_is_trained_in_the_precision_asked_for_and_named_in_the_attacks_
         assert (tmp_path / "priors" / f"{name}.json").exists()
     assert trainings.read_text().splitlines() == ["Remembering torch.float32", "Remembering torch.bfloat16"]
     assert "prior" not in attacked(weights, GUESS, tmp_path / "trials" / "00002").measured.digests
+
+
+def test_a_plug_in_whose_training_takes_no_precision_finds_it_in_itself(weights, trainings, tmp_path):
+    found = attacked(weights, job("Older"), tmp_path / "trials" / "00000", precision="bfloat16")
+    assert trainings.read_text().splitlines() == ["Older torch.bfloat16"]
+    assert found.measured.digests["prior"]
+
+
+def test_an_attack_is_not_changed_by_being_given_a_prior():
+    bare = Remembering(0.5)
+    prior = bare.make_prior((3, 8, 8), 2)
+    assert (bare.with_prior(prior).prior, bare.prior) == (prior, None)
+    train_prior(bare, prior, Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.arange(2)), torch.bfloat16)
+    assert vars(bare) == vars(Remembering(0.5))
 
 
 @pytest.mark.parametrize(
