@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 import search_spaces
 from harness.credentials import without_credentials
-from harness.records import CURRENT, Value, later
+from harness.records import CURRENT, Value, keys_after
 from harness.study import fields, identity
 from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
 from harness.study.space import Space, branches
@@ -69,7 +69,7 @@ class Study(Value):
 
         It is taken over the keys of the file's own version: a newer package leaves an old study what it was.
         """
-        return identity.digest(self, later(self.version))
+        return identity.digest(self, keys_after(self.version))
 
     def dump(self) -> str:
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""
