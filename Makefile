@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs
+TRIALS ?=
 CONSTRAINTS ?= constraints.txt
 
 .PHONY: quickstart test test-slow bench lint types imports install constraints clean
 
 quickstart: install
-	$(BIN)/invfront run quickstart --out $(OUT)
+	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
 
 test: install
 	$(BIN)/pytest -m "not slow"
