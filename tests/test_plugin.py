@@ -13,6 +13,8 @@ from attacks import contract as attack_contract
 from defenses import contract, resolve
 from harness.ledger import Ledger
 
+pytestmark = pytest.mark.ray
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 STUDY = re.search(r"`(defense: \{mypackage\.shrink:Shrink.*?\}\}\})`", README.replace("\n", " "))
 

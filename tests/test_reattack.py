@@ -36,6 +36,8 @@ from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 
+pytestmark = pytest.mark.ray
+
 MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
 PROBE = f"{MODULE}Counting:quick"

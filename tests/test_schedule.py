@@ -20,6 +20,8 @@ from harness.workers import RaySubmit, Share
 from tests.plugins import noted
 from tests.values import asked
 
+pytestmark = pytest.mark.ray
+
 NODE = {"CPU": 2.0, "GPU": 0.0}
 
 
