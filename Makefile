@@ -12,7 +12,8 @@ quickstart: install
 	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
 
 test: install
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and ray"
 
 test-slow: install
 	$(BIN)/pytest -m slow --timeout=3600
