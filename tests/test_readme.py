@@ -301,6 +301,7 @@ def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.ray
 def test_step_three_a_study_that_names_both_classes_runs_them(site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))
     attack = next(

@@ -23,6 +23,8 @@ from harness.trial import Result
 from tests.plugins import noted
 from tests.values import asked
 
+pytestmark = pytest.mark.ray
+
 ANYWHERE = Place()
 NODE = {"CPU": 2.0, "GPU": 0.0}
 

@@ -41,6 +41,8 @@ from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 from tests.values import book_of
 
+pytestmark = pytest.mark.ray
+
 MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
 PROBE = f"{MODULE}Counting:quick"
