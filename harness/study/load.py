@@ -96,8 +96,6 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
 
 def _fill(mapping: dict[Any, Any]) -> None:
     """Give a directory's own file its version, and keys that came keys_after what their absence meant in it."""
-    if "version" in mapping and not mapping.get("ledger"):
-        raise Problem("version", f"{mapping['version']!r}: only a study's own directory has one; leave it out")
     version = str(mapping.setdefault("version", VERSIONS[0] if mapping.get("ledger") else CURRENT))
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)

@@ -40,7 +40,7 @@ class Study(Value):
     tracking: str | None = Field(default=None, repr=False)
     """MLflow's tracking URI."""
     version: Annotated[str, BeforeValidator(str)] = CURRENT
-    """Of the package that made the study; only a directory's own ``study.yaml`` has one, and without it is of 0.1."""
+    """Of the package that made the study: a directory's own ``study.yaml`` has one, and without it is of 0.1."""
     ledger: fields.Uuid | None = None
     """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
 
