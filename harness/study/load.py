@@ -95,7 +95,7 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
 
 
 def _fill(mapping: dict[Any, Any]) -> None:
-    """Give a directory's own file its version, and keys that came keys_after what their absence meant in it."""
+    """Give a directory's own file its version, and keys that came later what their absence meant in it."""
     version = str(mapping.setdefault("version", VERSIONS[0] if mapping.get("ledger") else CURRENT))
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
