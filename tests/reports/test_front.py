@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.dominance import OBJECTIVES
+from reports.dominance import OBJECTIVES, joined, non_dominated
 from reports.front import PAIRS, front, hypervolume, hypervolume_history, on_front
 
 WORST = {"accuracy": 0.0, "mse": 0.0, "ssim": 1.0}
+SIGNS = np.array([1.0, 1.0, -1.0])
 
 
 def drawn(count: int, seed: int, digits: int = 2) -> pd.DataFrame:
@@ -72,6 +73,28 @@ def test_only_complete_feasible_trials_with_finite_objectives_count():
         {"state": "running", "feasible": None, "accuracy": None, "mse": None, "ssim": None},
     ]
     assert on_front(pd.DataFrame(rows)).tolist() == [True] + [False] * 6
+
+
+@pytest.mark.parametrize("digits", [1, 6])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_front_that_a_point_joins_is_that_of_the_union(seed, digits):
+    rng = np.random.default_rng(seed)
+    for count in range(60):
+        points = rng.random((count, 3)).round(digits)
+        members, point = points[non_dominated(points * SIGNS)], rng.random(3).round(digits)
+        members.flags.writeable = point.flags.writeable = False
+        *remain, stands = non_dominated(np.vstack([members, point]) * SIGNS).tolist()
+        kept = joined(members, point)
+        assert (kept is not None) == stands
+        assert remain == ([True] * len(members) if kept is None else kept.tolist())
+
+
+def test_a_point_equal_to_a_member_stands_beside_it():
+    members = np.array([[0.9, 0.01, 0.5], [0.8, 0.02, 0.5]])
+    for member in members:
+        kept = joined(members, member)
+        assert kept is not None
+        assert kept.all()
 
 
 def test_no_trials_have_an_empty_front_and_no_volume():
