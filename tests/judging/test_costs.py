@@ -28,9 +28,9 @@ def taking(seconds: float, after: float, index: int) -> AttackRecord:
 
 @pytest.fixture
 def trial():
-    """10 s, 3 of them an attack's that ran at once; a second attack, of 4 s, ran an hour later."""
+    """10 s, 3 of them an attack's that waited for its place; a second attack, of 4 s, ran an hour later."""
     done = record(circumstances=cost(10))
-    attacks = (taking(3, 7, 0), taking(4, 3600, 1))
+    attacks = (taking(3, 20, 0), taking(4, 3600, 1))
     return JudgedTrial(number=0, path=Path("nowhere"), asked=asked(), record=done, attacks=attacks)
 
 
@@ -46,7 +46,7 @@ def test_a_trial_that_is_not_finished_took_nothing_that_is_known(trial):
     assert spans([unfinished]) == costs([unfinished]) == []
 
 
-def test_the_pause_before_a_later_attack_is_no_time_that_the_study_took(trial):
+def test_the_pauses_before_its_attacks_are_no_time_that_the_study_took(trial):
     assert covered(spans([trial])) == 7 + 3 + 4
     assert [found.seconds for found in costs([trial])] == [10, 3, 4]
 
