@@ -2,7 +2,6 @@
 
 import json
 import socket
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from harness.export.folder import attacks_table, trials_table, write_tables
 from harness.export.frames import column, kind_of
 from harness.export.published import published
 from harness.judging.book import outline_of
-from harness.judging.costs import Span, covered
 from harness.judging.status import front_numbers, row_of, states
 from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger
@@ -188,16 +186,6 @@ def test_published_figures_stand_beside_their_own_data_only():
     assert (rows["Bottleneck + CEM"]["accuracy"], rows["Bottleneck + CEM"]["mse"]) == (0.9069, 0.0058)
     assert len(rows) == 15
     assert published("digits") == []
-
-
-def test_time_in_which_nothing_ran_is_not_counted():
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def span(a: float, b: float) -> Span:
-        return Span(start + timedelta(seconds=a), start + timedelta(seconds=b))
-
-    assert covered([]) == 0
-    assert covered([span(100, 130), span(0, 10), span(5, 20), span(6, 7)]) == 50
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,14 @@ def drawn(rng: random.Random) -> Scores:
     return scores(rng.choice(MSE), rng.choice(SSIM))
 
 
-def steps(seed: int, count: int = 60) -> Iterator[JudgedTrial]:
-    """Yield trials as they become: they are asked, they end in any state, they are attacked again."""
+def steps(seed: int, count: int = 60, losing: bool = False) -> Iterator[JudgedTrial]:
+    """Yield trials as they become: they are asked, they end in any state, they are attacked again.
+
+    Args:
+        seed: Of all that is random.
+        count: Of steps.
+        losing: Whether a complete trial may lose its record, as when it is damaged, or become partial or infeasible.
+    """
     rng, trials = random.Random(seed), dict[int, JudgedTrial]()
     for _ in range(count):
         number = rng.randrange(len(trials) + 1 + len(trials) // 3)
@@ -61,6 +67,8 @@ def steps(seed: int, count: int = 60) -> Iterator[JudgedTrial]:
             trial = running(number)
         elif trial.record is None:
             trial = ended(trial, rng, rng.choice(("complete", "complete", "complete", "failed", "partial")))
+        elif losing and rng.random() < 0.4:
+            trial = rng.choice((running(number), ended(trial, rng, "complete"), ended(trial, rng, "partial")))
         elif trial.state == "complete":
             trial = attacked(trial, rng)
         trials[number] = trial
@@ -71,10 +79,11 @@ def in_order(trials: dict[int, JudgedTrial]) -> list[JudgedTrial]:
     return [trials[number] for number in sorted(trials)]
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_the_front_is_that_of_all_trials_after_every_step(seed):
+@pytest.mark.parametrize("losing", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_front_is_that_of_all_trials_after_every_step(seed, losing):
     front, trials = Front(), {}
-    for trial in steps(seed):
+    for trial in steps(seed, losing=losing):
         before = front.members
         changed = front.add(outline_of(trial))
         trials[trial.number] = trial
@@ -94,16 +103,30 @@ def test_a_later_attack_brings_back_what_the_trial_dominated_before():
     assert numbers(front) == [1]
 
 
+@pytest.mark.parametrize("dominated", [False, True])
+def test_a_trial_that_is_no_longer_complete_leaves_and_what_it_dominated_comes_back(dominated):
+    """Also if it is itself dominated then: it must not come back with the others."""
+    best, other, lost = finished(0, 0.03, 0.3), finished(1, 0.02, 0.4), finished(2, 0.01, 0.5)
+    front = Front()
+    for trial in (best, other, lost):
+        front.add(outline_of(trial))
+    gone = [other, best] if dominated else [best]
+    for trial in gone:
+        front.add(outline_of(running(trial.number)))
+    assert numbers(front) == ([2] if dominated else [1])
+
+
 def test_equal_trials_stand_together_and_an_infeasible_one_does_not_stand():
     one, twin, low, front = finished(0, 0.02, 0.4), finished(1, 0.02, 0.4), finished(2, 0.03, 0.3, False), Front()
     assert [front.add(outline_of(trial)) for trial in (twin, low, one)] == [True, False, True]
     assert numbers(front) == [0, 1]
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_book_says_what_its_trials_say_after_every_step(seed):
+@pytest.mark.parametrize("losing", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_book_says_what_its_trials_say_after_every_step(seed, losing):
     book, trials = Book(), {}
-    for trial in steps(seed):
+    for trial in steps(seed, losing=losing):
         outline = book.add(trial)
         trials[trial.number] = trial
         assert book.outlines[trial.number] is outline

@@ -1,11 +1,13 @@
 """A study's directory: written whole, read strictly."""
 
+import os
+
 import pytest
 
 from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
-from tests.values import asked, attack, record
+from tests.values import JOB, asked, attack, record
 
 
 @pytest.fixture
@@ -63,3 +65,24 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_trace(tmp_path):
         write_whole(path, "text is not bytes")  # type: ignore[arg-type]
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"old"
+
+
+def test_each_publish_brings_its_whole_file_and_its_folder_to_the_disk_once(tmp_path, monkeypatch):
+    ledger, fsync, synced = Ledger(tmp_path), os.fsync, []
+
+    def counted(descriptor: int) -> None:
+        fsync(descriptor)
+        found = os.fstat(descriptor)
+        synced.append((found.st_ino, found.st_size))
+
+    monkeypatch.setattr(os, "fsync", counted)
+    other = JOB.model_copy(update={"seed": 1})
+    ledger.publish_asked(asked(0))
+    for found in (attack(0), attack(0, other)):
+        ledger.publish_attack(found)
+    ledger.publish_record(record(0))
+    trial = ledger.trial(0)
+    files = ("asked.json", f"attacks/{JOB.name}.json", f"attacks/{other.name}.json", "record.json")
+    on_disk = [path.stat() for name in files for path in (trial / name, (trial / name).parent)]
+    assert [number for number, _ in synced] == [found.st_ino for found in on_disk]
+    assert [size for _, size in synced[::2]] == [found.st_size for found in on_disk[::2]]

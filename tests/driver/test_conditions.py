@@ -1,0 +1,54 @@
+"""What a study's trials are given beside their settings, and where they run."""
+
+import pytest
+import torch
+
+from attacks.precision import bfloat16_is_faster
+from harness.driver.conditions import place_of, precision_of, shared_of
+from harness.ledger.files import Ledger
+from harness.records.place import Place
+from harness.search import Conditions
+from harness.stages.ground import software
+from harness.study.check import load_checked
+from tests.values import asked
+
+
+def study(folder, share: str):
+    path = folder / "space.yaml"
+    path.write_text(
+        f"{{name: small, data: {{name: digits}}, defense: {{none: {{}}}}, search: {{trials: 4}}, "
+        f"resources: {{train: {share}, attack: {share}}}}}"
+    )
+    return load_checked(path)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("share", ["{cpu: 1, gpu: 0}", "{cpu: 1, gpu: 1}"])
+def test_a_study_keeps_the_precision_of_its_first_trial(precision, share, tmp_path):
+    """Else a resume on another machine, or on a busy one, would compare trials of two precisions."""
+    ledger = Ledger(tmp_path / "small")
+    ledger.publish_asked(asked(0, precision=precision))
+    assert precision_of(study(tmp_path, share), ledger) == precision
+
+
+def test_before_its_first_trial_bfloat16_is_for_gpus_and_for_cpus_that_are_faster_with_it(tmp_path):
+    ledger = Ledger(tmp_path / "small")
+    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 1}"), ledger) == "bfloat16"
+    on_cpu = "bfloat16" if bfloat16_is_faster(torch.device("cpu")) else "float32"
+    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 0}"), ledger) == on_cpu
+
+
+def test_a_place_is_what_the_study_says_now():
+    study = load_checked("quickstart", ["resources/timeout=2h", "resources/checkpoint=30", "data/root=/data/digits"])
+    assert place_of(study) == Place(
+        data_root="/data/digits", timeout_seconds=7200.0, checkpoint_seconds=30.0, driver=software()
+    )
+
+
+def test_what_trials_share_is_what_none_of_them_draws():
+    study = load_checked("quickstart", ["search/seed=4"])
+    shared = shared_of(study, Conditions("l", (), {"train": 2, "attack": 1}, "bfloat16"))
+    assert (shared.study_seed, shared.threads, shared.precision) == (4, {"train": 2, "attack": 1}, "bfloat16")
+    assert shared.settings["data/name"] == "digits"
+    drawn = {path for path in study.space().shared if path not in shared.settings}
+    assert drawn == {path for path, value in study.space().shared.items() if hasattr(value, "size")}
