@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs
+TRIALS ?=
+CONSTRAINTS ?= constraints.txt
 
-.PHONY: quickstart test test-slow bench lint types imports install clean
+.PHONY: quickstart test test-slow bench lint types imports install constraints clean
 
 quickstart: install
-	$(BIN)/invfront run quickstart --out $(OUT)
+	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
 
 test: install
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and ray"
 
 test-slow: install
 	$(BIN)/pytest -m slow --timeout=3600
@@ -30,11 +33,19 @@ imports: install
 
 install: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "invfront needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[dev]'
 	@touch $@
+
+# What $(VENV) holds now, less what torch's own release fixes. To move to newer releases, before it:
+# `make clean` and `make test CONSTRAINTS=`.
+constraints: install
+	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | \
+		sed 's/+.*//' | grep -vE '^((cuda|nvidia)-|triton==)'; } > $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
+	@touch $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

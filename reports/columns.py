@@ -39,7 +39,7 @@ DECIDED = {
 
 ATTACKS = {
     "trial": "int",
-    "job": "str, as `harness.records.record.AttackJob.name` says: decoder-quick-0, decoder-quick-0-infer",
+    "job": "str, as `harness.records.AttackJob.name` says: decoder-quick-0, decoder-quick-0-infer",
     "attack": "str",
     "budget": "str",
     "seed": "int, index of the attacker's seed",

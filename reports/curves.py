@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.formats import defense_names, rows_where
+from reports.formats import defense_names
 from reports.front import on_front
 from reports.points import Look, look_of, looks
-from reports.tables import StudyData
+from reports.tables import StudyData, rows_where
 
 MOST = 16
 """Curves drawn at most; a picture with more cannot be read."""

@@ -1,7 +1,7 @@
 """How numbers, durations and settings are written wherever a report shows them."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +66,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def rows_where(table: pd.DataFrame, kept: Iterable[bool]) -> pd.DataFrame:
-    """Return the rows that are kept, one answer a row; of a table without rows, none with all its columns."""
-    return table[np.fromiter(kept, dtype=bool, count=len(table))]
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from reports.dominance import DIRECTIONS
 from reports.formats import defense_names, is_missing, number, varying_settings
-from reports.front import DIRECTIONS, on_front
+from reports.front import on_front
 from reports.tables import StudyData
 
 AXES = {

@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.curves import shown_trials
-from reports.formats import defense_names, rows_where
-from reports.tables import StudyData, image_key
+from reports.formats import defense_names
+from reports.tables import StudyData, image_key, rows_where
 
 RANKS = ("best", "median", "worst")
 """From the attacker's side: of the fixed images by their mse, the least, the middle and the greatest."""

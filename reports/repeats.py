@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.curves import MOST, shown_trials
-from reports.formats import MISSING, Table, defense_names, number, rows_where
-from reports.tables import StudyData
+from reports.formats import MISSING, Table, defense_names, number
+from reports.tables import StudyData, rows_where
 
 SEVERAL = re.compile(r"m=(\d+)")
 

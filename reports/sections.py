@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from reports.columns import ALONE, BELIEVED
+from reports.dominance import DIRECTIONS
 from reports.formats import (
     MISSING,
     Table,
@@ -18,7 +19,6 @@ from reports.formats import (
     varying_settings,
     with_error,
 )
-from reports.front import DIRECTIONS
 from reports.points import GUESSES, kinds, undefended
 from reports.suites import lacking
 from reports.tables import StudyData

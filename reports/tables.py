@@ -4,6 +4,7 @@ A parquet file or ``images.npz`` that is absent stands for a table without rows;
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -174,3 +175,8 @@ def _read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
         return {}
     with np.load(path, allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}
+
+
+def rows_where(table: pd.DataFrame, kept: Iterable[bool]) -> pd.DataFrame:
+    """Return the rows that are kept, one answer a row; of a table without rows, none with all its columns."""
+    return table[np.fromiter(kept, dtype=bool, count=len(table))]

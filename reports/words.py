@@ -5,8 +5,9 @@ from collections import Counter
 import pandas as pd
 
 from reports.columns import ALONE, BELIEVED
+from reports.dominance import DIRECTIONS
 from reports.formats import counted, defense_names, duration, listed, number, settings_of, varying_settings
-from reports.front import DIRECTIONS, eligible, front
+from reports.front import eligible, front
 from reports.points import undefended
 from reports.suites import lacking
 from reports.tables import StudyData, settings

@@ -30,8 +30,8 @@ from sqlalchemy.engine.default import DefaultDialect
 from harness.display.lines import Lines
 from harness.display.live import Picture
 from harness.display.story import Story
+from harness.driver.comparison import Comparison
 from harness.driver.driving import _Publisher, read_book
-from harness.driver.software import Comparison
 from harness.export import write_tables
 from harness.judging import Book, judged_trials
 from harness.ledger import Ledger, write_whole

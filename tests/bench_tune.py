@@ -25,7 +25,7 @@ from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
 from harness.cluster import schedule, scheduling
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
 from harness.ledger import Ledger, write_whole
 from harness.records import DIRECTIONS, Asked, Place
 from harness.search.drawing import draw
@@ -63,7 +63,7 @@ class Pace(NamedTuple):
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    settle(None)
+    quiet(None)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
     yield

@@ -224,6 +224,7 @@ def test_only_commands_import_late():
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_driver_that_is_told_to_end_says_how_to_go_on(sign, space, tmp_path):

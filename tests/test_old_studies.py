@@ -137,12 +137,14 @@ def check_resume(root: Path, said: dict[str, Any], trials: int, capsys: pytest.C
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.ray
 def test_a_resume_hands_out_the_trial_that_was_running_and_leaves_the_finished_ones(tmp_path, capsys):
     root, said = copied(OLD / "0.1" / "strict", tmp_path)
     check_resume(root, said, len(list(root.glob("trials/*/asked.json"))), capsys)
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.timeout(1800)
 def test_a_resume_spends_the_budget_and_one_trial_more(old, capsys):
     root, said = old

@@ -301,6 +301,7 @@ def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.ray
 def test_step_three_a_study_that_names_both_classes_runs_them(site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))
     attack = next(
@@ -373,7 +374,7 @@ def test_the_file_with_every_key_is_what_a_name_alone_means(tmp_path):
     full, bare = (load_checked(tmp_path / f"{name}.yaml") for name in ("full", "bare"))
     assert full == bare
     given = yaml.safe_load(text)
-    assert given.keys() | {"ledger"} == Study.model_fields.keys()
+    assert given.keys() | {"ledger", "version"} == Study.model_fields.keys()
     for section in ("data", "model", "train", "attacker", "search", "resources"):
         assert given[section].keys() == type(getattr(full, section)).model_fields.keys(), section
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.ray
+
 SPACE = """
 name: safe
 data: {name: digits}

@@ -27,14 +27,14 @@ WATCH_SECONDS = 0.1
 STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
-OWN = ("harness", "search_spaces", "defenses", "attacks", "reports")
+OWN_PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
 
 SCRATCH = "invf-"
 """Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, farewell: str, packages: Sequence[str] = OWN) -> Iterator[None]:
+def cluster(address: str | None, farewell: str, packages: Sequence[str] = OWN_PACKAGES) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends.
 
     Args:

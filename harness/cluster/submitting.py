@@ -53,9 +53,9 @@ class RaySubmit:
         self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
     ) -> Generator[Outcome, None, None]:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
-        share = self._claims[kind]
-        group = _own_group(share) if share.own_group and jobs else None
-        running = {_start(stage, job, share, group): _Handed(number, 0, Stopwatch()) for number, job in enumerate(jobs)}
+        claim = self._claims[kind]
+        group = _own_group(claim) if claim.own_group and jobs else None
+        running = {_start(stage, job, claim, group): _Handed(number, 0, Stopwatch()) for number, job in enumerate(jobs)}
         ends = dict.fromkeys(running, self._deadline)
         try:
             while running:
@@ -73,7 +73,7 @@ class RaySubmit:
                     handed = running.pop(job)
                     handed.watch.stop()
                     if end == "lost" and handed.losses < LOST:
-                        again = _start(stage, jobs[handed.number], share, group)
+                        again = _start(stage, jobs[handed.number], claim, group)
                         running[again], ends[again] = handed.lost(), self._deadline
                     else:
                         yield _outcome(handed, end, kind)
@@ -111,15 +111,15 @@ def _patience(ends: Iterable[float]) -> float:
     return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
 
 
-def _own_group(share: Claim) -> Any:
-    return placement_group([{"CPU": share.cpu, "GPU": share.gpu} if share.gpu else {"CPU": share.cpu}])
+def _own_group(claim: Claim) -> Any:
+    return placement_group([{"CPU": claim.cpu, "GPU": claim.gpu} if claim.gpu else {"CPU": claim.cpu}])
 
 
-def _start(stage: Stage[T], job: tuple[Any, ...], share: Claim, group: Any) -> Any:
-    options: dict[str, Any] = {"num_cpus": share.cpu, "num_gpus": share.gpu, "max_retries": 0}
+def _start(stage: Stage[T], job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
+    options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
     if group is not None:
         options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
-    return (_run_once if share.gpu else _run).options(**options).remote(stage, job)
+    return (_run_once if claim.gpu else _run).options(**options).remote(stage, job)
 
 
 def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[T] | Failure, None, None]:

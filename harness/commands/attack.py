@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
+from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Address, Storage, TrackingUri, count
-from harness.commands.places import StudyPath, find_study
 from harness.commands.working import NONE_SUCCEEDED, terminable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def attack(
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
     """
     root = find_study(study)
-    settle(address)
+    quiet(address)
     from harness.driver import AGAIN, Campaign, Endpoints, attack_again, order_of
     from harness.records import Progress
     from harness.study import load_study
@@ -91,9 +91,11 @@ def _tell_worst(root: Path, number: int) -> None:
 
 def _ended(record: "AttackRecord") -> str:
     """Return how an attack ended, in a line."""
+    from harness.records import failure_line
+
     measured = record.measured
     if record.error is not None:
-        return f"{record.job.name} failed: {record.error.type}: {record.error.message}"
+        return f"{record.job.name} failed: {failure_line(record.error)}"
     scores = measured.scores.model_dump() if measured.scores else measured.probe or {}
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
     return f"{record.job.name} {measured.verdict}: {numbers or 'no finite scores'} ({measured.images} images)"

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
+from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Storage
-from harness.commands.places import StudyPath, find_study
 from harness.errors import UserError
 
 ROUNDS = 3
@@ -30,9 +30,9 @@ def doctor(
       invfront doctor runs/quickstart --fix
     """
     root = find_study(study)
-    settle(None)
+    quiet(None)
     from harness.doctor import examine, mend
-    from harness.ledger import lease
+    from harness.ledger.lease import lease
     from harness.search import check_storage
 
     ledger, url = _whereabouts(root, storage)

@@ -17,7 +17,7 @@ QUIET = {
 }
 
 
-def settle(address: str | None) -> None:
+def quiet(address: str | None) -> None:
     """Set the environment for this process and its workers.
 
     Args:

@@ -2,8 +2,8 @@
 
 import typer
 
-from harness.commands.environment import settle
-from harness.commands.places import StudyPath, find_study
+from harness.commands.environment import quiet
+from harness.commands.finding import StudyPath, find_study
 
 
 def report(study: StudyPath) -> None:
@@ -16,7 +16,7 @@ def report(study: StudyPath) -> None:
       invfront report runs/quickstart
     """
     root = find_study(study)
-    settle(None)
+    quiet(None)
     from harness.export import write_tables
     from harness.judging import judged_trials
     from harness.ledger import Ledger

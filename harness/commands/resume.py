@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
+from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Address, Storage, TrackingUri, count
-from harness.commands.places import StudyPath, find_study
 from harness.commands.working import work
 
 
@@ -38,7 +38,7 @@ def resume(
       invfront resume runs/faces --set data/root=/data/faces --set resources/concurrent=4
     """
     root = find_study(study)
-    settle(address)
+    quiet(address)
     from harness.driver import driving
     from harness.study import load_study
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
 from harness.commands.options import Address, Storage, TrackingUri, count
 from harness.commands.working import work
 
@@ -34,7 +34,7 @@ def run(
       invfront run my-study.yaml --set 'defense={none: {}, laplace: default}'
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
     """
-    settle(address)
+    quiet(address)
     from harness.driver import driving
     from harness.study.check import load_checked
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.environment import settle
-from harness.commands.places import StudyPath, find_study
+from harness.commands.environment import quiet
+from harness.commands.finding import StudyPath, find_study
 
 
 def status(
@@ -20,7 +20,7 @@ def status(
       invfront status runs --json
     """
     root = find_study(study)
-    settle(None)
+    quiet(None)
     from harness.commands.summary import overview
     from harness.judging import judged_trials
     from harness.judging import status as standing

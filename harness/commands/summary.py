@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.credentials import without_credentials
-from harness.display.words import settings_line
-from harness.judging import Status, judged
+from harness.judging import Status, judged, settings_line
 from harness.ledger import Ledger
 
 MOST = 12

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.display.story import Story
-from harness.display.words import duration, failure, scores, settings_line
-from harness.judging import JudgedTrial, Standing
+from harness.display.words import duration, failure, scores
+from harness.judging import JudgedTrial, Standing, settings_line
 from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from harness.display.lines import earlier
 from harness.display.story import Running, Story
-from harness.display.words import duration, failure, settings_line
-from harness.judging import JudgedTrial, Standing
+from harness.display.words import duration, failure
+from harness.judging import JudgedTrial, Standing, settings_line
 from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study

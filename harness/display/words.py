@@ -1,16 +1,7 @@
 """Trials, scores and times as a display and a summary spell them."""
 
 from harness.judging import JudgedTrial
-from harness.records import Asked, Failure, failure_line
-
-
-def settings_line(asked: Asked) -> str:
-    """Return a trial's defense, term and channel noise with their settings, ``cem_paper lam=0.03, sigma=0.1``."""
-    settings = asked.settings
-    owners = [str(settings[f"{kind}/name"]) for kind in ("defense", "term") if f"{kind}/name" in settings]
-    own = [f"{path.rsplit('/', 1)[1]}={_short(value)}" for path, value in settings.items() if path.count("/") == 2]
-    noise = [f"sigma={_short(settings['model/sigma'])}"] if "model/sigma" in settings else []
-    return f"{' + '.join(owners)} {', '.join([*own, *noise])}".strip()
+from harness.records import Failure, failure_line
 
 
 def scores(trial: JudgedTrial) -> str:
@@ -34,7 +25,3 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -57,7 +57,7 @@ def _record(trial: Path, number: int, fault: str) -> Finding:
     for source in _records(trial)[1:]:
         record, _ = _read(source, Record, number)
         if record is not None:
-            return _restored(path, fault, source, record)
+            return _restored(path, fault, source)
     remedy = "moved aside: the trial is handed out again and takes over the stages that it finished"
     return Finding(path=path, what=fault, remedy=remedy, action="again", aside=(path,))
 
@@ -79,7 +79,7 @@ def _corrupt_attack(path: Path, trial: Path, number: int, fault: str) -> Finding
         source = attempt / path.name
         attack, _ = _read(source, AttackRecord, number)
         if attack is not None and attack.job.name == path.stem:
-            return _restored(path, fault, source, attack)
+            return _restored(path, fault, source)
     record, asked = trial / "record.json", _read(trial / "asked.json", Asked, number)[0]
     if asked is not None and path.stem not in {job.name for job in asked.attacks}:
         remedy = "moved aside: it was run after the trial's record, `invfront attack` runs it again"
@@ -90,14 +90,15 @@ def _corrupt_attack(path: Path, trial: Path, number: int, fault: str) -> Finding
     )
 
 
-def _restored(path: Path, fault: str, source: Path, value: Value) -> Finding:
+def _restored(path: Path, fault: str, source: Path, value: Value | None = None) -> Finding:
+    """Return how a file is restored: from a copy as it stands or, with ``value``, from a part of another file."""
     return Finding(
         path=path,
         what=fault,
         remedy=f"restored from {source.relative_to(path.parents[1] if path.parent.name == 'attacks' else path.parent)}",
         action="restore",
         aside=(path,) if path.exists() else (),
-        copy=value.model_dump_json(indent=1).encode() + b"\n",
+        copy=source.read_bytes() if value is None else value.model_dump_json(indent=1).encode() + b"\n",
     )
 
 

@@ -15,6 +15,7 @@ from harness.study.jobs import attack_jobs
 
 
 def conditions_of(study: Study, ledger: Ledger) -> Conditions:
+    """Return what new trials are given: the precision is that of the study's first one."""
     resources = study.resources
     return Conditions(
         ledger=str(study.ledger),

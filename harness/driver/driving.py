@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.cluster import OWN, RaySubmit, claims_of, cluster, fitting, nodes, schedule
+from harness.cluster import OWN_PACKAGES, RaySubmit, claims_of, cluster, fitting, nodes, schedule
+from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
-from harness.driver.software import Comparison
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
-from harness.ledger import Ledger, lease, write_whole
+from harness.ledger import Ledger, write_whole
+from harness.ledger.lease import lease
 from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
-from harness.stages import FOLDER, Priors, discard, train_priors
+from harness.stages import PRIORS_FOLDER, Priors, discard, train_priors
 from harness.study import Study, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking
@@ -102,7 +103,7 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
             held.enter_context(lease(root, str(study.ledger), where.storage))
             book = read_book(ledger, str(study.ledger))
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
-        held.enter_context(cluster(where.address, farewell, [*OWN, *plugins(study, study.attacks)]))
+        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
@@ -117,7 +118,7 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
         watcher.opened(study, root, found, book.standing())
         if search.left():
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
-            priors = Priors(shared_of(study, conditions), place, ledger.root / FOLDER)
+            priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, submit, watcher.preparing)
         publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison())
         schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import attacks
-from harness.cluster import OWN, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
+from harness.cluster import OWN_PACKAGES, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
+from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.driving import Endpoints, read_book
 from harness.driver.faults import resumable
 from harness.driver.orders import AttackOrder
 from harness.driver.reporting import write_report
-from harness.driver.software import Comparison
 from harness.errors import UserError
 from harness.judging import Book
-from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, lease, open_attempt
+from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, open_attempt
+from harness.ledger.lease import lease
 from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
 from harness.stages import Assignment, later_stage
@@ -31,7 +32,7 @@ AGAIN = "the same command goes on"
 """How to go on after an interrupt: what is on storage is left out."""
 
 
-MOVABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
+SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
 """What may be set for attacks on finished trials alone."""
 
 
@@ -55,7 +56,7 @@ class Campaign(NamedTuple):
     orders: Sequence[AttackOrder]
     """The attacks; one that a trial has already is left out there, unless it failed."""
     overrides: Sequence[str] = ()
-    """``PATH=VALUE`` each, of ``MOVABLE``: where the attacks run, and what they may take."""
+    """``PATH=VALUE`` each, of ``SETTABLE``: where the attacks run, and what they may take."""
 
     def moved(self) -> Study:
         """Return the study with what is set for these attacks alone.
@@ -63,7 +64,7 @@ class Campaign(NamedTuple):
         Raises:
             UserError: something else is set, or cannot be had.
         """
-        refuse_others(self.overrides, MOVABLE)
+        refuse_others(self.overrides, SETTABLE)
         return load_study(self.root / "study.yaml", self.overrides)
 
 
@@ -72,7 +73,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
 
     Args:
         campaign: The attacks and the trials.
-        where: Endpoints the study runs and writes.
+        where: Where the study runs and writes.
         tell: Hears of the progress of jobs, which are named by trial and attack.
         added: Hears of each attack that is on storage.
 
@@ -95,7 +96,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
-        held.enter_context(cluster(where.address, farewell, [*OWN, *plugins(study, named)]))
+        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
         claim = attack_claim(moved.resources, nodes())
         tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         found = []

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 import pandas
 
 from harness.export.frames import table
-from harness.judging import JudgedTrial, Judgement, PerImage
+from harness.judging import JudgedTrial, Judgement
+from harness.judging.images import PerImage
 from harness.records import AttackRecord, Scalar, failure_line
 
 JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
-SCORES = {"mse": float, "psnr": float, "ssim": float}
+SCORE_COLUMNS = {"mse": float, "psnr": float, "ssim": float}
 ATTACK = {
     **JOB,
-    **SCORES,
+    **SCORE_COLUMNS,
     "images": int,
     "seconds": float,
     "job": str,
@@ -25,7 +26,7 @@ ATTACK = {
     "tune": int,
 }
 PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "job": str, "error": str}
-VARIANT = {"trial": int, "job": str, "variant": str, **SCORES}
+VARIANT = {"trial": int, "job": str, "variant": str, **SCORE_COLUMNS}
 
 
 def reconstructions(trials: Iterable[JudgedTrial], images: Mapping[int, PerImage]) -> pandas.DataFrame:

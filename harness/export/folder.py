@@ -10,7 +10,8 @@ from harness.export.attacks import finished, probes, reconstructions, variants
 from harness.export.description import study_json
 from harness.export.frames import column, kind_of, table
 from harness.export.images import image_scores, images_npz
-from harness.judging import OBJECTIVE_PARTS, JudgedTrial, PerImage, judged_trials, per_image, train_seconds
+from harness.judging import OBJECTIVE_PARTS, JudgedTrial, judged_trials, train_seconds
+from harness.judging.images import PerImage, per_image
 from harness.ledger import Ledger, write_whole
 from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
 from harness.study import Study

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas
 
+from harness.judging import FrontRow, Outline, row_of
 from harness.records import Scalar
 
 Row = Mapping[str, Scalar]
@@ -30,3 +31,8 @@ def kind_of(values: Iterable[Scalar]) -> type:
     if len(kinds) == 1:
         return kinds.pop()
     return float if kinds and kinds <= {int, float} else str
+
+
+def objectives_table(trials: Iterable[Outline]) -> pandas.DataFrame:
+    """Return what decides the front, one row per trial: ``trial, state, feasible, accuracy, mse, ssim``."""
+    return pandas.DataFrame(map(row_of, trials), columns=[*FrontRow._fields])

@@ -8,7 +8,8 @@ import pandas
 from numpy.typing import NDArray
 
 from harness.export.frames import Row, table
-from harness.judging import SCORES, JudgedTrial, PerImage
+from harness.judging import JudgedTrial
+from harness.judging.images import SCORES, PerImage
 from harness.ledger.arrays import Kept, kept_images
 from harness.records import AttackRecord
 from reports.tables import image_key

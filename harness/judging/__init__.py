@@ -1,24 +1,27 @@
-"""Pure functions of records: worst case, verdicts, costs, oracle, who may be on a front."""
+"""What records together say: worst case, verdicts, costs, who is on a front.
+
+`judging.images`, which reads the scores of single images (oracle, standard errors), needs pandas: whoever wants it
+imports it by name.
+"""
 
 from harness.judging.book import Book, Front, Outline, Standing
 from harness.judging.costs import costs, covered, spans, train_seconds
-from harness.judging.images import SCORES, PerImage, per_image
 from harness.judging.software import unlike_torch
-from harness.judging.standing import Status, front_numbers, objectives_table, row_of, states, status
+from harness.judging.status import FrontRow, Status, front_numbers, row_of, states, status
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
+from harness.judging.words import settings_line
 from harness.judging.worst import BLIND, OBJECTIVE_PARTS, worst_case
 
 __all__ = [
     "BLIND",
     "OBJECTIVE_PARTS",
-    "SCORES",
     "Book",
     "Front",
+    "FrontRow",
     "JudgedTrial",
     "Judgement",
     "Outline",
-    "PerImage",
     "Standing",
     "Status",
     "costs",
@@ -27,9 +30,8 @@ __all__ = [
     "judged",
     "judged_trials",
     "mark_of",
-    "objectives_table",
-    "per_image",
     "row_of",
+    "settings_line",
     "spans",
     "states",
     "status",

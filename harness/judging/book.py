@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy
 
-from harness.judging.standing import Status, counted_states, row_of
+from harness.judging.status import Status, row_of, status_of
 from harness.judging.trials import JudgedTrial
 from harness.records import DIRECTIONS, Asked, Objectives, Scalar
-from reports.front import joined
+from reports.dominance import joined
 
 
 class Outline(NamedTuple):
@@ -67,7 +67,9 @@ def outline_of(trial: JudgedTrial) -> Outline:
 
 
 class Front:
-    """The trials that nothing dominates. Adding one costs no more than the front is long."""
+    """The trials that nothing dominates. Adding one costs as the front is long, and taking in one of its own again as
+    all trials are many.
+    """
 
     def __init__(self) -> None:
         self._all: dict[int, Outline] = {}
@@ -80,10 +82,10 @@ class Front:
 
     def add(self, outline: Outline) -> bool:
         """Take a trial in, or what has become of it since; return whether the front is another one."""
-        again = outline.number in self._members
-        if outline.state == "complete" and outline.feasible:
+        self._all.pop(outline.number, None)
+        if outline.state == "complete" and outline.feasible and outline.objectives is not None:
             self._all[outline.number] = outline
-        if again:  # its objectives may have changed: others may come back
+        if outline.number in self._members:  # its objectives may have changed: others may come back
             self._members = {}
             for other in self._all.values():
                 self._join(other)
@@ -146,11 +148,4 @@ class Book:
 
     def status(self, identity: Mapping[str, str], budget: int) -> Status:
         """Return what ``invfront status`` says; arguments as of `harness.judging.status`."""
-        total = self._counts.total()
-        return Status(
-            **identity,
-            budget=max(budget, total),
-            states=counted_states(self._counts, budget),
-            front=tuple(member.number for member in self._front.members),
-            objectives=dict(DIRECTIONS),
-        )
+        return status_of(identity, budget, self._counts, (member.number for member in self._front.members))

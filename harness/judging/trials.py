@@ -6,21 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from harness.judging.verdicts import Judgement, verdicts
 from harness.judging.worst import worst_case
-from harness.ledger import TrialFiles
+from harness.ledger import Ledger, TrialFiles
 from harness.records import Asked, AttackRecord, Objectives, Record
 
 RUNNING = "running"
 """State of a trial that was asked and has no record."""
-
-
-class _Ledger(Protocol):
-    """Whoever yields trials' files, in the order of their numbers."""
-
-    def trials(self) -> Iterable[TrialFiles]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +76,6 @@ def judged(files: TrialFiles) -> JudgedTrial:
     return JudgedTrial(**files._asdict())
 
 
-def judged_trials(ledger: _Ledger) -> Iterator[JudgedTrial]:
+def judged_trials(ledger: Ledger) -> Iterator[JudgedTrial]:
     """Yield every trial that was asked, in the order of their numbers; errors as in ``Ledger.trials``."""
     return map(judged, ledger.trials())

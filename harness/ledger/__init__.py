@@ -1,8 +1,11 @@
-"""A study's directory, the truth: its files and attempts, whole writes, and the lease of the one driver that writes."""
+"""A study's directory, the truth: its files and attempts, and whole writes.
+
+`ledger.lease`, of the one driver that writes, needs SQLAlchemy, and `ledger.arrays`, the scores of single images,
+pandas: whoever wants them imports them by name.
+"""
 
 from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
 from harness.ledger.files import Ledger, TrialFiles, read_value
-from harness.ledger.lease import lease
 from harness.ledger.whole import sha256, write_whole
 
 __all__ = [
@@ -14,7 +17,6 @@ __all__ = [
     "attempt_number",
     "attempts",
     "find",
-    "lease",
     "open_attempt",
     "read_value",
     "sha256",

@@ -3,7 +3,6 @@
 from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.circumstances import Circumstances, Failure, failure_line
-from harness.records.lines import one_line
 from harness.records.objectives import DIRECTIONS
 from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
@@ -11,7 +10,8 @@ from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
-from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, later
+from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, keys_after
+from harness.records.wording import one_line
 from harness.records.words import Knowledge, Precision, State, Verdict
 
 __all__ = [
@@ -46,6 +46,6 @@ __all__ = [
     "Verdict",
     "derive",
     "failure_line",
-    "later",
+    "keys_after",
     "one_line",
 ]

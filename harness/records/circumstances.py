@@ -2,8 +2,8 @@
 
 from pydantic import FiniteFloat
 
-from harness.records.lines import one_line
 from harness.records.value import Value
+from harness.records.wording import one_line
 
 
 class Circumstances(Value):

@@ -66,7 +66,7 @@ ASKED_THE_SERVER: Mapping[str, frozenset[str]] = MappingProxyType(
 """Built-in attacks that asked the server, of records without ``needs_server``."""
 
 
-def later(version: str, added: Mapping[str, Mapping[str, Scalar]] = STUDY) -> dict[str, Scalar]:
+def keys_after(version: str, added: Mapping[str, Mapping[str, Scalar]] = STUDY) -> dict[str, Scalar]:
     """Return the keys of a study file that came after a version, with what their absence meant in it."""
     after = VERSIONS[VERSIONS.index(version) + 1 :]
     return {path: meaning for name in after for path, meaning in added.get(name, {}).items()}

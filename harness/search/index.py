@@ -119,9 +119,18 @@ def _load(name: str, url: str) -> optuna.Study:
     if url.startswith("sqlite"):
         sqlalchemy.event.listen(storage.engine, "connect", _hurry)
         storage.engine.dispose()  # its connections of before are made anew
+        _refuse_torn(storage.engine)
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )
+
+
+def _refuse_torn(engine: sqlalchemy.Engine) -> None:
+    """Raise ValueError of a database whose pages or indexes are not whole."""
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text("PRAGMA quick_check(1)")).scalar()
+    if found != "ok":
+        raise ValueError(f"torn: {found}")
 
 
 def _hurry(connection: sqlite3.Connection, record: object) -> None:

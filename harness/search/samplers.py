@@ -23,7 +23,9 @@ CAVEATS = {
 
 
 def make_sampler(name: str, study_seed: int, seed: int) -> BaseSampler:
-    """Return a sampler.
+    """Return a sampler, a new one for each draw.
+
+    Its state cannot be stored, so one that lived on would draw what a resumed driver would not.
 
     Args:
         name: ``tpe``, ``nsga2``, ``nsga3``, ``gp``, ``qmc``, ``random`` or ``grid`` (enumerated by the search itself).

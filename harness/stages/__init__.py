@@ -5,13 +5,13 @@ from harness.stages.attacking import attack_stage, later_stage
 from harness.stages.checkpoints import discard
 from harness.stages.ground import circumstances, software
 from harness.stages.jobs import Outcome, Stage, Submit, T, call, failure_of
-from harness.stages.priors import FOLDER, Priors, train_priors
+from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.stages.site import Site, site
 from harness.stages.spent import Spent, Stopwatch
 from harness.stages.training import train_stage
 
 __all__ = [
-    "FOLDER",
+    "PRIORS_FOLDER",
     "Assignment",
     "Outcome",
     "Priors",

@@ -18,7 +18,7 @@ from harness.data import AttackSplit, Data, Part, to_float
 from harness.data.attacker import attacker_part
 from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
-from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive
+from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
@@ -185,7 +185,7 @@ def _tuned(scene: Scene, kind: type[Attack], settings: dict[str, Any]) -> Fitted
             if fitted.fit.verdict == "diverged" or not math.isfinite(error):
                 error, why = None, "diverged"
         except (ValueError, RuntimeError) as fault:
-            failure, why = fault, f"{type(fault).__name__}: {fault}"
+            failure, why = fault, one_line(f"{type(fault).__name__}: {fault}")
         tuner.tell(number, error)
         chosen = _scalars({name: tried[name] for name in kind.tunable})
         tuning.append(Tuned(settings=chosen, selection=error, error=why))

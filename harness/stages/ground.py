@@ -18,7 +18,7 @@ from harness.records import Asked, Circumstances, Precision, Shared, Software, d
 from harness.stages.site import Site, device_name, pick_device
 from harness.stages.spent import Spent, Stopwatch
 
-RECORDED = ("torch", "torchvision", "torchmetrics", "ray", "optuna", "scikit-image", "numpy")
+RECORDED_PACKAGES = ("torch", "torchvision", "torchmetrics", "ray", "optuna", "scikit-image", "numpy")
 
 UNKNOWN = "unknown"
 """Device of a job that never gave a sign."""
@@ -82,9 +82,10 @@ class Meter:
 
 
 def circumstances(spent: Spent, shared: Shared, kind: str, driver: Software | None) -> Circumstances:
-    """Return what a job of a kind cost, and where and by which software it was run, this process's being its node's."""
-    own = software()
-    others = driver.packages if driver else {}
+    """Return what a job of a kind cost, and where and by which software; of a job elsewhere the latter is not known."""
+    here = spent.site is not None and spent.site.node == socket.gethostname()
+    own = software() if here else Software(packages={}, commit=None)
+    others = driver.packages if driver and here else {}
     return Circumstances(
         started=spent.started,
         seconds=spent.seconds,
@@ -107,7 +108,7 @@ def software() -> Software:
 @functools.cache
 def packages() -> dict[str, str]:
     """Return the versions that a number rests on."""
-    return {"invfront": __version__} | {name: importlib.metadata.version(name) for name in RECORDED}
+    return {"invfront": __version__} | {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
 
 
 @functools.cache

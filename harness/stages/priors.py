@@ -28,7 +28,7 @@ from harness.study.jobs import attack_jobs
 
 _LOG = logging.getLogger(__name__)
 
-FOLDER = "priors"
+PRIORS_FOLDER = "priors"
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds for which a job of a study without ``resources/timeout`` waits for another process that trains its prior."""
@@ -91,7 +91,7 @@ class Prior(NamedTuple):
 
 def folder_of(trial: Path) -> Path:
     """Return where the priors of a trial's study lie; of a trial outside any study, beside its attempts."""
-    return (trial.parent.parent if trial.parent.name == "trials" else trial) / FOLDER
+    return (trial.parent.parent if trial.parent.name == "trials" else trial) / PRIORS_FOLDER
 
 
 def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 import search_spaces
 from harness.errors import UserError
-from harness.records import CURRENT, VERSIONS, Scalar, Value, later, one_line
+from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
 from harness.study.anchors import relieved
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
@@ -81,6 +81,8 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
     _fill(mapping)
     _expand(mapping)
     for override in overrides:
+        if override.path == "version":
+            raise Problem("version", f"{override.value!r}: is the package's that made the study; leave it out")
         apply(mapping, override)
         refuse_odd_keys(mapping)
         _expand(mapping)
@@ -98,7 +100,7 @@ def _fill(mapping: dict[Any, Any]) -> None:
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
         raise Problem("version", f"{version!r} is unknown, this invfront reads {known}; install the one that wrote it")
-    fill(mapping, later(version))
+    fill(mapping, keys_after(version))
 
 
 def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:

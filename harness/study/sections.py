@@ -134,7 +134,7 @@ class Share(Value):
 
 
 class Resources(Value):
-    """What trials may take; no part of what a study is, and of no effect on trials already asked."""
+    """What trials may take; no part of what a study is. Threads are those of the time when a trial was asked."""
 
     concurrent: Annotated[int, Field(ge=1)] = 1
     """Most trials at a time."""

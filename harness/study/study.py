@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 import search_spaces
 from harness.credentials import without_credentials
-from harness.records import CURRENT, Value, later
+from harness.records import CURRENT, Value, keys_after
 from harness.study import fields, identity
 from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
 from harness.study.space import Space, branches
@@ -40,7 +40,7 @@ class Study(Value):
     tracking: str | None = Field(default=None, repr=False)
     """MLflow's tracking URI."""
     version: Annotated[str, BeforeValidator(str)] = CURRENT
-    """Of the package that made the study; only a directory's own ``study.yaml`` has one, and without it is of 0.1."""
+    """Of the package that made the study: a directory's own ``study.yaml`` has one, and without it is of 0.1."""
     ledger: fields.Uuid | None = None
     """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
 
@@ -69,7 +69,7 @@ class Study(Value):
 
         It is taken over the keys of the file's own version: a newer package leaves an old study what it was.
         """
-        return identity.digest(self, later(self.version))
+        return identity.digest(self, keys_after(self.version))
 
     def dump(self) -> str:
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""

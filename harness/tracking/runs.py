@@ -22,8 +22,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from harness.credentials import hidden
 from harness.errors import Interrupted, UserError
-from harness.export import contact_sheet, reference
-from harness.judging import Front, JudgedTrial, Outline, judged, mark_of, objectives_table, row_of
+from harness.export import contact_sheet, objectives_table, reference
+from harness.judging import Front, JudgedTrial, Outline, judged, mark_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Circumstances, Scalar
@@ -174,7 +174,7 @@ class Tracking:
         """Log what is missing of a finished trial: its attacks, the study's hypervolume, then its own run."""
         self._finished += 1
         if self._front.add(outline):
-            self._volume = hypervolume(objectives_table(map(row_of, self._front.members)), self._reference)
+            self._volume = hypervolume(objectives_table(self._front.members), self._reference)
         if self._is_complete(outline):
             return
         key, trial = Key(str(outline.number)), judged(self._ledger.read(outline.number))

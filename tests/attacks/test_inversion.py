@@ -222,7 +222,7 @@ def test_an_image_whose_loss_is_not_finite_spoils_no_other():
 
 
 def test_the_loop_returns_the_least_that_it_met():
-    # steps far too long to settle
+    # steps far too long to quiet
     losses = []
     found = minimise(
         [torch.full((4, 3, 1, 1), 0.3)],

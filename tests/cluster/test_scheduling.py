@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import ray
 
-from harness.cluster.scheduling import fitting, schedule
+from harness.cluster.requests import fitting
+from harness.cluster.scheduling import schedule
 from harness.cluster.submitting import Claim, RaySubmit
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
 from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
@@ -21,6 +22,8 @@ from harness.study import Resources
 from harness.trial import Result
 from tests.plugins import noted
 from tests.values import asked
+
+pytestmark = pytest.mark.ray
 
 ANYWHERE = Place()
 NODE = {"CPU": 2.0, "GPU": 0.0}
@@ -75,7 +78,7 @@ def noting(number: int, folder: Path, attacks: tuple[str, ...], stall: float = 0
 @pytest.fixture(scope="module")
 def local_ray():
     """A local Ray that is told of two GPUs which are not there."""
-    settle(None)
+    quiet(None)
     ray.init(
         address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
         object_store_memory=200 * 2**20,

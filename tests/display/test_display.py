@@ -12,7 +12,8 @@ from harness.display import watching
 from harness.display.lines import Lines
 from harness.display.live import Picture
 from harness.display.story import Story
-from harness.display.words import duration, settings_line
+from harness.display.words import duration
+from harness.judging import settings_line
 from harness.ledger.files import Ledger
 from harness.records.circumstances import Failure
 from harness.records.progress import Progress

@@ -52,6 +52,7 @@ def moved(tmp_path_factory):
     return ledger
 
 
+@pytest.mark.ray
 def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     before = {path: path.read_bytes() for path in (moved.root / "study.yaml", *moved.root.glob("trials/*/*.json"))}
     assert main(["attack", str(moved.root), "0", *GUESS]) == 2
@@ -64,6 +65,7 @@ def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.ray
 def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_it_may_now(moved, capsys):
     asked = moved.trial(1) / "asked.json"
     before = asked.read_bytes()
@@ -77,6 +79,7 @@ def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_
     assert yaml.safe_load((moved.root / "study.yaml").read_text())["data"]["root"] == str(new)
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize(
     "setting", ["train/epochs=2", "search/trials=9", "data/name=digits", "data=null", "attacker=null"]
 )

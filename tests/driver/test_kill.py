@@ -15,6 +15,8 @@ import pytest
 from harness.ledger.files import Ledger
 from harness.trial import run_trial
 
+pytestmark = pytest.mark.ray
+
 TRIALS = 4
 PATIENCE = 240.0
 """Seconds in which a session must show the sign that is waited for, on a slow machine."""

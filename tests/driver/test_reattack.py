@@ -16,8 +16,8 @@ import pytest
 
 from harness.cli import main
 from harness.cluster.connection import SCRATCH
-from harness.cluster.scheduling import attack_claim
-from harness.commands.environment import settle
+from harness.cluster.requests import attack_claim
+from harness.commands.environment import quiet
 from harness.driver.driving import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
@@ -41,6 +41,8 @@ from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 from tests.values import book_of
 
+pytestmark = pytest.mark.ray
+
 MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
 PROBE = f"{MODULE}Counting:quick"
@@ -53,7 +55,7 @@ def attacked(tmp_path_factory):
 
     Its trials and attacks asked for a GPU each; the later attacks do without.
     """
-    settle(None)
+    quiet(None)
     _, ledger = small_ledger(tmp_path_factory.mktemp("attacked"))
     on_gpus(ledger)
     before = {path: path.read_bytes() for path in ledger.root.glob("trials/*/*.json")}
@@ -245,7 +247,7 @@ def test_a_plug_in_without_the_default_budget_says_which_it_has():
 def test_the_same_command_goes_on_after_a_kill(tmp_path):
     """Trial 0's attack was published, trial 1's was finished, trial 2's had not begun."""
     _, ledger = small_ledger(tmp_path)
-    settle(None)
+    quiet(None)
     attempts = [ended(ledger, number) for number in (0, 1)]
     published = AttackRecord.model_validate_json(next(attempts[0].glob("*Remembering*.json")).read_bytes())
     ledger.publish_attack(published)

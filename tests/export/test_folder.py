@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.export import objectives_table
 from harness.export.description import reference
 from harness.export.folder import attacks_table, trials_table, write_tables
 from harness.export.frames import column, kind_of
 from harness.export.published import published
-from harness.judging.standing import front_numbers, objectives_table, row_of, states
+from harness.judging.book import outline_of
+from harness.judging.status import front_numbers, row_of, states
 from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger
 from harness.study.check import load_checked
@@ -68,7 +70,7 @@ def test_the_front_is_the_one_of_status(small):
     _, ledger = small
     table = trials_table(ledger)
     assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(map(row_of, judged_trials(ledger)))
-    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(map(row_of, judged_trials(ledger)))))
+    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(map(outline_of, judged_trials(ledger)))))
 
 
 def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):

@@ -19,4 +19,11 @@ def test_each_pair_of_versions_is_one_line_with_its_nodes():
     assert [line.partition(":")[0] for line in found] == [
         "torch 2.13.0 on b, c, an unknown node, 2.14.1 at the driver",
         "torch 2.12.0 on d, 2.14.1 at the driver",
+        "torch 2.14.1, 2.13.0, 2.12.0 in one study",
+    ]
+
+
+def test_a_study_that_was_resumed_under_another_torch_is_told():
+    assert unlike_torch([on("a", torch="2.13.0"), on("a", torch="2.14.1")]) == [
+        "torch 2.13.0, 2.14.1 in one study: numbers may differ by more than chance"
     ]

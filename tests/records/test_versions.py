@@ -4,7 +4,7 @@ import pytest
 
 from harness import __version__
 from harness.records import asked, attack, circumstances, scores, trial
-from harness.records.versions import CURRENT, RECORDS, VERSIONS, later
+from harness.records.versions import CURRENT, RECORDS, VERSIONS, keys_after
 
 MODULES = (asked, attack, circumstances, scores, trial)
 
@@ -35,5 +35,5 @@ def test_every_field_with_a_default_is_in_the_table():
 
 def test_keys_that_a_version_brought_are_later_than_those_before_it():
     added = {"0.2": {"train/label_smoothing": 0.1}}
-    assert later("0.1", added) == {"train/label_smoothing": 0.1}
-    assert later("0.2", added) == {}
+    assert keys_after("0.1", added) == {"train/label_smoothing": 0.1}
+    assert keys_after("0.2", added) == {}

@@ -4,16 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.front import (
-    OBJECTIVES,
-    PAIRS,
-    front,
-    hypervolume,
-    hypervolume_history,
-    joined,
-    non_dominated,
-    on_front,
-)
+from reports.dominance import OBJECTIVES, joined, non_dominated
+from reports.front import PAIRS, front, hypervolume, hypervolume_history, on_front
 
 WORST = {"accuracy": 0.0, "mse": 0.0, "ssim": 1.0}
 SIGNS = np.array([1.0, 1.0, -1.0])

@@ -478,3 +478,8 @@ def test_keys_that_came_later_mean_what_their_absence_meant():
     old = {"train": {"epochs": 3}, "data": "not a section"}
     fill(old, {"train/label_smoothing": 0.1, "train/epochs": 9, "data/root": None})
     assert old == {"train": {"epochs": 3, "label_smoothing": 0.1}, "data": "not a section"}
+
+
+def test_a_version_is_not_set_from_outside():
+    with pytest.raises(UserError, match=r"--set version=9: version: 9: is the package's that made the study; leave it"):
+        load_study("quickstart", ["version=9"])

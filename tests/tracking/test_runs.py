@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.commands.environment import settle
+from harness.commands.environment import quiet
 from harness.judging import judged_trials
 
-settle(None)  # MLflow reads its switches when it is imported
+quiet(None)  # MLflow reads its switches when it is imported
 
 from mlflow import MlflowClient  # noqa: E402
 

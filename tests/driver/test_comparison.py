@@ -2,7 +2,7 @@
 
 import logging
 
-from harness.driver.software import Comparison
+from harness.driver.comparison import Comparison
 from tests.values import circumstances
 
 

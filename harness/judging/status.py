@@ -1,14 +1,16 @@
 """How far a study is: its trials by state, and those that nothing dominates."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-import pandas
+import numpy
 
 from harness.judging.trials import RUNNING, JudgedTrial
 from harness.records import DIRECTIONS, Objectives, Value
-from reports.front import on_front
+from reports.dominance import DIRECTIONS as SIGNS
+from reports.dominance import non_dominated
 
 STATES = ("complete", "failed", "partial", "pruned", RUNNING, "waiting")
 
@@ -27,7 +29,7 @@ class Status(Value):
     """Direction of each objective."""
 
 
-class Row(NamedTuple):
+class FrontRow(NamedTuple):
     """One trial of the front's table."""
 
     trial: int
@@ -38,8 +40,8 @@ class Row(NamedTuple):
     ssim: float
 
 
-class _Standing(Protocol):
-    """A trial, or the outline of one."""
+class _Judged(Protocol):
+    """A judged trial, or the outline of one."""
 
     @property
     def number(self) -> int: ...
@@ -51,25 +53,21 @@ class _Standing(Protocol):
     def objectives(self) -> Objectives | None: ...
 
 
-def row_of(trial: _Standing) -> Row:
+def row_of(trial: _Judged) -> FrontRow:
     """Return what decides whether a trial is on the front, NaN where an objective is missing."""
     found = trial.objectives
     numbers = [float(getattr(found, name)) if found else float("nan") for name in DIRECTIONS]
-    return Row(trial.number, trial.state, trial.feasible, *numbers)
+    return FrontRow(trial.number, trial.state, trial.feasible, *numbers)
 
 
-def objectives_table(rows: Iterable[Row]) -> pandas.DataFrame:
-    """Return what decides the front: one row per trial."""
-    return pandas.DataFrame(rows, columns=Row._fields)
+def front_numbers(rows: Iterable[FrontRow]) -> tuple[int, ...]:
+    """Return the numbers of the trials that nothing dominates: complete, not below the floor, all objectives known."""
+    able = [row for row in rows if row.state == "complete" and row.feasible and all(map(math.isfinite, row[3:]))]
+    points = numpy.array([row[3:] for row in able]).reshape(-1, len(DIRECTIONS)) * [*SIGNS.values()]
+    return tuple(row.trial for row, keeps in zip(able, non_dominated(points), strict=True) if keeps)
 
 
-def front_numbers(rows: Iterable[Row]) -> tuple[int, ...]:
-    """Return the numbers of the trials that nothing dominates."""
-    table = objectives_table(rows)
-    return tuple(int(number) for number in table.loc[on_front(table), "trial"])
-
-
-def states(rows: Iterable[Row], budget: int) -> dict[str, int]:
+def states(rows: Iterable[FrontRow], budget: int) -> dict[str, int]:
     """Return the number of trials by state; waiting are those of the budget that were not asked yet."""
     return counted_states(Counter(row.state for row in rows), budget)
 
@@ -89,10 +87,15 @@ def status(identity: Mapping[str, str], budget: int, trials: Iterable[JudgedTria
         trials: Those that were asked.
     """
     rows = [row_of(trial) for trial in trials]
+    return status_of(identity, budget, Counter(row.state for row in rows), front_numbers(rows))
+
+
+def status_of(identity: Mapping[str, str], budget: int, counts: Counter[str], front: Iterable[int]) -> Status:
+    """Return what ``status`` returns, of trials that were counted by state and whose front is known."""
     return Status(
         **identity,
-        budget=max(budget, len(rows)),
-        states=states(rows, budget),
-        front=front_numbers(rows),
+        budget=max(budget, counts.total()),
+        states=counted_states(counts, budget),
+        front=tuple(front),
         objectives=dict(DIRECTIONS),
     )
