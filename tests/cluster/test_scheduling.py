@@ -102,8 +102,15 @@ def scheduled(root: Path, trials: list[Asked], place: Place = ANYWHERE, **shares
     return done
 
 
+def placement_groups() -> int:
+    """Return how many there have been."""
+    return len(ray.util.placement_group_table())
+
+
 @pytest.mark.timeout(600)
 def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(tmp_path, local_ray):
+    """And in its own placement group, of which each trial has one."""
+    before = placement_groups()
     trials = [noting(number, tmp_path / str(number), ("Together",) * 4) for number in range(2)]
     share = {"train": {"cpu": 1, "gpu": 1}, "attack": {"cpu": 0.25, "gpu": 0.25}}
     done = scheduled(tmp_path / "study", trials, **share)
@@ -115,6 +122,7 @@ def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(
         assert noted(str(tmp_path / str(number)), "attack") == [device] * 4
         devices.append(device)
     assert set(devices) == {"0", "1"}
+    assert placement_groups() - before == len(trials)
 
 
 @pytest.mark.timeout(600)
@@ -156,6 +164,16 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     assert 5 <= spent[1].seconds < 9
     assert spent[2].seconds == pytest.approx(9, abs=3)
     assert {each.site for each in spent.values()} == {site()}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("own_group", [False, True])
+def test_jobs_that_ask_for_more_than_their_trials_bundle_share_one_more_group(own_group, local_ray):
+    before = placement_groups()
+    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0, own_group=own_group)}, None)
+    outcomes = list(submit(sleeping, [(0.1,), (0.1,)], "attack", lambda progress: None))
+    assert [outcome.value for outcome in outcomes] == [0.1, 0.1]
+    assert placement_groups() - before == int(own_group)
 
 
 @pytest.mark.timeout(600)
