@@ -7,6 +7,7 @@ from harness.doctor.finding import Finding
 from harness.judging import Book, judged_trials
 from harness.ledger import Ledger
 from harness.search import DATABASE, MISSING, Conditions, Search, compared, keep_aside, open_rows, reconcile
+from harness.search.index import foreign_line
 from harness.study import Study
 
 TORN = "kept aside as study.db.torn-<n>, and rebuilt from the directory"
@@ -18,6 +19,9 @@ def examine_index(study: Study, ledger: Ledger, url: str | None) -> Iterator[Fin
     found = compared(study, ledger.root, outlines, url)
     if found == MISSING:
         yield Finding(path=path, what="missing", remedy="rebuilt from the directory", action="rebuild")
+    elif found.strangers:
+        what = foreign_line(found.strangers)
+        yield Finding(path=ledger.study_file, what=what, remedy="doctor cannot tell what it said", action="yours")
     elif found.fault:
         yield _torn(path, found.fault, url)
     elif found.other:

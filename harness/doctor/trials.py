@@ -98,7 +98,9 @@ def _restored(path: Path, fault: str, source: Path, value: Value | None = None) 
         remedy=f"restored from {source.relative_to(path.parents[1] if path.parent.name == 'attacks' else path.parent)}",
         action="restore",
         aside=(path,) if path.exists() else (),
-        copy=source.read_bytes() if value is None else value.model_dump_json(indent=1).encode() + b"\n",
+        copy=source.read_bytes().rstrip() + b"\n"
+        if value is None
+        else value.model_dump_json(indent=1).encode() + b"\n",
     )
 
 

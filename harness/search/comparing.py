@@ -9,10 +9,9 @@ from typing import NamedTuple
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from harness.judging import Outline
-from harness.search.index import DATABASE, frozen, outdated
+from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated, refuse_torn, strangers
 from harness.study import Space, Study
 
 
@@ -27,6 +26,8 @@ class Differences(NamedTuple):
     """Trials that have no row."""
     outdated: tuple[int, ...] = ()
     """Rows with objectives of before attacks that were run later."""
+    strangers: tuple[int, ...] = ()
+    """Trials that the study's file cannot have asked; then the rows were not looked at."""
     untold: tuple[int, ...] = ()
     """Rows of finished trials that are running still."""
 
@@ -44,11 +45,13 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
         url: A server's storage; null for ``study.db``, of which a copy is opened, since opening may write.
     """
     path = root / DATABASE
+    if foreign := strangers(outlines, study.space()) or _outside(outlines, study.space()):
+        return Differences(strangers=foreign)
     if url is None and not path.exists():
         return MISSING if outlines else Differences()
     try:
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
-    except (SQLAlchemyError, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
     return _differences(rows, outlines, study.space())
 
@@ -65,6 +68,17 @@ def _differences(rows: list[FrozenTrial], outlines: Mapping[int, Outline], space
         outdated=tuple(row.number for row, _ in outdated(rows, outlines)),
         untold=tuple(untold),
     )
+
+
+def _outside(outlines: Mapping[int, Outline], space: Space) -> tuple[int, ...]:
+    """Return the trials whose settings are outside the ranges of now."""
+    found = []
+    for number, outline in outlines.items():
+        try:
+            frozen(outline, space)
+        except ValueError:
+            found.append(number)
+    return tuple(found)
 
 
 def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
@@ -85,6 +99,8 @@ def _rows_of_copy(name: str, path: Path) -> list[FrozenTrial]:
 def _rows(name: str, url: str) -> list[FrozenTrial]:
     storage = RDBStorage(url)
     try:
+        if url.startswith("sqlite"):
+            refuse_torn(storage.engine)
         return optuna.load_study(study_name=name, storage=storage).get_trials()
     finally:
         storage.remove_session()

@@ -1,8 +1,9 @@
 """Optuna's storage of a study: an index of the ledger, opened, brought up to date, or rebuilt from the directory."""
 
+import itertools
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: st
         url: A server's storage; null for ``study.db`` in the directory.
     """
     space, name = study.space(), study.row_name
+    if foreign := strangers(outlines, space):
+        raise UserError(f"{root / 'study.yaml'}: {foreign_line(foreign)}")
     if url is not None:
         rows = _load(name, url)
         if not _agrees(rows, outlines, space):
@@ -61,6 +64,23 @@ def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: st
         keep_aside(path)
         rows = _load(name, url)
     return _extended(_corrected(rows, outlines, url), outlines, space)
+
+
+def strangers(outlines: Mapping[int, Outline], space: Space) -> tuple[int, ...]:
+    """Return the trials that a study's space cannot have asked: its file was changed since."""
+    return tuple(number for number, outline in outlines.items() if not _is_known(outline, space))
+
+
+def foreign_line(numbers: Sequence[int]) -> str:
+    """Return what is wrong with a study file beside such trials, and the way out."""
+    return f"trials {list(numbers)} were asked of another study; put back the file by which they were asked"
+
+
+def _is_known(outline: Outline, space: Space) -> bool:
+    try:
+        return all(path in outline.settings for path in distributions(space, outline.settings))
+    except KeyError:  # a branch that there is no more
+        return False
 
 
 def outdated(rows: Iterable[FrozenTrial], outlines: Mapping[int, Outline]) -> Iterator[tuple[FrozenTrial, list[float]]]:
@@ -119,13 +139,13 @@ def _load(name: str, url: str) -> optuna.Study:
     if url.startswith("sqlite"):
         sqlalchemy.event.listen(storage.engine, "connect", _hurry)
         storage.engine.dispose()  # its connections of before are made anew
-        _refuse_torn(storage.engine)
+        refuse_torn(storage.engine)
     return optuna.create_study(
         study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
     )
 
 
-def _refuse_torn(engine: sqlalchemy.Engine) -> None:
+def refuse_torn(engine: sqlalchemy.Engine) -> None:
     """Raise ValueError of a database whose pages or indexes are not whole."""
     with engine.connect() as connection:
         found = connection.execute(sqlalchemy.text("PRAGMA quick_check(1)")).scalar()
@@ -182,15 +202,22 @@ def _extended(rows: optuna.Study, outlines: Mapping[int, Outline], space: Space)
     """Add the directory's trials that the storage has never heard of, in number order; gaps become WAITING."""
     for number in range(len(rows.get_trials(deepcopy=False)), max(outlines, default=-1) + 1):
         if number in outlines:
-            rows.add_trial(frozen(outlines[number], space))
+            rows.add_trial(_placed(outlines[number], space))
         else:
             rows.enqueue_trial({})
     return rows
 
 
+def _placed(outline: Outline, space: Space) -> FrozenTrial:
+    try:
+        return frozen(outline, space)
+    except ValueError as error:
+        raise UserError(f"study.yaml: {foreign_line([outline.number])} ({one_line(error)})") from error
+
+
 def keep_aside(path: Path) -> None:
     """Move a database away, with the journals that belong to it."""
-    taken = len(list(path.parent.glob(f"{path.name}.torn-*")))
+    taken = next(number for number in itertools.count() if not list(path.parent.glob(f"{path.name}.torn-{number}*")))
     for suffix in ("", "-wal", "-shm", "-journal"):
         file = path.with_name(path.name + suffix)
         if file.exists():

@@ -114,13 +114,19 @@ def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:
             section.setdefault(last, meaning)
 
 
+def _absolute(path: str, folder: str) -> str:
+    try:
+        return str(Path(folder).expanduser().absolute())
+    except RuntimeError:
+        raise Problem(path, f"{folder!r}: there is no such user; write the whole path") from None
+
+
 def _settled(study: Study, overrides: Sequence[Override]) -> Study:
     """Make folders of images absolute, and let anchors of the file give way to what was set beside it."""
     update: dict[str, Value] = {}
     for name, section in (("data", study.data), ("attacker", study.attacker)):
         if section.root is not None:
-            root = str(Path(section.root).expanduser().absolute())
-            update[name] = section.model_copy(update={"root": root})
+            update[name] = section.model_copy(update={"root": _absolute(f"{name}/root", section.root)})
     if _touching("search/anchors", overrides) is None:
         anchors = relieved(study.space(), study.search.anchors, lambda path: _touching(path, overrides) is not None)
         update["search"] = study.search.model_copy(update={"anchors": anchors})

@@ -7,6 +7,7 @@ import pytest
 
 from harness.cli import main
 from harness.doctor import examine, mend
+from harness.errors import UserError
 from harness.ledger.files import Ledger, read_value
 from harness.records.asked import Asked
 from harness.records.trial import Record
@@ -229,3 +230,36 @@ def test_with_fix_the_exit_code_is_0_and_the_study_can_be_read(ledger, capsys):
     assert "restored from attempt-1/record.json" in capsys.readouterr().out
     assert ledger.read(0).record == record(0)
     assert main(["doctor", str(ledger.root)]) == 0
+
+
+@pytest.mark.parametrize("page", range(1, 30, 3))
+def test_whatever_page_of_the_index_is_torn_doctor_finds_and_mends_it(page, ledger):
+    database = ledger.root / "study.db"
+    before = [(row.number, row.state, row.params, row.values) for row in open_index(ledger).trials]
+    content = bytearray(database.read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = bytes([0xA5]) * 4096
+    database.write_bytes(content[: len(database.read_bytes())])
+    main(["doctor", str(ledger.root), "--fix"])
+    assert main(["doctor", str(ledger.root)]) == 0
+    assert [(row.number, row.state, row.params, row.values) for row in open_index(ledger).trials] == before
+
+
+def test_what_was_kept_aside_earlier_is_never_replaced(ledger):
+    (ledger.root / "study.db.torn-1").write_text("kept")
+    for _ in range(2):
+        (ledger.root / "study.db").write_bytes(b"no database")
+        cure(ledger)
+    assert (ledger.root / "study.db.torn-1").read_text() == "kept"
+    assert len(list(ledger.root.glob("study.db.torn-*"))) == 3
+
+
+def test_a_study_file_that_lost_a_branch_is_left_to_the_user_and_the_rows_stay(ledger):
+    (ledger.trial(0) / "asked.json").write_text(
+        (ledger.trial(0) / "asked.json").read_text().replace('"defense/name": "none"', '"defense/name": "knife"')
+    )
+    before = (ledger.root / "study.db").read_bytes()
+    (found,) = [finding for finding in examine(ledger.root) if finding.wrong]
+    assert (found.action, "trials [0] were asked of another study" in found.what) == ("yours", True)
+    with pytest.raises(UserError, match=r"trials \[0\] were asked of another study; put back the file"):
+        open_index(ledger)
+    assert (ledger.root / "study.db").read_bytes() == before

@@ -1,6 +1,7 @@
 """What a stage says of itself: where it ran, and by whose code."""
 
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import harness
 from harness.records.place import Software
 from harness.stages.ground import circumstances, software
+from harness.stages.site import Site
 from harness.stages.spent import Spent
 from tests.values import asked
 
@@ -24,9 +26,16 @@ def test_a_job_that_never_gave_a_sign_has_no_node_and_no_known_device():
 def test_only_versions_that_differ_are_the_drivers():
     own = software()
     driver = Software(packages=own.packages | {"torch": "1.0.0", "left_pad": "3"}, commit=None)
-    cost = circumstances(SPENT, asked().shared(), "train", driver)
+    here = SPENT._replace(site=Site(socket.gethostname(), "cpu"))
+    cost = circumstances(here, asked().shared(), "train", driver)
     assert cost.packages == own.packages
     assert cost.driver == {"torch": "1.0.0", "left_pad": "3"}
+
+
+def test_the_versions_of_another_node_are_not_taken_for_this_ones():
+    there = SPENT._replace(site=Site("another-node", "cpu"))
+    cost = circumstances(there, asked().shared(), "attack", software())
+    assert (cost.node, cost.packages, cost.driver) == ("another-node", {}, {})
 
 
 TRAVELLED = """
