@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
 from harness.ledger import Ledger
-from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, Scalar, derive
+from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, derive
 from harness.search.drawing import draw
 from harness.search.samplers import make_sampler
 from harness.search.turns import Turns
@@ -115,21 +115,18 @@ class Search:
             storage.set_trial_user_attr(row._trial_id, "anchor", True)
 
     def _drawn(self, trial: optuna.Trial) -> Asked:
-        return self._asked(trial.number, draw(trial, self._space), anchor=bool(trial.user_attrs.get("anchor", False)))
-
-    def _asked(self, number: int, settings: dict[str, Scalar], *, anchor: bool) -> Asked:
         study = self._study
         return Asked(
             study=study.name,
             ledger=self._conditions.ledger,
-            number=number,
-            settings=settings,
+            number=trial.number,
+            settings=draw(trial, self._space),
             attacks=self._conditions.attacks,
-            seed=derive(study.search.seed, "trial", number),
+            seed=derive(study.search.seed, "trial", trial.number),
             study_seed=study.search.seed,
             threads=self._conditions.threads,
             precision=self._conditions.precision,
-            anchor=anchor,
+            anchor=bool(trial.user_attrs.get("anchor", False)),
             floor=study.search.floor.accuracy,
         )
 

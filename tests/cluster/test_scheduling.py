@@ -160,9 +160,8 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
     assert errors == {0: None, 1: None, 2: "Timeout"}
     spent = {outcome.number: outcome.spent for outcome in outcomes}
-    assert 5 <= spent[0].seconds < 9
-    assert 5 <= spent[1].seconds < 9
-    assert spent[2].seconds == pytest.approx(9, abs=3)
+    assert all(4.9 < spent[number].seconds < 10 for number in (0, 1))
+    assert 8.5 < spent[2].seconds < 19
     assert {each.site for each in spent.values()} == {site()}
 
 
