@@ -1,5 +1,6 @@
 """Whether Optuna's rows of a study can be read, and whether they tell what the directory tells; nothing is changed."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
-from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated, refuse_torn, strangers
+from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated, refuse_torn
 from harness.study import Space, Study
 
 
@@ -45,19 +46,21 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
         url: A server's storage; null for ``study.db``, of which a copy is opened, since opening may write.
     """
     path = root / DATABASE
-    if foreign := strangers(outlines, study.space()) or _outside(outlines, study.space()):
-        return Differences(strangers=foreign)
+    there = _frozen(outlines, study.space())
+    if foreign := sorted(outlines.keys() - there.keys()):
+        return Differences(strangers=tuple(foreign))
     if url is None and not path.exists():
         return MISSING if outlines else Differences()
     try:
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
     except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
-    return _differences(rows, outlines, study.space())
+    return _differences(rows, there, outlines)
 
 
-def _differences(rows: list[FrozenTrial], outlines: Mapping[int, Outline], space: Space) -> Differences:
-    there = {number: frozen(outline, space) for number, outline in outlines.items()}
+def _differences(
+    rows: list[FrozenTrial], there: Mapping[int, FrozenTrial], outlines: Mapping[int, Outline]
+) -> Differences:
     known = {number: row for number, row in there.items() if number < len(rows)}
     lost = [row.number for row in rows if row.number not in there and row.state.is_finished()]
     other = [number for number, row in known.items() if not _agree(rows[number], row, outlines[number].later)]
@@ -70,15 +73,13 @@ def _differences(rows: list[FrozenTrial], outlines: Mapping[int, Outline], space
     )
 
 
-def _outside(outlines: Mapping[int, Outline], space: Space) -> tuple[int, ...]:
-    """Return the trials whose settings are outside the ranges of now."""
-    found = []
+def _frozen(outlines: Mapping[int, Outline], space: Space) -> dict[int, FrozenTrial]:
+    """Return the trials as rows, without those whose settings the study's space does not have."""
+    found = {}
     for number, outline in outlines.items():
-        try:
-            frozen(outline, space)
-        except ValueError:
-            found.append(number)
-    return tuple(found)
+        with contextlib.suppress(KeyError, ValueError):
+            found[number] = frozen(outline, space)
+    return found
 
 
 def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
