@@ -18,7 +18,7 @@ from harness.records import (
     Tell,
     Trained,
 )
-from harness.stages import Assignment, Outcome, Stopwatch, Submit, attack_stage, call, circumstances, train_stage
+from harness.stages import ATTACK, TRAIN, Assignment, Outcome, Stopwatch, Submit, call, circumstances
 
 HERE = Place()
 """Bundled images, on this machine."""
@@ -53,7 +53,7 @@ def run_trial(
 
     trained = found.trained
     if trained is None:
-        (outcome,) = submit(train_stage, [(handed,)], "train", tell)
+        (outcome,) = submit(TRAIN, [(handed,)], "train", tell)
         trained = outcome.value
     if trained is None:
         return Result(handed.attempt, _failed(handed, found, outcome), ())
@@ -61,7 +61,7 @@ def run_trial(
     weights = weights_of(trial, trained)
     attacks = dict(found.attacks)
     open_jobs = [job for job in asked.attacks if job.name not in attacks]
-    for outcome in submit(attack_stage, [(handed, weights, job) for job in open_jobs], "attack", tell):
+    for outcome in submit(ATTACK, [(handed, weights, job) for job in open_jobs], "attack", tell):
         job = open_jobs[outcome.number]
         attacks[job.name] = outcome.value or failed_attack(handed, job, outcome)
 

@@ -23,7 +23,7 @@ SUBSETS = ("16", "32", "64", "80")
 """Numbers of images of attacker-validation on which attacks compare."""
 
 
-def recorded(stage: Stage[Any], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
+def recorded(stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
     """A ``Submit`` that gives each job's recorded value, of a real trial's size, at once; it depends on the trial."""
     for index, (handed, *rest) in enumerate(jobs):
         value = _trained(handed.asked) if kind == "train" else _attack(handed.asked, rest[-1])

@@ -15,7 +15,7 @@ from harness.records.place import Place
 from harness.records.trial import Trained
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
-from harness.stages.ground import software
+from harness.stages.circumstances import software
 from harness.stages.jobs import Outcome, drain
 from harness.stages.spent import Spent
 from harness.stages.training import train_stage

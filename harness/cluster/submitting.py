@@ -11,7 +11,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from harness.records import Failure, Progress, Tell
-from harness.stages import Outcome, Site, Stage, Stopwatch, T, failure_of, site
+from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, failure_of
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -50,7 +50,7 @@ class RaySubmit:
         self._deadline = NEVER if each else time.monotonic() + self._timeout
 
     def __call__(
-        self, stage: Stage[T], jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
+        self, stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
     ) -> Generator[Outcome, None, None]:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
         claim = self._claims[kind]
@@ -115,18 +115,17 @@ def _own_group(claim: Claim) -> Any:
     return placement_group([{"CPU": claim.cpu, "GPU": claim.gpu} if claim.gpu else {"CPU": claim.cpu}])
 
 
-def _start(stage: Stage[T], job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
+def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
     options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
     if group is not None:
         options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
     return (_run_once if claim.gpu else _run).options(**options).remote(stage, job)
 
 
-def _job(stage: Stage[T], job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[T] | Failure, None, None]:
+def _job(stage: Stage, job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[Any] | Failure, None, None]:
     """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure."""
     try:
-        yield site()
-        value = yield from stage(*job)
+        value = yield from RUN.load()(stage, job)
     except Exception as error:  # a job's failure is its outcome
         yield failure_of(error, "")
     else:

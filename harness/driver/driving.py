@@ -20,7 +20,8 @@ from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
-from harness.stages import PRIORS_FOLDER, Priors, discard, train_priors
+from harness.stages.checkpoints import discard
+from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import Study, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking

@@ -19,7 +19,7 @@ from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, open_attemp
 from harness.ledger.lease import lease
 from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
-from harness.stages import Assignment, later_stage
+from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking
@@ -196,7 +196,7 @@ def _run(tasks: Sequence[_Task], place: Place, claim: Claim, tell: Tell) -> Gene
     attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
     jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
     submit = RaySubmit({"attack": claim}, place.timeout_seconds, each=True)
-    with contextlib.closing(submit(later_stage, jobs, "attack", tell)) as outcomes:
+    with contextlib.closing(submit(LATER, jobs, "attack", tell)) as outcomes:
         for outcome in outcomes:
             handed, _, job = jobs[outcome.number]
             refuse_full_disk(outcome.failure, handed.attempt)

@@ -1,34 +1,29 @@
-"""What one job does in one process: train the network, or attack it; knows no scheduler."""
+"""What one job does in one process: train the network, or attack it; knows no scheduler.
+
+This door needs no torch: it hands jobs out by name. What does a job's work is imported from its own module.
+"""
 
 from harness.stages.assignment import Assignment
-from harness.stages.attacking import attack_stage, later_stage
-from harness.stages.checkpoints import discard
-from harness.stages.ground import circumstances, software
-from harness.stages.jobs import Outcome, Stage, Submit, T, call, failure_of
-from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
-from harness.stages.site import Site, site
-from harness.stages.spent import Spent, Stopwatch
-from harness.stages.training import train_stage
+from harness.stages.circumstances import circumstances, software
+from harness.stages.jobs import ATTACK, LATER, PRIOR, RUN, TRAIN, Outcome, Stage, Submit, call, drain, failure_of
+from harness.stages.spent import Site, Spent, Stopwatch
 
 __all__ = [
-    "PRIORS_FOLDER",
+    "ATTACK",
+    "LATER",
+    "PRIOR",
+    "RUN",
+    "TRAIN",
     "Assignment",
     "Outcome",
-    "Priors",
     "Site",
     "Spent",
     "Stage",
     "Stopwatch",
     "Submit",
-    "T",
-    "attack_stage",
     "call",
     "circumstances",
-    "discard",
+    "drain",
     "failure_of",
-    "later_stage",
-    "site",
     "software",
-    "train_priors",
-    "train_stage",
 ]

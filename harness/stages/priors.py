@@ -20,7 +20,7 @@ from harness.data.attacker import Held, attacker_part
 from harness.ledger import read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
-from harness.stages.jobs import Submit
+from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
 from harness.study import Study
@@ -120,7 +120,7 @@ def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> No
         tell: Hears of their progress.
     """
     jobs = [job for job in attack_jobs(study) if job.seed == 0 and _needs_prior(job)]
-    for outcome in submit(prior_stage, [(priors, job) for job in jobs], "attack", tell):
+    for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(
                 "prior of %s: %s: %s", jobs[outcome.number].name, outcome.failure.type, outcome.failure.message

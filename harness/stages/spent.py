@@ -1,10 +1,17 @@
-"""What a job took by itself, as whoever waits for it sees it: from its first sign on."""
+"""Where a job ran and what it took by itself, as whoever waits for it sees it: from its first sign on."""
 
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from harness.stages.site import Site
+
+class Site(NamedTuple):
+    """Where a job runs: the first thing that it says."""
+
+    node: str
+    """Host name."""
+    device: str
+    """The accelerator's name, or ``cpu``."""
 
 
 class Spent(NamedTuple):

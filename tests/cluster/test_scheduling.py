@@ -1,5 +1,6 @@
 """Ray schedules trials: shares of devices, no deadlock, nothing that can never be placed, loopback only."""
 
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
 from harness.records.place import Place
 from harness.records.progress import Progress
-from harness.stages import site
+from harness.stages import Site, Stage
+from harness.stages.device import device_name, pick_device
 from harness.study import Resources
 from harness.trial import Result
 from tests.plugins import noted
@@ -152,17 +154,20 @@ def sleeping(seconds: float) -> Iterator[Progress]:
     return seconds
 
 
+SLEEPING = Stage(__name__, "sleeping")
+
+
 @pytest.mark.timeout(600)
 def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     """One after another the first two jobs take longer than the time that each has."""
     submit = RaySubmit({"attack": Claim(cpu=2, gpu=0)}, 9.0, each=True)
-    outcomes = list(submit(sleeping, [(5.0,), (5.0,), (600.0,)], "attack", lambda progress: None))
+    outcomes = list(submit(SLEEPING, [(5.0,), (5.0,), (600.0,)], "attack", lambda progress: None))
     errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
     assert errors == {0: None, 1: None, 2: "Timeout"}
     spent = {outcome.number: outcome.spent for outcome in outcomes}
     assert all(4.9 < spent[number].seconds < 10 for number in (0, 1))
     assert 8.5 < spent[2].seconds < 19
-    assert {each.site for each in spent.values()} == {site()}
+    assert {each.site for each in spent.values()} == {Site(socket.gethostname(), device_name(pick_device()))}
 
 
 @pytest.mark.timeout(600)
@@ -170,7 +175,7 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
 def test_jobs_that_ask_for_more_than_their_trials_bundle_share_one_more_group(own_group, local_ray):
     before = placement_groups()
     submit = RaySubmit({"attack": Claim(cpu=1, gpu=0, own_group=own_group)}, None)
-    outcomes = list(submit(sleeping, [(0.1,), (0.1,)], "attack", lambda progress: None))
+    outcomes = list(submit(SLEEPING, [(0.1,), (0.1,)], "attack", lambda progress: None))
     assert [outcome.value for outcome in outcomes] == [0.1, 0.1]
     assert placement_groups() - before == int(own_group)
 

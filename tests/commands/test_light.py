@@ -1,4 +1,4 @@
-"""What a login node is spared: status and doctor load no torch, whatever the doors between them load."""
+"""What a login node is spared, and a trial's own process: torch, whatever the doors between them load."""
 
 import json
 import subprocess
@@ -33,3 +33,9 @@ def test_a_command_that_reads_a_directory_loads_little(arguments, spared, tmp_pa
     code, loaded = json.loads(done.stdout.splitlines()[-1])
     assert code == 0
     assert not spared & set(loaded)
+
+
+def test_a_trials_own_process_which_waits_for_its_jobs_holds_no_torch():
+    script = "import json, sys, harness.cluster.scheduling; print(json.dumps([name for name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert not {"torch", "torchvision", "torchmetrics", "sklearn", "mlflow"} & set(json.loads(done.stdout))

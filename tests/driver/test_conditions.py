@@ -8,7 +8,7 @@ from harness.driver.conditions import place_of, precision_of, shared_of
 from harness.ledger.files import Ledger
 from harness.records.place import Place
 from harness.search import Conditions
-from harness.stages.ground import software
+from harness.stages.circumstances import software
 from harness.study.check import load_checked
 from tests.values import asked
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import harness
 from harness.records.place import Software
-from harness.stages.ground import circumstances, software
-from harness.stages.site import Site
-from harness.stages.spent import Spent
+from harness.stages import Site, Spent, circumstances, software
 from tests.values import asked
 
 SPENT = Spent("2026-01-01T00:00:00+00:00", 2.5)

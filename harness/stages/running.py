@@ -1,0 +1,16 @@
+"""A job where it runs: it says where that is, then does its stage's work."""
+
+import socket
+from collections.abc import Generator
+from typing import Any
+
+from harness.records import Progress
+from harness.stages.device import device_name, pick_device
+from harness.stages.jobs import Stage
+from harness.stages.spent import Site
+
+
+def run(stage: Stage, job: tuple[Any, ...]) -> Generator[Site | Progress, None, Any]:
+    """Yield where this process runs, then a stage's progress; return its value."""
+    yield Site(socket.gethostname(), device_name(pick_device()))
+    return (yield from stage.load()(*job))
