@@ -17,10 +17,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from skimage.filters import gaussian
-from skimage.metrics import structural_similarity
 from torch import Tensor
-from torchmetrics.functional.image import learned_perceptual_image_patch_similarity, structural_similarity_index_measure
 
 _MSE_FLOOR = 1e-10
 _WINDOW, _SIGMA, _RANGE, _K1, _K2 = 11, 1.5, 1.0, 0.01, 0.03
@@ -159,11 +156,16 @@ def conversions(x_hat: NDArray[numpy.uint8], x: NDArray[numpy.uint8]) -> dict[st
         inference; ``ssim_skimage_default``: 7x7 uniform windows, sample covariance, scikit-image's default.
     """
     left, right = (numpy.moveaxis(images, 1, -1) / 255.0 for images in (x_hat, x))
+    from skimage.metrics import structural_similarity  # here, as torchmetrics below
+
     default = [structural_similarity(a, b, channel_axis=-1, data_range=1.0) for a, b in zip(left, right, strict=True)]
     return {"ssim_zero_padded": _zero_padded(left, right), "ssim_skimage_default": float(numpy.mean(default))}
 
 
 def _score(x_hat: Tensor, x: Tensor) -> PerImage:
+    # here, for its import takes longer than torch's, and a driver needs none of it
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     mse = (x_hat - x).square().mean(dim=(1, 2, 3))
     _, windows = structural_similarity_index_measure(
         x_hat,
@@ -216,6 +218,8 @@ def _lpips(x_hat: Tensor, x: Tensor) -> float | str:
         return f"it takes images of {_LPIPS_SIDE} pixels and more on a side"
     if not x_hat.isfinite().all():
         return "a reconstruction is not finite"
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
+
     try:
         return float(learned_perceptual_image_patch_similarity(x_hat, x, net_type="alex", normalize=True))
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
@@ -223,6 +227,8 @@ def _lpips(x_hat: Tensor, x: Tensor) -> float | str:
 
 
 def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) -> float:
+    from skimage.filters import gaussian
+
     def blur(images: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
         smooth = gaussian(images, sigma=(0, _SIGMA, _SIGMA, 0), mode="constant", cval=0, truncate=3.5)
         return numpy.asarray(smooth)
