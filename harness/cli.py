@@ -1,5 +1,6 @@
 """The command line: what a user asks for, and the exit code and the one line with which work ends."""
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -13,14 +14,18 @@ from harness.commands.attack import attack
 from harness.commands.attacks import attacks
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
+from harness.commands.options import error_document, say
 from harness.commands.report import report
 from harness.commands.resume import resume
 from harness.commands.run import run
+from harness.commands.show import show
 from harness.commands.status import status
 from harness.credentials import hidden
 from harness.errors import INTERRUPTED, Interrupted, UserError
 
-DONE, MEND = 0, 2
+DONE, DEFECT, MEND = 0, 1, 2
+
+AS_JSON = "--json"
 
 BEFORE = "interrupted; the same command starts again"
 """Said when a command was cut off outside a study's work; typer has made its exit code of it."""
@@ -32,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (run, resume, status, report, attack, defenses, attacks, doctor):
+for command in (run, resume, status, show, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 
@@ -59,6 +64,7 @@ def invfront(
     \b
     Exit codes: 0 done; 2 something for you to mend (one line says where, what and the way out);
     3 the study finished and no trial succeeded; 130 interrupted, can be resumed; 1 a defect of invfront.
+    With --json a command that ends with 1, 2 or 130 prints {error: {message, exit_code}}.
     """
 
 
@@ -69,28 +75,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; null for this process's own.
     """
     asked = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = AS_JSON in itertools.takewhile(lambda word: word != "--", asked)
     try:
         code = app(args=asked or ["--help"], prog_name="invfront", standalone_mode=False)
         sys.stdout.flush()
-        return _end(BEFORE, INTERRUPTED) if code == INTERRUPTED else int(code or DONE)
+        return _end(BEFORE, INTERRUPTED, as_json) if code == INTERRUPTED else int(code or DONE)
     except TyperException as error:
-        return _end(f"{error.format_message()} See `invfront --help`.", MEND)
+        return _end(f"{error.format_message()} See `invfront --help`.", MEND, as_json)
     except UserError as error:
-        return _end(str(error), MEND)
+        return _end(str(error), MEND, as_json)
     except Interrupted as error:
-        return _end(str(error), INTERRUPTED)
+        return _end(str(error), INTERRUPTED, as_json)
     except (BrokenPipeError, SystemExit) as error:  # typer turns the former into the latter
         if not isinstance(error.__context__ or error, BrokenPipeError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
+    except Exception as error:
+        if as_json:
+            say(error_document(_line(f"{type(error).__name__}: {error}"), DEFECT))
+        raise
 
 
-def _end(message: str, code: int) -> int:
-    """Print one line that holds no password, and return the exit code."""
-    line = hidden(" ".join(message.split()))
+def _end(message: str, code: int, as_json: bool) -> int:
+    """Print one line that holds no password, as a document too if a program reads it, and return the exit code."""
+    line = _line(message)
     print(f"invfront: {line}", file=sys.stderr, flush=True)
+    if as_json:
+        say(error_document(line, code))
     return code
+
+
+def _line(message: str) -> str:
+    return hidden(" ".join(message.split()))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """A trial's side of Ray: its jobs are child tasks in its placement group, bounded in time, handed out again if lost."""
 
+import contextlib
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -10,8 +12,9 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskE
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from harness.ledger import LOG, logged, tail
 from harness.records import Failure, Progress, Tell
-from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, failure_of
+from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, attempt_of, failure_of
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -55,7 +58,7 @@ class RaySubmit:
         """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
         claim = self._claims[kind]
         group = _own_group(claim) if claim.own_group and jobs else None
-        running = {_start(stage, job, claim, group): _Handed(number, 0, Stopwatch()) for number, job in enumerate(jobs)}
+        running = {_start(stage, job, claim, group): _handed(number, job) for number, job in enumerate(jobs)}
         ends = dict.fromkeys(running, self._deadline)
         try:
             while running:
@@ -97,14 +100,21 @@ class _Handed(NamedTuple):
     losses: int
     """How often it was lost."""
     watch: Stopwatch
+    attempt: Path | None
+    """Where its process logs; null where it does not."""
 
     def lost(self) -> "_Handed":
         """Return the job as it is handed out again."""
         return self._replace(losses=self.losses + 1)
 
     def failed(self, failure: Failure) -> Outcome:
-        """Return how the job ended."""
-        return Outcome(self.number, None, failure, self.watch.read())
+        """Return how the job ended, with the last that its attempt logged."""
+        log = tail(self.attempt) if self.attempt else None
+        return Outcome(self.number, None, failure.model_copy(update={"log": log}), self.watch.read())
+
+
+def _handed(number: int, job: tuple[Any, ...]) -> _Handed:
+    return _Handed(number, 0, Stopwatch(), attempt_of(job))
 
 
 def _patience(ends: Iterable[float]) -> float:
@@ -123,13 +133,15 @@ def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
 
 
 def _job(stage: Stage, job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[Any] | Failure, None, None]:
-    """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure."""
-    try:
-        value = yield from RUN.load()(stage, job)
-    except Exception as error:  # a job's failure is its outcome
-        yield failure_of(error, "")
-    else:
-        yield (value,)
+    """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure; log what it prints."""
+    attempt = attempt_of(job)
+    end: tuple[Any] | Failure
+    with logged(attempt / LOG) if attempt else contextlib.nullcontext():
+        try:
+            end = ((yield from RUN.load()(stage, job)),)
+        except Exception as error:  # a job's failure is its outcome
+            end = failure_of(error, "")
+    yield end
 
 
 _run: Any = ray.remote(_job)

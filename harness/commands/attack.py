@@ -1,17 +1,18 @@
 """``invfront attack``: a further attack on a trial that is stored."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Storage, TrackingUri, count
-from harness.commands.working import NONE_SUCCEEDED, terminable
+from harness.commands.options import Address, Json, Storage, TrackingUri, count, remarks_apart, say
+from harness.commands.working import NONE_SUCCEEDED, remembered, terminable
 
 if TYPE_CHECKING:
-    from harness.records import AttackRecord
+    from harness.records import AttackRecord, Objectives
 
 
 def attack(
@@ -37,6 +38,7 @@ def attack(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    as_json: Json = False,
 ) -> int:
     """Run another attack on trials that are finished; the report takes it into the worst case.
 
@@ -50,16 +52,17 @@ def attack(
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
+
+    \b
+    JSON: attacks [record], worst {trial: objectives}, report (the page).
     """
     root = find_study(study)
     quiet(address)
-    from harness.driver import AGAIN, Campaign, Endpoints, attack_again, order_of
+    from harness.driver import AGAIN, Campaign, attack_again, order_of
     from harness.records import Progress
-    from harness.study import load_study
 
     orders = [order_of(text, seed, tune or 0) for text in attack]
-    there = load_study(root / "study.yaml")
-    where = Endpoints(address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking)
+    where = remembered(root, address, storage, tracking_uri)
 
     def tell(progress: Progress) -> None:
         if progress.done == 0:
@@ -68,20 +71,35 @@ def attack(
     def added(record: "AttackRecord") -> None:
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
-    with terminable(AGAIN):
+    with remarks_apart(as_json), terminable(AGAIN):
         found = attack_again(Campaign(root, trial, orders, set_ or []), where, tell, added)
-    for number in sorted({record.trial for record in found}):
-        _tell_worst(root, number)
-    typer.echo(f"report: {root / 'report' / 'index.html'}")
+        worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
+        for number, objectives in worst.items():
+            _tell_worst(number, objectives)
+        typer.echo(f"report: {root / 'report' / 'index.html'}")
+    if as_json:
+        say(_document(root, found, worst))
     return 0 if any(record.error is None for record in found) else NONE_SUCCEEDED
 
 
-def _tell_worst(root: Path, number: int) -> None:
-    """Say what a trial's worst case has become, if it has one."""
+def _worst(root: Path, number: int) -> "Objectives | None":
+    """Return what a trial's worst case has become, if it has one."""
     from harness.judging import judged
     from harness.ledger import Ledger
 
-    worst = judged(Ledger(root).read(number)).objectives
+    return judged(Ledger(root).read(number)).objectives
+
+
+def _document(root: Path, found: "list[AttackRecord]", worst: "Mapping[int, Objectives | None]") -> dict[str, Any]:
+    return {
+        "attacks": [record.model_dump(mode="json") for record in found],
+        "worst": {number: objectives and objectives.model_dump(mode="json") for number, objectives in worst.items()},
+        "report": str(root / "report" / "index.html"),
+    }
+
+
+def _tell_worst(number: int, worst: "Objectives | None") -> None:
+    """Say what a trial's worst case has become, if it has one."""
     if worst is not None:
         typer.echo(
             f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "

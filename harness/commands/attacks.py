@@ -1,8 +1,7 @@
 """``invfront attacks``: the attacks, what each must know, what it costs, its budgets."""
 
-import typer
-
-from harness.commands.listing import Json, show, words
+from harness.commands.listing import show
+from harness.commands.options import Json
 
 
 def attacks(as_json: Json = False) -> None:
@@ -12,6 +11,9 @@ def attacks(as_json: Json = False) -> None:
     Examples:
       invfront attacks
       invfront attacks --json
+
+    \b
+    JSON: a list of name, reference, kind, knowledge, needs_server, budgets.
     """
     from attacks import ATTACKS
 
@@ -26,21 +28,16 @@ def attacks(as_json: Json = False) -> None:
         }
         for name, attack in ATTACKS.items()
     ]
-    if as_json:
-        show(rows, as_json)
-        return
-    for name, attack in ATTACKS.items():
-        typer.echo(name)
-        knows = f"{attack.knowledge}, server" if attack.needs_server else attack.knowledge
-        kind = f"{attack.kind}, version {attack.version}"
-        told = {
-            "kind": kind,
+    told = [
+        {
+            "name": name,
+            "kind": f"{attack.kind}, version {attack.version}",
             "threat": attack.threat,
-            "knowledge": knows,
+            "knowledge": f"{attack.knowledge}, server" if attack.needs_server else attack.knowledge,
             "cost": attack.cost,
             "reference": attack.reference,
+            **attack.budgets,
         }
-        for field, text in told.items():
-            typer.echo(f"  {field}: {text}")
-        for budget, settings in attack.budgets.items():
-            typer.echo(f"  {budget}: {words(settings)}")
+        for name, attack in ATTACKS.items()
+    ]
+    show(rows, told, as_json)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from harness.commands.listing import Json, show
+from harness.commands.listing import show
+from harness.commands.options import Json
 
 
 def defenses(as_json: Json = False) -> None:
@@ -12,6 +13,9 @@ def defenses(as_json: Json = False) -> None:
     Examples:
       invfront defenses
       invfront defenses --json
+
+    \b
+    JSON: a list of name, reference, faithful, settings, strength, bound, cost.
     """
     from defenses import DEFENSES, settings
 
@@ -27,7 +31,7 @@ def defenses(as_json: Json = False) -> None:
         }
         for name, defense in DEFENSES.items()
     ]
-    show(rows, as_json)
+    show(rows, rows, as_json)
 
 
 def _plain(default: Any) -> Any:

@@ -1,40 +1,86 @@
 """``invfront doctor``: what is wrong with a study's directory, and what would mend it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Storage
+from harness.commands.options import Json, Storage, error_document, say
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.doctor import Finding
 
 ROUNDS = 3
 """The rows can only be compared once the files are whole, and a trial may have more than one fault."""
+
+WRONG = 2
+"""Exit code of a study in which something is wrong."""
 
 
 def doctor(
     study: StudyPath,
     fix: Annotated[bool, typer.Option("--fix", help="Do what would otherwise only be printed.")] = False,
+    clean: Annotated[
+        bool,
+        typer.Option("--clean", help="Remove attempts that no record rests on, and checkpoints of trainings done."),
+    ] = False,
     storage: Storage = None,
-) -> None:
+    as_json: Json = False,
+) -> int:
     """Say what is wrong with a study, and mend it if told to.
 
-    Nothing is changed without --fix. Nothing is thrown away: what cannot be read is moved aside, and what has a good
-    copy is restored from it. Ends with 0 if nothing is wrong or all of it was mended, else with 2.
+    Nothing is changed without --fix or --clean. What cannot be read is moved aside, and what has a good copy is
+    restored from it. --clean frees space, once nothing is wrong; what a record or a later attack needs stays. Ends with
+    0 if nothing is wrong or all of it was mended, else with 2.
 
     \b
     Examples:
       invfront doctor runs/quickstart
       invfront doctor runs/quickstart --fix
+      invfront doctor runs/quickstart --clean
+
+    \b
+    JSON: study (its directory), wrong (how many are left), done [finding], found [finding],
+    error {message, exit_code} (if anything is wrong); a finding is path, what, remedy, action, wrong.
     """
     root = find_study(study)
     quiet(None)
-    from harness.doctor import examine, mend
+    done, found = _treated(root, storage, fix, clean, lambda finding: _tell(finding, "done: ", as_json))
+    num_wrong = sum(finding.wrong for finding in found)
+    told = f"{root}: nothing is wrong"
+    if num_wrong:
+        told = f"{root}: wrong in {num_wrong} places, listed above; {_way_out(root, found, fix)}"
+    if as_json:
+        error = error_document(told, WRONG) if num_wrong else {}
+        say({"study": str(root), "wrong": num_wrong, "done": _plain(done), "found": _plain(found)} | error)
+        typer.echo(f"invfront: {told}" if num_wrong else told, err=True)
+        return WRONG if num_wrong else 0
+    for finding in found:
+        _tell(finding, "", as_json)
+    if num_wrong:
+        raise UserError(told)
+    typer.echo(told)
+    return 0
+
+
+def _tell(finding: "Finding", done: str, as_json: bool) -> None:
+    typer.echo(f"{finding.path}: {finding.what}; {done}{finding.remedy}", err=as_json)
+
+
+def _treated(
+    root: Path, storage: str | None, fix: bool, clean: bool, tell: "Callable[[Finding], None]"
+) -> "tuple[list[Finding], list[Finding]]":
+    """Return what was mended or removed, of which ``tell`` hears at once, and what is left."""
+    from harness.doctor import examine, examine_surplus, mend, remove
+    from harness.ledger import Ledger
     from harness.ledger.lease import lease
     from harness.search import check_storage
 
+    done = []
     ledger, url = _whereabouts(root, storage)
     check_storage(url)
     with lease(root, ledger, url):
@@ -45,14 +91,38 @@ def doctor(
                 break
             for finding in fixable:
                 mend(root, finding, url)
-                typer.echo(f"{finding.path}: {finding.what}; done: {finding.remedy}")
+                tell(finding)
+            done += fixable
             found = examine(root, url)
-    for finding in found:
-        typer.echo(f"{finding.path}: {finding.what}; {finding.remedy}")
-    if num_wrong := sum(finding.wrong for finding in found):
-        way_out = "mend what is left by hand" if fix else f"`invfront doctor {root} --fix` does what can be done"
-        raise UserError(f"{root}: wrong in {num_wrong} places, listed above; {way_out}")
-    typer.echo(f"{root}: nothing is wrong")
+        if clean and not any(finding.wrong for finding in found):
+            surplus = list(examine_surplus(Ledger(root)))
+            for finding in surplus:
+                remove(finding.path)
+                tell(finding)
+            done += surplus
+    return done, found
+
+
+def _way_out(root: Path, found: "list[Finding]", fix: bool) -> str:
+    """Return what to do about what is wrong."""
+    by_us = sum(finding.fixable for finding in found)
+    if by_us and not fix:
+        rest = sum(finding.wrong for finding in found) - by_us
+        return f"`invfront doctor {root} --fix` mends {by_us}" + (f", {rest} by hand" if rest else "")
+    return "mend what is left by hand" if fix else "mend them by hand, as told there"
+
+
+def _plain(found: "list[Finding]") -> list[dict[str, Any]]:
+    return [
+        {
+            "path": str(finding.path),
+            "what": finding.what,
+            "remedy": finding.remedy,
+            "action": finding.action,
+            "wrong": finding.wrong,
+        }
+        for finding in found
+    ]
 
 
 def _whereabouts(root: Path, storage: str | None) -> tuple[str, str | None]:

@@ -1,19 +1,27 @@
 """A list of what there is to choose from, for people or as JSON."""
 
-import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print a list of JSON objects.")]
+from harness.commands.options import say
+
+Row = dict[str, Any]
 
 
-def show(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+def show(rows: Sequence[Row], told: Sequence[Row], as_json: bool) -> None:
+    """List what there is.
+
+    Args:
+        rows: For programs, each with its ``name``.
+        told: The same for people; every other entry is a line below the name.
+        as_json: Whether a program reads it.
+    """
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        say(rows)
         return
-    for row in rows:
+    for row in told:
         typer.echo(row["name"])
         for field, value in row.items():
             if field != "name":
@@ -21,12 +29,7 @@ def show(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 
 def words(value: Any) -> str:
+    """Return a value of a row in words."""
     if isinstance(value, dict):
-        return (
-            ", ".join(
-                f"{key} ({words(inner)})" if isinstance(inner, dict) else f"{key}={inner}"
-                for key, inner in value.items()
-            )
-            or "none"
-        )
+        return ", ".join(f"{key}={inner}" for key, inner in value.items()) or "none"
     return "none" if value is None else str(value)

@@ -1,6 +1,10 @@
-"""Options that several commands take."""
+"""Options that several commands take, and what ``--json`` makes of a command's output."""
 
-from typing import Annotated
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
@@ -31,3 +35,23 @@ TrackingUri = Annotated[
         help="MLflow's; without it a database beside the studies.",
     ),
 ]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document, of the keys below; remarks go to standard error.")
+]
+
+
+def say(document: Any) -> None:
+    """Print a command's one JSON document."""
+    typer.echo(json.dumps(document, indent=1, allow_nan=False))
+
+
+def error_document(message: str, exit_code: int) -> dict[str, Any]:
+    """Return what a command prints for programs when it ends otherwise than well."""
+    return {"error": {"message": message, "exit_code": exit_code}}
+
+
+@contextlib.contextmanager
+def remarks_apart(as_json: bool) -> Iterator[None]:
+    """Send what is printed while the body runs to standard error, if a document is to stand alone on the other."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield

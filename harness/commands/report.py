@@ -4,9 +4,10 @@ import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
+from harness.commands.options import Json, remarks_apart, say
 
 
-def report(study: StudyPath) -> None:
+def report(study: StudyPath, as_json: Json = False) -> None:
     """Write a study's page, tables and figures.
 
     The directory is all that is read; a running study may be reported on.
@@ -14,6 +15,10 @@ def report(study: StudyPath) -> None:
     \b
     Examples:
       invfront report runs/quickstart
+      invfront report runs/quickstart --json
+
+    \b
+    JSON: report (the page), data (the folder of tables).
     """
     root = find_study(study)
     quiet(None)
@@ -25,5 +30,10 @@ def report(study: StudyPath) -> None:
 
     ledger = Ledger(root)
     trials = list(judged_trials(ledger))
-    page = render(write_tables(load_study(root / "study.yaml"), ledger, trials), root / "report")
-    typer.echo(f"report: {page}")
+    with remarks_apart(as_json):
+        data = write_tables(load_study(root / "study.yaml"), ledger, trials)
+        page = render(data, root / "report")
+    if as_json:
+        say({"report": str(page), "data": str(data)})
+    else:
+        typer.echo(f"report: {page}")

@@ -6,8 +6,8 @@ import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Storage, TrackingUri, count
-from harness.commands.working import work
+from harness.commands.options import Address, Json, Storage, TrackingUri, count
+from harness.commands.working import remembered, work
 
 
 def resume(
@@ -28,6 +28,7 @@ def resume(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    as_json: Json = False,
 ) -> int:
     """Go on with a study that was interrupted, give it more trials, or let it run elsewhere.
 
@@ -36,14 +37,13 @@ def resume(
       invfront resume runs/quickstart
       invfront resume runs/quickstart --trials 40
       invfront resume runs/faces --set data/root=/data/faces --set resources/concurrent=4
+
+    \b
+    JSON: as of status but for disk, then study (its directory), report (the page), mlflow (its URI).
     """
     root = find_study(study)
     quiet(address)
     from harness.driver import driving
-    from harness.study import load_study
 
-    there = load_study(root / "study.yaml")
-    where = driving.Endpoints(
-        address=address, storage=storage or there.storage, tracking=tracking_uri or there.tracking
-    )
-    return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or []), where, root)
+    where = remembered(root, address, storage, tracking_uri)
+    return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or []), where, root, as_json)

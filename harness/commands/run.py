@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.environment import quiet
-from harness.commands.options import Address, Storage, TrackingUri, count
+from harness.commands.options import Address, Json, Storage, TrackingUri, count
 from harness.commands.working import work
 
 
@@ -23,6 +23,7 @@ def run(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    as_json: Json = False,
 ) -> int:
     """Run a study, or go on with it if its directory is there.
 
@@ -33,6 +34,9 @@ def run(
       invfront run cifar10-small --set data/root=data/cifar10 --set train/epochs=12
       invfront run my-study.yaml --set 'defense={none: {}, laplace: default}'
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
+
+    \b
+    JSON: as of status but for disk, then study (its directory), report (the page), mlflow (its URI).
     """
     quiet(address)
     from harness.driver import driving
@@ -41,4 +45,4 @@ def run(
     study = load_checked(space, set_ or [], trials)
     study = study.model_copy(update={"storage": storage or study.storage})
     where = driving.Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
-    return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name)
+    return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name, as_json)

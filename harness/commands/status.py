@@ -1,36 +1,38 @@
 """``invfront status``: how far a study is."""
 
-from typing import Annotated
-
 import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
+from harness.commands.options import Json, say
 
 
-def status(
-    study: StudyPath,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Say how far a study is: its states and its front.
+def status(study: StudyPath, as_json: Json = False) -> None:
+    """Say how far a study is: its states, its front, and what it takes of the disk.
 
     \b
     Examples:
       invfront status runs/quickstart
       invfront status runs --json
+
+    \b
+    JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
+    disk {kind of files: bytes, total, free}.
     """
     root = find_study(study)
     quiet(None)
-    from harness.commands.summary import overview
+    from harness.commands.summary import disk_line, overview
     from harness.judging import judged_trials
     from harness.judging import status as standing
     from harness.ledger import Ledger
+    from harness.ledger.disk import free_bytes, sizes
     from harness.study import load_study
 
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
     now = standing(found.named(), found.search.trials, judged_trials(ledger))
+    disk = sizes(root) | {"free": free_bytes(root)}
     if as_json:
-        typer.echo(now.model_dump_json())
+        say(now.model_dump(mode="json") | {"disk": disk})
         return
-    for line in overview(now, ledger):
+    for line in (*overview(now, ledger), disk_line(disk)):
         typer.echo(line)

@@ -1,11 +1,13 @@
 """A study in a few lines: its states, its front, and where everything is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.credentials import without_credentials
 from harness.judging import Status, judged, settings_line
 from harness.ledger import Ledger
+from harness.ledger.disk import shown
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
@@ -21,7 +23,7 @@ def summarise(now: Status, root: Path, tracking: str | None) -> Iterator[str]:
     """
     yield from overview(now, Ledger(root))
     yield f"report: {root / 'report' / 'index.html'}"
-    uri = without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
+    uri = mlflow_uri(root, tracking)
     yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {uri}'}"
 
 
@@ -36,6 +38,27 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
         yield f"  {_row(ledger, number)}"
     if len(now.front) > MOST:
         yield f"  and {len(now.front) - MOST} more"
+
+
+def disk_line(disk: Mapping[str, int]) -> str:
+    """Return what a study takes of the disk, the largest kind of files first."""
+    kinds = sorted((kind for kind in disk if kind not in ("total", "free")), key=lambda kind: -disk[kind])
+    told = ", ".join(f"{kind} {shown(disk[kind])}" for kind in kinds if disk[kind])
+    return f"disk: {shown(disk['total'])} ({told}), {shown(disk['free'])} free"
+
+
+def summary_document(now: Status, root: Path, tracking: str | None) -> dict[str, Any]:
+    """Return how a study stands after a run, for programs; arguments as of ``summarise``."""
+    return now.model_dump(mode="json") | {
+        "study": str(root),
+        "report": str(root / "report" / "index.html"),
+        "mlflow": mlflow_uri(root, tracking),
+    }
+
+
+def mlflow_uri(root: Path, tracking: str | None) -> str:
+    """Return where MLflow's view of a study is, without credentials."""
+    return without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
 
 
 def _row(ledger: Ledger, number: int) -> str:

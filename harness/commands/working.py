@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from harness.commands.options import remarks_apart, say
 from harness.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -18,15 +19,27 @@ NONE_SUCCEEDED = 3
 """Exit code of a study whose budget is spent and of which no trial succeeded."""
 
 
-def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path) -> int:
+def remembered(root: Path, address: str | None, storage: str | None, tracking: str | None) -> "Endpoints":
+    """Return where a study that is there runs and writes: as told now, else as its file remembers."""
+    from harness.driver import Endpoints
+    from harness.study import load_study
+
+    there = load_study(root / "study.yaml")
+    return Endpoints(address=address, storage=storage or there.storage, tracking=tracking or there.tracking)
+
+
+def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, as_json: bool) -> int:
     """Drive a study under a display, and say how it ended."""
-    from harness.commands.summary import summarise
+    from harness.commands.summary import summarise, summary_document
     from harness.display import watching
 
-    with terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
+    with remarks_apart(as_json), terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
         now = drive(watcher)
-    for line in summarise(now, root, where.tracking):
-        typer.echo(line)
+    if as_json:
+        say(summary_document(now, root, where.tracking))
+    else:
+        for line in summarise(now, root, where.tracking):
+            typer.echo(line)
     return 0 if now.states["complete"] else NONE_SUCCEEDED
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.doctor.clean import examine_surplus, remove
 from harness.doctor.finding import Finding
 from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
@@ -11,7 +12,7 @@ from harness.errors import UserError
 from harness.ledger import Ledger
 from harness.study import load_study
 
-__all__ = ["Finding", "examine", "mend"]
+__all__ = ["Finding", "examine", "examine_surplus", "mend", "remove"]
 
 
 def examine(root: Path, url: str | None = None) -> list[Finding]:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Action = Literal["restore", "again", "lost", "remove", "rebuild", "tell", "yours", "keep"]
+Action = Literal["restore", "again", "lost", "remove", "rebuild", "tell", "yours", "keep", "clean"]
 """What ``mend`` does.
 
 ``restore``: put a good copy in its place, the bad file aside. ``again``: move files aside, so that the trial is handed
 out again. ``lost``: move a trial's directory out of the way. ``remove``: unlink a leftover. ``rebuild``: make Optuna's
 rows anew. ``tell``: give Optuna what it has not heard of. ``yours``: only the user can mend it. ``keep``: nothing is
-wrong."""
+wrong. ``clean``: nothing is wrong, and it may go if the user wants the space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,9 @@ class Finding:
     @property
     def fixable(self) -> bool:
         """Whether ``mend`` does it."""
-        return self.action not in ("yours", "keep")
+        return self.action not in ("yours", "keep", "clean")
 
     @property
     def wrong(self) -> bool:
         """Whether something is wrong at all."""
-        return self.action != "keep"
+        return self.action not in ("keep", "clean")

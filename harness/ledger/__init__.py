@@ -6,9 +6,11 @@ pandas: whoever wants them imports them by name.
 
 from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
 from harness.ledger.files import Ledger, TrialFiles, read_value
+from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
 
 __all__ = [
+    "LOG",
     "REDONE",
     "SERVER",
     "Found",
@@ -17,8 +19,11 @@ __all__ = [
     "attempt_number",
     "attempts",
     "find",
+    "log_of",
+    "logged",
     "open_attempt",
     "read_value",
     "sha256",
+    "tail",
     "write_whole",
 ]

@@ -35,6 +35,8 @@ class Failure(Value):
     traceback: str | None = None
     errno: int | None = None
     """The system's number of an operating system's error."""
+    log: str | None = None
+    """The last lines that its attempt's processes printed; null where nothing was, or in records of before."""
 
 
 def failure_line(failure: Failure | None) -> str | None:

@@ -42,6 +42,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "Circumstances.driver": {},
             "Failure.traceback": None,
             "Failure.errno": None,
+            "Failure.log": None,
         },
     }
 )

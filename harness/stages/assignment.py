@@ -1,7 +1,7 @@
 """What a job of a trial is handed."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.records import Asked, Place
 
@@ -15,3 +15,8 @@ class Assignment(NamedTuple):
     """Where its images lie, and how long it may take."""
     attempt: Path
     """Directory of the attempt: the only one that the job writes into, its study's priors apart."""
+
+
+def attempt_of(job: tuple[Any, ...]) -> Path | None:
+    """Return the attempt that a job writes into; null for what belongs to no trial, such as a prior."""
+    return job[0].attempt if job and isinstance(job[0], Assignment) else None

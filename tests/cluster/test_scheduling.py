@@ -14,6 +14,7 @@ from harness.cluster.scheduling import schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
 from harness.errors import UserError
+from harness.ledger import log_of
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
 from harness.records.place import Place
@@ -146,6 +147,9 @@ def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end
     assert len(noted(str(tmp_path / "1"), "attack")) == 3 + 1
     errors = {number: result.record.error and result.record.error.type for number, result in done.items()}
     assert errors == {0: None, 1: "WorkerLost", 2: "Timeout", 3: "Timeout"}
+    assert done[1].record.error.log == "doomed\ndoomed\ndoomed"
+    assert log_of(done[1].attempt) == "doomed\n" * 3
+    assert done[2].record.error.log is None
 
 
 def sleeping(seconds: float) -> Iterator[Progress]:

@@ -1,0 +1,100 @@
+"""``invfront show``: the story of one trial."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.commands.finding import StudyPath, find_study
+from harness.commands.options import Json, say
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.commands.telling import Seen
+
+
+def show(
+    study: StudyPath,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's number.")],
+    as_json: Json = False,
+) -> None:
+    """Tell one trial's story: what was asked, where it ran, what was measured, attacks, errors, files and logs.
+
+    The directory is all that is read; a trial that runs shows what it has finished.
+
+    \b
+    Examples:
+      invfront show runs/quickstart 3
+      invfront show runs/quickstart 3 --json
+
+    \b
+    JSON: study, trial, state, path, objectives, asked, record, trained, attacks [{verdict, why, record}],
+    files [{path, bytes}], logs {attempt: text}; what does not exist is null.
+    """
+    root = find_study(study)
+    from harness.commands.curves import levels_of
+    from harness.commands.telling import story
+
+    seen = _seen(root, trial)
+    if as_json:
+        say(_document(seen))
+        return
+    for line in story(seen, levels_of(sys.stdout.encoding)):
+        typer.echo(line)
+
+
+def _seen(root: Path, text: str) -> "Seen":
+    """Return all that is known of a trial.
+
+    Raises:
+        UserError: there is no such trial.
+    """
+    from harness.commands.telling import Seen
+    from harness.judging import judged
+    from harness.ledger import Ledger, attempts, find, log_of
+    from harness.ledger.disk import files_of
+    from harness.study import load_study
+
+    name, ledger = load_study(root / "study.yaml").name, Ledger(root)
+    known = ledger.numbers()
+    if not text.isdecimal() or int(text) not in known:
+        have = f"{known[0]} to {known[-1]}" if known else "none"
+        raise UserError(f"TRIAL {text}: {root} has trials {have}; name one of them")
+    trial = judged(ledger.read(int(text)))
+    found = None if trial.record else find(trial.path, trial.asked.attacks)
+    return Seen(
+        study=name,
+        trial=trial,
+        trained=found.trained if found else None,
+        attacks=trial.attacks or (tuple(found.attacks.values()) if found else ()),
+        files=tuple(files_of(trial.path)),
+        logs={path.name: log for path in reversed(attempts(trial.path)) if (log := log_of(path))},
+    )
+
+
+def _document(seen: "Seen") -> dict[str, Any]:
+    from harness.credentials import hidden
+
+    trial = seen.trial
+    judged = {attack.job.name: trial.verdicts.get(attack.job.name) for attack in seen.attacks}
+    return {
+        "study": seen.study,
+        "trial": trial.number,
+        "state": trial.state,
+        "path": str(trial.path),
+        "objectives": trial.objectives and trial.objectives.model_dump(mode="json"),
+        "asked": trial.asked.model_dump(mode="json"),
+        "record": trial.record and trial.record.model_dump(mode="json"),
+        "trained": seen.trained and seen.trained.model_dump(mode="json"),
+        "attacks": [
+            {
+                "verdict": own.verdict if (own := judged[attack.job.name]) else attack.measured.verdict,
+                "why": own.why if own else None,
+                "record": attack.model_dump(mode="json"),
+            }
+            for attack in seen.attacks
+        ],
+        "files": [{"path": str(file.path.relative_to(trial.path)), "bytes": file.num_bytes} for file in seen.files],
+        "logs": {attempt: hidden(log) for attempt, log in seen.logs.items()},
+    }

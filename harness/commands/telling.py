@@ -1,0 +1,161 @@
+"""One trial's story as lines of text."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from harness.commands.curves import curve_lines
+from harness.credentials import hidden
+from harness.judging import JudgedTrial, settings_line
+from harness.ledger.disk import FileSize, shown
+from harness.records import AttackRecord, Circumstances, CurvePoint, Failure, Scores, Trained, failure_line
+
+LAST_LINES = 20
+"""Lines of each log that are shown; the file has all of it."""
+
+INDENT = "  "
+
+
+class Seen(NamedTuple):
+    """All that is known of a trial."""
+
+    study: str
+    trial: JudgedTrial
+    trained: Trained | None
+    """The training of a trial that is not finished; null if it is not done."""
+    attacks: tuple[AttackRecord, ...]
+    """Those on storage; of a trial that is not finished, those that its attempts have done."""
+    files: tuple[FileSize, ...]
+    """The files of its directory, by path."""
+    logs: Mapping[str, str]
+    """What each attempt's processes printed, by the attempt."""
+
+
+def story(seen: Seen, levels: str) -> Iterator[str]:
+    """Yield a trial's story: asked, where it ran, measured, attacks, files, errors, logs.
+
+    Args:
+        seen: The trial.
+        levels: Characters that curves are drawn with (`harness.commands.curves`).
+    """
+    trial = seen.trial
+    yield f"trial {trial.number} of {seen.study}: {trial.state}"
+    yield from _asked(trial)
+    yield from _where(seen)
+    yield from _measured(seen, levels)
+    for attack in seen.attacks:
+        yield from _attack(attack, trial, levels)
+    yield from _titled("notes", trial.record.notes if trial.record else ())
+    yield from _error(trial.record.error if trial.record else None)
+    yield f"files: {len(seen.files)} in {trial.path}, {shown(sum(file.num_bytes for file in seen.files))}"
+    yield from (f"{INDENT}{shown(file.num_bytes):>8}  {file.path.relative_to(trial.path)}" for file in seen.files)
+    for attempt, log in seen.logs.items():
+        yield from _titled(f"log of {attempt}", _last(log))
+
+
+def _asked(trial: JudgedTrial) -> Iterator[str]:
+    asked = trial.asked
+    yield f"asked: {settings_line(asked)}"
+    yield from (f"{INDENT}{path}: {'none' if value is None else value}" for path, value in asked.settings.items())
+    threads = ", ".join(f"{count} to {kind}" for kind, count in asked.threads.items())
+    floor = "" if asked.floor is None else f", accuracy floor {asked.floor:g}"
+    yield f"{INDENT}seed {asked.seed}, threads {threads}, {asked.precision}{', anchor' * asked.anchor}{floor}"
+    yield f"{INDENT}attacks: {', '.join(job.name for job in asked.attacks)}"
+
+
+def _where(seen: Seen) -> Iterator[str]:
+    record = seen.trial.record
+    cost = record.circumstances if record else seen.trained.circumstances if seen.trained else None
+    if cost is None:
+        yield "ran: nothing of it is finished yet"
+        return
+    yield f"ran: {_cost(cost)}"
+    packages = ", ".join(f"{name} {version}" for name, version in cost.packages.items())
+    yield f"{INDENT}{packages or 'packages unknown'}; commit {cost.commit or 'unknown'}"
+
+
+def _cost(cost: Circumstances) -> str:
+    threads = f"{cost.threads} {'thread' if cost.threads == 1 else 'threads'}"
+    memory = f", at most {shown(cost.peak_memory_bytes)} of memory" if cost.peak_memory_bytes else ""
+    return (
+        f"on {cost.node or 'an unknown node'} ({cost.device}, {threads}), {cost.started}, {cost.seconds:.1f} s{memory}"
+    )
+
+
+def _measured(seen: Seen, levels: str) -> Iterator[str]:
+    record, worst = seen.trial.record, seen.trial.objectives
+    found = record.measured if record else seen.trained
+    if found is None or found.accuracy is None:
+        yield "measured: nothing"
+        return
+    part = f" on {record.measured.part}" if record else ""
+    yield f"measured{part}: accuracy {found.accuracy:.4f}" + (
+        "" if seen.trial.feasible or not record else ", below the floor"
+    )
+    if worst:
+        mse, ssim = f"mse {worst.mse:.5f} ({worst.mse_attack})", f"ssim {worst.ssim:.4f} ({worst.ssim_attack})"
+        yield f"{INDENT}worst case: {mse}, {ssim}"
+    yield from (f"{INDENT}guess {name}: {_scores(guess.scores)}" for name, guess in found.floors.items())
+    for name, value in found.diagnostics.items():
+        yield f"{INDENT}{name}: {found.null_reasons.get(name, 'null') if value is None else f'{value:.4g}'}"
+    yield from _curve("training", found.curve, levels)
+
+
+def _attack(attack: AttackRecord, trial: JudgedTrial, levels: str) -> Iterator[str]:
+    measured, judged = attack.measured, trial.verdicts.get(attack.job.name)
+    verdict, why = (judged.verdict, judged.why) if judged else (measured.verdict, None)
+    later = ", run later" if trial.record and attack.job not in trial.asked.attacks else ""
+    yield f"attack {attack.job.name}: {verdict}{f' ({why})' if why else ''}{later}"
+    if measured.scores:
+        yield f"{INDENT}{_scores(measured.scores)} on {measured.images} images of {attack.job.part}"
+    if measured.selection:
+        yield f"{INDENT}{_scores(measured.selection)} on attacker-validation"
+    for name, values in (("probe", measured.probe), ("further", measured.extras), ("evidence", measured.details)):
+        if values:
+            yield f"{INDENT}{name}: {_numbers(values)}"
+    yield from (f"{INDENT}{name}: {_scores(scores)}" for name, scores in measured.variants.items())
+    yield from (f"{INDENT}{name}: {reason}" for name, reason in measured.null_reasons.items())
+    if measured.tuning:
+        yield f"{INDENT}tuned over {len(measured.tuning)} settings"
+    yield f"{INDENT}settings: {', '.join(f'{name}={value}' for name, value in measured.settings.items()) or 'unknown'}"
+    yield from (f"{INDENT}{line}" for line in _curve("curve", measured.curve, levels))
+    yield f"{INDENT}attempt-{attack.attempt} {_cost(attack.circumstances)}"
+    yield from (f"{INDENT}{line}" for line in _error(attack.error))
+
+
+def _error(error: Failure | None) -> Iterator[str]:
+    if error is None:
+        return
+    yield f"error in {error.stage}: {hidden(failure_line(error) or '')}"
+    yield from _titled("traceback", _plain(error.traceback or "").splitlines())
+    yield from _titled("the last that was printed", _plain(error.log or "").splitlines())
+
+
+def _curve(title: str, curve: Iterable[CurvePoint], levels: str) -> Iterator[str]:
+    return _titled(title, curve_lines(curve, levels))
+
+
+def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """Yield a title and lines below it; nothing if there are none."""
+    listed = list(lines)
+    if listed:
+        yield f"{title}:"
+        yield from (f"{INDENT}{line}" for line in listed)
+
+
+def _last(log: str) -> list[str]:
+    lines = _plain(log).splitlines()
+    left_out = len(lines) - LAST_LINES
+    return [f"({left_out} lines before)", *lines[-LAST_LINES:]] if left_out > 0 else lines
+
+
+def _scores(scores: Scores) -> str:
+    return f"mse {scores.mse:.5f}, psnr {scores.psnr:.2f}, ssim {scores.ssim:.4f}"
+
+
+def _numbers(values: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {'null' if value is None else f'{value:.4g}'}" for name, value in values.items())
+
+
+def _plain(text: str) -> str:
+    """Return text without what would move a terminal's cursor, and without credentials."""
+    return hidden("".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text))

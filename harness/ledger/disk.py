@@ -1,0 +1,62 @@
+"""What a directory takes of the disk, and what is left there."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+KINDS = {".safetensors": "weights", ".pt": "checkpoints", ".npz": "arrays", ".parquet": "arrays", ".json": "records"}
+"""What a trial's file is for, by its ending; any other is of the kind ``other``."""
+
+
+class FileSize(NamedTuple):
+    """A file."""
+
+    path: Path
+    num_bytes: int
+
+
+def files_of(folder: Path) -> Iterator[FileSize]:
+    """Yield the files below a folder, by name; links are not followed, and what goes away meanwhile is left out."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from files_of(Path(entry.path))
+            else:
+                yield FileSize(Path(entry.path), entry.stat(follow_symlinks=False).st_size)
+        except OSError:
+            continue
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.num_bytes for file in files_of(folder))
+
+
+def sizes(root: Path) -> dict[str, int]:
+    """Return the bytes of a study's directory: by kind of a trial's files, of other folders by name, and the total."""
+    found = Counter(dict.fromkeys((*KINDS.values(), "other"), 0))
+    for path, num_bytes in files_of(root):
+        top = path.relative_to(root).parts[0]
+        kind = KINDS.get(path.suffix, "other") if top == "trials" else top if (root / top).is_dir() else "other"
+        found[kind] += num_bytes
+    return dict(found) | {"total": found.total()}
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that are free where a folder lies."""
+    return shutil.disk_usage(folder).free
+
+
+def shown(num_bytes: int) -> str:
+    """Return a number of bytes as people write it: ``512 B``, ``1.5 kB``, ``20 MB``."""
+    amount, units = float(num_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.3g} {units[0]}"
