@@ -11,6 +11,7 @@ import search_spaces
 from harness.errors import UserError
 from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
 from harness.study.anchors import relieved
+from harness.study.folders import located
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
 from harness.study.problem import Problem, problem_of
@@ -21,6 +22,10 @@ DEFAULTS: dict[str, Any] = {
     "attacks": {"decoder": "quick"},
 }
 """What a file has that is silent about them."""
+
+
+OWN = "study.yaml"
+"""Name of the file of a study's directory."""
 
 
 class Loaded(NamedTuple):
@@ -52,15 +57,19 @@ def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | N
 
 def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
     """Return what ``load_study`` returns, with where each value was written."""
+    path = Path(space)
+    if path.name == OWN and not path.exists() and (path.parent / "trials").is_dir():
+        raise UserError(f"{path}: is missing; `invfront doctor {path.parent}` says how to have it back")
     try:
         given, where = search_spaces.load(space)
     except (ValueError, OSError) as error:
         raise UserError(one_line(error)) from error
     written: list[Override] = []
+    beside = path.parent if path.is_file() else None
     try:
         for override in _overrides(overrides, trials):
             written.append(override)
-        return Loaded(_resolved(given, written), tuple(written), where)
+        return Loaded(_resolved(given, written, beside), tuple(written), where)
     except Problem as problem:
         raise _blamed(problem, written, where) from problem
 
@@ -75,7 +84,7 @@ def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
         yield Override("search/trials", trials, f"--trials {trials}")
 
 
-def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
+def _resolved(given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None) -> Study:
     mapping = copy.deepcopy(DEFAULTS | given)
     refuse_odd_keys(mapping)
     _fill(mapping)
@@ -91,12 +100,14 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
         study = Study.model_validate(mapping)
     except ValidationError as error:
         raise problem_of(error) from None
-    return _settled(study, overrides)
+    return _settled(study, overrides, beside)
 
 
 def _fill(mapping: dict[Any, Any]) -> None:
     """Give a directory's own file its version, and keys that came later what their absence meant in it."""
     version = str(mapping.setdefault("version", VERSIONS[0] if mapping.get("ledger") else CURRENT))
+    if mapping["version"] is None:
+        raise Problem("version", f"is empty; write `version: '{CURRENT}'`, or leave the line out in a file of your own")
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
         raise Problem("version", f"{version!r} is unknown, this invfront reads {known}; install the one that wrote it")
@@ -114,19 +125,18 @@ def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:
             section.setdefault(last, meaning)
 
 
-def _absolute(path: str, folder: str) -> str:
-    try:
-        return str(Path(folder).expanduser().absolute())
-    except RuntimeError:
-        raise Problem(path, f"{folder!r}: there is no such user; write the whole path") from None
+def _settled(study: Study, overrides: Sequence[Override], beside: Path | None) -> Study:
+    """Make folders of images absolute, and let anchors of the file give way to what was set beside it.
 
-
-def _settled(study: Study, overrides: Sequence[Override]) -> Study:
-    """Make folders of images absolute, and let anchors of the file give way to what was set beside it."""
+    A directory's own file has whole paths, which may hold what would be a variable elsewhere.
+    """
     update: dict[str, Value] = {}
     for name, section in (("data", study.data), ("attacker", study.attacker)):
-        if section.root is not None:
-            update[name] = section.model_copy(update={"root": _absolute(f"{name}/root", section.root)})
+        root, path = section.root, f"{name}/root"
+        outside = _touching(path, overrides) is not None
+        if root is not None and (outside or study.ledger is None):
+            folder = located(path, root, None if outside else beside)
+            update[name] = section.model_copy(update={"root": folder})
     if _touching("search/anchors", overrides) is None:
         anchors = relieved(study.space(), study.search.anchors, lambda path: _touching(path, overrides) is not None)
         update["search"] = study.search.model_copy(update={"anchors": anchors})

@@ -293,6 +293,12 @@ WRONG = [
     ("name=..", "name: '..': a name is"),
     ("name/x=1", "name: is 'mine', which has no keys; set name as a whole"),
     ("resources/timeout=soon", "resources/timeout: takes a duration > 0 such as 90s, 5m, 2h"),
+    ("resources/timeout=1e300", "at most 3650d, not 1e+300"),
+    ("resources/timeout=99999999999999999999d", "at most 3650d, not '99999999999999999999d'"),
+    ("attacks/decoder/seeds=1000000000", "attacks/decoder/seeds: should be less than or equal to 1000, not 1000000000"),
+    ("search/trials=10000000000", "search/trials: should be less than or equal to 1000000, not 10000000000"),
+    ("model/cut=010", "'010': line 1, column 1: 010 is 10 to some readers of YAML and 8 to others; write 10"),
+    ("resources/timeout=12:30:45", "12:30:45 is 45045 to some readers of YAML and text to others"),
     ("resources/train/gpu=1.5", "resources/train: gpu 1.5: above 1, GPUs come whole; take 1 or 2"),
     ("resources/train={cpu: 0}", "resources/train: cpu 0 and gpu 0: a job needs some of either"),
     ("defense={}", "defense: {}: name at least one"),
@@ -458,6 +464,13 @@ def test_a_directorys_own_file_without_a_version_is_of_0_1(tmp_path):
     assert load_study(own).digest() == load_study("quickstart").digest()
     own.write_text(load_study(own).dump())
     assert load_study(own).version == "0.1"
+
+
+@pytest.mark.parametrize("ledger", ["", f"\nledger: {LEDGER}"])
+def test_an_empty_version_is_refused_with_the_way_out(ledger, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nversion:{ledger}\n")
+    with pytest.raises(UserError, match=r"version: is empty; write `version: '0\.2'`"):
+        load_study(tmp_path / "mine.yaml")
 
 
 def test_a_file_of_another_version_is_refused(tmp_path):
