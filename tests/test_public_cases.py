@@ -23,6 +23,9 @@ CASES = [
     ("images beside the study file are not found from another folder", "tests.study.test_folders", "test_a_folder_is_found_beside_the_study_file_unless_it_is_below_the_working_directory"),
     ("an empty version: ends in a traceback", "tests.study.test_study", "test_an_empty_version_is_refused_with_the_way_out"),
     ("a time limit of 1e300 seconds overflows", "tests.study.test_study", "test_a_bad_value_is_refused_with_its_path_and_the_way_out"),
+    ("a grid from .1 to .5 by .1 with an anchor at .3 asks .30000000000000004 and never .5", "tests.search.test_asking", "test_a_grid_of_tenths_with_an_anchor_on_it_is_asked_to_its_end"),
+    ("rows and trials that spell a number in two ways are taken for different trials", "tests.search.test_asking", "test_rows_and_trials_that_spell_a_number_in_two_ways_agree"),
+    ("a study file that writes 1 as 1.0 is taken for another study", "tests.study.test_distributions", "test_how_a_number_is_written_makes_no_other_study"),
 ]  # fmt: skip
 
 
