@@ -26,6 +26,7 @@ CASES = [
     ("a grid from .1 to .5 by .1 with an anchor at .3 asks .30000000000000004 and never .5", "tests.search.test_asking", "test_a_grid_of_tenths_with_an_anchor_on_it_is_asked_to_its_end"),
     ("rows and trials that spell a number in two ways are taken for different trials", "tests.search.test_asking", "test_rows_and_trials_that_spell_a_number_in_two_ways_agree"),
     ("a study file that writes 1 as 1.0 is taken for another study", "tests.study.test_distributions", "test_how_a_number_is_written_makes_no_other_study"),
+    ("mistakes in a study file are told one at a time", "tests.study.test_faults", "test_everything_is_said_at_once_and_each_thing_once"),
 ]  # fmt: skip
 
 

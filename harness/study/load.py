@@ -1,7 +1,7 @@
 """Reads a study: the file, ``--set``, the defaults, each error one line; needs neither torch nor what it names."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,14 @@ class Loaded(NamedTuple):
     """The file."""
 
     def blamed(self, problem: Problem) -> UserError:
-        """Return a problem with the place where its value was written: an override, or else the file."""
-        return _blamed(problem, self.overrides, self.where)
+        """Return a problem with the place where its value was written."""
+        return UserError(f"{self.place(problem.path, self.overrides, self.where)}: {problem}")
+
+    @staticmethod
+    def place(path: str, overrides: Sequence[Override], where: str) -> str:
+        """Return where a value was written: an override, or else the file."""
+        override = _touching(path, overrides)
+        return where if override is None else override.shown
 
 
 def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Study:
@@ -67,24 +73,34 @@ def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = 
     written: list[Override] = []
     beside = path.parent if path.is_file() else None
     try:
-        for override in _overrides(overrides, trials):
-            written.append(override)
-        return Loaded(_resolved(given, written, beside), tuple(written), where)
+        written += read(overrides, trials)
+        return Loaded(resolve(given, written, beside), tuple(written), where)
     except Problem as problem:
-        raise _blamed(problem, written, where) from problem
+        raise UserError(f"{Loaded.place(problem.path, written, where)}: {problem}") from problem
 
 
-def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
+def read(texts: Sequence[str], trials: int | None) -> list[Override]:
+    """Return overrides from ``PATH=VALUE`` each, ``--trials`` last; errors as of ``load_study``."""
+    found = []
     for text in texts:
         try:
-            yield parse(text)
+            found.append(parse(text))
         except Problem as problem:
             raise UserError(f"--set {text}: {problem.text}") from problem
-    if trials is not None:
-        yield Override("search/trials", trials, f"--trials {trials}")
+    return [*found, *([] if trials is None else [Override("search/trials", trials, f"--trials {trials}")])]
 
 
-def _resolved(given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None) -> Study:
+def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None) -> Study:
+    """Return a study from its file as written.
+
+    Args:
+        given: The file; it stays as it is.
+        overrides: Applied in order.
+        beside: The file's folder; null of a bundled one.
+
+    Raises:
+        Problem: the first thing that is wrong.
+    """
     mapping = copy.deepcopy(DEFAULTS | given)
     refuse_odd_keys(mapping)
     _fill(mapping)
@@ -163,11 +179,6 @@ def _branch(role: str, branch: str, entries: Any) -> Any:
         except ValueError as error:
             raise Problem(f"{role}/{branch}", str(error)) from error
     return entries
-
-
-def _blamed(problem: Problem, overrides: Sequence[Override], where: str) -> UserError:
-    override = _touching(problem.path, overrides)
-    return UserError(f"{where if override is None else override.shown}: {problem}")
 
 
 def _touching(path: str, overrides: Sequence[Override]) -> Override | None:
