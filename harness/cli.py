@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from harness import __version__
 from harness.commands.attack import attack
 from harness.commands.attacks import attacks
+from harness.commands.check import check
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
 from harness.commands.options import error_document, say
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (run, resume, status, show, report, attack, defenses, attacks, doctor):
+for command in (check, run, resume, status, show, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 

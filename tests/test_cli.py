@@ -71,7 +71,9 @@ def test_version_is_the_packages(capsys):
     assert capsys.readouterr().out == f"invfront {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "status", "report", "attack", "defenses", "attacks", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["check", "run", "resume", "status", "report", "attack", "defenses", "attacks", "doctor"]
+)
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     output = capsys.readouterr().out
@@ -218,7 +220,7 @@ def test_only_commands_import_late():
     """What is imported at the top of the command line's modules is what ``--help`` pays for."""
     modules = [
         Path(harness.commands.__file__).parent / f"{name}.py"
-        for name in ("run", "status", "doctor", "resume", "report", "attack")
+        for name in ("check", "run", "status", "doctor", "resume", "report", "attack")
     ]
     assert all(re.search(r"^    from harness\.", module.read_text(), re.MULTILINE) for module in modules)
 

@@ -22,7 +22,7 @@ from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
-from harness.study import Study, first_difference, load_study, refuse_others
+from harness.study import Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
 from harness.tracking import Tracking
 from harness.trial import Result
@@ -68,12 +68,10 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
     difference = first_difference(there, study)
     if difference is not None:
         raise UserError(f"{root}: holds another study: {difference}; choose another name or --out")
-    update = {
-        "ledger": there.ledger,
-        "version": there.version,
-        "search": study.search.model_copy(update={"trials": max(study.search.trials, there.search.trials)}),
-    }
-    return _drive(study.model_copy(update=update), root, where, watcher)
+    same = elsewhere(there, study)
+    trials = max(study.search.trials, there.search.trials)
+    more = same.search.model_copy(update={"trials": trials})
+    return _drive(same.model_copy(update={"search": more}), root, where, watcher)
 
 
 def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, overrides: Sequence[str] = ()) -> Status:

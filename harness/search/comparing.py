@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
+from harness.search.drawing import drawn_alike
 from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated, refuse_torn
 from harness.study import Space, Study
 
@@ -55,15 +56,19 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
     except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
-    return _differences(rows, there, outlines)
+    return _differences(rows, there, outlines, study.space())
 
 
 def _differences(
-    rows: list[FrozenTrial], there: Mapping[int, FrozenTrial], outlines: Mapping[int, Outline]
+    rows: list[FrozenTrial], there: Mapping[int, FrozenTrial], outlines: Mapping[int, Outline], space: Space
 ) -> Differences:
     known = {number: row for number, row in there.items() if number < len(rows)}
     lost = [row.number for row in rows if row.number not in there and row.state.is_finished()]
-    other = [number for number, row in known.items() if not _agree(rows[number], row, outlines[number].later)]
+    other = [
+        number
+        for number, row in known.items()
+        if not (_agree(rows[number], row, outlines[number].later) and _alike(space, outlines[number], rows[number]))
+    ]
     untold = [n for n, row in known.items() if row.state.is_finished() and rows[n].state == TrialState.RUNNING]
     return Differences(
         other=tuple(sorted([*lost, *other])),
@@ -86,7 +91,11 @@ def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
     """Say whether a row is what the directory says, or what it said before the record or a later attack came."""
     states = {TrialState.RUNNING, expected.state}
     told = row.state == TrialState.RUNNING or row.values == expected.values or later
-    return row.params == expected.params and row.state in states and told
+    return row.state in states and told
+
+
+def _alike(space: Space, outline: Outline, row: FrozenTrial) -> bool:
+    return drawn_alike(space, outline.settings, row.params)
 
 
 def _rows_of_copy(name: str, path: Path) -> list[FrozenTrial]:

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import BaseTrial
 
 from harness.records import Scalar
-from harness.study import Choices, Entries, Range, Space
+from harness.study import Choices, Entries, Range, Setting, Space, alike
 
 
 def draw(trial: BaseTrial, space: Space) -> dict[str, Scalar]:
@@ -20,12 +20,17 @@ def draw(trial: BaseTrial, space: Space) -> dict[str, Scalar]:
     return settings
 
 
-def distributions(space: Space, settings: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
-    """Return the distributions of the parameters that were drawn for a trial with these settings."""
+def drawn_entries(space: Space, settings: Mapping[str, Scalar]) -> dict[str, Range | Choices]:
+    """Return what the parameters of a trial with these settings were drawn from, by path."""
     entries = dict(space.shared)
     for role, branches in _roles(space).items():
         entries |= {f"{role}/name": Choices(tuple(branches))} | dict(branches[str(settings[f"{role}/name"])])
-    return {path: distribution(entry) for path, entry in entries.items() if isinstance(entry, Range | Choices)}
+    return {path: entry for path, entry in entries.items() if isinstance(entry, Range | Choices)}
+
+
+def distributions(space: Space, settings: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
+    """Return the distributions of the parameters that were drawn for a trial with these settings."""
+    return {path: distribution(entry) for path, entry in drawn_entries(space, settings).items()}
 
 
 def distribution(entry: Range | Choices) -> BaseDistribution:
@@ -62,11 +67,33 @@ def enumerate_branch(space: Space, branch: str) -> Iterator[dict[str, Scalar]]:
 
 def values(entry: Range | Choices) -> list[Scalar]:
     """Return all values of a finite distribution."""
-    if isinstance(entry, Choices):
-        return list(entry.values)
-    step = entry.step if entry.step is not None else 1
-    count = math.floor((entry.high - entry.low) / step + 1e-9) + 1
-    return [entry.low + index * step for index in range(count)]
+    return [entry.at(index) for index in range(entry.size() or 0)]
+
+
+def drawn_alike(space: Space, settings: Mapping[str, Scalar], params: Mapping[str, Scalar]) -> bool:
+    """Say whether a row's parameters are what was drawn for settings, numbers on a grid by their position."""
+    entries = drawn_entries(space, settings)
+    return entries.keys() == params.keys() and all(
+        alike(entry, settings[path], params[path]) for path, entry in entries.items()
+    )
+
+
+def entries_of(space: Space) -> dict[str, Setting]:
+    """Return every setting of a space by its path, those of all branches."""
+    known: dict[str, Setting] = dict(space.shared)
+    for branches in _roles(space).values():
+        known |= {path: entry for entries in branches.values() for path, entry in entries.items()}
+    return known
+
+
+def settled(space: Space, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return parameters as the study's grids and choices have them: an anchor may spell a number otherwise."""
+    known = entries_of(space)
+    return {path: _settled(known.get(path), value) for path, value in params.items()}
+
+
+def _settled(entry: Setting | None, value: Scalar) -> Scalar:
+    return entry.settled(value) if isinstance(entry, Range | Choices) else value
 
 
 def _roles(space: Space) -> dict[str, Mapping[str, Entries]]:
@@ -92,5 +119,6 @@ def _suggest(trial: BaseTrial, path: str, entry: Scalar | Range | Choices) -> Sc
         case IntDistribution() as whole:
             return trial.suggest_int(path, whole.low, whole.high, log=whole.log, step=whole.step)
         case FloatDistribution() as real:
-            return trial.suggest_float(path, real.low, real.high, log=real.log, step=real.step)
+            number = trial.suggest_float(path, real.low, real.high, log=real.log, step=real.step)
+            return entry.settled(number)
     raise TypeError(f"{path}: no way to draw from {entry}")

@@ -20,7 +20,7 @@ from harness.errors import UserError
 from harness.judging import Outline
 from harness.records import DIRECTIONS, one_line
 from harness.search.asking import FLOOR, values_of
-from harness.search.drawing import distributions
+from harness.search.drawing import distributions, drawn_alike, settled
 from harness.study import Space, Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -105,7 +105,7 @@ def frozen(outline: Outline, space: Space) -> FrozenTrial:
     return create_trial(
         state=state,
         values=values,
-        params={path: outline.settings[path] for path in drawn},
+        params=settled(space, {path: outline.settings[path] for path in drawn}),
         distributions=drawn,
         user_attrs={"anchor": True} if outline.anchor else {},
         constraints=constraints,
@@ -191,9 +191,9 @@ def _agrees(rows: optuna.Study, outlines: Mapping[int, Outline], space: Space) -
         outline = outlines.get(row.number)
         if outline is None:
             continue
-        drawn = {path: outline.settings[path] for path in distributions(space, outline.settings)}
         lost_record = not outline.finished and row.state.is_finished()
-        if row.state == TrialState.WAITING or row.params != drawn or lost_record:
+        alike = drawn_alike(space, outline.settings, row.params)
+        if row.state == TrialState.WAITING or not alike or lost_record:
             return False
     return True
 

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from harness.records import Scalar, derive
-from harness.search.drawing import enumerate_branch, size
-from harness.study import Study
+from harness.search.drawing import entries_of, enumerate_branch, settled, size
+from harness.study import Choices, Range, Study
 
 Params = Mapping[str, Scalar]
 Key = tuple[tuple[str, str], ...]
@@ -23,6 +23,7 @@ class Turns:
 
     def __init__(self, study: Study) -> None:
         self._search, self._space = study.search, study.space()
+        self._entries = entries_of(self._space)
         self._sizes = {branch: size(self._space, branch) for branch in self._space.defense}
         self._asked: Counter[Scalar] = Counter()
         self._times: defaultdict[Scalar, Counter[Key]] = defaultdict(Counter)
@@ -34,7 +35,7 @@ class Turns:
         branch = params.get("defense/name")
         self._asked[branch] += 1
         if self._sizes.get(str(branch), math.inf) < math.inf:
-            key = _key(params)
+            key = self._key(params)
             self._times[branch][key] += 1
             if branch in self._repeats:
                 self._repeats[branch].count(key)
@@ -48,7 +49,7 @@ class Turns:
         """
         anchors = self._search.anchors
         if number < len(anchors):
-            return dict(anchors[number]), True
+            return settled(self._space, anchors[number]), True
         if self._search.allocate == "joint" and self._search.sampler != "grid":
             return {}, False
         branch = min(self._open_branches(), key=lambda name: self._asked[name])
@@ -64,17 +65,27 @@ class Turns:
         if self._sizes[branch] > self._search.trials and not grid:
             return {"defense/name": branch}
         if branch not in self._repeats:
-            self._repeats[branch] = _Repeats(list(enumerate_branch(self._space, branch)), self._times[branch])
+            settings = list(enumerate_branch(self._space, branch))
+            self._repeats[branch] = _Repeats(settings, [self._key(one) for one in settings], self._times[branch])
         least = self._repeats[branch]
         return least.first() if grid else least.any_of(random.Random(derive(self._search.seed, "finite", total)))
+
+    def _key(self, params: Params) -> Key:
+        """Return what tells settings of a branch apart: the positions of their values, on a grid or among choices."""
+        return tuple(sorted((path, self._place(path, value)) for path, value in params.items()))
+
+    def _place(self, path: str, value: Scalar) -> str:
+        entry = self._entries.get(path)
+        position = entry.position(value) if isinstance(entry, Range | Choices) else None
+        return repr(value) if position is None else f"#{position}"
 
 
 class _Repeats:
     """The settings of a finite branch by how often they were asked, each level in file order."""
 
-    def __init__(self, settings: list[dict[str, Scalar]], times: Mapping[Key, int]) -> None:
+    def __init__(self, settings: list[dict[str, Scalar]], keys: list[Key], times: Mapping[Key, int]) -> None:
         self._settings = settings
-        self._places = {_key(params): place for place, params in enumerate(settings)}
+        self._places = {key: place for place, key in enumerate(keys)}
         self._times = [times[key] for key in self._places]
         self._levels: defaultdict[int, list[int]] = defaultdict(list)
         for place, asked in enumerate(self._times):
@@ -102,7 +113,3 @@ class _Repeats:
 
     def _least(self) -> list[int]:
         return self._levels[min(self._levels)]
-
-
-def _key(params: Params) -> Key:
-    return tuple(sorted((path, repr(value)) for path, value in params.items()))

@@ -1,7 +1,7 @@
 """The study file: what it may say, how it is read and checked, and what makes two studies the same one."""
 
-from harness.study.distributions import Choices, Distribution, Range, Setting
-from harness.study.identity import first_difference
+from harness.study.distributions import Choices, Distribution, Range, Setting, alike
+from harness.study.identity import elsewhere, first_difference
 from harness.study.load import load_study
 from harness.study.overrides import refuse_others
 from harness.study.sections import Resources, Share
@@ -18,6 +18,8 @@ __all__ = [
     "Share",
     "Space",
     "Study",
+    "alike",
+    "elsewhere",
     "first_difference",
     "load_study",
     "refuse_others",

@@ -181,7 +181,8 @@ def _check_attacks(study: Study) -> None:
         try:
             kind(**attacks.budget(kind, choice.budget))
         except REFUSALS as error:
-            raise Problem(f"{path}/budget", f"{choice.budget!r}: {_said(error)}") from error
+            close = suggestion(choice.budget, kind.budgets)
+            raise Problem(f"{path}/budget", f"{choice.budget!r}: {_said(error)}{close}") from error
         if choice.tune and not kind.tunable:
             raise Problem(f"{path}/tune", f"{choice.tune}: {name} has nothing to tune; leave it out")
     if all(attacks.resolve(name).kind == "probe" for name in study.attacks):

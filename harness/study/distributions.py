@@ -3,8 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from harness.records import Scalar
+
+ROUNDING = 1e-12
+"""Relative difference up to which two numbers are one, computed in two ways."""
 
 KEYS = frozenset({"low", "high", "log", "step", "choices"})
 """The keys that make a mapping a distribution."""
@@ -24,16 +28,41 @@ class Range:
         """Say whether the range can draw a value."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        if isinstance(self.low, int) and not isinstance(value, int):
-            return False
-        return self.low <= value <= self.high and (self.step is None or _whole((value - self.low) / self.step))
+        if self.grid is None:
+            return self.low <= value <= self.high
+        return self.position(value) is not None
 
     def size(self) -> int | None:
         """Return how many values the range can draw, None for infinitely many."""
-        if self.low == self.high:
-            return 1
-        step = self.step or (1 if isinstance(self.low, int) else None)
-        return None if step is None else round((self.high - self.low) / step) + 1
+        if self.grid is None:
+            return 1 if self.low == self.high else None
+        if isinstance(self.low, int) and isinstance(self.high, int) and isinstance(self.grid, int):
+            return (self.high - self.low) // self.grid + 1
+        return round((self.high - self.low) / self.grid) + 1
+
+    @property
+    def grid(self) -> int | float | None:
+        """Distance of neighbouring values; null where there is a value between any two."""
+        return self.step or (1 if isinstance(self.low, int) else None)
+
+    def position(self, value: Scalar) -> int | None:
+        """Return which value of a grid a number is, counted from 0, however it was computed; null if it is none."""
+        if self.grid is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        place = (value - self.low) / self.grid
+        index = round(place)
+        return index if _whole(place) and 0 <= index < (self.size() or 0) else None
+
+    def at(self, index: int) -> int | float:
+        """Return a value of a grid by its position: the decimal number that ``low`` plus steps is on paper."""
+        if self.grid is None or (isinstance(self.low, int) and isinstance(self.grid, int)):
+            return self.low + index * (self.grid or 0)
+        return float(Decimal(repr(self.low)) + index * Decimal(repr(self.grid)))
+
+    def settled(self, value: Scalar) -> Scalar:
+        """Return a value as the grid has it; one that is none of the grid's as it is."""
+        index = self.position(value)
+        return value if index is None else self.at(index)
 
     def plain(self) -> dict[str, Scalar]:
         """Return the range as the study file has it."""
@@ -49,11 +78,24 @@ class Choices:
 
     def contains(self, value: Scalar) -> bool:
         """Say whether a value is among the choices; true is not 1."""
-        return any(same(value, choice) for choice in self.values)
+        return self.position(value) is not None
 
     def size(self) -> int:
         """Return how many choices there are."""
         return len(self.values)
+
+    def position(self, value: Scalar) -> int | None:
+        """Return which of the choices a value is, counted from 0; null if it is none."""
+        return next((index for index, choice in enumerate(self.values) if same(value, choice)), None)
+
+    def at(self, index: int) -> Scalar:
+        """Return a choice by its position."""
+        return self.values[index]
+
+    def settled(self, value: Scalar) -> Scalar:
+        """Return a value as it stands among the choices; one that is none of them as it is."""
+        index = self.position(value)
+        return value if index is None else self.at(index)
 
     def plain(self) -> dict[str, list[Scalar]]:
         """Return the choices as the study file has them."""
@@ -65,8 +107,21 @@ Setting = Scalar | Distribution
 
 
 def same(one: Scalar, other: Scalar) -> bool:
-    """Say whether two values are the same setting: 1 is 1.0, but true is not 1."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    """Say whether two values are the same setting: 1 is 1.0 and .1 + .2 is .3, but true is not 1."""
+    if isinstance(one, bool) != isinstance(other, bool):
+        return False
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other or math.isclose(one, other, rel_tol=ROUNDING)
+    return one == other
+
+
+def alike(setting: Setting, one: Scalar, other: Scalar) -> bool:
+    """Say whether two values stand for the same one of a setting's: by their position where it has any."""
+    if isinstance(setting, Distribution):
+        place = setting.position(one)
+        if place is not None:
+            return place == setting.position(other)
+    return same(one, other)
 
 
 def is_distribution(value: object) -> bool:
@@ -151,7 +206,7 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
     if not math.isfinite((high - low) / step):
         raise ValueError(f"step {step} is too small between {low} and {high}; take a larger one")
     if not _whole((high - low) / step):
-        last = low + math.floor((high - low) / step) * step
+        last = Range(low=low, high=high, step=step).at(math.floor((high - low) / step))
         raise ValueError(f"high {high} is no whole number of steps of {step} above low {low}; take high: {last:g}")
 
 

@@ -14,6 +14,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 3650
+"""Days; clocks of operating systems overflow beyond some centuries."""
 
 
 def setting(check: Callable[[Scalar], Scalar]) -> PlainValidator:
@@ -92,8 +94,10 @@ def _seconds(value: object) -> object:
     """Return a duration, ``2h`` or a number of seconds, in seconds."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     seconds = float(found[1]) * _SECONDS[found[2]] if found else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ValueError(f"takes a duration > 0 such as 90s, 5m, 2h or a number of seconds, not {value!r}")
+    longest = _LONGEST * _SECONDS["d"]
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= longest:
+        known = f"takes a duration > 0 such as 90s, 5m, 2h or a number of seconds, at most {_LONGEST}d"
+        raise ValueError(f"{known}, not {value!r}")
     return float(seconds)
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from harness.records import Value
-from harness.study.distributions import Choices, Range
+from harness.study.distributions import Choices, Range, same
+
+S = TypeVar("S", bound=Value)
 
 CIRCUMSTANCES = (
     "search/trials",
@@ -60,25 +62,60 @@ def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
     return shown | {"order": {role: list(shown[role] or {}) for role in ("defense", "term")}}
 
 
+def elsewhere(study: S, other: S) -> S:
+    """Return a study under the circumstances of another one that is the same: what it is stays to the letter."""
+    update: dict[str, Any] = {}
+    for path in CIRCUMSTANCES:
+        section, _, key = path.partition("/")
+        if key:
+            owner = update.get(section, getattr(study, section))
+            update[section] = owner.model_copy(update={key: getattr(getattr(other, section), key)})
+        elif path not in ("ledger", "version"):
+            update[section] = getattr(other, section)
+    return study.model_copy(update=update)
+
+
 def digest(study: Value, unknown: Iterable[str] = ()) -> str:
     """Return the SHA-256 of what a study is, hexadecimal; arguments as of ``identity``."""
     text = json.dumps(identity(study, unknown), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def first_difference(one: Value, other: Value) -> str | None:
-    """Return the first path at which two studies are not the same one, with both values; None if they are."""
+class Difference(NamedTuple):
+    """A path at which two studies are not the same one, with the values there as JSON, or ``absent``."""
+
+    path: str
+    one: str
+    other: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.one}, not {self.other}"
+
+
+def first_difference(one: Value, other: Value) -> Difference | None:
+    """Return the first path at which two studies are not the same one; null if they are."""
+    return next(differences(one, other), None)
+
+
+def differences(one: Value, other: Value) -> Iterator[Difference]:
+    """Yield every path at which two studies are not the same one; numbers are compared by what they are, 1 is 1.0."""
     left, right = dict(_leaves(identity(one))), dict(_leaves(identity(other)))
     for path in [*left, *(path for path in right if path not in left)]:
-        values = left.get(path, "absent"), right.get(path, "absent")
-        if values[0] != values[1]:
-            return f"{path} is {values[0]}, not {values[1]}"
-    return None
+        if path not in left or path not in right or not _equal(left[path], right[path]):
+            yield Difference(path, *(json.dumps(side[path]) if path in side else "absent" for side in (left, right)))
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(same(one, other))
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         for key, entry in value.items():
             yield from _leaves(entry, f"{path}/{key}" if path else str(key))
     else:
-        yield path, json.dumps(value)
+        yield path, value

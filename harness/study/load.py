@@ -1,7 +1,7 @@
 """Reads a study: the file, ``--set``, the defaults, each error one line; needs neither torch nor what it names."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import search_spaces
 from harness.errors import UserError
 from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
 from harness.study.anchors import relieved
+from harness.study.folders import located
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
 from harness.study.problem import Problem, problem_of
@@ -23,6 +24,10 @@ DEFAULTS: dict[str, Any] = {
 """What a file has that is silent about them."""
 
 
+OWN = "study.yaml"
+"""Name of the file of a study's directory."""
+
+
 class Loaded(NamedTuple):
     """A resolved study, and where each of its values was written."""
 
@@ -32,8 +37,14 @@ class Loaded(NamedTuple):
     """The file."""
 
     def blamed(self, problem: Problem) -> UserError:
-        """Return a problem with the place where its value was written: an override, or else the file."""
-        return _blamed(problem, self.overrides, self.where)
+        """Return a problem with the place where its value was written."""
+        return UserError(f"{self.place(problem.path, self.overrides, self.where)}: {problem}")
+
+    @staticmethod
+    def place(path: str, overrides: Sequence[Override], where: str) -> str:
+        """Return where a value was written: an override, or else the file."""
+        override = _touching(path, overrides)
+        return where if override is None else override.shown
 
 
 def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Study:
@@ -52,30 +63,44 @@ def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | N
 
 def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
     """Return what ``load_study`` returns, with where each value was written."""
+    path = Path(space)
+    if path.name == OWN and not path.exists() and (path.parent / "trials").is_dir():
+        raise UserError(f"{path}: is missing; `invfront doctor {path.parent}` says how to have it back")
     try:
         given, where = search_spaces.load(space)
     except (ValueError, OSError) as error:
         raise UserError(one_line(error)) from error
     written: list[Override] = []
+    beside = path.parent if path.is_file() else None
     try:
-        for override in _overrides(overrides, trials):
-            written.append(override)
-        return Loaded(_resolved(given, written), tuple(written), where)
+        written += read(overrides, trials)
+        return Loaded(resolve(given, written, beside), tuple(written), where)
     except Problem as problem:
-        raise _blamed(problem, written, where) from problem
+        raise UserError(f"{Loaded.place(problem.path, written, where)}: {problem}") from problem
 
 
-def _overrides(texts: Sequence[str], trials: int | None) -> Iterator[Override]:
+def read(texts: Sequence[str], trials: int | None) -> list[Override]:
+    """Return overrides from ``PATH=VALUE`` each, ``--trials`` last; errors as of ``load_study``."""
+    found = []
     for text in texts:
         try:
-            yield parse(text)
+            found.append(parse(text))
         except Problem as problem:
             raise UserError(f"--set {text}: {problem.text}") from problem
-    if trials is not None:
-        yield Override("search/trials", trials, f"--trials {trials}")
+    return [*found, *([] if trials is None else [Override("search/trials", trials, f"--trials {trials}")])]
 
 
-def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
+def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None) -> Study:
+    """Return a study from its file as written.
+
+    Args:
+        given: The file; it stays as it is.
+        overrides: Applied in order.
+        beside: The file's folder; null of a bundled one.
+
+    Raises:
+        Problem: the first thing that is wrong.
+    """
     mapping = copy.deepcopy(DEFAULTS | given)
     refuse_odd_keys(mapping)
     _fill(mapping)
@@ -91,12 +116,14 @@ def _resolved(given: dict[Any, Any], overrides: Sequence[Override]) -> Study:
         study = Study.model_validate(mapping)
     except ValidationError as error:
         raise problem_of(error) from None
-    return _settled(study, overrides)
+    return _settled(study, overrides, beside)
 
 
 def _fill(mapping: dict[Any, Any]) -> None:
     """Give a directory's own file its version, and keys that came later what their absence meant in it."""
     version = str(mapping.setdefault("version", VERSIONS[0] if mapping.get("ledger") else CURRENT))
+    if mapping["version"] is None:
+        raise Problem("version", f"is empty; write `version: '{CURRENT}'`, or leave the line out in a file of your own")
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
         raise Problem("version", f"{version!r} is unknown, this invfront reads {known}; install the one that wrote it")
@@ -114,19 +141,18 @@ def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:
             section.setdefault(last, meaning)
 
 
-def _absolute(path: str, folder: str) -> str:
-    try:
-        return str(Path(folder).expanduser().absolute())
-    except RuntimeError:
-        raise Problem(path, f"{folder!r}: there is no such user; write the whole path") from None
+def _settled(study: Study, overrides: Sequence[Override], beside: Path | None) -> Study:
+    """Make folders of images absolute, and let anchors of the file give way to what was set beside it.
 
-
-def _settled(study: Study, overrides: Sequence[Override]) -> Study:
-    """Make folders of images absolute, and let anchors of the file give way to what was set beside it."""
+    A directory's own file has whole paths, which may hold what would be a variable elsewhere.
+    """
     update: dict[str, Value] = {}
     for name, section in (("data", study.data), ("attacker", study.attacker)):
-        if section.root is not None:
-            update[name] = section.model_copy(update={"root": _absolute(f"{name}/root", section.root)})
+        root, path = section.root, f"{name}/root"
+        outside = _touching(path, overrides) is not None
+        if root is not None and (outside or study.ledger is None):
+            folder = located(path, root, None if outside else beside)
+            update[name] = section.model_copy(update={"root": folder})
     if _touching("search/anchors", overrides) is None:
         anchors = relieved(study.space(), study.search.anchors, lambda path: _touching(path, overrides) is not None)
         update["search"] = study.search.model_copy(update={"anchors": anchors})
@@ -153,11 +179,6 @@ def _branch(role: str, branch: str, entries: Any) -> Any:
         except ValueError as error:
             raise Problem(f"{role}/{branch}", str(error)) from error
     return entries
-
-
-def _blamed(problem: Problem, overrides: Sequence[Override], where: str) -> UserError:
-    override = _touching(problem.path, overrides)
-    return UserError(f"{where if override is None else override.shown}: {problem}")
 
 
 def _touching(path: str, overrides: Sequence[Override]) -> Override | None:

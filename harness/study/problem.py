@@ -1,6 +1,7 @@
 """What is wrong with a study file, as a path and one line."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable
@@ -25,9 +26,11 @@ _WANTED = {
 class Problem(Exception):  # noqa: N818  # becomes a UserError once it is known where the value was written
     """A value that a study cannot have."""
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, nearest: str | None = None) -> None:
         super().__init__(f"{path}: {text}")
         self.path, self.text = path, " ".join(text.split())
+        self.nearest = nearest
+        """The key that was probably meant by an unknown one."""
 
 
 def problem_of(error: ValidationError) -> Problem:
@@ -42,7 +45,8 @@ def problem_of(error: ValidationError) -> Problem:
     if kind == "value_error":
         return Problem(path, str(context["error"]))
     if kind == "literal_error":
-        return Problem(path, f"takes {context['expected']}, not {given!r}")
+        close = suggestion(given, re.findall(r"'(.*?)'", context["expected"])) if isinstance(given, str) else ""
+        return Problem(path, f"takes {context['expected']}, not {given!r}{close}")
     if kind == "too_short":
         return Problem(path, f"{given!r}: name at least one")
     wanted = _WANTED.get(kind, found["msg"].replace("Input should be", "should be"))
@@ -52,13 +56,18 @@ def problem_of(error: ValidationError) -> Problem:
 def unknown_key(owner: str, key: str, accepted: Iterable[str]) -> Problem:
     """Return the refusal of a key, with what stands close to it and what is accepted beside it."""
     known = list(accepted)
-    return Problem(f"{owner}/{key}" if owner else key, f"unknown key{suggestion(key, known)}; {listed(owner, known)}")
+    text = f"unknown key{suggestion(key, known)}; {listed(owner, known)}"
+    return Problem(f"{owner}/{key}" if owner else key, text, _closest(key, known))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a question that names the closest known word, empty if none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = _closest(word, known)
+    return f"; did you mean {close}?" if close else ""
+
+
+def _closest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def listed(owner: str, known: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ class Data(Value):
     root: str | None = None
     """The data set's folder, absolute; null for ``digits``."""
     download: bool = False
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Height and width in pixels, for class folders; null for the data set's own."""
 
 
@@ -89,9 +89,9 @@ class Effort(Value):
     """How hard one attack tries."""
 
     budget: str
-    seeds: Annotated[int, Field(ge=1)] = 1
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     """Independent repetitions."""
-    tune: Annotated[int, Field(ge=0)] = 0
+    tune: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Settings that it is tuned over on attacker-validation, its budget's own first; 0: none but those."""
 
 
@@ -108,7 +108,7 @@ def _tuple(value: object) -> object:
 class Search(Value):
     """How settings are chosen."""
 
-    trials: Annotated[int, Field(ge=1)] = 24
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 24
     sampler: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid"] = "tpe"
     allocate: Literal["equal", "joint"] = "equal"
     """``equal`` gives every branch of ``defense`` as many trials; ``joint`` leaves it to the sampler."""
@@ -121,8 +121,8 @@ class Search(Value):
 class Share(Value):
     """What one job takes of a node."""
 
-    cpu: Annotated[float, Field(ge=0)] = 1.0
-    gpu: Annotated[float, Field(ge=0)] = 0.0
+    cpu: Annotated[float, Field(ge=0, le=100_000)] = 1.0
+    gpu: Annotated[float, Field(ge=0, le=100_000)] = 0.0
 
     @model_validator(mode="after")
     def _placeable(self) -> "Share":
@@ -136,7 +136,7 @@ class Share(Value):
 class Resources(Value):
     """What trials may take; no part of what a study is. Threads are those of the time when a trial was asked."""
 
-    concurrent: Annotated[int, Field(ge=1)] = 1
+    concurrent: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Most trials at a time."""
     train: Share = Share()
     attack: Share = Share()

@@ -268,7 +268,7 @@ def test_a_choice_is_a_setting_of_every_trial_and_makes_another_study(
 ) -> None:
     study = load_checked(file, overrides)
     assert shared(study) == {f"attacker/{name}": value for name, value in settings.items()}
-    assert first_difference(load_checked(file), study) == f'attacker/data is absent, not "{settings["data"]}"'
+    assert str(first_difference(load_checked(file), study)) == f'attacker/data is absent, not "{settings["data"]}"'
     (tmp_path / "study.yaml").write_text(study.dump())
     again = load_checked(tmp_path / "study.yaml")
     assert again == study

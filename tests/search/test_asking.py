@@ -11,6 +11,7 @@ from harness.judging.book import outline_of
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked
 from harness.search.asking import FLOOR, Conditions, Search
+from harness.search.comparing import Differences, compared
 from harness.search.index import open_rows
 from harness.search.reconciling import reconcile
 from harness.study.check import load_checked
@@ -115,6 +116,45 @@ def test_grid_walks_every_setting_in_order(tmp_path):
         8,
         16,
     }
+
+
+TENTHS = """
+name: searched
+data: {name: digits}
+model: {width: 0.25, sigma: 0.05}
+train: {recipe: fast, epochs: 1}
+defense: {dropout: {rate: {low: 0.1, high: 0.5, step: 0.1}}}
+attacks: {decoder: quick}
+"""
+THIRD = "{defense/name: dropout, defense/dropout/rate: 0.3}"
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
+def test_a_grid_of_tenths_with_an_anchor_on_it_is_asked_to_its_end(tmp_path, sampler):
+    search = f"{{trials: 5, sampler: {sampler}, anchors: [{THIRD}]}}"
+    asked = Session(tmp_path, search, TENTHS).run(3) + Session(tmp_path, search, TENTHS).run()
+    assert asked[0].settings["defense/dropout/rate"] == 0.3
+    assert sorted(trial.settings["defense/dropout/rate"] for trial in asked) == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+def test_rows_and_trials_that_spell_a_number_in_two_ways_agree(tmp_path):
+    """Trials of before hold .1 + .2 where a grid has .3."""
+    search = "{trials: 5, sampler: grid}"
+    Session(tmp_path, search, TENTHS).run(3)
+    third = tmp_path / "trials" / "00002"
+    for name in ("asked.json", "record.json"):
+        path = third / name
+        assert "0.3" in path.read_text()
+        path.write_text(
+            path.read_text().replace("0.3,", "0.30000000000000004,").replace("0.3\n", "0.30000000000000004\n")
+        )
+    assert Ledger(tmp_path).read(2).asked.settings["defense/dropout/rate"] == 0.1 + 0.2
+    session = Session(tmp_path, search, TENTHS)
+    assert compared(session.study, tmp_path, book_of(session.ledger).outlines, None) == Differences()
+    (tmp_path / "study.db").unlink()
+    asked = Session(tmp_path, search, TENTHS).run()
+    assert not list(tmp_path.glob("study.db.torn-*"))
+    assert [trial.settings["defense/dropout/rate"] for trial in asked] == [0.4, 0.5]
 
 
 def test_what_was_asked_and_not_finished_is_handed_out_again_under_its_number(tmp_path):

@@ -12,7 +12,7 @@ import search_spaces
 from harness.errors import UserError
 from harness.records import CURRENT
 from harness.search.drawing import draw
-from harness.study import Choices, Range, first_difference, load_study
+from harness.study import Choices, Range, elsewhere, first_difference, load_study
 from harness.study.check import check_ready, load_checked
 from harness.study.identity import digest, identity
 from harness.study.jobs import attack_jobs
@@ -219,7 +219,7 @@ def test_circumstances_are_no_part_of_the_identity(override, file):
 def test_what_a_study_is_makes_its_identity(override, difference, file):
     study, other = load_checked(file), load_checked(file, [override])
     assert study.digest() != other.digest()
-    assert first_difference(study, other).startswith(difference)
+    assert str(first_difference(study, other)).startswith(difference)
 
 
 def test_comments_and_the_order_of_settings_are_no_part_of_the_identity_but_turns_are(file):
@@ -227,7 +227,15 @@ def test_comments_and_the_order_of_settings_are_no_part_of_the_identity_but_turn
     edited(file, "{width: 0.25, sigma: {choices: [0.05, 1e-1]}}", "{sigma: {choices: [5e-2, .1]}, width: .25} # same")
     assert load_checked(file).digest() == study.digest()
     edited(file, "  none: {}\n  laplace: default\n", "  laplace: default\n  none: {}\n")
-    assert first_difference(study, load_checked(file)).startswith("order/defense is ")
+    assert str(first_difference(study, load_checked(file))).startswith("order/defense is ")
+
+
+def test_a_study_under_other_circumstances_is_the_same_to_the_letter(file):
+    there = load_checked(file, ["defense/laplace/scale=1.0", f"ledger={LEDGER}"])
+    given = load_checked(file, ["defense/laplace/scale=1", "search/trials=9", "data/root=/new", "tracking=http://host"])
+    moved = elsewhere(there, given)
+    assert (moved.digest(), moved.ledger) == (there.digest(), LEDGER)
+    assert (moved.search.trials, moved.data.root, moved.tracking) == (9, "/new", "http://host")
 
 
 def test_a_relative_folder_is_stored_absolute(file, tmp_path, monkeypatch):
@@ -293,6 +301,12 @@ WRONG = [
     ("name=..", "name: '..': a name is"),
     ("name/x=1", "name: is 'mine', which has no keys; set name as a whole"),
     ("resources/timeout=soon", "resources/timeout: takes a duration > 0 such as 90s, 5m, 2h"),
+    ("resources/timeout=1e300", "at most 3650d, not 1e+300"),
+    ("resources/timeout=99999999999999999999d", "at most 3650d, not '99999999999999999999d'"),
+    ("attacks/decoder/seeds=1000000000", "attacks/decoder/seeds: should be less than or equal to 1000, not 1000000000"),
+    ("search/trials=10000000000", "search/trials: should be less than or equal to 1000000, not 10000000000"),
+    ("model/cut=010", "'010': line 1, column 1: 010 is 10 to some readers of YAML and 8 to others; write 10"),
+    ("resources/timeout=12:30:45", "12:30:45 is 45045 to some readers of YAML and text to others"),
     ("resources/train/gpu=1.5", "resources/train: gpu 1.5: above 1, GPUs come whole; take 1 or 2"),
     ("resources/train={cpu: 0}", "resources/train: cpu 0 and gpu 0: a job needs some of either"),
     ("defense={}", "defense: {}: name at least one"),
@@ -402,7 +416,9 @@ def test_only_an_attack_with_something_to_tune_is_tuned(file, adversaries):
     tuned = ["attacks={'adversaries:Keen': quick, 'adversaries:Member': quick}", "attacks/adversaries:Keen/tune=4"]
     study = load_checked(file, tuned)
     assert [job.tune for job in attack_jobs(study)] == [4, 0]
-    assert first_difference(load_checked(file, tuned[:1]), study) == "attacks/adversaries:Keen/tune is absent, not 4"
+    assert (
+        str(first_difference(load_checked(file, tuned[:1]), study)) == "attacks/adversaries:Keen/tune is absent, not 4"
+    )
     refused = refusal(file, *tuned, "attacks/adversaries:Member/tune=2")
     assert "attacks/adversaries:Member/tune: 2: adversaries:Member has nothing to tune; leave it out" in refused
 
@@ -458,6 +474,13 @@ def test_a_directorys_own_file_without_a_version_is_of_0_1(tmp_path):
     assert load_study(own).digest() == load_study("quickstart").digest()
     own.write_text(load_study(own).dump())
     assert load_study(own).version == "0.1"
+
+
+@pytest.mark.parametrize("ledger", ["", f"\nledger: {LEDGER}"])
+def test_an_empty_version_is_refused_with_the_way_out(ledger, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nversion:{ledger}\n")
+    with pytest.raises(UserError, match=r"version: is empty; write `version: '0\.2'`"):
+        load_study(tmp_path / "mine.yaml")
 
 
 def test_a_file_of_another_version_is_refused(tmp_path):
