@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.data import DATASETS, Data, Part, check
-from harness.data.parts import SPLIT_SEED, Labelled, dealt, digest, num_training
+from harness.data import DATASETS, Data, Part, Reading, check, read
+from harness.data.parts import SPLIT_SEED, Labelled, digest, num_training
 from harness.errors import UserError
 from harness.records import derive
 
@@ -156,11 +156,10 @@ def _elsewhere(data: Data, name: str, root: str | None, images: int | None, devi
 def _read(name: str, root: str | None, pixels: int, images: int | None, most: int) -> Tensor:
     """Return so many training images of a data set in dealt order, which is the same for all; if None, ``most``."""
     with _as_attackers():
-        source = check(name, root)
-        pool = source.read(None if root is None else Path(root), pixels, False).train
+        pool = read(Reading(name=name, root=root, size=pixels)).original.train
     if images is not None:
         refuse_too_many(images, len(pool.y), f"the training part of {name}")
-    return pool.x[dealt(pool.y, SPLIT_SEED)[: images or most]]
+    return pool.x[: images or most]
 
 
 @contextmanager
