@@ -117,7 +117,7 @@ DATASETS: dict[str, Source] = {
         mean=(0.50708, 0.48655, 0.44092),
         std=(0.26733, 0.25644, 0.27615),
         published=Published(50_000, 10_000),
-        promise=Promise(10, 50_000, 10_000),
+        promise=Promise(100, 50_000, 10_000),
         check=CIFAR100.check,
         find=CIFAR100.find,
     ),

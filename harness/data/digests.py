@@ -41,7 +41,7 @@ def digests_of(found: Found) -> dict[str, str]:
         if now - status.st_mtime > FRESH_SECONDS:
             remembered[name] = [*here, told[name]]
     if any(known.get(name) != entry for name, entry in remembered.items()):
-        with cache.usable():
+        with contextlib.suppress(OSError):  # they are then taken again
             write_whole(index, json.dumps(known | remembered).encode())
     return told
 

@@ -125,7 +125,12 @@ def _named(base: Folder) -> dict[str, Folder]:
 
 
 def _classes(part: Folder) -> Files:
-    return _from_annotations(part) if _annotated(part) else _unwrapped(part).classes()
+    if _annotated(part):
+        return _from_annotations(part)
+    inner = _full(part)
+    if len(inner) == 1 and role_of(inner[0].path.name) == role_of(part.path.name) and _full(inner[0]):
+        return inner[0].classes()  # archives that repeat a part's name
+    return part.classes()
 
 
 def _held_out(parts: dict[str, Folder], train: Files) -> Files | None:

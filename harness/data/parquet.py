@@ -100,8 +100,8 @@ def _part(path: Path) -> str | None:
 
 
 def _refuse_two_places(files: list[Path], root: Path) -> None:
-    places = sorted({path.parent for path in files} - {root})
-    if len(places) > 1 and len({place.parent for place in places}) > 1:
+    places = sorted({path.parent for path in files})
+    if len(places) > 1:
         raise UserError(f"data/root: {root} has the same part in {places[0]} and in {places[1]}; name one of them")
 
 
