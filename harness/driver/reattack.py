@@ -21,7 +21,7 @@ from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
 from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_others
-from harness.study.check import check_ready, load_checked
+from harness.study.check import check_ready, load_checked, make_ready
 from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 
@@ -94,6 +94,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         tasks = [task for number in numbers for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
+        make_ready(moved)
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
