@@ -34,6 +34,17 @@ CASES = [
     ("an animation is any of its frames", "tests.data.test_pixels", "test_an_animation_is_its_first_frame"),
     ("a photograph lies on its side", "tests.data.test_pixels", "test_a_photograph_is_turned_upright"),
     ("a float image is clipped to black and white", "tests.data.test_pixels", "test_pixels_without_a_known_white_are_refused"),
+    ("the same picture lies on both sides of a split", "tests.data.test_ready", "test_copies_across_a_split_are_gone_before_it_is_made"),
+    ("a held-out picture is trained on under another name", "tests.data.test_stored", "test_of_equal_pictures_one_is_kept_the_held_out_one_if_there_is_one"),
+    ("a scored picture saved again is among those fitted on", "tests.data.test_ready", "test_near_copies_are_pictures_saved_again_scaled_or_brightened"),
+    ("a data set lacks half of what its publisher gives", "tests.data.test_ready", "test_what_a_data_set_promises_is_compared_with_what_is_there"),
+    ("a class has fewer images than there are parts", "tests.data.test_ready", "test_a_class_with_fewer_images_than_parts_is_refused_by_name"),
+    ("one truncated PNG burns a budget", "tests.driver.test_common_cause", "test_a_bad_file_is_named_before_anything_starts_and_nothing_is_made"),
+    ("a fault of the data is each trial's own failure for ever", "tests.driver.test_common_cause", "test_a_common_cause_stops_the_study_which_goes_on_once_it_is_mended"),
+    ("every job decodes the data set again", "tests.data.test_stored", "test_images_come_from_the_cache_the_second_time_and_are_the_same"),
+    ("a cache on a full disk kills the process", "tests.data.test_stored", "test_a_full_disk_is_one_line_and_the_images_are_decoded_all_the_same"),
+    ("a cache that others may write to is trusted", "tests.data.test_stored", "test_the_cache_is_its_owners_alone"),
+    ("six jobs decode the same images at once", "tests.data.test_stored", "test_of_many_at_once_one_decodes"),
 ]  # fmt: skip
 
 
