@@ -95,6 +95,8 @@ class StudyInfo(TypedDict):
     """What a further metric means, by its name."""
     metric_notes: NotRequired[dict[str, str]]
     """Why a further metric is null, by its name."""
+    image_marks: NotRequired[list[str]]
+    """What a reader of the numbers must know of the images, a line each; folders of 0.1 have none."""
     warnings: NotRequired[list[str]]
     """What a reader of the numbers must know of where they come from, a line each; folders of 0.1 have none."""
 

@@ -44,6 +44,7 @@ def cautions(data: StudyData) -> list[str]:
     unfinished = f"The study is not finished: {states['running']} running, {states['waiting']} waiting. All may change."
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
+        *(f"{mark}." for mark in data.study.get("image_marks", [])),
         *_unconverged(data, members),
         *_unequal(data, members),
         *([ORACLE] if "mse_oracle" in members and members["mse_oracle"].notna().any() else []),

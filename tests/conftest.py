@@ -1,13 +1,30 @@
 """The ground of all tests: set before torch is imported, so that neighbours on the machine do not stall them."""
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import torch
+
+CACHE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all tests an image cache of their own, which goes with them; whoever tests it makes another one."""
+    config.stash[CACHE] = ""
+    if not hasattr(config, "workerinput"):
+        config.stash[CACHE] = os.environ["INVFRONT_CACHE"] = tempfile.mkdtemp(prefix="invfront-images-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it."""
+    if config.stash[CACHE]:
+        shutil.rmtree(config.stash[CACHE], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Target
 from defenses.base import Defense, Epoch
+from harness.errors import UserError
 
 
 class Noting(Defense):
@@ -23,6 +24,21 @@ class Noting(Defense):
     def end_epoch(self, epoch: Epoch) -> None:
         note(self.folder, "train")
         time.sleep(self.stall)
+
+
+class Torn(Defense):
+    """No defense, whose training says that an image is torn for as long as a file is there, or that memory is short."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        note(self.folder, "train")
+        if (Path(self.folder) / "torn").exists():
+            raise UserError("data/root: a/3.png cannot be read as an image: truncated; mend or remove it")
+        if (Path(self.folder) / "short").exists():
+            raise MemoryError("no room")
 
 
 def note(folder: str, what: str) -> None:

@@ -84,6 +84,8 @@ class _Searcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         asked, watch = self._running.pop(trial_id)
+        if self.error is not None:  # the work ends: what had not ended is resumed
+            return
         self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))
 
     def _end(self, result: Result) -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import cache
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Json, Storage, error_document, say
 from harness.errors import UserError
+from harness.ledger.disk import shown
 
 if TYPE_CHECKING:
     from harness.doctor import Finding
@@ -28,35 +30,43 @@ def doctor(
         bool,
         typer.Option("--clean", help="Remove attempts that no record rests on, and checkpoints of trainings done."),
     ] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove this machine's decoded images, of all studies.")
+    ] = False,
     storage: Storage = None,
     as_json: Json = False,
 ) -> int:
     """Say what is wrong with a study, and mend it if told to.
 
-    Nothing is changed without --fix or --clean. What cannot be read is moved aside, and what has a good copy is
-    restored from it. --clean frees space, once nothing is wrong; what a record or a later attack needs stays. Ends with
-    0 if nothing is wrong or all of it was mended, else with 2.
+    Nothing is changed without --fix, --clean or --clear-cache. What cannot be read is moved aside, and what has a good
+    copy is restored from it. --clean frees space, once nothing is wrong; what a record or a later attack needs stays.
+    Ends with 0 if nothing is wrong or all of it was mended, else with 2.
 
     \b
     Examples:
       invfront doctor runs/quickstart
       invfront doctor runs/quickstart --fix
       invfront doctor runs/quickstart --clean
+      invfront doctor runs/quickstart --clear-cache
 
     \b
-    JSON: study (its directory), wrong (how many are left), done [finding], found [finding],
-    error {message, exit_code} (if anything is wrong); a finding is path, what, remedy, action, wrong.
+    JSON: study (its directory), cache {folder, data_sets, bytes, cleared}, wrong (how many are left), done [finding],
+    found [finding], error {message, exit_code} (if anything is wrong); a finding is path, what, remedy, action, wrong.
     """
     root = find_study(study)
     quiet(None)
     done, found = _treated(root, storage, fix, clean, lambda finding: _tell(finding, "done: ", as_json))
+    images = _images(clear_cache, as_json)
     num_wrong = sum(finding.wrong for finding in found)
     told = f"{root}: nothing is wrong"
     if num_wrong:
         told = f"{root}: wrong in {num_wrong} places, listed above; {_way_out(root, found, fix)}"
     if as_json:
         error = error_document(told, WRONG) if num_wrong else {}
-        say({"study": str(root), "wrong": num_wrong, "done": _plain(done), "found": _plain(found)} | error)
+        say(
+            {"study": str(root), "cache": images, "wrong": num_wrong, "done": _plain(done), "found": _plain(found)}
+            | error
+        )
         typer.echo(f"invfront: {told}" if num_wrong else told, err=True)
         return WRONG if num_wrong else 0
     for finding in found:
@@ -65,6 +75,24 @@ def doctor(
         raise UserError(told)
     typer.echo(told)
     return 0
+
+
+def _images(clear: bool, as_json: bool) -> dict[str, Any]:
+    """Say what the image cache holds or, if it is to be cleared, held; return it."""
+    try:
+        held = cache.clear() if clear else cache.held()
+    except cache.Unusable as unusable:
+        raise UserError(str(unusable)) from unusable
+    size = f"{held.data_sets} data sets, {shown(held.total_bytes)}"
+    then = "removed; the next run decodes them again" if clear else "--clear-cache removes them"
+    if not as_json:
+        typer.echo(f"{held.folder}: decoded images of this machine, {size}; {then}")
+    return {
+        "folder": str(held.folder),
+        "data_sets": held.data_sets,
+        "bytes": held.total_bytes,
+        "cleared": clear,
+    }
 
 
 def _tell(finding: "Finding", done: str, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,10 +11,10 @@ from torch import Tensor
 from harness.data import digits, folders
 from harness.data.augment import augment, to_float
 from harness.data.cifar import CIFAR10, CIFAR100
+from harness.data.listing import Found
 from harness.data.parts import (
     SHARES,
     AttackSplit,
-    Original,
     Part,
     Protocol,
     Published,
@@ -22,22 +23,28 @@ from harness.data.parts import (
     num_training,
     refuse_too_many,
 )
+from harness.data.stored import Stored, Wish, stored
 from harness.errors import UserError
+from harness.records import Tell
 
 __all__ = [
     "DATASETS",
     "SMALLEST",
     "AttackSplit",
     "Data",
+    "Found",
     "Part",
+    "Promise",
     "Reading",
     "Source",
     "augment",
     "check",
     "check_train_images",
     "epoch_order",
+    "find",
     "load",
     "parts_digests",
+    "read",
     "to_float",
 ]
 
@@ -46,6 +53,15 @@ SMALLEST = 11
 
 Colour = tuple[float, float, float]
 """A number per channel: red, green, blue; images in [0, 1]."""
+
+
+class Promise(NamedTuple):
+    """How much there is of a data set that its publisher gives in class folders."""
+
+    classes: int
+    train: int | None
+    """None where it is not known: links of the publisher's list have died."""
+    test: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +81,12 @@ class Source:
     shares: Shares = SHARES
     published: Published | None = None
     """None for class folders, which hold what they hold."""
+    promise: Promise | None = None
+    """None for people's own folders."""
     check: Callable[[Path | None, bool], None]
     """Called with root and download: refuses a root that cannot be read, without decoding anything."""
-    read: Callable[[Path | None, int, bool], Original]
-    """Called with root, size in pixels, download."""
+    find: Callable[[Path | None, bool], Found]
+    """Called with root and download, which it may carry out."""
 
 
 DATASETS: dict[str, Source] = {
@@ -81,7 +99,7 @@ DATASETS: dict[str, Source] = {
         shares=Shares(validation=200 / 1500, attacker=320 / 1500, attacker_validation=80 / 1500, test=297 / 1797),
         published=Published(1797, None),
         check=digits.check,
-        read=digits.read,
+        find=digits.find,
     ),
     "cifar10": Source(
         description="50,000 + 10,000 photographs of 10 kinds of things; torchvision's folder or parquet files",
@@ -89,8 +107,9 @@ DATASETS: dict[str, Source] = {
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.247, 0.243, 0.261),
         published=Published(50_000, 10_000),
+        promise=Promise(10, 50_000, 10_000),
         check=CIFAR10.check,
-        read=CIFAR10.read,
+        find=CIFAR10.find,
     ),
     "cifar100": Source(
         description="50,000 + 10,000 photographs of 100 kinds of things; torchvision's folder or parquet files",
@@ -98,8 +117,9 @@ DATASETS: dict[str, Source] = {
         mean=(0.50708, 0.48655, 0.44092),
         std=(0.26733, 0.25644, 0.27615),
         published=Published(50_000, 10_000),
+        promise=Promise(100, 50_000, 10_000),
         check=CIFAR100.check,
-        read=CIFAR100.read,
+        find=CIFAR100.find,
     ),
     "tinyimagenet": Source(
         description="Tiny ImageNet, 200 classes, as class folders",
@@ -107,8 +127,9 @@ DATASETS: dict[str, Source] = {
         resizable=True,
         mean=(0.5141, 0.5775, 0.3985),
         std=(0.2927, 0.2570, 0.1434),
+        promise=Promise(200, 100_000, 10_000),
         check=folders.check,
-        read=folders.read,
+        find=folders.find,
     ),
     "facescrub": Source(
         description="FaceScrub, 530 people, as class folders",
@@ -116,8 +137,9 @@ DATASETS: dict[str, Source] = {
         resizable=True,
         mean=(0.5708, 0.5905, 0.4272),
         std=(0.2058, 0.2275, 0.2098),
+        promise=Promise(530, None, None),
         check=folders.check,
-        read=folders.read,
+        find=folders.find,
     ),
     "folder": Source(
         description="your own class folders of images; data/size sets their pixels",
@@ -127,7 +149,7 @@ DATASETS: dict[str, Source] = {
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         check=folders.check,
-        read=folders.read,
+        find=folders.find,
     ),
 }
 
@@ -180,6 +202,12 @@ def check(name: str, root: str | Path | None, *, download: bool = False, size: i
     Raises:
         UserError: the name is unknown, the root does not hold what is expected, or the size cannot be had.
     """
+    source = _source(name, size)
+    source.check(None if root is None else Path(root), download)
+    return source
+
+
+def _source(name: str, size: int | None) -> Source:
     if name not in DATASETS:
         raise UserError(f"data/name: {name!r} is not a data set; take one of {', '.join(DATASETS)}")
     source = DATASETS[name]
@@ -187,7 +215,6 @@ def check(name: str, root: str | Path | None, *, download: bool = False, size: i
         raise UserError(f"data/size: {size}: SSIM needs at least {SMALLEST} pixels")
     if size not in (None, source.size) and not source.resizable:
         raise UserError(f"data/size: {size}: images of {name} have {source.size} pixels; leave data/size out")
-    source.check(None if root is None else Path(root), download)
     return source
 
 
@@ -208,10 +235,8 @@ def load(reading: Reading, device: torch.device) -> Data:
     Raises:
         UserError: the data set cannot be read or divided as asked.
     """
-    root, size = reading.root, reading.size
-    source = check(reading.name, root, download=reading.download, size=size)
-    pixels = size or source.size
-    original = source.read(None if root is None else Path(root), pixels, reading.download)
+    source = _source(reading.name, reading.size)
+    original = read(reading).original
     division = divide(
         original, source.shares, protocol=reading.protocol, device=device, train_images=reading.train_images
     )
@@ -219,7 +244,7 @@ def load(reading: Reading, device: torch.device) -> Data:
         name=reading.name,
         num_classes=len(original.class_names),
         class_names=original.class_names,
-        image_shape=(3, pixels, pixels),
+        image_shape=(3, *original.train.x.shape[2:]),
         mean=source.mean,
         std=source.std,
         flips=source.flips,
@@ -227,6 +252,35 @@ def load(reading: Reading, device: torch.device) -> Data:
         parts=division.parts,
         attack_splits=division.attack_splits,
     )
+
+
+def find(reading: Reading) -> Found:
+    """Return what lies in a data set's folder, fetched first if it may be.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    root = None if reading.root is None else Path(reading.root)
+    return _source(reading.name, reading.size).find(root, reading.download)
+
+
+def read(reading: Reading, found: Found | None = None, tell: Tell = lambda progress: None) -> Stored:
+    """Return a data set's images, not divided: from the image cache, or decoded first.
+
+    Of pictures whose pixels are all the same, one is kept; data sets with published parts are left as they are.
+
+    Args:
+        reading: The data set.
+        found: What lies in its folder; None to look.
+        tell: Hears how many are decoded.
+
+    Raises:
+        UserError: it cannot be read; names the files.
+    """
+    source = _source(reading.name, reading.size)
+    there = find(reading) if found is None else found
+    wish = Wish(reading.name, there, reading.size or source.size, drop_copies=source.published is None)
+    return stored(wish, tell)
 
 
 def parts_digests(data: Data) -> dict[str, str]:

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.data import DATASETS, Data, Part, check
-from harness.data.parts import SPLIT_SEED, Labelled, dealt, digest, num_training
+from harness.data import DATASETS, Data, Part, Reading, check, read
+from harness.data.parts import SPLIT_SEED, Labelled, digest, num_training
 from harness.errors import UserError
 from harness.records import derive
 
@@ -140,6 +140,22 @@ def check_other(name: str, root: str | None, own: str, own_root: str | None) -> 
         raise UserError(f"attacker/root: {root}: holds the study's own images ({own_root}); give a folder of others")
 
 
+def make_ready(name: str, root: str | None, own_size: int, images: int | None) -> None:
+    """Decode another data set into the image cache, before anything starts.
+
+    Args:
+        name: The other data set.
+        root: Its folder.
+        own_size: Height and width in pixels of the study's images.
+        images: How many of its training images the attacker holds; null for as many as the attacker's part has.
+
+    Raises:
+        UserError: it cannot be read, or has fewer; says what is wrong with the attacker's keys.
+    """
+    pixels = own_size if DATASETS[name].resizable else DATASETS[name].size
+    _read(name, root, pixels, images, 1)
+
+
 def _elsewhere(data: Data, name: str, root: str | None, images: int | None, device: torch.device) -> Tensor:
     """Return the first images of another data set, less those that are also in a part no attacker fits on."""
     size, most = data.image_shape[1], len(data.parts["attacker"].y)
@@ -156,11 +172,10 @@ def _elsewhere(data: Data, name: str, root: str | None, images: int | None, devi
 def _read(name: str, root: str | None, pixels: int, images: int | None, most: int) -> Tensor:
     """Return so many training images of a data set in dealt order, which is the same for all; if None, ``most``."""
     with _as_attackers():
-        source = check(name, root)
-        pool = source.read(None if root is None else Path(root), pixels, False).train
+        pool = read(Reading(name=name, root=root, size=pixels)).original.train
     if images is not None:
         refuse_too_many(images, len(pool.y), f"the training part of {name}")
-    return pool.x[dealt(pool.y, SPLIT_SEED)[: images or most]]
+    return pool.x[: images or most]
 
 
 @contextmanager

@@ -1,27 +1,28 @@
-"""CIFAR-10 and CIFAR-100, from torchvision's own folder or from parquet files in the Hugging Face layout.
+"""CIFAR-10 and CIFAR-100, from torchvision's own folder or from parquet files in the layouts of Hugging Face.
 
 References:
     Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, 2009.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
-import pyarrow
-import pyarrow.parquet
 import torch
 import torchvision
 from filelock import FileLock
-from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
-from harness.data import class_names
-from harness.data.decode import decode_all
-from harness.data.parts import Labelled, Original
+from harness.data import class_names, parquet
+from harness.data.listing import Found, Listing, Undecoded
+from harness.data.pixels import exact
+from harness.data.tree import tree
 from harness.errors import UserError
 
 SIZE = 32
+
+READERS = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +39,24 @@ class Cifar:
     def check(self, root: Path | None, download: bool) -> None:
         """Refuse a root that holds neither layout, unless the images may be downloaded into it."""
         root = self._given(root)
-        if download or (root / self.folder).is_dir():
-            return
+        if not (download or (root / self.folder).is_dir()):
+            self._tables(root)
+
+    def find(self, root: Path | None, download: bool) -> Found:
+        """Return what is there; fetched first if it may be."""
+        root = self._given(root)
+        if not (root / self.folder).is_dir() and (not download or any(root.rglob("*.parquet"))):
+            return self._tables(root)
+        if not (root / self.folder).is_dir():
+            self._fetch(root)
+        files = tuple(sorted(path for path in (root / self.folder).iterdir() if path.is_file()))
+        return Found(root=root, files=files, left_out=Counter(), open=lambda size: self._pickled(root, download))
+
+    def _tables(self, root: Path) -> Found:
         if not root.is_dir():
             raise UserError(f"data/root: there is no folder {root}; {self.name} needs {self._expected()}")
-        missing = [split for split in ("train", "test") if not _parquet_files(root, split)]
-        if missing:
-            raise UserError(f"data/root: {root} has no {missing[0]}*.parquet; {self.name} needs {self._expected()}")
-
-    def read(self, root: Path | None, size: int, download: bool) -> Original:
-        """Return the images in the order of their files."""
-        self.check(root, download)
-        root = self._given(root)
-        if _parquet_files(root, "train") and not (root / self.folder).is_dir():
-            train, test = self._from_parquet(root, "train"), self._from_parquet(root, "test")
-        else:
-            train, test = self._from_torchvision(root, True, download), self._from_torchvision(root, False, download)
-        return Original(train, test, self.class_names)
+        wanted = parquet.Wanted(self.name, self.label_columns, self.class_names, exact, self._expected())
+        return parquet.find(tree(root), wanted)
 
     def _given(self, root: Path | None) -> Path:
         if root is None:
@@ -65,80 +67,35 @@ class Cifar:
         columns = " or ".join(self.label_columns)
         return (
             f"torchvision's {self.folder} (data/download: true fetches it), "
-            f"or train*.parquet and test*.parquet with columns img and {columns}"
+            f"or train*.parquet and test*.parquet with columns img or image and {columns}"
         )
 
-    def _from_torchvision(self, root: Path, train: bool, download: bool) -> Labelled:
-        """Read the pickled batches; torchvision checks their MD5 before it unpickles."""
-        reader = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[self.name]
+    def _fetch(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{self.folder}.lock", timeout=3600):
+            self._torchvision(root, train=True, download=True)
+
+    def _pickled(self, root: Path, download: bool) -> Listing:
+        """List the pickled batches; torchvision checks their MD5 first, and may fetch torn ones again."""
+        if download:
+            self._fetch(root)
+        train, test = (self._undecoded(root, train) for train in (True, False))
+        return Listing(train, test, self.class_names)
+
+    def _undecoded(self, root: Path, train: bool) -> Undecoded:
+        images = self._torchvision(root, train=train, download=False)
+        x = torch.from_numpy(images.data).permute(0, 3, 1, 2)
+        y = torch.tensor(images.targets, dtype=torch.int64)
+        return Undecoded(y, lambda index: x[index], lambda index: f"{root / self.folder}, image {index}")
+
+    def _torchvision(self, root: Path, *, train: bool, download: bool) -> Any:
         try:
-            if download:
-                root.mkdir(parents=True, exist_ok=True)
-                with FileLock(root / f".{self.folder}.lock", timeout=3600):
-                    images = reader(root, train=train, download=True)
-            else:
-                images = reader(root, train=train)
+            return READERS[self.name](root, train=train, download=download)
         except (RuntimeError, OSError, URLError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
                 f"data/root: {root / self.folder}: {reason}; {self.name} needs {self._expected()}"
             ) from error
-        x = torch.from_numpy(images.data).permute(0, 3, 1, 2).contiguous()
-        return Labelled(x, torch.tensor(images.targets, dtype=torch.int64))
-
-    def _from_parquet(self, root: Path, split: str) -> Labelled:
-        files = _parquet_files(root, split)
-        if not files:
-            self.check(root, False)
-        encoded, labels = [], []
-        for file in files:
-            table = self._table(file)
-            encoded += table.column("img").combine_chunks().field("bytes").to_pylist()
-            labels.append(self._labels(file, table))
-
-        def decode(index: int) -> Tensor:
-            return _decoded(f"{root}: image {index} of {split}*.parquet", encoded[index])
-
-        return Labelled(decode_all(len(encoded), decode, SIZE), torch.cat(labels))
-
-    def _table(self, file: Path) -> pyarrow.Table:
-        try:
-            table = pyarrow.parquet.read_table(file)
-            table.column("img").combine_chunks().field("bytes")
-        except (pyarrow.ArrowException, OSError, KeyError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"data/root: {file}: {reason}; {self.name} needs {self._expected()}") from error
-        return table
-
-    def _labels(self, file: Path, table: pyarrow.Table) -> Tensor:
-        column = next((column for column in self.label_columns if column in table.column_names), None)
-        if column is None:
-            raise UserError(f"data/root: {file} has columns {table.column_names}; {self.name} needs {self._expected()}")
-        labels: list[int | None] = table.column(column).to_pylist()
-        wrong = {label for label in labels if label not in range(len(self.class_names))}
-        if wrong:
-            raise UserError(
-                f"data/root: {file}: {column} {wrong.pop()}; {self.name} has labels 0 to {len(self.class_names) - 1}"
-            )
-        return torch.tensor(labels, dtype=torch.int64)
-
-
-def _parquet_files(root: Path, split: str) -> list[Path]:
-    """Return the split's files, in the root or one folder below it, in the order of their names."""
-    found = [*root.glob(f"{split}*.parquet"), *root.glob(f"*/{split}*.parquet")]
-    return sorted(found, key=lambda file: file.as_posix())
-
-
-def _decoded(name: str, encoded: bytes | None) -> Tensor:
-    try:
-        # deprecated in torchvision 0.29 and bounded by our pin: the same pixels as Pillow's, three times as fast
-        image: Tensor = decode_image(torch.frombuffer(bytearray(encoded or b""), dtype=torch.uint8), ImageReadMode.RGB)
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"data/root: {name} is not a whole JPEG or PNG image; fetch the file again") from error
-    height, width = image.shape[-2:]
-    if (height, width) != (SIZE, SIZE):
-        raise UserError(f"data/root: {name} has {width}x{height} pixels, not {SIZE}x{SIZE}; is this CIFAR?")
-    return image
 
 
 CIFAR10 = Cifar(

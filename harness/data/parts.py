@@ -42,6 +42,8 @@ class Original(NamedTuple):
     test: Labelled | None
     """None if there is no official test set."""
     class_names: tuple[str, ...]
+    dealt: bool = False
+    """Whether the training images are in dealt order already: the parts are then runs of them, without a copy."""
 
 
 class Shares(NamedTuple):
@@ -174,12 +176,15 @@ def refuse_too_many(count: int, available: int, protocol: Protocol) -> None:
 
 
 def _pool_and_test(original: Original, test_share: float, seed: int) -> tuple[Labelled, Labelled]:
-    """Return the training images in dealt order, and the test images: the official ones in their own order."""
-    order = dealt(original.train.y, seed)
+    """Return the training images in dealt order, and the test images: the official ones in their own order.
+
+    What is dealt already was dealt by ``SPLIT_SEED``.
+    """
+    train = original.train if original.dealt else original.train.take(dealt(original.train.y, seed))
     if original.test is not None:
-        return original.train.take(order), original.test
-    kept = len(order) - _size(test_share, len(order))
-    return original.train.take(order[:kept]), original.train.take(order[kept:])
+        return train, original.test
+    kept = len(train.y) - _size(test_share, len(train.y))
+    return train.take(slice(kept)), train.take(slice(kept, None))
 
 
 def _strict(pool: Labelled, test: Labelled, shares: Shares, train_images: int | None, device: torch.device) -> Division:

@@ -1,15 +1,19 @@
 """A running study as plain lines, one for each event that matters."""
 
 import contextlib
+import time
 from pathlib import Path
 from typing import TextIO
 
 from harness.display.story import Story
-from harness.display.words import duration, failure, scores
+from harness.display.words import IMAGES, duration, failure, preparation, scores
 from harness.judging import JudgedTrial, Standing, settings_line
 from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study
+
+EVERY_SECONDS = 5.0
+"""Least time between two lines on how many images are decoded; what takes less has no line."""
 
 
 class Lines:
@@ -17,6 +21,7 @@ class Lines:
 
     def __init__(self, output: TextIO, story: Story) -> None:
         self._output, self._story = output, story
+        self._prepared = time.monotonic()
 
     def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """Say what is about to run, and what was there."""
@@ -27,8 +32,14 @@ class Lines:
 
     def preparing(self, progress: Progress) -> None:
         """Say what is made before the first trial."""
-        if progress.done < progress.total:
-            self._print(f"training the {progress.job}")
+        now = time.monotonic()
+        if progress.done < progress.total and (progress.job != IMAGES or now - self._prepared > EVERY_SECONDS):
+            self._prepared = now
+            self._print(preparation(progress))
+
+    def noted(self, line: str) -> None:
+        """Say it."""
+        self._print(line)
 
     def started(self, asked: Asked) -> None:
         """Say what a trial was asked."""

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.display.lines import earlier
 from harness.display.story import Running, Story
-from harness.display.words import duration, failure
+from harness.display.words import duration, failure, preparation
 from harness.judging import JudgedTrial, Standing, settings_line
 from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
@@ -53,7 +53,11 @@ class Picture:
     def preparing(self, progress: Progress) -> None:
         """Show what is made before the first trial."""
         with self._lock:
-            self._note = f"training the {progress.job}" if progress.done < progress.total else "starting"
+            self._note = preparation(progress) if progress.done < progress.total else "starting"
+
+    def noted(self, line: str) -> None:
+        """Print it above the picture."""
+        self._live.console.print(line, highlight=False, markup=False)
 
     def started(self, asked: Asked) -> None:
         """Show a trial as running."""

@@ -1,7 +1,10 @@
 """Trials, scores and times as a display and a summary spell them."""
 
 from harness.judging import JudgedTrial
-from harness.records import Failure, failure_line
+from harness.records import Failure, Progress, failure_line
+
+IMAGES = "images"
+"""What progress calls the decoding of images."""
 
 
 def scores(trial: JudgedTrial) -> str:
@@ -16,6 +19,13 @@ def scores(trial: JudgedTrial) -> str:
 def failure(error: Failure) -> str:
     """Return an error in one line."""
     return f"{error.stage}: {failure_line(error)}"
+
+
+def preparation(progress: Progress) -> str:
+    """Return what is made before the first trial, and how far it is where that is counted."""
+    if progress.job != IMAGES:
+        return f"training the {progress.job}"
+    return f"decoding images: {progress.done:,} of {progress.total:,}"
 
 
 def duration(seconds: float | None) -> str:

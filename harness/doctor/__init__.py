@@ -9,7 +9,8 @@ from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
 from harness.doctor.trials import examine_trials
 from harness.errors import UserError
-from harness.ledger import Ledger
+from harness.ledger import Ledger, read_value
+from harness.records import ImagesSeen, one_line
 from harness.study import load_study
 
 __all__ = ["Finding", "examine", "examine_surplus", "mend", "remove"]
@@ -25,7 +26,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
         root: The study's directory.
         url: Optuna's storage; null for ``study.db``.
     """
-    files = [*examine_trials(Ledger(root)), *_leftovers(root)]
+    files = [*examine_trials(Ledger(root)), *_images(root), *_leftovers(root)]
     try:
         study = load_study(root / "study.yaml")
     except UserError as error:
@@ -40,6 +41,17 @@ def _study_file(root: Path, error: UserError) -> Finding:
     what = str(error).removeprefix(f"{path}: ")
     remedy = "put back a copy of it, such as the one in MLflow's run of the study; the trials are whole without it"
     return Finding(path=path, what=what, remedy=remedy, action="yours")
+
+
+def _images(root: Path) -> Iterator[Finding]:
+    path = Ledger(root).images_file
+    if not path.exists():
+        return
+    try:
+        read_value(path, ImagesSeen)
+    except (ValueError, OSError) as error:
+        remedy = "removed; a resume writes it anew"
+        yield Finding(path=path, what=f"unreadable: {one_line(error)}", remedy=remedy, action="remove")
 
 
 def _leftovers(root: Path) -> Iterator[Finding]:

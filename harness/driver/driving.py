@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, RaySubmit, claims_of, cluster, fitting, nodes, schedule
+from harness.driver.causes import Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
 from harness.driver.watching import Watcher
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
-from harness.records import Asked
+from harness.records import Asked, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import Study, elsewhere, first_difference, load_study, refuse_others
-from harness.study.check import check_ready, load_checked
+from harness.study.check import check_ready, load_checked, make_ready
 from harness.tracking import Tracking
 from harness.trial import Result
 
@@ -101,6 +102,7 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
             book = read_book(ledger, str(study.ledger))
+        ready = make_ready(study, watcher.preparing)
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
@@ -109,18 +111,24 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
             root.mkdir(parents=True)
             held.enter_context(lease(root, str(study.ledger), where.storage))
         write_whole(ledger.study_file, study.dump().encode())
+        seen = ImagesSeen(told=ready.told, marks=ready.marks)
+        write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         conditions, place = conditions_of(study, ledger), place_of(study)
         rows = open_rows(study, ledger.root, book.outlines, where.storage)
         search = Search(study, rows, ledger, conditions)
         found = reconcile(search, rows, book)
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
+        for line in ready.told:
+            watcher.noted(line)
         if search.left():
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, submit, watcher.preparing)
-        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison())
-        schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)
+        proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
+        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison(), Causes(proven))
+        schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.heard, watch=watcher.progress)
+        publisher.end()
         write_report(study, ledger)
         tracking.finish()
     return book.status(study.named(), study.search.trials)
@@ -151,6 +159,7 @@ class _Publisher(NamedTuple):
     tracking: Tracking
     watcher: Watcher
     comparison: Comparison
+    causes: Causes
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none."""
@@ -158,6 +167,40 @@ class _Publisher(NamedTuple):
         if asked is not None:
             self.watcher.started(asked)
         return asked
+
+    def heard(self, result: Result) -> None:
+        """Take a result: most are published; those that no trial is to blame for are handed out again, or end the work.
+
+        Raises:
+            Interrupted: trial after trial fails for a common cause.
+        """
+        self._do(self.causes.hear(result), result)
+
+    def end(self) -> None:
+        """Settle what was held back, now that no trial runs.
+
+        Raises:
+            Interrupted: a trial is left that failed for the user's data when there was nothing more to hand out.
+        """
+        self._do(self.causes.end(), None)
+        if self.search.again:
+            numbers = ", ".join(str(asked.number) for asked in self.search.again)
+            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self._resume}")
+
+    def _do(self, step: Step, last: Result | None) -> None:
+        for result in step.publish:
+            self.finish(result)
+        self.search.again.extend(result.record.asked for result in step.again)
+        if step.common is not None:
+            node = last.record.circumstances.node if last else None
+            where = f" on {node}" if node else ""
+            raise Interrupted(
+                f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self._resume}"
+            )
+
+    @property
+    def _resume(self) -> str:
+        return f"`invfront resume {self.ledger.root}`"
 
     def finish(self, result: Result) -> None:
         """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import attacks
 from harness.cluster import OWN_PACKAGES, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
+from harness.driver.causes import cause_of
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.driving import Endpoints, read_book
 from harness.driver.faults import resumable
 from harness.driver.orders import AttackOrder
 from harness.driver.reporting import write_report
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.judging import Book
 from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, open_attempt
 from harness.ledger.lease import lease
@@ -21,7 +22,7 @@ from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
 from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_others
-from harness.study.check import check_ready, load_checked
+from harness.study.check import check_ready, load_checked, make_ready
 from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 
@@ -94,6 +95,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         tasks = [task for number in numbers for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
+        make_ready(moved)
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
@@ -188,6 +190,7 @@ def _run(tasks: Sequence[_Task], place: Place, claim: Claim, tell: Tell) -> Gene
 
     Raises:
         OSError: the disk is full or read-only.
+        Interrupted: an attack cannot read its images; it has no record of that.
     """
     for task in tasks:
         if task.done is not None:
@@ -200,4 +203,7 @@ def _run(tasks: Sequence[_Task], place: Place, claim: Claim, tell: Tell) -> Gene
         for outcome in outcomes:
             handed, _, job = jobs[outcome.number]
             refuse_full_disk(outcome.failure, handed.attempt)
+            cause = cause_of(outcome.failure)
+            if cause is not None and cause.kind == "yours":
+                raise Interrupted(f"trial {handed.asked.number}: {cause.text}; mend it, then {AGAIN}")
             yield outcome.value or failed_attack(handed, job, outcome)

@@ -18,6 +18,9 @@ class Watcher(Protocol):
     def preparing(self, progress: Progress) -> None:
         """A job came further that runs before the first trial."""
 
+    def noted(self, line: str) -> None:
+        """There is something to know of the study's images."""
+
     def started(self, asked: Asked) -> None:
         """A trial was handed out."""
 

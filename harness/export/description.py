@@ -8,9 +8,9 @@ from typing import Any
 from attacks import ATTACKS
 from attacks.metrics import FURTHER, PROTOCOL
 from harness.export import published
-from harness.judging import JudgedTrial, costs, covered, row_of, spans, states, unlike_torch
-from harness.ledger import Ledger
-from harness.records import DIRECTIONS, Circumstances
+from harness.judging import JudgedTrial, costs, covered, other_images, row_of, spans, states, unlike_torch
+from harness.ledger import Ledger, read_value
+from harness.records import DIRECTIONS, Circumstances, ImagesSeen
 from harness.study import Study
 from reports import tables
 
@@ -45,6 +45,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         attacks=_attacks(study, trials),
         metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
         metric_notes=_metric_notes(trials),
+        image_marks=[*_marks(ledger), *other_images(trials)],
         warnings=unlike_torch(paid),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
@@ -84,6 +85,18 @@ def _metric_notes(trials: list[JudgedTrial]) -> dict[str, str]:
     told = [attack.measured.null_reasons for trial in trials if trial.record for attack in trial.attacks]
     names = dict.fromkeys(name for reasons in told for name in reasons)
     return {name: "; ".join(dict.fromkeys(reasons[name] for reasons in told if name in reasons)) for name in names}
+
+
+def _marks(ledger: Ledger) -> list[str]:
+    """Return what was seen of the images that a reader must know; a file that is not whole says so."""
+    if not ledger.images_file.exists():
+        return []
+    try:
+        return list(read_value(ledger.images_file, ImagesSeen).marks)
+    except (OSError, ValueError):
+        return [
+            f"{ledger.images_file.name} cannot be read, and with it what it said of the images; a resume writes it anew"
+        ]
 
 
 def _parts(trials: list[JudgedTrial]) -> dict[str, tables.PartInfo]:

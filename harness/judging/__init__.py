@@ -6,6 +6,7 @@ imports it by name.
 
 from harness.judging.book import Book, Front, Outline, Standing
 from harness.judging.costs import costs, covered, spans, train_seconds
+from harness.judging.same_images import other_images
 from harness.judging.software import unlike_torch
 from harness.judging.status import FrontRow, Status, front_numbers, row_of, states, status
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
@@ -30,6 +31,7 @@ __all__ = [
     "judged",
     "judged_trials",
     "mark_of",
+    "other_images",
     "row_of",
     "settings_line",
     "spans",

@@ -40,6 +40,11 @@ class Ledger:
         """``study.yaml``, the resolved study."""
         return self.root / "study.yaml"
 
+    @property
+    def images_file(self) -> Path:
+        """``images.json``, what was seen of the images when the study was last started."""
+        return self.root / "images.json"
+
     def trial(self, number: int) -> Path:
         """Return the directory of a trial."""
         return self.root / "trials" / f"{number:05d}"

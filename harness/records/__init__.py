@@ -3,6 +3,7 @@
 from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.circumstances import Circumstances, Failure, failure_line
+from harness.records.images import ImagesSeen
 from harness.records.objectives import DIRECTIONS
 from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
@@ -27,6 +28,7 @@ __all__ = [
     "CurvePoint",
     "Failure",
     "Guess",
+    "ImagesSeen",
     "Knowledge",
     "Measured",
     "Objectives",

@@ -15,8 +15,11 @@ import defenses
 from defenses.base import Defense
 from harness import data
 from harness.data import DATASETS, SMALLEST, attacker
+from harness.data import ready as data_ready
+from harness.data.parts import refuse_too_many
+from harness.data.ready import Ready
 from harness.models import MODELS, Network, Pictures, build_model
-from harness.records import Scalar
+from harness.records import Scalar, Tell
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, probes
 from harness.study.load import load
@@ -62,6 +65,29 @@ def check_ready(study: Study) -> None:
     for count in probes(study.train.images):
         if isinstance(count, int):
             data.check_train_images(study.data.name, count, study.protocol)
+
+
+def make_ready(study: Study, tell: Tell = lambda progress: None) -> Ready:
+    """Decode a study's images, before any worker starts, and return what there is to say of them.
+
+    Args:
+        study: The study, whose images ``check_ready`` has found.
+        tell: Hears how many are decoded.
+
+    Raises:
+        UserError: files cannot be read, or there are fewer images than the study asks for.
+    """
+    own, held = study.data, study.attacker
+    reading = data.Reading(name=own.name, root=own.root, protocol=study.protocol, download=own.download, size=own.size)
+    ready = data_ready.make_ready(reading, tell)
+    for count in probes(study.train.images):
+        if isinstance(count, int):
+            refuse_too_many(count, ready.parts["train"], study.protocol)
+    if held.name is not None:
+        attacker.make_ready(held.name, held.root, own.size or DATASETS[own.name].size, held.images)
+    elif held.data == "few":
+        attacker.refuse_too_many(held.images or 0, ready.parts["attacker"], "the attacker's part")
+    return ready
 
 
 def check(study: Study) -> None:

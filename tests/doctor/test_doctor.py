@@ -274,3 +274,25 @@ def test_a_study_file_that_lost_a_branch_is_left_to_the_user_and_the_rows_stay(l
     with pytest.raises(UserError, match=r"trials \[0\] were asked of another study; put back the file"):
         open_index(ledger)
     assert (ledger.root / "study.db").read_bytes() == before
+
+
+def test_what_was_seen_of_the_images_is_removed_where_it_cannot_be_read(ledger):
+    ledger.images_file.write_text('{"version": 1, "told": [')
+    (finding,) = examine(ledger.root)
+    assert "unreadable" in finding.what
+    assert cure(ledger) == ["remove"]
+    assert not ledger.images_file.exists()
+
+
+def test_doctor_shows_the_image_cache_and_clears_it(ledger, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("INVFRONT_CACHE", str(tmp_path / "cache"))
+    images = tmp_path / "cache" / "images" / "0123"
+    images.mkdir(parents=True)
+    (images / "train.npy").write_bytes(bytes(2000))
+    assert main(["doctor", str(ledger.root)]) == 0
+    line = f"{tmp_path / 'cache'}: decoded images of this machine, 1 data sets, 2 kB; "
+    assert f"{line}--clear-cache removes them\n" in capsys.readouterr().out
+    assert images.exists()
+    assert main(["doctor", str(ledger.root), "--clear-cache"]) == 0
+    assert f"{line}removed; the next run decodes them again\n" in capsys.readouterr().out
+    assert not images.exists()
