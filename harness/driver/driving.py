@@ -24,7 +24,7 @@ from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import Study, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
-from harness.tracking import Tracking
+from harness.tracking import Tracked, Tracking, Untracked
 from harness.trial import Result
 
 REMOTE = re.compile(r"\w+:/")
@@ -45,6 +45,16 @@ class Endpoints:
     """Optuna's storage URL, user and password included; null for ``study.db``."""
     tracking: str | None = None
     """MLflow's tracking URI; null for a database beside the studies."""
+    tracked: bool = True
+    """Whether MLflow is told at all."""
+
+    def show(self, study: Study, ledger: Ledger) -> contextlib.AbstractContextManager[Tracked]:
+        """Return what shows a study while it runs.
+
+        Raises:
+            UserError: MLflow knows no such kind of address.
+        """
+        return Tracking(study, ledger, self.tracking) if self.tracked else contextlib.nullcontext(Untracked())
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
@@ -103,10 +113,10 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
             book = read_book(ledger, str(study.ledger))
+        tracking = held.enter_context(where.show(study, ledger))
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
-        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
             root.mkdir(parents=True)
             held.enter_context(lease(root, str(study.ledger), where.storage))
@@ -150,7 +160,7 @@ class _Publisher(NamedTuple):
     ledger: Ledger
     book: Book
     search: Search
-    tracking: Tracking
+    tracking: Tracked
     watcher: Watcher
     comparison: Comparison
 

@@ -22,7 +22,6 @@ from harness.search import check_storage
 from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_others
 from harness.study.check import check_ready, load_checked
-from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 
 Added = Callable[[AttackRecord], None]
@@ -94,11 +93,11 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         tasks = [task for number in numbers for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
+        tracking = held.enter_context(where.show(study, ledger))
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
         claim = attack_claim(moved.resources, nodes())
-        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         found = []
         for record in held.enter_context(contextlib.closing(_run(tasks, place_of(moved), claim, tell))):
             ledger.publish_attack(record)

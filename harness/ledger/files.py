@@ -40,6 +40,11 @@ class Ledger:
         """``study.yaml``, the resolved study."""
         return self.root / "study.yaml"
 
+    @property
+    def untracked(self) -> Path:
+        """A line on what MLflow lacks of the study; not there when it lacks nothing."""
+        return self.root / "untracked.txt"
+
     def trial(self, number: int) -> Path:
         """Return the directory of a trial."""
         return self.root / "trials" / f"{number:05d}"
