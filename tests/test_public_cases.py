@@ -14,6 +14,14 @@ CASES = [
     ("a script cannot tell what went wrong", "tests.commands.test_json", "test_an_error_is_a_document_too_and_the_exit_code_stays"),
     ("clearing old attempts broke a later attack", "tests.doctor.test_clean", "test_what_records_and_later_attacks_need_stays_after_any_number_of_attempts"),
     ("advice to run a repair that repairs nothing", "tests.doctor.test_clean", "test_advice_to_fix_is_given_only_where_it_would_do_something"),
+    ("a run deleted in MLflow leaves its children without a parent", "tests.tracking.test_faults", "test_a_deleted_parent_is_made_anew_and_its_children_hang_from_the_new_one"),
+    ("an experiment deleted in MLflow stops every later resume", "tests.tracking.test_faults", "test_a_deleted_experiment_is_restored_with_its_runs"),
+    ("MLFLOW_EXPERIMENT_NAME is ignored", "tests.tracking.test_faults", "test_the_environments_experiment_is_used_and_a_study_stays_where_it_was"),
+    ("one picture that cannot be stored loses all numbers", "tests.tracking.test_faults", "test_an_artifact_store_that_cannot_be_written_costs_the_pictures_alone_and_a_resume_brings_them"),
+    ("studies were moved, and their artifacts come up at the old place", "tests.tracking.test_faults", "test_studies_that_were_moved_keep_their_pictures_beside_them"),
+    ("two studies started at once die on a half-made MLflow database", "tests.tracking.test_faults", "test_a_database_that_another_driver_is_making_is_waited_for"),
+    ("MLflow refuses a metric called top@5, and the study ends", "tests.tracking.test_faults", "test_a_metric_of_a_plug_in_is_logged_under_an_adapted_name_and_a_tag_tells_its_own"),
+    ("a tracking server that is down keeps a study from starting", "tests.tracking.test_runs", "test_a_server_that_does_not_answer_is_one_warning_without_its_password_and_a_word_to_doctor"),
 ]  # fmt: skip
 
 

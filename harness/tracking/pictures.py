@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy
@@ -57,9 +58,10 @@ class Pictures:
         self._unless_lost(known, write)
 
     def _put(self, known: Known, path: Path, folder: str | None) -> None:
-        uri = add_databricks_profile_info_to_artifact_uri(known.artifacts, self._uri)
+        uri: str = add_databricks_profile_info_to_artifact_uri(known.artifacts, self._uri)  # type: ignore[no-untyped-call]
         _refuse_missing(uri)
-        get_artifact_repository(uri, tracking_uri=self._uri).log_artifact(str(path), folder)
+        repository: Any = get_artifact_repository(uri, tracking_uri=self._uri)
+        repository.log_artifact(str(path), folder)
 
     def _unless_lost(self, known: Known, write: Callable[[], None]) -> bool:
         if self._gone:

@@ -109,7 +109,7 @@ def connect(uri: str, out: Path) -> Store:
             follow((out / "mlflow.db").resolve(), artifacts)
         found = _experiment(client)
         if found is None:
-            return Store(client, _create(client, experiment_name(), artifacts and artifacts.as_uri()))
+            return Store(client, _create(client, experiment_name(), artifacts.as_uri() if artifacts else None))
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
             _LOG.warning("tracking: experiment %s had been deleted in MLflow and is restored", found.name)

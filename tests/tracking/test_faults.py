@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from harness.commands.environment import quiet
+from harness.doctor import examine
 from harness.errors import UserError
 
 quiet(None)  # MLflow reads its switches when it is imported
@@ -94,7 +95,10 @@ def test_an_artifact_store_that_cannot_be_written_costs_the_pictures_alone_and_a
     page_of(study, ledger, None)
     (warning,) = warnings_of(caplog)
     assert "pictures and pages cannot be stored" in warning
-    assert "mlartifacts" in ledger.untracked.read_text()
+    (found,) = [finding for finding in examine(ledger.root) if finding.path == ledger.untracked]
+    assert "pictures and pages cannot be stored at file://" in found.what
+    assert f"`invfront resume {ledger.root}` logs what is missing" in found.remedy
+    assert not found.wrong
     runs = runs_of(study, locate(None, out))
     assert runs[Key()].info.status == runs[Key("0", JOB.name)].info.status == "FINISHED"
     assert runs[Key("0", JOB.name)].data.metrics["mse"] > 0
