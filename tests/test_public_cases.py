@@ -22,6 +22,12 @@ CASES = [
     ("two studies started at once die on a half-made MLflow database", "tests.tracking.test_faults", "test_a_database_that_another_driver_is_making_is_waited_for"),
     ("MLflow refuses a metric called top@5, and the study ends", "tests.tracking.test_faults", "test_a_metric_of_a_plug_in_is_logged_under_an_adapted_name_and_a_tag_tells_its_own"),
     ("a tracking server that is down keeps a study from starting", "tests.tracking.test_runs", "test_a_server_that_does_not_answer_is_one_warning_without_its_password_and_a_word_to_doctor"),
+    ("the server drops the connection between two long trials, and the study ends", "tests.search.test_postgresql", "test_connections_that_are_dropped_between_trials_cost_nothing"),
+    ("a dropped connection gives the lock away without a word", "tests.search.test_postgresql", "test_a_lease_whose_connection_was_dropped_is_taken_again_and_is_lost_if_another_has_it"),
+    ("the database was away for a minute, and a study of days ended", "tests.search.test_storage", "test_an_ask_that_fails_at_any_write_is_made_again_and_no_number_is_lost_or_double"),
+    ("Optuna's dashboard shows objectives by number", "tests.search.test_storage", "test_objectives_have_names_for_whoever_looks_with_optunas_own_tools"),
+    ("a look at a wrong storage URL makes tables there", "tests.search.test_storage", "test_doctor_writes_nothing_into_a_storage_that_holds_no_study"),
+    ("a question mark in a folder's name cuts the database's path", "tests.search.test_storage", "test_a_database_lies_where_its_path_says"),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from harness.errors import UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
+from harness.ledger.patience import Patience
 from harness.records import Asked
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
@@ -108,23 +110,26 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
 def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
     # workers may start in another folder, so their paths are absolute
     ledger, book = Ledger(root.resolve()), Book()
-    with contextlib.ExitStack() as held, resumable(root):
+    patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
+    with contextlib.ExitStack() as held, resumable(root) as stand:
         check_storage(where.storage)
         if root.exists():
-            held.enter_context(lease(root, str(study.ledger), where.storage))
+            ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
         tracking = held.enter_context(where.show(study, ledger))
-        farewell = f"the local Ray died; go on with `invfront resume {root}`"
+        farewell = f"the local Ray died; {patience.way}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
         if not root.exists():
             root.mkdir(parents=True)
-            held.enter_context(lease(root, str(study.ledger), where.storage))
+            ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_whole(ledger.study_file, study.dump().encode())
         conditions, place = conditions_of(study, ledger), place_of(study)
-        rows = open_rows(study, ledger.root, book.outlines, where.storage)
-        search = Search(study, rows, ledger, conditions)
-        found = reconcile(search, rows, book)
+        stand.begun = True
+        at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
+        rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
+        search = Search(study, rows, ledger, conditions, patience)
+        found = at_once(lambda: reconcile(search, rows, book))
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
         if search.left():
