@@ -58,6 +58,20 @@ CASES = [
     ("a cache on a full disk kills the process", "tests.data.test_stored", "test_a_full_disk_is_one_line_and_the_images_are_decoded_all_the_same"),
     ("a cache that others may write to is trusted", "tests.data.test_stored", "test_the_cache_is_its_owners_alone"),
     ("six jobs decode the same images at once", "tests.data.test_stored", "test_of_many_at_once_one_decodes"),
+    ("a run deleted in MLflow leaves its children without a parent", "tests.tracking.test_faults", "test_a_deleted_parent_is_made_anew_and_its_children_hang_from_the_new_one"),
+    ("an experiment deleted in MLflow stops every later resume", "tests.tracking.test_faults", "test_a_deleted_experiment_is_restored_with_its_runs"),
+    ("MLFLOW_EXPERIMENT_NAME is ignored", "tests.tracking.test_faults", "test_the_environments_experiment_is_used_and_a_study_stays_where_it_was"),
+    ("one picture that cannot be stored loses all numbers", "tests.tracking.test_faults", "test_an_artifact_store_that_cannot_be_written_costs_the_pictures_alone_and_a_resume_brings_them"),
+    ("studies were moved, and their artifacts come up at the old place", "tests.tracking.test_faults", "test_studies_that_were_moved_keep_their_pictures_beside_them"),
+    ("two studies started at once die on a half-made MLflow database", "tests.tracking.test_faults", "test_a_database_that_another_driver_is_making_is_waited_for"),
+    ("MLflow refuses a metric called top@5, and the study ends", "tests.tracking.test_faults", "test_a_metric_of_a_plug_in_is_logged_under_an_adapted_name_and_a_tag_tells_its_own"),
+    ("a tracking server that is down keeps a study from starting", "tests.tracking.test_runs", "test_a_server_that_does_not_answer_is_one_warning_without_its_password_and_a_word_to_doctor"),
+    ("the server drops the connection between two long trials, and the study ends", "tests.search.test_postgresql", "test_connections_that_are_dropped_between_trials_cost_nothing"),
+    ("a dropped connection gives the lock away without a word", "tests.search.test_postgresql", "test_a_lease_whose_connection_was_dropped_is_taken_again_and_is_lost_if_another_has_it"),
+    ("the database was away for a minute, and a study of days ended", "tests.search.test_storage", "test_an_ask_that_fails_at_any_write_is_made_again_and_no_number_is_lost_or_double"),
+    ("Optuna's dashboard shows objectives by number", "tests.search.test_storage", "test_objectives_have_names_for_whoever_looks_with_optunas_own_tools"),
+    ("a look at a wrong storage URL makes tables there", "tests.search.test_storage", "test_doctor_writes_nothing_into_a_storage_that_holds_no_study"),
+    ("a question mark in a folder's name cuts the database's path", "tests.search.test_storage", "test_a_database_lies_where_its_path_says"),
 ]  # fmt: skip
 
 

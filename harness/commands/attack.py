@@ -8,7 +8,7 @@ import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Json, Storage, TrackingUri, count, remarks_apart, say
+from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, remarks_apart, say
 from harness.commands.working import NONE_SUCCEEDED, remembered, terminable
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def attack(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
     """Run another attack on trials that are finished; the report takes it into the worst case.
@@ -62,7 +63,7 @@ def attack(
     from harness.records import Progress
 
     orders = [order_of(text, seed, tune or 0) for text in attack]
-    where = remembered(root, address, storage, tracking_uri)
+    where = remembered(root, address, storage, tracking_uri, tracked)
 
     def tell(progress: Progress) -> None:
         if progress.done == 0:

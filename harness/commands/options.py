@@ -35,6 +35,9 @@ TrackingUri = Annotated[
         help="MLflow's; without it a database beside the studies.",
     ),
 ]
+Tracked = Annotated[
+    bool, typer.Option("--tracking/--no-tracking", help="Whether MLflow is told; a later resume logs what it lacks.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, of the keys below; remarks go to standard error.")
 ]

@@ -6,7 +6,7 @@ import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Json, Storage, TrackingUri, count
+from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count
 from harness.commands.working import remembered, work
 
 
@@ -28,6 +28,7 @@ def resume(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
     """Go on with a study that was interrupted, give it more trials, or let it run elsewhere.
@@ -45,5 +46,5 @@ def resume(
     quiet(address)
     from harness.driver import driving
 
-    where = remembered(root, address, storage, tracking_uri)
+    where = remembered(root, address, storage, tracking_uri, tracked)
     return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or []), where, root, as_json)

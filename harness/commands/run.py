@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.environment import quiet
-from harness.commands.options import Address, Json, Storage, TrackingUri, count
+from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count
 from harness.commands.working import work
 
 
@@ -23,6 +23,7 @@ def run(
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
+    tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
     """Run a study, or go on with it if its directory is there.
@@ -44,5 +45,7 @@ def run(
 
     study = load_checked(space, set_ or [], trials)
     study = study.model_copy(update={"storage": storage or study.storage})
-    where = driving.Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking)
+    where = driving.Endpoints(
+        address=address, storage=study.storage, tracking=tracking_uri or study.tracking, tracked=tracked
+    )
     return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name, as_json)

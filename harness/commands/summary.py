@@ -1,5 +1,6 @@
 """A study in a few lines: its states, its front, and where everything is."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,24 +8,27 @@ from typing import Any
 from harness.credentials import without_credentials
 from harness.judging import Status, judged, settings_line
 from harness.ledger import Ledger
+from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
 
 
-def summarise(now: Status, root: Path, tracking: str | None) -> Iterator[str]:
+def summarise(now: Status, root: Path, tracking: str | None, tracked: bool = True) -> Iterator[str]:
     """Yield how a study stands after a run.
 
     Args:
         now: How it stands.
         root: The study's directory.
         tracking: MLflow's URI as the user gave it; null for the database beside the studies.
+        tracked: Whether MLflow was told.
     """
     yield from overview(now, Ledger(root))
     yield f"report: {root / 'report' / 'index.html'}"
     uri = mlflow_uri(root, tracking)
-    yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {uri}'}"
+    if tracked:
+        yield f"mlflow: {uri if uri.startswith('http') else f'mlflow ui --backend-store-uri {shlex.quote(uri)}'}"
 
 
 def overview(now: Status, ledger: Ledger) -> Iterator[str]:
@@ -47,18 +51,18 @@ def disk_line(disk: Mapping[str, int]) -> str:
     return f"disk: {shown(disk['total'])} ({told}), {shown(disk['free'])} free"
 
 
-def summary_document(now: Status, root: Path, tracking: str | None) -> dict[str, Any]:
+def summary_document(now: Status, root: Path, tracking: str | None, tracked: bool = True) -> dict[str, Any]:
     """Return how a study stands after a run, for programs; arguments as of ``summarise``."""
     return now.model_dump(mode="json") | {
         "study": str(root),
         "report": str(root / "report" / "index.html"),
-        "mlflow": mlflow_uri(root, tracking),
+        "mlflow": mlflow_uri(root, tracking) if tracked else None,
     }
 
 
 def mlflow_uri(root: Path, tracking: str | None) -> str:
     """Return where MLflow's view of a study is, without credentials."""
-    return without_credentials(tracking) if tracking else f"sqlite:///{(root.parent / 'mlflow.db').resolve()}"
+    return without_credentials(tracking) if tracking else sqlite_url((root.parent / "mlflow.db").resolve())
 
 
 def _row(ledger: Ledger, number: int) -> str:

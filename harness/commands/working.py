@@ -19,13 +19,17 @@ NONE_SUCCEEDED = 3
 """Exit code of a study whose budget is spent and of which no trial succeeded."""
 
 
-def remembered(root: Path, address: str | None, storage: str | None, tracking: str | None) -> "Endpoints":
+def remembered(
+    root: Path, address: str | None, storage: str | None, tracking: str | None, tracked: bool
+) -> "Endpoints":
     """Return where a study that is there runs and writes: as told now, else as its file remembers."""
     from harness.driver import Endpoints
     from harness.study import load_study
 
     there = load_study(root / "study.yaml")
-    return Endpoints(address=address, storage=storage or there.storage, tracking=tracking or there.tracking)
+    return Endpoints(
+        address=address, storage=storage or there.storage, tracking=tracking or there.tracking, tracked=tracked
+    )
 
 
 def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, as_json: bool) -> int:
@@ -36,9 +40,9 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
     with remarks_apart(as_json), terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
         now = drive(watcher)
     if as_json:
-        say(summary_document(now, root, where.tracking))
+        say(summary_document(now, root, where.tracking, where.tracked))
     else:
-        for line in summarise(now, root, where.tracking):
+        for line in summarise(now, root, where.tracking, where.tracked):
             typer.echo(line)
     return 0 if now.states["complete"] else NONE_SUCCEEDED
 

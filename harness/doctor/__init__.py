@@ -1,5 +1,6 @@
 """Finds what is wrong with a study's directory, and mends it without losing anything."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,11 +60,19 @@ def _leftovers(root: Path) -> Iterator[Finding]:
         yield Finding(path=path, what="left by a write that was cut off", remedy="removed", action="remove")
 
 
+def _untracked(root: Path, path: Path) -> Finding:
+    what = " ".join(path.read_text(errors="replace").split()) or "MLflow lacks something of the study"
+    remedy = f"once that is mended, `invfront resume {shlex.quote(str(root))}` logs what is missing; the study is whole"
+    return Finding(path=path, what=what, remedy=remedy, action="keep")
+
+
 def _kept(root: Path) -> Iterator[Finding]:
     aside = [
         *root.glob("study.db.torn-*"),
         *root.glob("trials/*/*.corrupt-*"),
         *root.glob("trials/*/attacks/*.corrupt-*"),
     ]
+    if (untracked := Ledger(root).untracked).exists():
+        yield _untracked(root, untracked)
     for path in sorted([*aside, *root.glob("lost/*")]):
         yield Finding(path=path, what="kept from an earlier fault", remedy="delete it when you like", action="keep")

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from harness.errors import Interrupted, UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
+from harness.ledger.patience import Patience
 from harness.records import Asked, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
-from harness.tracking import Tracking
+from harness.tracking import Tracked, Tracking, Untracked
 from harness.trial import Result
 
 REMOTE = re.compile(r"\w+:/")
@@ -46,6 +48,16 @@ class Endpoints:
     """Optuna's storage URL, user and password included; null for ``study.db``."""
     tracking: str | None = None
     """MLflow's tracking URI; null for a database beside the studies."""
+    tracked: bool = True
+    """Whether MLflow is told at all."""
+
+    def show(self, study: Study, ledger: Ledger) -> contextlib.AbstractContextManager[Tracked]:
+        """Return what shows a study while it runs.
+
+        Raises:
+            UserError: MLflow knows no such kind of address.
+        """
+        return Tracking(study, ledger, self.tracking) if self.tracked else contextlib.nullcontext(Untracked())
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
@@ -97,26 +109,29 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
 def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
     # workers may start in another folder, so their paths are absolute
     ledger, book = Ledger(root.resolve()), Book()
-    with contextlib.ExitStack() as held, resumable(root):
+    patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
+    with contextlib.ExitStack() as held, resumable(root) as stand:
         check_storage(where.storage)
         if root.exists():
-            held.enter_context(lease(root, str(study.ledger), where.storage))
+            ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
         ready = make_ready(study, watcher.preparing)
-        farewell = f"the local Ray died; go on with `invfront resume {root}`"
+        tracking = held.enter_context(where.show(study, ledger))
+        farewell = f"the local Ray died; {patience.way}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
-        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
         if not root.exists():
             root.mkdir(parents=True)
-            held.enter_context(lease(root, str(study.ledger), where.storage))
+            ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_whole(ledger.study_file, study.dump().encode())
         seen = ImagesSeen(told=ready.told, marks=ready.marks)
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         conditions, place = conditions_of(study, ledger), place_of(study)
-        rows = open_rows(study, ledger.root, book.outlines, where.storage)
-        search = Search(study, rows, ledger, conditions)
-        found = reconcile(search, rows, book)
+        stand.begun = True
+        at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
+        rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
+        search = Search(study, rows, ledger, conditions, patience)
+        found = at_once(lambda: reconcile(search, rows, book))
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
         for line in ready.told:
@@ -156,7 +171,7 @@ class _Publisher(NamedTuple):
     ledger: Ledger
     book: Book
     search: Search
-    tracking: Tracking
+    tracking: Tracked
     watcher: Watcher
     comparison: Comparison
     causes: Causes

@@ -18,12 +18,12 @@ from harness.errors import Interrupted, UserError
 from harness.judging import Book
 from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, open_attempt
 from harness.ledger.lease import lease
+from harness.ledger.patience import Patience
 from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
 from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
-from harness.tracking import Tracking
 from harness.trial import failed_attack, weights_of
 
 Added = Callable[[AttackRecord], None]
@@ -88,20 +88,21 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
     moved, comparison = campaign.moved(), Comparison()
     check_ready(moved)
     check_storage(where.storage)
-    with contextlib.ExitStack() as held, resumable(root, AGAIN):
-        held.enter_context(lease(root, str(study.ledger), where.storage))
+    with contextlib.ExitStack() as held, resumable(root, AGAIN) as stand:
+        patience = Patience(seconds=study.resources.patience, way=AGAIN)
+        ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         book = read_book(ledger, str(study.ledger))
         numbers = _numbers(book, root, campaign.chosen)
         tasks = [task for number in numbers for task in _tasks(ledger.read(number), orders)]
         if not tasks:
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: has been run; take another budget or --seed")
         make_ready(moved)
+        tracking = held.enter_context(where.show(study, ledger))
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
         claim = attack_claim(moved.resources, nodes())
-        tracking = held.enter_context(Tracking(study, ledger, where.tracking))
-        found = []
+        stand.begun, found = True, []
         for record in held.enter_context(contextlib.closing(_run(tasks, place_of(moved), claim, tell))):
             ledger.publish_attack(record)
             added(record)

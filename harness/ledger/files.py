@@ -1,7 +1,7 @@
 """A study's directory: the truth from which Optuna's rows, MLflow's runs, tables and pages can be rebuilt."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -34,6 +34,8 @@ class Ledger:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.guard: Callable[[], None] = _nobody
+        """Called before anything is published: raises once the lease is lost."""
 
     @property
     def study_file(self) -> Path:
@@ -45,13 +47,18 @@ class Ledger:
         """``images.json``, what was seen of the images when the study was last started."""
         return self.root / "images.json"
 
+    @property
+    def untracked(self) -> Path:
+        """A line on what MLflow lacks of the study; not there when it lacks nothing."""
+        return self.root / "untracked.txt"
+
     def trial(self, number: int) -> Path:
         """Return the directory of a trial."""
         return self.root / "trials" / f"{number:05d}"
 
     def publish_asked(self, asked: Asked) -> None:
         """Put what a trial was asked on storage, before its first job starts."""
-        _publish(self.trial(asked.number) / "asked.json", asked)
+        self._publish(self.trial(asked.number) / "asked.json", asked)
 
     def publish_attack(self, attack: AttackRecord) -> None:
         """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
@@ -62,7 +69,7 @@ class Ledger:
         path = trial / "attacks" / f"{attack.job.name}.json"
         if path.exists() and (trial / "record.json").exists() and not self._may_repeat(path, attack.trial):
             raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
-        _publish(path, attack)
+        self._publish(path, attack)
 
     def _may_repeat(self, path: Path, number: int) -> bool:
         files = self.read(number)
@@ -74,7 +81,7 @@ class Ledger:
         path = self.trial(record.number) / "record.json"
         if path.exists():
             raise FileExistsError(f"{path}: a finished trial is never run twice")
-        _publish(path, record)
+        self._publish(path, record)
 
     def trials(self) -> Iterator[TrialFiles]:
         """Yield every trial that was asked, in the order of their numbers.
@@ -96,6 +103,10 @@ class Ledger:
         paths = (path for path in folder.iterdir() if _NUMBER.fullmatch(path.name))
         return sorted(int(path.name) for path in paths if (path / "asked.json").exists())
 
+    def was_asked(self, number: int) -> bool:
+        """Say whether a trial was asked."""
+        return (self.trial(number) / "asked.json").exists()
+
     def read(self, number: int) -> TrialFiles:
         """Return what is on storage of one trial; errors as in ``trials``."""
         path = self.trial(number)
@@ -107,6 +118,10 @@ class Ledger:
             self._checked(record, Record, number) if record.exists() else None,
             tuple(self._checked(file, AttackRecord, number) for file in sorted((path / "attacks").glob("*.json"))),
         )
+
+    def _publish(self, path: Path, value: Value) -> None:
+        self.guard()
+        write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")
 
     def _checked(self, path: Path, kind: type[V], number: int) -> V:
         value = self._parsed(path, kind)
@@ -129,5 +144,5 @@ def read_value(path: Path, kind: type[V]) -> V:
     return kind.model_validate_json(path.read_bytes())
 
 
-def _publish(path: Path, value: Value) -> None:
-    write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")
+def _nobody() -> None:
+    """Guard nothing."""

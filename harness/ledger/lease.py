@@ -1,22 +1,113 @@
-"""One driver at a time: a lock on a study that a dead process cannot hold."""
+"""One driver at a time: a lock on a study that a dead process cannot hold, and whose loss a driver hears of."""
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
+from harness.ledger.database import connect_args
+from harness.ledger.patience import Patience
+
+_LOG = logging.getLogger(__name__)
 
 LOCK = "study.lock"
 
 
+class Lease:
+    """A study that this process holds: its lock file and, on PostgreSQL, an advisory lock.
+
+    Args:
+        root: The study's directory.
+        ledger: The study's ledger, which names the advisory lock.
+        url: The study's storage; null for ``study.db``.
+        patience: How long a server that is away is waited for.
+    """
+
+    def __init__(self, root: Path, ledger: str, url: str | None, patience: Patience) -> None:
+        self._root, self._patience = root, patience
+        self._lock = FileLock(root / LOCK, timeout=0)
+        self._key = int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)
+        self._url = url if url is not None and url.startswith("postgresql") else None
+        self._connection: sqlalchemy.Connection | None = None
+        self._inode = -1
+
+    def take(self) -> None:
+        """Take the study. Raises UserError if another driver has it."""
+        refusal = f"{self._root}: another driver runs this study; wait for it, or end it, then give this command again"
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UserError(refusal) from None
+        self._inode = (self._root / LOCK).stat().st_ino
+        try:
+            if not self._patience(self._advise):
+                raise UserError(refusal)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def release(self) -> None:
+        """Let go of the study."""
+        if self._connection is not None:
+            with contextlib.suppress(SQLAlchemyError):
+                self._connection.close()
+        self._lock.release()
+
+    def check(self) -> None:
+        """Make sure that the study is still held; one whose server dropped the connection is taken again.
+
+        Raises:
+            Interrupted: it is not: its lock file was removed, or another driver has taken it.
+        """
+        if not self._lock_is_ours():
+            raise Interrupted(f"{self._root / LOCK}: was removed while this driver ran; {self._patience.way}")
+        if self._url is None or self._is_connected():
+            return
+        _LOG.warning("storage: the connection that holds the study was dropped; taking the study again")
+        if not self._patience(self._advise):
+            raise Interrupted(f"{self._root}: another driver took this study meanwhile; {self._patience.way}")
+
+    def _lock_is_ours(self) -> bool:
+        try:
+            return (self._root / LOCK).stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def _is_connected(self) -> bool:
+        try:
+            if self._connection is None:
+                return False
+            self._connection.execute(sqlalchemy.text("SELECT 1"))
+            self._connection.commit()
+        except SQLAlchemyError:
+            return False
+        return True
+
+    def _advise(self) -> bool:
+        """Take the advisory lock on a new connection, where there is a server; say whether it was free."""
+        if self._url is None:
+            return True
+        engine = sqlalchemy.create_engine(self._url, poolclass=NullPool, connect_args=connect_args(self._url))
+        connection = engine.connect()
+        taken = connection.execute(sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar()
+        connection.commit()
+        if not taken:
+            connection.close()
+            return False
+        self._connection = connection
+        return True
+
+
 @contextlib.contextmanager
-def lease(root: Path, ledger: str, url: str | None) -> Iterator[None]:
-    """Hold the study while the body runs.
+def lease(root: Path, ledger: str, url: str | None, patience: Patience | None = None) -> Iterator[Lease]:
+    """Hold a study while the body runs.
 
     A lock file in the directory guards every study; a study on PostgreSQL takes an advisory lock there too, which
     reaches across machines.
@@ -24,29 +115,9 @@ def lease(root: Path, ledger: str, url: str | None) -> Iterator[None]:
     Raises:
         UserError: another driver has it.
     """
-    refusal = UserError(f"{root}: another driver runs this study; wait for it, or end it, then give this command again")
-    lock = FileLock(root / LOCK, timeout=0)
+    held = Lease(root, ledger, url, patience or Patience(seconds=0, way=f"go on with `invfront resume {root}`"))
+    held.take()
     try:
-        lock.acquire()
-    except Timeout:
-        raise refusal from None
-    try:
-        with _advisory(ledger, url, refusal):
-            yield
+        yield held
     finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def _advisory(ledger: str, url: str | None, refusal: UserError) -> Iterator[None]:
-    if url is None or not url.startswith("postgresql"):
-        yield
-        return
-    key = int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        taken = connection.execute(sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar()
-        connection.commit()
-        if not taken:
-            raise refusal
-        yield
+        held.release()

@@ -2,9 +2,10 @@
 
 from harness.search.asking import Conditions, Search
 from harness.search.comparing import MISSING, compared
-from harness.search.index import DATABASE, INDEX_FAULTS, check_storage, keep_aside, open_rows
+from harness.search.index import DATABASE, INDEX_FAULTS, keep_aside, open_rows
 from harness.search.reconciling import Reconciled, reconcile
 from harness.search.samplers import CAVEATS
+from harness.search.storage import check_storage
 
 __all__ = [
     "CAVEATS",

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
 from harness.ledger import Ledger
+from harness.ledger.patience import Patience
 from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, derive
 from harness.search.drawing import draw
 from harness.search.samplers import make_sampler
@@ -31,8 +32,16 @@ class Conditions(NamedTuple):
 class Search:
     """Ask and tell on Optuna's storage, with the ledger written first."""
 
-    def __init__(self, study: Study, rows: optuna.Study, ledger: Ledger, conditions: Conditions) -> None:
+    def __init__(
+        self,
+        study: Study,
+        rows: optuna.Study,
+        ledger: Ledger,
+        conditions: Conditions,
+        patience: Patience = Patience(),  # noqa: B008  # a frozen value
+    ) -> None:
         self._study, self._rows, self._ledger, self._conditions = study, rows, ledger, conditions
+        self._patience = patience
         self._space = study.space()
         self.again: deque[Asked] = deque()
         """Trials that were asked and not finished: handed out before anything new."""
@@ -44,8 +53,9 @@ class Search:
 
     def ask(self) -> Asked | None:
         """Return the next trial to run, its ``asked.json`` on storage; None when the budget is spent."""
-        if self.again:
-            return self.again.popleft()
+        return self.again.popleft() if self.again else self._patience(self._ask, self._look_again)
+
+    def _ask(self) -> Asked | None:
         turns = self._turns
         trial = self._next_row()
         if trial is None:
@@ -64,6 +74,9 @@ class Search:
 
         The objectives are those over all its attacks, among them those that were run after the record.
         """
+        self._patience(lambda: self._tell(trial))
+
+    def _tell(self, trial: Outline) -> None:
         row = self._row(trial.number)
         if row.state.is_finished():
             return
@@ -89,6 +102,15 @@ class Search:
             self._rows.enqueue_trial(params, user_attrs={"anchor": True} if anchor else {})
             self._num_rows += 1
         return self._rows.ask()
+
+    def _look_again(self) -> None:
+        """Count the rows anew: an ask that failed half-way has left one that waits, or one that nobody was asked."""
+        known = self._rows.get_trials(deepcopy=False)
+        self._num_rows = len(known)
+        self._waiting = deque(row.number for row in known if row.state == TrialState.WAITING)
+        running = (row.number for row in known if row.state == TrialState.RUNNING)
+        self.unstarted = deque(number for number in running if not self._ledger.was_asked(number))
+        self.__dict__.pop("_turns", None)
 
     @property
     def _started(self) -> int:

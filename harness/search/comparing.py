@@ -1,6 +1,7 @@
 """Whether Optuna's rows of a study can be read, and whether they tell what the directory tells; nothing is changed."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
+from harness.ledger.database import sqlite_path, sqlite_url
 from harness.search.drawing import drawn_alike
-from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated, refuse_torn
+from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated
+from harness.search.storage import OPTUNA, engine_options, refuse_torn, tables_of
 from harness.study import Space, Study
 
 
@@ -50,11 +53,11 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
     there = _frozen(outlines, study.space())
     if foreign := sorted(outlines.keys() - there.keys()):
         return Differences(strangers=tuple(foreign))
-    if url is None and not path.exists():
+    if url is None and not os.path.lexists(path):
         return MISSING if outlines else Differences()
     try:
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
-    except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
+    except (*INDEX_FAULTS, OSError, RuntimeError, ValueError, KeyError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
     return _differences(rows, there, outlines, study.space())
 
@@ -103,11 +106,14 @@ def _rows_of_copy(name: str, path: Path) -> list[FrozenTrial]:
         for file in path.parent.glob(f"{path.name}*"):
             if ".torn-" not in file.name:
                 shutil.copy(file, folder)
-        return _rows(name, f"sqlite:///{folder}/{path.name}")
+        return _rows(name, sqlite_url(Path(folder) / path.name))
 
 
 def _rows(name: str, url: str) -> list[FrozenTrial]:
-    storage = RDBStorage(url)
+    file = sqlite_path(url)
+    if (file is not None and not file.exists()) or OPTUNA not in tables_of(url):
+        raise KeyError(f"no study {name}")  # opened by Optuna, it would be made
+    storage = RDBStorage(url, engine_kwargs=engine_options(url))
     try:
         if url.startswith("sqlite"):
             refuse_torn(storage.engine)

@@ -2,15 +2,13 @@
 
 import itertools
 import logging
-import sqlite3
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import TrialValueModel
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,9 +16,11 @@ from sqlalchemy.pool import NullPool
 
 from harness.errors import UserError
 from harness.judging import Outline
-from harness.records import DIRECTIONS, one_line
+from harness.ledger.database import sqlite_url
+from harness.records import one_line
 from harness.search.asking import FLOOR, values_of
 from harness.search.drawing import distributions, drawn_alike, settled
+from harness.search.storage import engine_options, load
 from harness.study import Space, Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -48,21 +48,21 @@ def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: st
     if foreign := strangers(outlines, space):
         raise UserError(f"{root / 'study.yaml'}: {foreign_line(foreign)}")
     if url is not None:
-        rows = _load(name, url)
+        rows = load(name, url)
         if not _agrees(rows, outlines, space):
             raise UserError(f"storage: study {name} tells of other trials than {root}; delete it there, then resume")
         return _extended(_corrected(rows, outlines, url), outlines, space)
     path = root / DATABASE
-    url = f"sqlite:///{path}"
+    url = sqlite_url(path)
     try:
-        rows = _load(name, url)
+        rows = load(name, url)
         agrees = _agrees(rows, outlines, space)
     except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
         keep_aside(path)
-        rows = _load(name, url)
+        rows = load(name, url)
     return _extended(_corrected(rows, outlines, url), outlines, space)
 
 
@@ -112,57 +112,6 @@ def frozen(outline: Outline, space: Space) -> FrozenTrial:
     )
 
 
-def check_storage(url: str | None) -> None:
-    """Refuse a storage URL that is none, whose driver is missing, or whose server does not answer.
-
-    Raises:
-        UserError: says which, without the password.
-    """
-    if url is None:
-        return
-    try:
-        engine = sqlalchemy.create_engine(url, poolclass=NullPool)
-        with engine.connect():
-            pass
-    except sqlalchemy.exc.ArgumentError:
-        raise UserError("storage: not a database URL; write postgresql+psycopg://user:password@host/database") from None
-    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-        raise UserError(f"storage: {one_line(error)}; install the driver that the URL names") from None
-    except SQLAlchemyError as error:
-        fault = type(getattr(error, "orig", None) or error).__name__
-        place = sqlalchemy.make_url(url).host or "the database"
-        raise UserError(f"storage: {place} refuses ({fault}); check the URL, the password and the server") from None
-
-
-def _load(name: str, url: str) -> optuna.Study:
-    storage = RDBStorage(url, engine_kwargs=_patience(url))
-    if url.startswith("sqlite"):
-        sqlalchemy.event.listen(storage.engine, "connect", _hurry)
-        storage.engine.dispose()  # its connections of before are made anew
-        refuse_torn(storage.engine)
-    return optuna.create_study(
-        study_name=name, storage=storage, directions=list(DIRECTIONS.values()), load_if_exists=True
-    )
-
-
-def refuse_torn(engine: sqlalchemy.Engine) -> None:
-    """Raise ValueError of a database whose pages or indexes are not whole."""
-    with engine.connect() as connection:
-        found = connection.execute(sqlalchemy.text("PRAGMA quick_check(1)")).scalar()
-    if found != "ok":
-        raise ValueError(f"torn: {found}")
-
-
-def _hurry(connection: sqlite3.Connection, record: object) -> None:
-    """Let a commit not wait for the disk: the directory is the truth, and an index that a power cut tore is rebuilt."""
-    connection.execute("PRAGMA synchronous=OFF")
-
-
-def _patience(url: str) -> dict[str, Any]:
-    """Return how an engine waits for another's lock on a file: 60 s."""
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-
-
 def _corrected(rows: optuna.Study, outlines: Mapping[int, Outline], url: str) -> optuna.Study:
     """Give finished rows the values over attacks run later, in one transaction; return the study as it is then.
 
@@ -173,13 +122,13 @@ def _corrected(rows: optuna.Study, outlines: Mapping[int, Outline], url: str) ->
     if not stale:
         return rows
     table = TrialValueModel.__table__
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool, **_patience(url))
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, **engine_options(url))
     with engine.begin() as connection:
         for row, values in stale:
             for objective, value in enumerate(values):
                 place = (table.c.trial_id == row._trial_id) & (table.c.objective == objective)
                 connection.execute(sqlalchemy.update(table).where(place).values(value=value))
-    return _load(rows.study_name, url)
+    return load(rows.study_name, url)
 
 
 def _agrees(rows: optuna.Study, outlines: Mapping[int, Outline], space: Space) -> bool:
@@ -220,5 +169,5 @@ def keep_aside(path: Path) -> None:
     taken = next(number for number in itertools.count() if not list(path.parent.glob(f"{path.name}.torn-{number}*")))
     for suffix in ("", "-wal", "-shm", "-journal"):
         file = path.with_name(path.name + suffix)
-        if file.exists():
+        if os.path.lexists(file):
             file.rename(path.with_name(f"{path.name}.torn-{taken}{suffix}"))

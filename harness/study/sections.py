@@ -144,3 +144,5 @@ class Resources(Value):
     """Longest time of a trial with its attacks, seconds, counted anew if its process is lost; null for no limit."""
     checkpoint: fields.Seconds = 60.0
     """Time between checkpoints, seconds."""
+    patience: fields.Seconds = 600.0
+    """How long a storage that fails is tried again before the study ends, to be resumed; seconds."""

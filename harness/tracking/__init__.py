@@ -1,7 +1,9 @@
 """A study as MLflow shows it."""
 
-from harness.tracking.runs import Tracking
+from harness.tracking.tracking import Tracked, Tracking, Untracked
 
 __all__ = [
+    "Tracked",
     "Tracking",
+    "Untracked",
 ]

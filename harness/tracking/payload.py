@@ -1,6 +1,6 @@
 """What MLflow is told of a trial and of its attacks: pure functions of the record."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,12 +18,10 @@ from harness.records import (
     Scores,
     failure_line,
 )
+from harness.tracking.names import LONGEST_PARAM, LONGEST_TAG, adapted, plain_text
 
-LONGEST_TAG = 5000
-"""Characters of a tag's value that every MLflow store takes."""
-
-LONGEST_PARAM = 6000
-"""Characters of a parameter's value that MLflow takes."""
+NAME = "invfront.name/"
+"""Begins the tag that tells a record's own name, where MLflow refuses that."""
 
 
 class Payload(NamedTuple):
@@ -32,8 +30,13 @@ class Payload(NamedTuple):
     params: list[Param]
     metrics: list[Metric]
     tags: list[RunTag]
+    """Among them, for each name that MLflow refuses, the one that the record has."""
     status: str
     """``FINISHED`` or ``FAILED``."""
+    start: int
+    """When it started, ms since 1970."""
+    end: int
+    """When it ended, ms since 1970."""
 
 
 def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
@@ -46,7 +49,7 @@ def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
     worst = {name: getattr(objectives, name) for name in DIRECTIONS} if objectives else {"accuracy": measured.accuracy}
     numbers = {**_cost(record.circumstances), **_floors(measured.floors), **measured.diagnostics}
     deciding = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack} if objectives else {}
-    return Payload(
+    return _payload(
         params(record.asked.settings),
         [*metrics(worst, time, step=len(trial.attacks)), *metrics(numbers, time), *_curve(measured.curve, time)],
         tags(
@@ -58,6 +61,7 @@ def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
             }
         ),
         "FINISHED" if record.state in ("complete", "pruned") else "FAILED",
+        record.circumstances,
     )
 
 
@@ -80,11 +84,28 @@ def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
         **_cost(attack.circumstances),
         "images": float(measured.images),
     }
-    return Payload(
+    return _payload(
         params({**{f"job/{name}": value for name, value in attack.job.model_dump().items()}, **measured.settings}),
         [*metrics(numbers, time), *_curve(measured.curve, time)],
         tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": failure_line(attack.error)}),
         "FAILED" if measured.verdict == "failed" else "FINISHED",
+        attack.circumstances,
+    )
+
+
+def _payload(
+    params: Sequence[Param], metrics: Sequence[Metric], tags: Sequence[RunTag], status: str, cost: Circumstances
+) -> Payload:
+    """Return what a run holds, under names that MLflow takes."""
+    plain = adapted({param.key for param in params} | {metric.key for metric in metrics})
+    named = {key: plain.get(key, key) for key in [*(each.key for each in params), *(each.key for each in metrics)]}
+    return Payload(
+        [Param(named[each.key], each.value) for each in params],
+        [Metric(named[each.key], each.value, each.timestamp, each.step) for each in metrics],
+        [*tags, *(RunTag(f"{NAME}{name}", plain_text(own, LONGEST_TAG)) for own, name in plain.items())],
+        status,
+        start_ms(cost),
+        end_ms(cost),
     )
 
 
@@ -95,7 +116,7 @@ def _variant(name: str, found: Scores) -> dict[str, float]:
 
 def params(settings: Mapping[str, Scalar]) -> list[Param]:
     """Return settings as parameters, by path; a setting that is null is left out."""
-    return [Param(path, str(value)[:LONGEST_PARAM]) for path, value in settings.items() if value is not None]
+    return [Param(path, plain_text(str(value), LONGEST_PARAM)) for path, value in settings.items() if value is not None]
 
 
 def metrics(numbers: Mapping[str, float | None], time: int, step: int = 0) -> list[Metric]:
@@ -105,7 +126,11 @@ def metrics(numbers: Mapping[str, float | None], time: int, step: int = 0) -> li
 
 def tags(values: Mapping[str, Scalar]) -> list[RunTag]:
     """Return values as tags of ours; null is left out."""
-    return [RunTag(f"invfront.{name}", str(value)[:LONGEST_TAG]) for name, value in values.items() if value is not None]
+    return [
+        RunTag(f"invfront.{name}", plain_text(str(value), LONGEST_TAG))
+        for name, value in values.items()
+        if value is not None
+    ]
 
 
 def start_ms(cost: Circumstances) -> int:

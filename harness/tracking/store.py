@@ -1,31 +1,53 @@
 """The MLflow store that a study is shown in: where it is, whether it answers, and how it is kept quiet."""
 
+import contextlib
 import logging
 import os
+import re
+import sqlite3
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
+import sqlalchemy
+from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from harness.credentials import hidden
 from harness.errors import UserError
+from harness.ledger.database import sqlite_path, sqlite_url
+from harness.tracking.moved import follow
+
+_LOG = logging.getLogger(__name__)
 
 EXPERIMENT = "invfront"
-"""All studies' experiment."""
+"""All studies' experiment, unless ``MLFLOW_EXPERIMENT_NAME`` or ``MLFLOW_EXPERIMENT_ID`` names another."""
 
-STORE_FAULTS = (MlflowException, SQLAlchemyError, OSError)
-"""What a store raises that cannot be reached or refuses."""
+STORE_FAULTS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)
+"""What a store raises that cannot be reached or refuses, or whose driver is not installed."""
 
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 """Bounds on waiting for a server, seconds and tries, where the user has set none: MLflow's own let minutes pass."""
 
+MAKING_SECONDS = 60.0
+"""Longest wait for another driver that is making the same database."""
+
+CONNECT_SECONDS = 10
+"""Longest wait for a database's server."""
+
+DATABASES = ("sqlite", "postgresql", "mysql")
+"""Schemes of databases that are asked first whether they can be opened."""
 
 LARGEST_BATCH = 800
 """Metrics sent at once: a server takes 1,000 entries, parameters and tags included."""
+
+SCHEMES = ("", "file", "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc")
+"""Schemes that MLflow knows without a plug-in; a database's may name its driver after a plus sign."""
 
 
 class Batch(TypedDict):
@@ -45,44 +67,116 @@ class Store(NamedTuple):
 
 
 def locate(uri: str | None, out: Path) -> str:
-    """Return the tracking URI: the one given, else ``MLFLOW_TRACKING_URI``, else a database beside the studies."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').resolve()}"
+    """Return the tracking URI: the one given, else ``MLFLOW_TRACKING_URI``, else a database beside the studies.
+
+    Raises:
+        UserError: MLflow knows no such kind of address.
+    """
+    named = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if named is None or named == "":
+        return sqlite_url((out / "mlflow.db").resolve())
+    scheme = named.partition(":")[0].partition("+")[0] if re.match(r"[\w+.\-]+:", named) else ""
+    known = {*SCHEMES, *(plugin.name for plugin in entry_points(group="mlflow.tracking_store"))}
+    if scheme not in known:
+        raise UserError(
+            f"tracking at {hidden(named)}: MLflow knows no {scheme}:; give a --tracking-uri such as http://host:5000 "
+            "or sqlite:///mlflow.db, or --no-tracking"
+        )
+    return named
 
 
 def connect(uri: str, out: Path) -> Store:
-    """Return the store, its experiment made if it is not there.
+    """Return the store, its experiment made if it is not there, and restored if it was deleted.
+
+    Drivers that start at once on a database that is not there wait for the one that makes it.
 
     Args:
         uri: MLflow's tracking URI.
         out: Folder of the studies; unless a server keeps artifacts, they lie in ``mlartifacts`` beside them.
 
     Raises:
-        UserError: the store does not answer.
+        STORE_FAULTS: the store does not answer, or refuses.
     """
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    artifacts = None if uri.startswith(("http:", "https:")) else (out / "mlartifacts").resolve().as_uri()
-    try:
+    artifacts = None if uri.startswith(("http:", "https:")) else (out / "mlartifacts").resolve()
+    with _alone(uri):
+        _refuse_closed(uri)
         client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(EXPERIMENT)
-        experiment = str(found.experiment_id) if found else _create(client, artifacts)
-    except STORE_FAULTS as error:
-        raise UserError(
-            f"tracking at {hidden(uri)}: {fault_line(error)}; start the server or choose another --tracking-uri"
-        ) from error
-    return Store(client, experiment)
+        if uri == sqlite_url((out / "mlflow.db").resolve()):
+            follow((out / "mlflow.db").resolve(), artifacts)
+        found = _experiment(client)
+        if found is None:
+            return Store(client, _create(client, experiment_name(), artifacts.as_uri() if artifacts else None))
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+            _LOG.warning("tracking: experiment %s had been deleted in MLflow and is restored", found.name)
+        return Store(client, str(found.experiment_id))
+
+
+def experiment_name() -> str:
+    """Return the name of the experiment that studies are shown in."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
+def _experiment(client: MlflowClient) -> Experiment | None:
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if number and not os.environ.get("MLFLOW_EXPERIMENT_NAME"):
+        return client.get_experiment(number)
+    return client.get_experiment_by_name(experiment_name())
+
+
+@contextlib.contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Let the body have a database file for itself."""
+    file = sqlite_path(uri)
+    if file is None:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    spelt = Path(uri.removeprefix("sqlite:///")).parent  # MLflow makes this folder, escapes and all
+    made = [folder for folder in (spelt, *spelt.parents) if not folder.exists()]
+    with FileLock(file.with_name(f"{file.name}.lock"), timeout=MAKING_SECONDS):
+        yield
+    with contextlib.suppress(OSError):
+        for folder in made:
+            folder.rmdir()
+
+
+def _refuse_closed(uri: str) -> None:
+    """Raise what a database raises that cannot be opened: MLflow itself would ask it for minutes."""
+    scheme = uri.partition(":")[0].partition("+")[0]
+    if scheme in DATABASES:
+        patience = {"connect_timeout": CONNECT_SECONDS} if scheme != "sqlite" else {}
+        engine = sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=patience)
+        with engine.connect():
+            pass
 
 
 def find_runs(store: Store, tag: str, value: str) -> Iterator[Run]:
     """Yield the runs that carry a tag with a value, oldest first."""
+    yield from _search(store.client, [store.experiment], tag, value)
+
+
+def at_home(store: Store, tag: str, value: str) -> Store:
+    """Return the store with the experiment that holds runs with a tag already, if another one does."""
+    if next(_search(store.client, [store.experiment], tag, value, most=1), None) is not None:
+        return store
+    others = [each.experiment_id for each in store.client.search_experiments(max_results=1000)]
+    others = [each for each in others if each != store.experiment]
+    found = next(_search(store.client, others, tag, value, most=1), None) if others else None
+    return store if found is None else store._replace(experiment=str(found.info.experiment_id))
+
+
+def _search(client: MlflowClient, experiments: list[str], tag: str, value: str, most: int = 1000) -> Iterator[Run]:
     token = None
     while True:
-        page = store.client.search_runs(
-            [store.experiment],
+        page = client.search_runs(
+            experiments,
             f"tags.`{tag}` = '{value}'",
-            max_results=1000,
+            max_results=most,
             order_by=["attributes.start_time ASC"],
             page_token=token,
         )
@@ -93,26 +187,29 @@ def find_runs(store: Store, tag: str, value: str) -> Iterator[Run]:
 
 
 def batches(params: list[Param], metrics: list[Metric], tags: list[RunTag]) -> Iterator[Batch]:
-    """Yield everything in calls that a server takes: at most 100 parameters each, the tags in the last."""
+    """Yield everything in calls that a server takes, 100 parameters and 100 tags at most; the last tag comes last."""
     for start in range(100, len(params), 100):
         yield Batch(params=params[start : start + 100], metrics=[], tags=[])
     whole = len(metrics) // LARGEST_BATCH * LARGEST_BATCH
     for start in range(0, whole, LARGEST_BATCH):
         yield Batch(params=[], metrics=metrics[start : start + LARGEST_BATCH], tags=[])
-    yield Batch(params=params[:100], metrics=metrics[whole:], tags=tags)
+    early = max(len(tags) - 1, 0) // 100 * 100
+    for start in range(0, early, 100):
+        yield Batch(params=[], metrics=[], tags=tags[start : start + 100])
+    yield Batch(params=params[:100], metrics=metrics[whole:], tags=tags[early:])
 
 
-def _create(client: MlflowClient, artifacts: str | None) -> str:
+def _create(client: MlflowClient, name: str, artifacts: str | None) -> str:
     try:
-        return str(client.create_experiment(EXPERIMENT, artifacts))
+        return str(client.create_experiment(name, artifacts))
     except MlflowException:
-        found = client.get_experiment_by_name(EXPERIMENT)
+        found = client.get_experiment_by_name(name)
         if found is None:
             raise
         return str(found.experiment_id)  # another driver was faster
 
 
-def fault_line(error: Exception) -> str:
+def fault_line(error: BaseException) -> str:
     """Return a store's complaint: its first line, without passwords."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return hidden(lines[0])[:300]

@@ -22,7 +22,7 @@ from harness.driver.driving import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
 from harness.driver.reattack import AGAIN, Campaign, attack_again
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.export.folder import trials_table
 from harness.judging.trials import judged
 from harness.ledger.attempts import open_attempt
@@ -327,7 +327,7 @@ def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, ca
     """The study is named from here; its attempt's path is whole, since workers may start in another folder."""
     _, ledger = small_ledger(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert main(["attack", "small", "0", "--attack", f"{LATER}Full:quick"]) == 2
+    assert main(["attack", "small", "0", "--attack", f"{LATER}Full:quick"]) == 130
     place = ledger.trial(0) / "attempt-2"
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"invfront: {place}: No space left on device; mend it, then {AGAIN}"
@@ -342,6 +342,16 @@ def test_a_fault_says_how_the_attack_goes_on(tmp_path):
         resumable(tmp_path, AGAIN),
     ):
         raise optuna.exceptions.StorageInternalError("lost") from KeyError("x")
+
+
+def test_a_fault_once_work_has_begun_is_no_bad_input(tmp_path):
+    def fail() -> None:
+        with resumable(tmp_path) as stand:
+            stand.begun = True
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(Interrupted, match="No space left on device; mend it, then"):
+        fail()
 
 
 # resources

@@ -9,14 +9,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from sqlalchemy.pool import NullPool
 
-from harness.errors import UserError
+from harness.errors import Interrupted, UserError
 from harness.judging.book import outline_of
 from harness.ledger.files import Ledger
 from harness.ledger.lease import lease
+from harness.ledger.patience import Patience
 from harness.search.asking import Conditions, Search
-from harness.search.index import check_storage, open_rows
+from harness.search.index import open_rows
 from harness.search.reconciling import reconcile
+from harness.search.storage import check_storage
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from tests.search.test_asking import SPACE
@@ -78,10 +82,10 @@ def url(tmp_path_factory):
         server.wait(60)
 
 
-def session(root: Path, url: str) -> tuple[Search, Ledger]:
+def session(root: Path, url: str, ledger_id: str | None = None) -> tuple[Search, Ledger]:
     file = root / "space.yaml"
     file.write_text(f"{SPACE}\nsearch: {{trials: 6, seed: 1}}\n")
-    study, ledger = load_checked(file), Ledger(root)
+    study, ledger = load_checked(file).model_copy(update={"ledger": ledger_id}), Ledger(root)
     book = book_of(ledger)
     rows = open_rows(study, root, book.outlines, url)
     search = Search(study, rows, ledger, Conditions("l", attack_jobs(study), {"train": 1, "attack": 1}, "float32"))
@@ -113,6 +117,46 @@ def test_the_lease_on_a_server_reaches_other_directories_and_ends_with_its_holde
             pass
     with lease(tmp_path / "two", "same-ledger", url):
         pass
+
+
+def drop_connections(url: str) -> None:
+    """End every other connection to the server, as its administrator or a firewall does."""
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        connection.execute(sqlalchemy.text(f"SELECT pg_terminate_backend(pid) {others}"))
+
+
+def test_connections_that_are_dropped_between_trials_cost_nothing(tmp_path, url):
+    search, ledger = session(tmp_path, url, "dropped")
+    found = []
+    for number in range(6):
+        asked = search.ask()
+        assert asked is not None
+        found.append(asked.number)
+        drop_connections(url)
+        ledger.publish_record(record(number).model_copy(update={"asked": asked}))
+        search.tell(outline_of(trial_of(ledger, number)))
+        drop_connections(url)
+    assert found == list(range(6))
+    assert search.ask() is None
+
+
+def test_a_lease_whose_connection_was_dropped_is_taken_again_and_is_lost_if_another_has_it(tmp_path, url, caplog):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with lease(tmp_path / "one", "dropped", url, Patience(seconds=30, way="resume")) as held:
+        drop_connections(url)
+        held.check()
+        assert "the connection that holds the study was dropped" in caplog.text
+        with pytest.raises(UserError, match="another driver"), lease(tmp_path / "two", "dropped", url):
+            pass
+        drop_connections(url)
+        with (
+            lease(tmp_path / "two", "dropped", url),
+            pytest.raises(Interrupted, match="another driver took this"),
+        ):
+            held.check()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """MLflow shows each trial and each attack once, whatever was cut off on the way."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,11 +12,12 @@ quiet(None)  # MLflow reads its switches when it is imported
 
 from mlflow import MlflowClient  # noqa: E402
 
-from harness.errors import Interrupted, UserError  # noqa: E402
+from harness.errors import Interrupted  # noqa: E402
 from harness.export.folder import trials_table, write_tables  # noqa: E402
 from harness.records.attack import AttackRecord  # noqa: E402
-from harness.tracking.runs import Key, Tracking  # noqa: E402
-from harness.tracking.store import Store, locate  # noqa: E402
+from harness.tracking import Tracking  # noqa: E402
+from harness.tracking.runs import Key  # noqa: E402
+from harness.tracking.store import Store, connect, locate  # noqa: E402
 from reports.front import hypervolume_history  # noqa: E402
 from reports.page import render  # noqa: E402
 from tests.small_ledger import JOB, STATES, TINY, small_ledger  # noqa: E402
@@ -25,19 +25,6 @@ from tests.values import attack, book_of, scores  # noqa: E402
 
 CLOSED = "http://somebody:secret@127.0.0.1:9"
 """A server that does not answer."""
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    """One store for all tests: each study has a ledger id of its own."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
-
-
-@pytest.fixture
-def fresh(tmp_path):
-    """A study that the store has not seen, and its ledger."""
-    study, ledger = small_ledger(tmp_path)
-    return study.model_copy(update={"ledger": str(uuid.uuid4())}), ledger
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +134,10 @@ class Cutting:
     def __init__(self, client: MlflowClient, calls: int) -> None:
         self._client, self._calls = client, calls
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
+        if not callable(getattr(self._client, name)):
+            return getattr(self._client, name)
+
         def call(*args: Any, **named: Any) -> Any:
             self._calls -= 1
             if self._calls == 0:
@@ -170,7 +160,7 @@ def test_a_tracking_that_is_cut_off_again_and_again_is_completed_without_doubles
     for calls in range(1, 60):
         try:
             with Tracking(study, ledger, files) as tracking:
-                store = tracking._opened
+                store = connect(files, tmp_path)
                 tracking._store = Store(Cutting(store.client, calls), store.experiment)  # type: ignore[arg-type]
                 tracking.backfill(book_of(ledger).outlines.values())
         except KeyboardInterrupt:
@@ -190,6 +180,7 @@ def test_a_tracking_that_is_cut_off_again_and_again_is_completed_without_doubles
 def ended_by(error: type[BaseException], *place: Any) -> None:
     with Tracking(*place) as tracking:
         tracking.backfill(book_of(place[1]).outlines.values())
+        tracking.settle()
         raise error("from outside")
 
 
@@ -201,6 +192,7 @@ def test_a_study_that_is_interrupted_is_killed_and_its_resume_finishes_it(fresh,
         assert runs_of(study, uri)[Key()].info.status == status
     with Tracking(study, ledger, uri) as tracking:
         tracking.backfill(book_of(ledger).outlines.values())
+        tracking.settle()
         assert runs_of(study, uri)[Key()].info.status == "RUNNING"
         tracking.finish()
     assert runs_of(study, uri)[Key()].info.status == "FINISHED"
@@ -295,21 +287,35 @@ def test_trials_are_logged_while_the_driver_goes_on(fresh, uri):
     assert [step for step, _ in points_of(runs_of(study, uri)[Key()], uri)["hypervolume"]] == [1, 2, 3, 4]
 
 
+def log_one(study: Any, ledger: Any, uri: str, number: int) -> None:
+    with Tracking(study, ledger, uri) as tracking:
+        tracking.backfill(())
+        tracking.trial(book_of(ledger).outlines[number])
+
+
 def test_a_defect_of_ours_is_not_taken_for_a_fault_of_the_store(fresh, uri):
-    study, ledger = fresh
-    with pytest.raises(ValueError, match="trial 4 has no record"), Tracking(study, ledger, uri) as tracking:
-        tracking.trial(book_of(ledger).outlines[4])
+    with pytest.raises(ValueError, match="trial 4 has no record"):
+        log_one(*fresh, uri, 4)
 
 
-def test_a_server_that_does_not_answer_is_refused_in_one_line_without_its_password(fresh, monkeypatch):
+def warnings_of(caplog: Any) -> list[str]:
+    return [line.getMessage() for line in caplog.records if line.name.startswith("harness.tracking")]
+
+
+def test_a_server_that_does_not_answer_is_one_warning_without_its_password_and_a_word_to_doctor(
+    fresh, uri, monkeypatch, caplog
+):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with (
-        pytest.raises(UserError, match=r"tracking at http://127\.0\.0\.1:9") as refusal,
-        Tracking(*fresh, CLOSED),
-    ):
-        pass
-    assert "\n" not in str(refusal.value)
-    assert "secret" not in str(refusal.value)
+    study, ledger = fresh
+    with Tracking(study, ledger, CLOSED) as tracking:
+        tracking.backfill(book_of(ledger).outlines.values())
+        tracking.finish()
+    (warning,) = warnings_of(caplog)
+    assert "tracking at http://127.0.0.1:9 is lost" in warning
+    assert "\n" not in warning
+    assert "secret" not in warning + ledger.untracked.read_text()
+    backfilled(study, ledger, uri)
+    assert not ledger.untracked.exists()
 
 
 def test_a_server_that_is_lost_on_the_way_costs_a_warning_and_the_resume_catches_up(fresh, uri, monkeypatch, caplog):
@@ -319,11 +325,13 @@ def test_a_server_that_is_lost_on_the_way_costs_a_warning_and_the_resume_catches
     aside = record.rename(record.with_name("aside"))
     with Tracking(study, ledger, uri) as tracking:
         tracking.backfill(book_of(ledger).outlines.values())
+        tracking.settle()
         aside.rename(record)
-        tracking._store = Store(MlflowClient(tracking_uri=CLOSED), tracking._opened.experiment)
+        tracking._opened._client = tracking._opened._runs._store.client.__class__(tracking_uri=CLOSED)
+        tracking._opened._runs._store = Store(tracking._opened._client, tracking._opened._runs._store.experiment)
         tracking.trial(book_of(ledger).outlines[1])
         tracking.finish()
-    warnings = [line.getMessage() for line in caplog.records if line.name == "harness.tracking.runs"]
+    warnings = warnings_of(caplog)
     assert len(warnings) == 1
     assert "the study goes on" in warnings[0]
     assert "secret" not in warnings[0]
