@@ -22,12 +22,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from harness.credentials import hidden
 from harness.errors import Interrupted, UserError
-from harness.export import contact_sheet, objectives_table, reference
+from harness.export import contact_sheet, reference
 from harness.judging import Front, JudgedTrial, Outline, judged, mark_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Circumstances, Scalar
 from harness.study import Study
+from harness.tables import objectives_table
 from harness.tracking.payload import Payload, attack_payload, end_ms, params, start_ms, tags, trial_payload
 from harness.tracking.store import STORE_FAULTS, Store, batches, connect, fault_line, find_runs, locate
 from reports.front import hypervolume
