@@ -13,6 +13,7 @@ from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
+from harness.driver.room import Room
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
@@ -97,12 +98,14 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
 
 def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
     # workers may start in another folder, so their paths are absolute
-    ledger, book = Ledger(root.resolve()), Book()
+    ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
     with contextlib.ExitStack() as held, resumable(root):
         check_storage(where.storage)
         if root.exists():
             held.enter_context(lease(root, str(study.ledger), where.storage))
             book = read_book(ledger, str(study.ledger))
+        if book.standing().finished < study.search.trials:
+            room.refuse()
         farewell = f"the local Ray died; go on with `invfront resume {root}`"
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
         fitting(study.resources, nodes())
@@ -121,9 +124,10 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, submit, watcher.preparing)
-        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison())
+        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison(), room)
         schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.finish, watch=watcher.progress)
         write_report(study, ledger)
+        room.end()
         tracking.finish()
     return book.status(study.named(), study.search.trials)
 
@@ -153,10 +157,11 @@ class _Publisher(NamedTuple):
     tracking: Tracking
     watcher: Watcher
     comparison: Comparison
+    room: Room
 
     def ask(self) -> Asked | None:
-        """Return the next trial; null if there is none."""
-        asked = self.search.ask()
+        """Return the next trial; null if there is none, or no room for it."""
+        asked = self.search.ask() if self.search.left() and self.room.enough() else None
         if asked is not None:
             self.watcher.started(asked)
         return asked
@@ -169,6 +174,7 @@ class _Publisher(NamedTuple):
         trial = judged(self.ledger.read(result.record.number))
         outline = self.book.add(trial)
         self.search.tell(outline)
+        self.room.ended(trial.path)
         discard(trial.path)
         self.tracking.trial(outline)
         self.watcher.finished(trial, self.book.standing())
