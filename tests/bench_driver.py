@@ -33,6 +33,7 @@ from harness.display.live import Picture
 from harness.display.story import Story
 from harness.driver.comparison import Comparison
 from harness.driver.driving import _Publisher, read_book
+from harness.driver.room import Room
 from harness.export import write_tables
 from harness.judging import Book, judged_trials
 from harness.ledger import Ledger, write_whole
@@ -122,7 +123,7 @@ class Driver:
         search = Search(study, rows, self.ledger, conditions)
         watcher.opened(study, root, reconcile(search, rows, book), book.standing())
         self.watcher = watcher
-        self.publisher = _Publisher(self.ledger, book, search, tracking, watcher, Comparison())
+        self.publisher = _Publisher(self.ledger, book, search, tracking, watcher, Comparison(), Room(self.ledger.root))
 
     def cycle(self, disk: Disk) -> Cost:
         """Ask a trial and finish it; what it does in its own process in between costs the driver nothing."""

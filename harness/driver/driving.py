@@ -15,6 +15,7 @@ from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
+from harness.driver.room import Room
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted, UserError
 from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
@@ -108,13 +109,15 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
 
 def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
     # workers may start in another folder, so their paths are absolute
-    ledger, book = Ledger(root.resolve()), Book()
+    ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
     patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
     with contextlib.ExitStack() as held, resumable(root) as stand:
         check_storage(where.storage)
         if root.exists():
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
+        if book.standing().finished < study.search.trials:
+            room.refuse()
         ready = make_ready(study, watcher.preparing)
         tracking = held.enter_context(where.show(study, ledger))
         farewell = f"the local Ray died; {patience.way}"
@@ -141,10 +144,11 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, submit, watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
-        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison(), Causes(proven))
+        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison(), Causes(proven), room)
         schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.heard, watch=watcher.progress)
         publisher.end()
         write_report(study, ledger)
+        room.end()
         tracking.finish()
     return book.status(study.named(), study.search.trials)
 
@@ -175,10 +179,11 @@ class _Publisher(NamedTuple):
     watcher: Watcher
     comparison: Comparison
     causes: Causes
+    room: Room
 
     def ask(self) -> Asked | None:
-        """Return the next trial; null if there is none."""
-        asked = self.search.ask()
+        """Return the next trial; null if there is none, or no room for it."""
+        asked = self.search.ask() if self.search.left() and self.room.enough() else None
         if asked is not None:
             self.watcher.started(asked)
         return asked
@@ -225,6 +230,7 @@ class _Publisher(NamedTuple):
         trial = judged(self.ledger.read(result.record.number))
         outline = self.book.add(trial)
         self.search.tell(outline)
+        self.room.ended(trial.path)
         discard(trial.path)
         self.tracking.trial(outline)
         self.watcher.finished(trial, self.book.standing())

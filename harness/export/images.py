@@ -7,11 +7,11 @@ import numpy
 import pandas
 from numpy.typing import NDArray
 
-from harness.export.frames import Row, table
 from harness.judging import JudgedTrial
 from harness.judging.images import SCORES, PerImage
 from harness.ledger.arrays import Kept, kept_images
 from harness.records import AttackRecord
+from harness.tables.frames import Row, table
 from reports.tables import image_key
 
 SCORE = {"trial": int, "job": str, "image": int, "mse": float, "psnr": float, "ssim": float}

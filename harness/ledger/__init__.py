@@ -6,6 +6,7 @@ pandas: whoever wants them imports them by name.
 
 from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
 from harness.ledger.files import Ledger, TrialFiles, read_value
+from harness.ledger.finding import find_study
 from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
 
@@ -19,6 +20,7 @@ __all__ = [
     "attempt_number",
     "attempts",
     "find",
+    "find_study",
     "log_of",
     "logged",
     "open_attempt",

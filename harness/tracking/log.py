@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 from mlflow.entities import Metric, Param, RunTag
 
-from harness.export import contact_sheet, objectives_table, reference
+from harness.export import contact_sheet, reference
 from harness.judging import Front, JudgedTrial, Outline, judged, mark_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Scalar
 from harness.study import Study
+from harness.tables import objectives_table
 from harness.tracking.payload import Payload, attack_payload, params, start_ms, tags, trial_payload
 from harness.tracking.pictures import Pictures
 from harness.tracking.runs import LEDGER, LOGGED, WITHOUT_PICTURE, Key, Known, Runs

@@ -14,6 +14,7 @@ import optuna
 import psutil
 import pytest
 
+import harness
 from harness.cli import main
 from harness.cluster.connection import SCRATCH
 from harness.cluster.requests import attack_claim
@@ -23,7 +24,6 @@ from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
 from harness.driver.reattack import AGAIN, Campaign, attack_again
 from harness.errors import Interrupted, UserError
-from harness.export.folder import trials_table
 from harness.judging.trials import judged
 from harness.ledger.attempts import open_attempt
 from harness.ledger.files import Ledger
@@ -115,7 +115,7 @@ def test_status_report_and_tables_see_later_attacks(attacked, capsys):
     assert main(["status", str(ledger.root), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["states"]["complete"] == 2
-    row = trials_table(ledger).set_index("trial").loc[0]
+    row = harness.open(ledger.root).trials.set_index("trial").loc[0]
     assert row["mse"] == winner(ledger, 0).measured.scores.mse
     assert row["mse_attack"] == winner(ledger, 0).job.name
     page = (ledger.root / "report" / "index.html").read_text()

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import harness
 from harness.driver.reporting import write_report
-from harness.export.folder import attacks_table, trials_table, write_tables
+from harness.export.folder import write_tables
 from harness.judging import judged_trials
 from harness.ledger.files import Ledger
 from harness.records.asked import AttackJob
@@ -57,7 +58,7 @@ def probe(name: str = "membership", **measured: object) -> AttackRecord:
 
 
 def rows_of(ledger: Ledger, job: str) -> pd.DataFrame:
-    table = attacks_table(ledger)
+    table = harness.open(ledger.root).attacks
     return table[table["job"].eq(job)]
 
 
@@ -78,16 +79,16 @@ def test_the_verdict_shown_is_the_one_beside_the_other_attacks(small):
 def test_a_trial_is_marked_whose_deciding_attack_did_not_converge(small, verdict, marked):
     _, ledger = small
     ledger.publish_attack(reconstruction(verdict=verdict))
-    row = trials_table(ledger).iloc[0]
+    row = harness.open(ledger.root).trials.iloc[0]
     assert (row["mse_attack"], row["mse_verdict"], row["ssim_verdict"]) == ("decoder-quick-1", verdict, verdict)
     assert row["limited"] == marked
 
 
 def test_an_attack_that_decides_nothing_marks_nothing(small):
     _, ledger = small
-    before = trials_table(ledger).iloc[0]
+    before = harness.open(ledger.root).trials.iloc[0]
     ledger.publish_attack(reconstruction(error=0.9, verdict="limited"))
-    assert trials_table(ledger).iloc[0]["limited"] == before["limited"]
+    assert harness.open(ledger.root).trials.iloc[0]["limited"] == before["limited"]
 
 
 @pytest.mark.parametrize(
@@ -109,17 +110,17 @@ def test_a_guess_that_decides_is_believed_if_an_attack_got_as_far_as_it_can(smal
     measured = record.measured.model_copy(update={"floors": floors})
     path = ledger.trial(0) / "record.json"
     path.write_text(record.model_copy(update={"measured": measured}).model_dump_json())
-    row = trials_table(ledger).iloc[0]
+    row = harness.open(ledger.root).trials.iloc[0]
     assert (row["mse_attack"], row["mse_verdict"], row["limited"]) == ("class_mean", verdict, marked)
     assert 0 < row["mse_oracle"] <= row["mse_same_images"]
 
 
 def test_a_probe_is_in_no_objective_and_in_a_table_of_its_own(small):
     study, ledger = small
-    before = trials_table(ledger).drop(columns="seconds")
+    before = harness.open(ledger.root).trials.drop(columns="seconds")
     ledger.publish_attack(probe())
-    pd.testing.assert_frame_equal(trials_table(ledger).drop(columns="seconds"), before)
-    assert not attacks_table(ledger)["attack"].eq("membership").any()
+    pd.testing.assert_frame_equal(harness.open(ledger.root).trials.drop(columns="seconds"), before)
+    assert not harness.open(ledger.root).attacks["attack"].eq("membership").any()
     found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     assert dict(zip(found.probes["name"], found.probes["value"], strict=True)) == {"auc": 0.5, "tpr": 0.01}
     assert set(found.probes["job"]) == {"membership-quick-0"}
@@ -131,7 +132,7 @@ def test_a_failed_probe_is_one_row_without_a_score_and_leaves_the_trial_complete
     found = read(write_tables(study, ledger, list(judged_trials(ledger))))
     rows = found.probes
     assert (len(rows), rows["verdict"].iloc[0], rows["name"].isna().all()) == (1, "failed", True)
-    assert trials_table(ledger)["state"].iloc[0] == "complete"
+    assert harness.open(ledger.root).trials["state"].iloc[0] == "complete"
     assert ("0", "membership-quick-0", "failed") in [row[:3] for row in failures_table(found).rows]
 
 
@@ -166,7 +167,10 @@ def test_other_reconstructions_of_a_job_are_variants(small):
 def test_the_oracle_is_never_worse_than_the_best_single_attack_on_the_same_images(small):
     _, ledger = small
     with_scores(ledger, 48)
-    row, each = trials_table(ledger).iloc[0], [scores_on(ledger, name, 48) for name in (JOB.name, "decoder-quick-1")]
+    row, each = (
+        harness.open(ledger.root).trials.iloc[0],
+        [scores_on(ledger, name, 48) for name in (JOB.name, "decoder-quick-1")],
+    )
     assert row["oracle_images"] == 48
     assert row["mse_oracle"] <= min(table["mse"].mean() for table in each)
     assert row["ssim_oracle"] >= max(table["ssim"].mean() for table in each)
@@ -190,7 +194,7 @@ def test_the_oracle_of_an_older_trial_has_no_guesses_and_says_so(small):
     """Of a lone attack it is then the attack."""
     _, ledger = small
     next(ledger.trial(0).glob("attempt-*/guesses.parquet")).unlink()
-    row = trials_table(ledger).iloc[0]
+    row = harness.open(ledger.root).trials.iloc[0]
     assert row["oracle_of"] == "1 attack, no guess"
     assert row["mse_oracle"] == scores_on(ledger, JOB.name, 200)["mse"].astype(float).mean()
 
@@ -201,14 +205,14 @@ def test_the_guesses_of_another_training_are_not_in_the_oracle(small):
     told = json.loads(path.read_text())
     told["files"]["client.safetensors"] = "0" * 64
     path.write_text(json.dumps(told))
-    assert trials_table(ledger).iloc[0]["oracle_of"] == "1 attack, no guess"
+    assert harness.open(ledger.root).trials.iloc[0]["oracle_of"] == "1 attack, no guess"
 
 
 def test_an_attack_whose_scores_are_not_there_is_left_out_of_the_oracle_and_that_is_said(small):
     _, ledger = small
-    before = trials_table(ledger).iloc[0]
+    before = harness.open(ledger.root).trials.iloc[0]
     ledger.publish_attack(reconstruction())
-    row = trials_table(ledger).iloc[0]
+    row = harness.open(ledger.root).trials.iloc[0]
     assert row["oracle_of"] == "1 of 2 attacks, 2 guesses"
     assert row["mse_oracle"] == before["mse_oracle"]
     assert np.isnan(row["mse_same_images"])
@@ -218,7 +222,7 @@ def test_there_is_no_oracle_without_the_scores_of_any_attack(small):
     _, ledger = small
     for path in ledger.trial(0).glob(f"attempt-*/{JOB.name}.parquet"):
         path.unlink()
-    row = trials_table(ledger).iloc[0]
+    row = harness.open(ledger.root).trials.iloc[0]
     assert np.isnan(row["mse_oracle"])
     assert pd.isna(row["oracle_images"])
 

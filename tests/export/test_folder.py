@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.export import objectives_table
+import harness
 from harness.export.description import reference
-from harness.export.folder import attacks_table, trials_table, write_tables
-from harness.export.frames import column, kind_of
+from harness.export.folder import write_tables
 from harness.export.published import published
 from harness.judging.book import outline_of
 from harness.judging.status import front_numbers, row_of, states
 from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger
 from harness.study.check import load_checked
+from harness.tables import objectives_table
+from harness.tables.frames import column, kind_of
 from reports.columns import DECIDED, DETAILS
 from reports.front import on_front
 from reports.page import render
@@ -41,17 +42,17 @@ def data(small):
 
 def test_the_columns_are_the_contracts_in_its_order(small):
     _, ledger = small
-    columns = list(trials_table(ledger).columns)
+    columns = list(harness.open(ledger.root).trials.columns)
     settings = {path for files in ledger.trials() for path in files.asked.settings}
     start = columns.index("accuracy")
     assert columns[:3] == BEFORE
     assert set(columns[2:start]) == settings
     assert columns[start:] == [*AFTER, "anchor", "limited", "train_seconds", *DECIDED]
-    assert list(attacks_table(ledger).columns)[: len(ATTACK) + 8] == [*ATTACK, "job", "error", *DETAILS]
+    assert list(harness.open(ledger.root).attacks.columns)[: len(ATTACK) + 8] == [*ATTACK, "job", "error", *DETAILS]
 
 
 def test_every_trial_that_was_asked_has_a_row_with_its_state(small):
-    table = trials_table(small[1])
+    table = harness.open(small[1].root).trials
     assert table["state"].tolist() == list(STATES)
     assert table["accuracy"].notna().tolist() == [True, True, True, False, False]
     assert table["mse"].notna().tolist() == [state == "complete" for state in STATES]
@@ -61,21 +62,21 @@ def test_every_trial_that_was_asked_has_a_row_with_its_state(small):
 
 
 def test_settings_keep_value_and_path(small):
-    table = trials_table(small[1])
+    table = harness.open(small[1].root).trials
     assert table["defense/cem_paper/lam"].dropna().tolist() == [0.01, 0.01, -1.0]
     assert {path: table[path].iloc[0] for path in TINY} == TINY
 
 
 def test_the_front_is_the_one_of_status(small):
     _, ledger = small
-    table = trials_table(ledger)
+    table = harness.open(ledger.root).trials
     assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(map(row_of, judged_trials(ledger)))
     pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(map(outline_of, judged_trials(ledger)))))
 
 
 def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):
     _, ledger = small
-    trials, attacks = trials_table(ledger), attacks_table(ledger)
+    trials, attacks = harness.open(ledger.root).trials, harness.open(ledger.root).attacks
     for row in trials.dropna(subset="seconds").to_dict("records"):
         spent = attacks.loc[attacks["trial"].eq(row["trial"]), "seconds"].sum()
         assert row["seconds"] == pytest.approx(row["train_seconds"] + spent, abs=1e-6)
@@ -83,7 +84,7 @@ def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):
 
 def test_standard_errors_come_from_every_scored_image(small):
     _, ledger = small
-    row = attacks_table(ledger).iloc[0]
+    row = harness.open(ledger.root).attacks.iloc[0]
     each = pd.read_parquet(next(ledger.trial(0).glob(f"attempt-*/{JOB.name}.parquet")))
     assert len(each) == row["images"]
     assert row["mse"] == pytest.approx(each["mse"].mean(), rel=1e-4)
@@ -92,10 +93,10 @@ def test_standard_errors_come_from_every_scored_image(small):
 
 def test_an_attack_run_later_counts_in_the_objectives(tmp_path):
     _, ledger = small_ledger(tmp_path)
-    before = trials_table(ledger).iloc[0]
+    before = harness.open(ledger.root).trials.iloc[0]
     later = JOB.model_copy(update={"seed": 1})
     ledger.publish_attack(attack(0, later, selection=scores(0.0001, 0.99), scored=scores(0.0002, 0.98)))
-    after = trials_table(ledger).iloc[0]
+    after = harness.open(ledger.root).trials.iloc[0]
     assert (after["mse"], after["ssim"], after["mse_attack"]) == (0.0002, 0.98, later.name)
     assert after["seconds"] == pytest.approx(before["seconds"] + 1)
     assert after["train_seconds"] == before["train_seconds"]
@@ -158,7 +159,7 @@ def test_the_json_is_strict_and_names_what_the_numbers_rest_on(small, data):
     assert described["packages"] == record.circumstances.packages
     assert described["hypervolume_reference"] == {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0}
     assert described["metrics"]["ssim_window"] == 11
-    assert 0 < described["seconds_total"] <= trials_table(small[1])["seconds"].sum()
+    assert 0 < described["seconds_total"] <= harness.open(small[1].root).trials["seconds"].sum()
     assert described["published"] == []
     assert described["hardware"]["nodes"] == socket.gethostname()
     assert described["warnings"] == []

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import harness
 from harness.commands.environment import quiet
 from harness.judging import judged_trials
 
@@ -13,7 +14,7 @@ quiet(None)  # MLflow reads its switches when it is imported
 from mlflow import MlflowClient  # noqa: E402
 
 from harness.errors import Interrupted  # noqa: E402
-from harness.export.folder import trials_table, write_tables  # noqa: E402
+from harness.export.folder import write_tables  # noqa: E402
 from harness.records.attack import AttackRecord  # noqa: E402
 from harness.tracking import Tracking  # noqa: E402
 from harness.tracking.runs import Key  # noqa: E402
@@ -104,7 +105,7 @@ def test_scores_and_curves_are_metrics_by_step(tracked, uri):
 def test_the_hypervolume_has_a_point_for_each_finished_trial_and_never_falls(tracked, uri):
     study, ledger = tracked
     volumes = points_of(runs_of(study, uri)[Key()], uri)["hypervolume"]
-    history = hypervolume_history(trials_table(ledger), {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0})
+    history = hypervolume_history(harness.open(ledger.root).trials, {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0})
     assert [step for step, _ in volumes] == [1, 2, 3, 4]
     assert [volume for _, volume in volumes] == pytest.approx(history["hypervolume"].tolist()[:4])
     assert sorted(volume for _, volume in volumes) == [volume for _, volume in volumes]
@@ -266,7 +267,9 @@ def test_after_a_later_attack_the_newest_hypervolume_is_that_of_the_front_as_it_
     for number in (0, 1):
         ledger.publish_attack(later(ledger, 0.0002).model_copy(update={"trial": number}))
     run = backfilled(study, ledger, uri)[Key()]
-    now = hypervolume_history(trials_table(ledger), {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0})["hypervolume"]
+    now = hypervolume_history(harness.open(ledger.root).trials, {"accuracy": 0.01, "mse": 0.0, "ssim": 1.0})[
+        "hypervolume"
+    ]
     assert newest(run, uri, "hypervolume") == (4, pytest.approx(now.iloc[-1]))
     assert run.data.metrics["hypervolume"] == pytest.approx(now.iloc[-1])
     points = points_of(run, uri)["hypervolume"]

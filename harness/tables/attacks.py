@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pandas
 
-from harness.export.frames import table
 from harness.judging import JudgedTrial, Judgement
 from harness.judging.images import PerImage
 from harness.records import AttackRecord, Scalar, failure_line
+from harness.tables.frames import table
 
 JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
 SCORE_COLUMNS = {"mse": float, "psnr": float, "ssim": float}

@@ -1,0 +1,18 @@
+"""The ledger as tidy tables, without torch."""
+
+from harness.tables.attacks import probes, reconstructions, variants
+from harness.tables.frames import objectives_table
+from harness.tables.opened import StudyTables
+from harness.tables.trials import curves, floors, per_images, trials_table
+
+__all__ = [
+    "StudyTables",
+    "curves",
+    "floors",
+    "objectives_table",
+    "per_images",
+    "probes",
+    "reconstructions",
+    "trials_table",
+    "variants",
+]

@@ -1,0 +1,139 @@
+"""The ledger's trials as tidy tables: outcomes, guesses without z, learning curves."""
+
+from collections.abc import Mapping
+
+import pandas
+
+from harness.judging import OBJECTIVE_PARTS, JudgedTrial, train_seconds
+from harness.judging.images import PerImage, per_image
+from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
+from harness.tables.attacks import finished
+from harness.tables.frames import column, kind_of, table
+from reports.columns import ALONE, BELIEVED
+from reports.front import on_front
+
+TRIAL = {"trial": int, "state": str}
+OUTCOME = {
+    "accuracy": float,
+    "mse": float,
+    "ssim": float,
+    "mse_attack": str,
+    "ssim_attack": str,
+    "part": str,
+    "feasible": bool,
+    "on_front": bool,
+    "seconds": float,
+    "error": str,
+    "anchor": bool,
+    "limited": bool,
+    "train_seconds": float,
+    "mse_verdict": str,
+    "ssim_verdict": str,
+    "mse_oracle": float,
+    "ssim_oracle": float,
+    "oracle_images": int,
+    "oracle_of": str,
+    "mse_same_images": float,
+    "ssim_same_images": float,
+}
+FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
+POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
+
+GUESS = "guess"
+"""Verdict of a guess without z that decided an objective, and beside which an attack got as far as it can."""
+
+
+def per_images(trials: list[JudgedTrial]) -> dict[int, PerImage]:
+    """Return what the scores of single images say of each finished trial."""
+    return {trial.number: per_image(trial) for trial in trials if trial.record}
+
+
+def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> pandas.DataFrame:
+    """Return one row per trial that was asked.
+
+    Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
+    ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``, the verdicts of
+    the attacks that decided, ``mse_verdict, ssim_verdict``, and the per-image oracle beside the deciding attacks on the
+    same images (`harness.judging.oracle`). The objectives are those over all attacks on storage; NaN or null where
+    there is none.
+    """
+    outcomes = table((_outcome(trial, images.get(trial.number)) for trial in trials), TRIAL | OUTCOME)
+    found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
+    return found.assign(on_front=on_front(found))
+
+
+def _settings(trials: list[JudgedTrial]) -> pandas.DataFrame:
+    """Return a column for every setting of any trial, in the order they were first met, the defense's name in front."""
+    paths = dict.fromkeys(("defense/name", *(path for trial in trials for path in trial.asked.settings)))
+    values = {path: [trial.asked.settings.get(path) for trial in trials] for path in paths}
+    columns = {
+        path: [_as_text(value) for value in found] if kind_of(found) is str else found for path, found in values.items()
+    }
+    return pandas.DataFrame({path: column(found, kind_of(found)) for path, found in columns.items()})
+
+
+def _as_text(value: Scalar) -> str | None:
+    return None if value is None else str(value)
+
+
+def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
+    row: dict[str, Scalar] = {
+        "trial": trial.number,
+        "state": trial.state,
+        "part": trial.asked.attacks[0].part,
+        "on_front": False,
+        "anchor": trial.asked.anchor,
+        "limited": False,
+    }
+    record, objectives = trial.record, trial.objectives
+    if record is not None:
+        training = train_seconds(trial)
+        row |= {
+            "accuracy": record.measured.accuracy,
+            "feasible": record.measured.feasible,
+            "seconds": training + sum(attack.circumstances.seconds for attack in trial.attacks),
+            "train_seconds": training,
+            "error": failure_line(record.error),
+        }
+    return row | _decided(trial, objectives, images) if objectives and images else row
+
+
+def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> dict[str, Scalar]:
+    """Return the objectives, which attacks decided them and how these ended, and the oracle."""
+    judged = trial.verdicts
+    named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
+    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction"]
+    believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
+    guess = GUESS if believed else ALONE
+    ended = [judged[name].verdict if name in judged else guess for name in named.values()]
+    return {
+        **{name: getattr(objectives, name) for name in DIRECTIONS},
+        **named,
+        **dict(zip(("mse_verdict", "ssim_verdict"), ended, strict=True)),
+        "limited": not set(ended) <= set(BELIEVED),
+        **(images.oracle._asdict() if images.oracle else {}),
+    }
+
+
+def floors(trials: list[JudgedTrial]) -> pandas.DataFrame:
+    """Return one row per guess without z of a finished trial."""
+    rows = (
+        {"trial": trial.number, "guess": name, "part": trial.record.measured.part, **guess.scores.model_dump()}
+        for trial in trials
+        if trial.record
+        for name, guess in trial.record.measured.floors.items()
+    )
+    return table(rows, FLOOR)
+
+
+def curves(trials: list[JudgedTrial]) -> pandas.DataFrame:
+    """Return one row per point of a training's or an attack's curve."""
+    training = ((trial.number, "train", trial.record.measured.curve) for trial in trials if trial.record)
+    attacks = ((trial.number, attack.job.name, attack.measured.curve) for trial, attack, _ in finished(trials))
+    rows = (
+        {"trial": number, "job": job, "step": point.step, "name": point.name, "value": point.value}
+        for curves in (training, attacks)
+        for number, job, curve in curves
+        for point in curve
+    )
+    return table(rows, POINT)
