@@ -77,7 +77,8 @@ def test_each_protocol_has_an_old_study_in_every_state():
 def test_status_says_what_it_said_then(old, capsys):
     root, said = old
     assert main(["status", str(root), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == said["status"]
+    told = json.loads(capsys.readouterr().out)
+    assert {key: told[key] for key in said["status"]} == said["status"]  # keys may be added, none goes
 
 
 def test_a_report_has_the_states_and_objectives_of_then(old, capsys):
