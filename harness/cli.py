@@ -22,9 +22,9 @@ from harness.commands.run import run
 from harness.commands.show import show
 from harness.commands.status import status
 from harness.credentials import hidden
-from harness.errors import INTERRUPTED, Interrupted, UserError
+from harness.errors import INTERRUPTED, MEND, Interrupted, UserError
 
-DONE, DEFECT, MEND = 0, 1, 2
+DONE, DEFECT = 0, 1
 
 AS_JSON = "--json"
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit) as error:  # typer turns the former into the latter
         if not isinstance(error.__context__ or error, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _mute()
         return DONE
     except Exception as error:
         if as_json:
@@ -101,10 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _end(message: str, code: int, as_json: bool) -> int:
     """Print one line that holds no password, as a document too if a program reads it, and return the exit code."""
     line = _line(message)
-    print(f"invfront: {line}", file=sys.stderr, flush=True)
-    if as_json:
-        say(error_document(line, code))
+    try:
+        print(f"invfront: {line}", file=sys.stderr, flush=True)
+        if as_json:
+            say(error_document(line, code))
+        sys.stdout.flush()
+    except OSError:  # the terminal was closed
+        _mute()
     return code
+
+
+def _mute() -> None:
+    """Let what is still to be printed go nowhere, since nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nowhere, output)
 
 
 def _line(message: str) -> str:

@@ -1,7 +1,14 @@
 """How work ends other than well: by what its user must mend, or by being cut off."""
 
+MEND = 2
+"""Exit code of what its user must mend."""
+
 INTERRUPTED = 130
 """Exit code of work that was cut off and can be resumed."""
+
+
+CUT_OFF = "interrupted"
+"""How the line begins of work that a signal cut off."""
 
 
 class UserError(Exception):

@@ -228,7 +228,7 @@ def test_only_commands_import_late():
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_driver_that_is_told_to_end_says_how_to_go_on(sign, space, tmp_path):
     """Exit code 130, one line, and the study is there to be resumed."""
     command = [sys.executable, "-m", "harness.cli", "run", str(space), "--out", str(tmp_path / "runs")]
@@ -240,8 +240,8 @@ def test_a_driver_that_is_told_to_end_says_how_to_go_on(sign, space, tmp_path):
         driver.send_signal(sign)
         _, errors = driver.communicate()
         watchdog.cancel()
-    root = tmp_path / "runs" / "small"
-    assert (driver.returncode, errors) == (130, f"invfront: interrupted; go on with `invfront resume {root}`\n")
+    root, by = tmp_path / "runs" / "small", "interrupted" if sign == signal.SIGINT else f"ended by {sign.name}"
+    assert (driver.returncode, errors) == (130, f"invfront: {by}; go on with `invfront resume {root}`\n")
     assert Ledger(root).numbers() == [0]
 
 

@@ -74,6 +74,11 @@ CASES = [
     ("Optuna's dashboard shows objectives by number", "tests.search.test_storage", "test_objectives_have_names_for_whoever_looks_with_optunas_own_tools"),
     ("a look at a wrong storage URL makes tables there", "tests.search.test_storage", "test_doctor_writes_nothing_into_a_storage_that_holds_no_study"),
     ("a question mark in a folder's name cuts the database's path", "tests.search.test_storage", "test_a_database_lies_where_its_path_says"),
+    ("Slurm's signal before the time limit ends a study by half as if it were done", "tests.test_safety", "test_a_local_study_listens_on_loopback_only_and_however_often_it_is_told_to_end_it_ends_well"),
+    ("Ctrl-C twice leaves workers running", "tests.commands.test_ending", "test_a_second_signal_does_not_cut_the_ending_short"),
+    ("a terminal that is closed takes the study with it", "tests.commands.test_ending", "test_every_signal_ends_the_work_and_is_named"),
+    ("a Ray head that hangs is waited for without end", "tests.cluster.test_connection", "test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer"),
+    ("TMPDIR is ignored, and /tmp is too small", "tests.cluster.test_connection", "test_tmpdir_is_honoured"),
 ]  # fmt: skip
 
 

@@ -6,18 +6,24 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import ray
 
-from harness.errors import INTERRUPTED, UserError
+from harness.errors import INTERRUPTED, MEND, UserError
 from harness.records import one_line
+
+_LOG = logging.getLogger(__name__)
+
+CONNECT_SECONDS, HEAD_SECONDS = 10.0, 60.0
+"""Longest waits for a cluster's head: until something listens, and until it has answered."""
 
 SERVERS = ("raylet", "gcs_server")
 """Processes of a local Ray without which it is dead."""
@@ -32,15 +38,26 @@ OWN_PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
 SCRATCH = "invf-"
 """Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
 
+SHORT = Path("/tmp")
+
+LONGEST_PARENT = 107 - len("/invf-4194304-abcdefgh/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
+"""Characters of a folder below which the path of a socket is not too long for the system."""
+
 
 @contextlib.contextmanager
-def cluster(address: str | None, farewell: str, packages: Sequence[str] = OWN_PACKAGES) -> Iterator[None]:
+def cluster(
+    address: str | None, farewell: str, packages: Sequence[str] = OWN_PACKAGES, last: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends.
 
     Args:
         address: The cluster's; null starts a local Ray.
         packages: Names of the packages that travel to a cluster's nodes, plug-ins included.
         farewell: What a driver says on its last line when its local Ray dies under it.
+        last: What is done before that, in another thread.
+
+    Raises:
+        UserError: the cluster refuses, or its head cannot be reached.
     """
     before = signal.getsignal(signal.SIGTERM)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -49,28 +66,29 @@ def cluster(address: str | None, farewell: str, packages: Sequence[str] = OWN_PA
             modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in packages]
             ending.callback(ray.shutdown)
             try:
-                ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+                with _answering(address):
+                    ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
             except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise UserError(
                     f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One whose machine has a "
                     "~/.ray/auth_token asks for it: have the same file here, and set RAY_AUTH_MODE=token"
                 ) from error
         else:
-            temporary = ending.enter_context(scratch())
+            temporary = ending.enter_context(scratch(sockets=True))
             ending.callback(ray.shutdown)
             ray.init(
                 address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
             )
             with contextlib.suppress(OSError):
                 (Path.home() / ".ray" / "auth_token").chmod(0o600)
-            ending.enter_context(_fate_shared(farewell, temporary))
+            ending.enter_context(_fate_shared(farewell, temporary, last))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
         yield
 
 
 @contextlib.contextmanager
-def _fate_shared(farewell: str, temporary: str) -> Iterator[None]:
+def _fate_shared(farewell: str, temporary: str, last: Callable[[], None]) -> Iterator[None]:
     """End this process like an interrupt when the local Ray dies: Ray itself would abort it, later and at length."""
     servers = [child for child in psutil.Process().children() if child.name() in SERVERS]
     over = threading.Event()
@@ -78,9 +96,10 @@ def _fate_shared(farewell: str, temporary: str) -> Iterator[None]:
     def watch() -> None:
         while not over.wait(WATCH_SECONDS):
             if not all(_alive(server) for server in servers):
+                with contextlib.suppress(Exception):
+                    last()
                 shutil.rmtree(temporary, ignore_errors=True)
-                os.write(sys.stderr.fileno(), f"invfront: {farewell}\n".encode())
-                os._exit(INTERRUPTED)
+                _leave(farewell, INTERRUPTED)
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
@@ -91,6 +110,36 @@ def _fate_shared(farewell: str, temporary: str) -> Iterator[None]:
         watching.join()
 
 
+@contextlib.contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Bound the wait for a cluster's head while the body connects; Ray itself waits without end for one that hangs.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    word = threading.Timer(CONNECT_SECONDS, _LOG.warning, ("waiting for the Ray head at %s", address))
+    silent = f"--address {address}: the head does not answer for {HEAD_SECONDS:.0f} s; is it up, and is it Ray's?"
+    end = threading.Timer(HEAD_SECONDS, _leave, (silent, MEND))
+    for timer in (word, end):
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        word.cancel()
+        end.cancel()
+
+
+def _leave(message: str, code: int) -> None:
+    """End this process with one line, whatever it waits for."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), f"invfront: {message}\n".encode())
+    os._exit(code)
+
+
 def _alive(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
@@ -99,9 +148,21 @@ def _alive(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[str]:
-    """Make a temporary folder that goes in the end; sweep those of drivers that were killed."""
-    parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+def scratch(sockets: bool = False) -> Iterator[str]:
+    """Make a temporary folder that goes in the end; sweep those of drivers that were killed.
+
+    Args:
+        sockets: Whether sockets lie in it, whose paths must be short.
+    """
+    parent = Path(tempfile.gettempdir())
+    if sockets and len(str(parent)) > LONGEST_PARENT and SHORT.is_dir():
+        _LOG.warning(
+            "TMPDIR %s is too long for Ray's sockets (%d characters at most); its files lie in %s",
+            parent,
+            LONGEST_PARENT,
+            SHORT,
+        )
+        parent = SHORT
     for old in parent.glob(f"{SCRATCH}*-*"):
         owner = old.name.removeprefix(SCRATCH).split("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):

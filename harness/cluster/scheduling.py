@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -153,10 +155,16 @@ class _Listener(tune.Callback):
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+        self._heard = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing, as the searcher does."""
         return {}
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """Called by Tune as it starts: it has taken a signal for itself, at which it would end as if all were done."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, self._heard)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.commands.ending import terminable
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, remarks_apart, say
-from harness.commands.working import NONE_SUCCEEDED, remembered, terminable
+from harness.commands.working import NONE_SUCCEEDED, remembered
 
 if TYPE_CHECKING:
     from harness.records import AttackRecord, Objectives

@@ -1,15 +1,14 @@
-"""Work on a study under a display: how it is cut off, and what is said when it ends."""
+"""Work on a study under a display, and what is said when it ends."""
 
-import contextlib
-import signal
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from harness.commands.ending import terminable
 from harness.commands.options import remarks_apart, say
-from harness.errors import Interrupted
 
 if TYPE_CHECKING:
     from harness.driver import Endpoints, Watcher
@@ -37,7 +36,11 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
     from harness.commands.summary import summarise, summary_document
     from harness.display import watching
 
-    with remarks_apart(as_json), terminable(f"go on with `invfront resume {root}`"), watching() as watcher:
+    with (
+        remarks_apart(as_json),
+        terminable(f"go on with `invfront resume {shlex.quote(str(root))}`"),
+        watching() as watcher,
+    ):
         now = drive(watcher)
     if as_json:
         say(summary_document(now, root, where.tracking, where.tracked))
@@ -45,15 +48,3 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
         for line in summarise(now, root, where.tracking, where.tracked):
             typer.echo(line)
     return 0 if now.states["complete"] else NONE_SUCCEEDED
-
-
-@contextlib.contextmanager
-def terminable(way: str) -> Iterator[None]:
-    """Let SIGTERM end the body as Ctrl-C does; ``way`` is a clause that says how to go on."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except SystemExit as end:  # Ray's own handler, while Ray starts
-        if end.code != signal.SIGTERM:
-            raise
-        raise Interrupted(f"ended by SIGTERM; {way}") from None

@@ -57,7 +57,7 @@ class Lines:
         self._print(f"trial {trial.number} finished: {', '.join(filter(None, parts))}; {done}")
 
     def _print(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # its reader has gone, or its terminal was closed
             print(line, file=self._output, flush=True)
 
 

@@ -1,5 +1,6 @@
 """A running study as a live picture on a terminal."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,8 @@ class Picture:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with contextlib.suppress(OSError):  # the terminal was closed
+            self._live.stop()
 
     def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """Show the budget, and what was there."""

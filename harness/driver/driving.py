@@ -121,7 +121,9 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
         ready = make_ready(study, watcher.preparing)
         tracking = held.enter_context(where.show(study, ledger))
         farewell = f"the local Ray died; {patience.way}"
-        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)]))
+        held.enter_context(
+            cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)], tracking.cut_off)
+        )
         fitting(study.resources, nodes())
         if not root.exists():
             root.mkdir(parents=True)

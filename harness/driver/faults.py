@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import Interrupted, UserError
+from harness.errors import CUT_OFF, Interrupted, UserError
 from harness.search import INDEX_FAULTS
 
 
@@ -37,8 +37,8 @@ def resumable(root: Path, way: str | None = None) -> Iterator[Stand]:
     stand = Stand()
     try:
         yield stand
-    except KeyboardInterrupt as cut:
-        raise Interrupted(f"{cut.args[0] if cut.args else 'interrupted'}; {way or resume_of(root)}") from None
+    except KeyboardInterrupt:
+        raise Interrupted(f"{CUT_OFF}; {way or resume_of(root)}") from None
     except OSError as error:
         line = f"{error.filename or root}: {error.strerror or error}; mend it, then {way or resume_of(root)}"
         raise (Interrupted if stand.begun else UserError)(line) from error

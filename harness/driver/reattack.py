@@ -100,7 +100,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         tracking = held.enter_context(where.show(study, ledger))
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
-        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)]))
+        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)], tracking.cut_off))
         claim = attack_claim(moved.resources, nodes())
         stand.begun, found = True, []
         for record in held.enter_context(contextlib.closing(_run(tasks, place_of(moved), claim, tell))):

@@ -9,6 +9,7 @@ number that a later attack has changed gets a further point at its step, with a 
 
 import contextlib
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,9 @@ from harness.tracking.store import STORE_FAULTS, Store, connect, fault_line, loc
 
 _LOG = logging.getLogger(__name__)
 
+ENDING_SECONDS = 10.0
+"""Longest wait for the run's end when the process ends under it."""
+
 
 class Tracked(Protocol):
     """What a driver tells of a study that it runs."""
@@ -39,6 +43,9 @@ class Tracked(Protocol):
     def finish(self) -> None:
         """Have the study's page logged, whose run then ends FINISHED; wait until all is written."""
 
+    def cut_off(self) -> None:
+        """Have the study's run end KILLED, since this process is about to end; called in any thread."""
+
 
 class Untracked:
     """Shows a study nowhere."""
@@ -50,6 +57,9 @@ class Untracked:
         """Log nothing."""
 
     def finish(self) -> None:
+        """Log nothing."""
+
+    def cut_off(self) -> None:
         """Log nothing."""
 
 
@@ -73,6 +83,7 @@ class Tracking:
         self._lost = self._lacking = self._ending = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracking")
         self._pending: deque[Future[None]] = deque()
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +123,15 @@ class Tracking:
         self._hand_over(lambda: self._opened.close())
         self.settle()
 
+    def cut_off(self) -> None:
+        """Have the study's run end KILLED, unless its end is on the way; wait for it, but not long."""
+        if not self._ending:
+            self._ending = True
+            for waiting in list(self._pending):
+                waiting.cancel()
+            self._writer.submit(self._unless_lost, lambda: self._end("KILLED"))
+        self._ended.wait(ENDING_SECONDS)
+
     def settle(self) -> None:
         """Wait until all is written that was handed over, and raise what a defect of ours raised."""
         while self._pending:
@@ -133,6 +153,7 @@ class Tracking:
     def _end(self, status: str) -> None:
         if self._log is not None:
             self._log.end(status)
+        self._ended.set()
 
     def _flush(self) -> None:
         if self._log is not None:

@@ -291,7 +291,7 @@ def test_a_command_that_is_told_to_end_keeps_what_is_finished_and_goes_on(sign, 
     assert files
     assert "trial 0: tests.later_attacks.Ridge-quick-0 started\n" in said
     if sign == signal.SIGTERM:
-        assert (finished.returncode, errors) == (130, f"invfront: interrupted; {AGAIN}\n")
+        assert (finished.returncode, errors) == (130, f"invfront: ended by SIGTERM; {AGAIN}\n")
         assert not list(Path("/tmp").glob(f"{SCRATCH}{finished.pid}-*"))
     assert main(arguments) == 0
     assert [len(ledger.read(number).later) for number in (0, 1)] == [2, 2]
