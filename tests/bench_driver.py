@@ -31,6 +31,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from harness.display.lines import Lines
 from harness.display.live import Picture
 from harness.display.story import Story
+from harness.driver.causes import Causes
 from harness.driver.comparison import Comparison
 from harness.driver.driving import _Publisher, read_book
 from harness.driver.room import Room
@@ -123,7 +124,8 @@ class Driver:
         search = Search(study, rows, self.ledger, conditions)
         watcher.opened(study, root, reconcile(search, rows, book), book.standing())
         self.watcher = watcher
-        self.publisher = _Publisher(self.ledger, book, search, tracking, watcher, Comparison(), Room(self.ledger.root))
+        room = Room(self.ledger.root)
+        self.publisher = _Publisher(self.ledger, book, search, tracking, watcher, Comparison(), Causes(True), room)
 
     def cycle(self, disk: Disk) -> Cost:
         """Ask a trial and finish it; what it does in its own process in between costs the driver nothing."""
@@ -134,7 +136,7 @@ class Driver:
         result = ended(asked, self.ledger.trial(asked.number))
         write_result(result)
         begun = _now(disk)
-        self.publisher.finish(read_result(result.attempt, asked))
+        self.publisher.heard(read_result(result.attempt, asked))
         finish = _now(disk) - begun
         return Cost(float(ask[0]), float(finish[0]), *map(float, (ask + finish)[1:]))
 

@@ -127,7 +127,7 @@ def _ours(root: Path, tracked: bool = False) -> Pace:
         ends: list[float] = []
 
         def finish(result: Any) -> None:
-            driver.publisher.finish(result)
+            driver.publisher.heard(result)
             ends.append(time.perf_counter())
 
         def run() -> None:
