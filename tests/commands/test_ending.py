@@ -63,7 +63,7 @@ def test_an_interrupt_names_no_folder_that_was_never_made(tmp_path):
         with resumable(root):
             raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="^interrupted; the same command starts again$"):
+    with pytest.raises(Interrupted, match=r"^interrupted; the same command starts again$"):
         stop(tmp_path / "never made")
     (tmp_path / "study.yaml").touch()
     with pytest.raises(Interrupted, match=rf"^interrupted; go on with `invfront resume {tmp_path}`$"):
