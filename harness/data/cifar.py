@@ -11,7 +11,6 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
-import torchvision
 from filelock import FileLock
 
 from harness.data import class_names, parquet
@@ -21,8 +20,6 @@ from harness.data.tree import tree
 from harness.errors import UserError
 
 SIZE = 32
-
-READERS = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +86,11 @@ class Cifar:
         return Undecoded(y, lambda index: x[index], lambda index: f"{root / self.folder}, image {index}")
 
     def _torchvision(self, root: Path, *, train: bool, download: bool) -> Any:
+        import torchvision  # here: it takes as long as torch, and nobody else needs it
+
+        reader = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[self.name]
         try:
-            return READERS[self.name](root, train=train, download=download)
+            return reader(root, train=train, download=download)
         except (RuntimeError, OSError, URLError) as error:
             reason = " ".join(str(error).split())
             raise UserError(

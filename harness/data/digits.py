@@ -7,7 +7,6 @@ References:
 from collections import Counter
 from pathlib import Path
 
-import sklearn.datasets
 import torch
 import torch.nn.functional as F
 
@@ -26,6 +25,8 @@ def find(root: Path | None, download: bool) -> Found:
 
 
 def _listed(size: int) -> Listing:
+    import sklearn.datasets  # here: it takes as long as torch, and a driver of other images needs it not
+
     bunch = sklearn.datasets.load_digits()
     grey = torch.from_numpy(bunch.images).to(torch.float32).unsqueeze(1)
     # levels 0..16 at steps of 1/64 are exact in float32, so every CPU rounds alike and the digests agree
