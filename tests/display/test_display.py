@@ -200,3 +200,13 @@ def test_a_composed_defense_names_both_parts_and_their_settings():
     composed = {"defense/name": "laplace", "defense/laplace/scale": 0.2, "term/name": "cem_paper"}
     settings = composed | {"term/cem_paper/lam": 1e-3, "model/sigma": 0.1}
     assert settings_line(asked(settings=settings)) == "laplace + cem_paper scale=0.2, lam=0.001, sigma=0.1"
+
+
+def test_what_was_seen_of_the_images_is_one_line_on_a_log_and_above_a_picture():
+    line = "left out: 3 hidden files, [1] unreadable"
+    log, screen = io.StringIO(), io.StringIO()
+    Lines(log, Story()).noted(line)
+    assert log.getvalue() == f"{line}\n"
+    picture = Picture(Console(file=screen, width=100, force_terminal=False), Story())
+    picture.noted(line)
+    assert screen.getvalue() == f"{line}\n"

@@ -14,7 +14,8 @@ from harness.export.published import published
 from harness.judging.book import outline_of
 from harness.judging.status import front_numbers, row_of, states
 from harness.judging.trials import judged_trials
-from harness.ledger.files import Ledger
+from harness.ledger.files import Ledger, write_whole
+from harness.records import ImagesSeen
 from harness.study.check import load_checked
 from harness.tables import objectives_table
 from harness.tables.frames import column, kind_of
@@ -204,3 +205,16 @@ def test_a_column_keeps_its_values_whatever_is_missing(values, kind, kept):
     assert kind_of(values) is kind
     texts = [None if value is None else str(value) for value in values] if kind is str else values
     assert [None if pd.isna(value) else value for value in column(texts, kind)] == kept
+
+
+def test_what_a_reader_must_know_of_the_images_stands_on_the_page(tmp_path):
+    study, ledger = small_ledger(tmp_path)
+    mark = "digits has 7 scored images of 200 that are near-copies of others"
+    seen = ImagesSeen(told=("left out: 3 hidden files",), marks=(mark,))
+    write_whole(ledger.images_file, seen.model_dump_json().encode())
+    page = render(write_tables(study, ledger, list(judged_trials(ledger))), tmp_path / "page").read_text()
+    assert f"{mark}." in page
+    assert "hidden files" not in page  # said when the study starts
+    ledger.images_file.write_text("{")
+    page = render(write_tables(study, ledger, list(judged_trials(ledger))), tmp_path / "page").read_text()
+    assert "images.json cannot be read" in page
