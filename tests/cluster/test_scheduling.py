@@ -140,7 +140,7 @@ def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end
     ]
     share = {"train": {"cpu": 0.5, "gpu": 0}, "attack": {"cpu": 0.5, "gpu": 0}}
     done = scheduled(tmp_path / "study", trials, **share)
-    done |= scheduled(tmp_path / "timed", timed, Place(timeout_seconds=60.0), **share)
+    done |= scheduled(tmp_path / "timed", timed, Place(timeout_seconds=30.0), **share)
     assert {number: result.record.state for number, result in done.items()} == {
         0: "complete", 1: "partial", 2: "partial", 3: "failed",
     }  # fmt: skip
