@@ -43,7 +43,8 @@ from harness.study import Study
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from harness.trial import read_result, write_result
-from tests.recorded import ended, plant
+from tests.planted import plant
+from tests.recorded import ended
 
 LEDGER_ID = "5d8b3f52-6c1f-4b61-9a55-0a3f0c1d2e4b"
 FEW, MANY, CYCLES = 1_000, 10_000, 40

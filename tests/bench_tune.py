@@ -27,15 +27,14 @@ from ray.tune.search.optuna import OptunaSearch
 from harness.cluster import schedule, scheduling
 from harness.commands.environment import quiet
 from harness.ledger import Ledger, write_whole
-from harness.records import DIRECTIONS, Asked, Place
+from harness.records import DIRECTIONS, Place
 from harness.search.drawing import draw
 from harness.search.samplers import make_sampler
 from harness.study import Study
 from harness.study.check import load_checked
 from harness.tracking import Tracking
-from harness.trial import write_result
 from tests.bench_driver import LEDGER_ID, UNTRACKED, Driver
-from tests.recorded import ended
+from tests.recorded import recorded_trial, reported
 
 TRIALS, WARM = 60, 10
 """Trials of a run, and those of them after which the workers have started."""
@@ -82,7 +81,7 @@ def test_trials_a_second_beside_plain_tune_and_two_busy_processes(local_ray, tmp
 
 
 def test_what_a_trial_costs_the_driver_with_and_without_mlflow(local_ray, tmp_path, monkeypatch, benchmark):
-    monkeypatch.setattr(scheduling, "_trial", _recorded_trial)
+    monkeypatch.setattr(scheduling, "_trial", recorded_trial)
     found: dict[bool, list[Pace]] = {False: [], True: []}
     for pair in range(PAIRS):
         for tracked in (False, True):
@@ -98,7 +97,7 @@ def test_what_a_trial_costs_the_driver_with_and_without_mlflow(local_ray, tmp_pa
 
 def _compared(folder: Path, monkeypatch: pytest.MonkeyPatch, benchmark: Any) -> float:
     """Return our pace over plain Tune's from call to return, the median over pairs that take turns to begin."""
-    monkeypatch.setattr(scheduling, "_trial", _recorded_trial)
+    monkeypatch.setattr(scheduling, "_trial", recorded_trial)
     sides = {"ours": _ours, "tune": _plain}
     found: dict[str, list[Pace]] = {name: [] for name in sides}
     for pair in range(PAIRS):
@@ -161,7 +160,7 @@ def _plain(root: Path) -> Pace:
             ends.append(time.perf_counter())
 
     tuner = tune.Tuner(
-        _reported,
+        reported,
         tune_config=tune.TuneConfig(search_alg=search, num_samples=TRIALS, max_concurrent_trials=2, reuse_actors=True),
         run_config=tune.RunConfig(storage_path=str(root), name="session", verbose=0, callbacks=[Ends()]),
     )
@@ -176,18 +175,6 @@ def _timed(run: Any, ends: list[float], held: contextlib.ExitStack) -> Pace:
     assert len(ends) == TRIALS
     steady = (TRIALS - WARM) / (ends[-1] - ends[WARM - 1])
     return Pace(TRIALS / seconds, steady, (_cpu() - cpu) / TRIALS, (_groups() - groups) / TRIALS)
-
-
-def _recorded_trial(config: dict[str, str], place: object, claims: object) -> None:
-    """What Tune runs in place of a trial whose jobs are real."""
-    result = ended(Asked.model_validate_json(config["asked"]), Path(config["trial"]))
-    write_result(result)
-    tune.report({"attempt": result.attempt.name})
-
-
-def _reported(config: dict[str, Any]) -> None:
-    """What plain Tune runs as a trial."""
-    tune.report({"accuracy": 0.9, "mse": 0.02, "ssim": 0.4})
 
 
 def _study(name: str) -> Study:
