@@ -79,6 +79,7 @@ CASES = [
     ("a terminal that is closed takes the study with it", "tests.commands.test_ending", "test_every_signal_ends_the_work_and_is_named"),
     ("a Ray head that hangs is waited for without end", "tests.cluster.test_connection", "test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer"),
     ("TMPDIR is ignored, and /tmp is too small", "tests.cluster.test_connection", "test_tmpdir_is_honoured"),
+    ("only the networks that come with a tool can be studied with it", "tests.models.test_own", "test_a_study_names_it_by_its_settings_or_by_its_name"),
 ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from defenses import DEFENSES
 from defenses import contract as defense_contract
 from harness.cli import app
 from harness.data import DATASETS, Reading, load
+from harness.models import contract as model_contract
 from harness.study import Study
 from harness.study.check import load_checked
 from reports import columns
@@ -34,7 +35,7 @@ from tests.synthetic_suite import write_suite
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("attacks", "defenses", "reports", "search_spaces")
-PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, "harness")))
+PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, "harness", "harness/models")))
 READMES = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES if (ROOT / page).exists()}
 NOTHING = "\N{EN DASH}"
 """A cell that has nothing to say."""
@@ -280,7 +281,7 @@ def test_the_front_page_counts_right():
 def site(tmp_path_factory) -> Path:
     """The files that the steps name, outside the repository."""
     folder = tmp_path_factory.mktemp("site")
-    for readme in ("defenses/README.md", "attacks/README.md"):
+    for readme in ("defenses/README.md", "attacks/README.md", "harness/models/README.md"):
         names = re.findall(r"`([\w/]+\.py)`:\n", READMES[readme])
         for name, text in zip(names, blocks(READMES[readme], "python"), strict=True):
             (folder / name).parent.mkdir(exist_ok=True)
@@ -294,7 +295,10 @@ def run_there(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=380, env=environment, cwd=site)
 
 
-@pytest.mark.parametrize(("test", "laws"), [("shrink", defense_contract.LAWS), ("near", attack_contract.LAWS)])
+@pytest.mark.parametrize(
+    ("test", "laws"),
+    [("shrink", defense_contract.LAWS), ("near", attack_contract.LAWS), ("tiny", model_contract.LAWS)],
+)
 def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
     done = run_there(site, "pytest", "-q", "-p", "no:cacheprovider", f"test_{test}.py")
     assert done.stdout.splitlines()[-1].startswith(f"{len(laws)} passed"), done.stdout
@@ -302,14 +306,15 @@ def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
 
 @pytest.mark.timeout(400)
 @pytest.mark.ray
-def test_step_three_a_study_that_names_both_classes_runs_them(site, tmp_path):
+def test_step_three_a_study_that_names_the_classes_runs_them(site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))
     attack = next(
         span for span in spans(READMES["attacks/README.md"]) if span.startswith("attacks: {decoder: quick, my")
     )
+    model = next(span for span in spans(READMES["harness/models/README.md"]) if span.startswith("model: {cut: 2, my"))
     space = tmp_path / "plugged.yaml"
     space.write_text(
-        f"name: plugged\n{defense}\n{attack}\nmodel: {{width: 0.125, sigma: 0.1}}\n"
+        f"name: plugged\n{defense}\n{attack}\n{model}\n"
         "train: {recipe: fast, epochs: 1, batch_size: 64, images: 128}\nsearch: {trials: 1}\n"
     )
     done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path))
@@ -318,6 +323,8 @@ def test_step_three_a_study_that_names_both_classes_runs_them(site, tmp_path):
     settings = json.loads((trial / "asked.json").read_text())["settings"]
     assert settings["defense/name"] == "mypackage.shrink:Shrink"
     assert 0.01 <= settings["defense/mypackage.shrink:Shrink/lam"] <= 1
+    assert settings["model/name"] == "mypackage.tiny:Tiny"
+    assert 8 <= settings["model/mypackage.tiny:Tiny/channels"] <= 32
     near = json.loads((trial / "attacks" / "mypackage.near.Nearest-quick-0.json").read_text())
     assert near["measured"]["scores"]["mse"] > 0
 

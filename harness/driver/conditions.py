@@ -7,6 +7,7 @@ import torch
 from attacks.precision import bfloat16_is_faster
 from harness.cluster import threads
 from harness.ledger import Ledger
+from harness.plugins import package as plugin_package
 from harness.records import Place, Precision, Scalar, Shared
 from harness.search import Conditions
 from harness.stages import software
@@ -64,5 +65,5 @@ def precision_of(study: Study, ledger: Ledger) -> Precision:
 def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
     """Return the top packages of the plug-ins that a study names, and of its attacks or others."""
     space = study.space()
-    names = [*space.defense, *(space.term or ()), *attacks]
-    return {name.partition(":")[0].partition(".")[0] for name in names if ":" in name}
+    names = [study.model.name, *space.defense, *(space.term or ()), *attacks]
+    return {package for package in map(plugin_package, names) if package is not None}

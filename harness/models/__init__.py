@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import get_args
 
 import torch
+from torch import nn
 
+from harness import plugins
 from harness.models.architecture import Architecture, Head, Normalize
 from harness.models.bottleneck import Bottleneck, parse
-from harness.models.cut import ClientServer, activation_shape, divide
+from harness.models.cut import ClientServer, activation_shape, initialise, join
 from harness.models.network import Network, Pictures
+from harness.models.own import Body, Halves, halves_of
 from harness.models.resnet import resnet20
 from harness.models.split import SplitModel
 from harness.models.target import LiveTarget
@@ -17,7 +20,9 @@ from harness.models.vgg import vgg11_bn_sgm
 
 __all__ = [
     "MODELS",
+    "Body",
     "ClientServer",
+    "Halves",
     "LiveTarget",
     "Network",
     "Pictures",
@@ -41,9 +46,7 @@ def build_model(network: Network, pictures: Pictures) -> ClientServer:
     Raises:
         ValueError: names the setting that cannot be had, its value and what there is.
     """
-    name, cut, shape = network.name, network.cut, pictures.shape
-    if name not in MODELS:
-        raise ValueError(f"model/name: takes {sorted(MODELS)}, not {name!r}")
+    shape = pictures.shape
     if not (math.isfinite(network.width) and network.width > 0):
         raise ValueError(f"model/width: a multiplier is finite and above 0, not {network.width}")
     if network.head not in get_args(Head):
@@ -52,13 +55,33 @@ def build_model(network: Network, pictures: Pictures) -> ClientServer:
     if not (len(mean) == len(std) == shape[0] and min(std) > 0):
         raise ValueError(f"mean, std: {shape[0]} numbers each, std above 0, not {list(mean)} and {list(std)}")
     bottleneck = _bottleneck(network)
-    architecture = MODELS[name](
-        image_shape=shape, num_classes=pictures.num_classes, width=network.width, head=network.head
-    )
-    if not 1 <= cut <= len(architecture.entries):
-        raise ValueError(f"model/cut: {name} takes 1 to {len(architecture.entries)}, not {cut}")
+    client, server = _divided(network, pictures)
     normalize = Normalize(torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32))
-    return divide(architecture, normalize, shape, cut, bottleneck, network.sca)
+    halves = join([normalize, *client], server, shape, network.cut, bottleneck, network.sca)
+    # layers of one's own keep the weights that they come with
+    for module in halves.client if network.name in MODELS else halves.client[1 + len(client) :]:
+        initialise(module)
+    return halves
+
+
+def _divided(network: Network, pictures: Pictures) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Return a network's layers on the client and those on the server."""
+    if network.name not in MODELS:
+        if not plugins.is_plugin(network.name, plugins.MODELS):
+            raise ValueError(f"model/name: takes {sorted(MODELS)} or package.module:Class, not {network.name!r}")
+        if network.width != 1:
+            raise ValueError(
+                f"model/width: {network.width}: is for {sorted(MODELS)}; {network.name} has settings of its own"
+            )
+        own = halves_of(network.name, network.own, network.cut, pictures)
+        return [own.client], [own.server]
+    architecture = MODELS[network.name](
+        image_shape=pictures.shape, num_classes=pictures.num_classes, width=network.width, head=network.head
+    )
+    cut, most = network.cut, len(architecture.entries)
+    if not 1 <= cut <= most:
+        raise ValueError(f"model/cut: {network.name} takes 1 to {most}, not {cut}")
+    return architecture.entries[:cut], [*architecture.entries[cut:], architecture.classifier]
 
 
 def _bottleneck(network: Network) -> Bottleneck | None:

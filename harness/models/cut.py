@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from harness.models.architecture import Architecture, Normalize
 from harness.models.bottleneck import Bottleneck, narrowing, widening
 from harness.models.lca import LCA
 
@@ -25,29 +24,34 @@ class ClientServer(NamedTuple):
     """Maps an activation to logits, ``(B, num_classes)``; its last layer is the classifier."""
 
 
-def divide(
-    architecture: Architecture,
-    normalize: Normalize,
+def join(
+    client: list[nn.Module],
+    server: list[nn.Module],
     image_shape: tuple[int, int, int],
     cut: int,
     bottleneck: Bottleneck | None,
     sca: bool,
 ) -> ClientServer:
-    """Return the halves; the client ends in a sigmoid and is initialised Xavier-uniform with zero biases."""
-    client: list[nn.Module] = [normalize, *architecture.entries[:cut]]
-    server: list[nn.Module] = [*architecture.entries[cut:], architecture.classifier]
+    """Return the halves with a bottleneck between them; the client ends in a sigmoid.
+
+    Args:
+        client: Its layers so far, of which the first normalises.
+        server: Its layers.
+        image_shape: ``(channels, height, width)``.
+        cut: Where the network was divided, for messages.
+        bottleneck: What is put between; null for nothing.
+        sca: Whether a sparse-coding layer follows the bottleneck.
+    """
     channels, height, width = activation_shape(nn.Sequential(*client), image_shape)
     if bottleneck is not None:
         stride = bottleneck.stride
         if height % stride or width % stride:
             raise ValueError(f"model/bottleneck: S{stride} must divide the {height}x{width} activation at cut {cut}")
-        client += narrowing(bottleneck, channels)
+        client = [*client, *narrowing(bottleneck, channels)]
         server = [*widening(bottleneck, channels), *server]
         if sca:
             client.append(LCA((bottleneck.channels, height // stride, width // stride)))
-    halves = ClientServer(nn.Sequential(*client, nn.Sigmoid()), nn.Sequential(*server))
-    _initialise(halves.client)
-    return halves
+    return ClientServer(nn.Sequential(*client, nn.Sigmoid()), nn.Sequential(*server))
 
 
 def activation_shape(client: nn.Module, image_shape: Sequence[int]) -> tuple[int, int, int]:
@@ -61,11 +65,14 @@ def activation_shape(client: nn.Module, image_shape: Sequence[int]) -> tuple[int
     finally:
         for module, mode in training.items():
             module.training = mode
+    if z.dim() != 4 or len(z) != 1:
+        raise ValueError(f"model: the client maps an image to {tuple(z.shape)}, not to an activation (1, C, H, W)")
     _, channels, height, width = z.shape
     return channels, height, width
 
 
-def _initialise(client: nn.Module) -> None:
+def initialise(client: nn.Module) -> None:
+    """Draw a client's convolutions Xavier-uniform, with zero biases."""
     for module in client.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.xavier_uniform_(module.weight)

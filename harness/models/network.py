@@ -1,8 +1,10 @@
 """What a split network is built from: its settings, and the images it is for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.models.architecture import Head
+from harness.records import Scalar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,7 +12,7 @@ class Network:
     """A split network's settings."""
 
     name: str
-    """A key of ``MODELS``."""
+    """A key of ``MODELS``, or a network of one's own, ``package.module:Class``."""
     cut: int = 4
     """Number of the network's entries on the client; in VGG a pooling is an entry."""
     bottleneck: str = "noRELU_C8S1"
@@ -21,6 +23,8 @@ class Network:
     """Multiplies the channel counts of the body, > 0; image and bottleneck channels stay."""
     head: Head = "mlp"
     """VGG's classifier: ``mlp`` as published, or a single ``linear`` layer."""
+    own: Mapping[str, Scalar] = field(default_factory=dict)
+    """Settings of a network of one's own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,9 @@ def build(asked: Asked, data: Data) -> SplitModel:
     """Return the untrained network on the data's device, channels last; draws initial weights from the global RNG."""
     settings = owned(asked.settings, "model")
     sigma = float(settings.pop("sigma") or 0.0)
-    network = Network(**settings, head=recipe_of(asked).head)  # type: ignore[arg-type]  # checked as the study was read
+    own = owned(asked.settings, "model", str(settings["name"]))
+    settings = {setting: value for setting, value in settings.items() if "/" not in setting}
+    network = Network(**settings, head=recipe_of(asked).head, own=own)  # type: ignore[arg-type]  # checked with its study
     pictures = Pictures(shape=data.image_shape, num_classes=data.num_classes, mean=data.mean, std=data.std)
     client, server = build_model(network, pictures)
     shapes = Shapes(data.image_shape, activation_shape(client, data.image_shape), data.num_classes)

@@ -13,7 +13,7 @@ import torch
 import attacks
 import defenses
 from defenses.base import Defense
-from harness import data
+from harness import data, plugins
 from harness.data import DATASETS, SMALLEST, attacker
 from harness.data import ready as data_ready
 from harness.data.parts import refuse_too_many
@@ -97,7 +97,7 @@ def check(study: Study) -> None:
         Problem: names the path, the value and the way out.
     """
     _check_name("data/name", study.data.name, DATASETS)
-    _check_name("model/name", study.model.name, MODELS)
+    _check_name("model/name", study.model.name, MODELS, plugins.MODELS)
     if study.data.size is not None and study.data.size < SMALLEST:
         raise Problem("data/size", f"{study.data.size}: SSIM needs at least {SMALLEST} pixels; take {SMALLEST} or more")
     _check_model(study)
@@ -117,22 +117,29 @@ def check(study: Study) -> None:
         _check_grid(space)
 
 
-def _check_name(path: str, name: str, known: Mapping[str, object]) -> None:
-    if name not in known:
-        raise Problem(path, f"{name!r} is unknown{suggestion(name, known)}; take one of {', '.join(known)}")
+def _check_name(path: str, name: str, known: Mapping[str, object], group: str | None = None) -> None:
+    """Refuse a name that is neither known nor a plug-in's of a group of entry points, if there may be any."""
+    if name not in known and not (group and plugins.is_plugin(name, group)):
+        listed = ", ".join(known) + (", or one of your own as package.module:Name" if group else "")
+        raise Problem(path, f"{name!r} is unknown{suggestion(name, known)}; take one of {listed}")
 
 
 def _check_model(study: Study) -> None:
     """Build networks without memory, one for each combination of settings that change their structure."""
     model, source = study.model, DATASETS[study.data.name]
     axes = {name: probes(getattr(model, name)) for name in ("cut", "bottleneck", "sca", "width")}
+    axes |= {f"own/{name}": probes(entry) for name, entry in model.own.items()}
     size = study.data.size or source.size
     pictures = Pictures(shape=(3, size, size), num_classes=10, mean=source.mean, std=source.std)
     for combination in itertools.islice(itertools.product(*axes.values()), NETWORKS):
-        settings: dict[str, Any] = dict(zip(axes, combination, strict=True))
+        chosen = dict(zip(axes, combination, strict=True))
+        own = {name: chosen.pop(f"own/{name}") for name in model.own}
+        settings: dict[str, Any] = chosen
         try:
             with torch.device("meta"):
-                build_model(Network(name=model.name, head=RECIPES[study.train.recipe].head, **settings), pictures)
+                build_model(
+                    Network(name=model.name, head=RECIPES[study.train.recipe].head, own=own, **settings), pictures
+                )
         except REFUSALS as error:
             raise _of_builder(_said(error)) from error
 

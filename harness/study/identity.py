@@ -27,7 +27,7 @@ CIRCUMSTANCES = (
 def plain(value: Any) -> Any:
     """Return a value of a study as mappings, lists and scalars, in the file's order."""
     if isinstance(value, Value):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: plain(entry) for name, entry in value}
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple):

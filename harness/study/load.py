@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 import search_spaces
+from harness import plugins
 from harness.errors import UserError
 from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
 from harness.study.anchors import relieved
 from harness.study.folders import located
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
-from harness.study.problem import Problem, problem_of
+from harness.study.problem import Problem, problem_of, unknown_key
+from harness.study.sections import Model
 from harness.study.study import Study
 
 DEFAULTS: dict[str, Any] = {
@@ -112,6 +114,7 @@ def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path |
         refuse_odd_keys(mapping)
         _expand(mapping)
     refuse_misplaced(mapping)
+    _settle_network(mapping)
     try:
         study = Study.model_validate(mapping)
     except ValidationError as error:
@@ -165,6 +168,23 @@ def _expand(mapping: dict[Any, Any]) -> None:
         if not isinstance(mapping.get(role), Mapping):
             continue
         mapping[role] = {branch: _branch(role, branch, entries) for branch, entries in mapping[role].items()}
+
+
+def _settle_network(mapping: dict[Any, Any]) -> None:
+    """Refuse unknown keys of ``model``, of which a network of one's own is none; its settings may be empty."""
+    model = mapping.get("model")
+    if not isinstance(model, Mapping):
+        return
+    fields = list(Model.model_fields)
+    own = [key for key in model if key not in fields]
+    for key in own:
+        if not plugins.is_plugin(str(key), plugins.MODELS):
+            raise unknown_key("model", key, [*fields, "the settings of a network of your own as package.module:Class"])
+    named = [*own, *([model["name"]] if own and "name" in model else [])]
+    if len(set(map(str, named))) > 1:
+        listed = ", ".join(map(str, named))
+        raise Problem(f"model/{own[-1]}", f"{listed}: a study has one network; leave the others out")
+    mapping["model"] = {key: {} if key in own and value is None else value for key, value in model.items()}
 
 
 def _branch(role: str, branch: str, entries: Any) -> Any:

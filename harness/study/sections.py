@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from harness import plugins
 from harness.records import Value
 from harness.study import fields
+from harness.study.distributions import Setting
 
 RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
     "published": {"epochs": 240, "batch_size": 128},
@@ -26,7 +28,13 @@ class Data(Value):
 
 
 class Model(Value):
-    """The split network. Each field but the name is a constant or a distribution."""
+    """The split network. Each field but the name is a constant or a distribution.
+
+    A network of one's own, ``package.module:Class``, has its settings under its name, and no bottleneck unless asked.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, fields.Free]] = Field(init=False)
 
     name: str = "vgg11_bn_sgm"
     cut: fields.Whole = 4
@@ -37,6 +45,22 @@ class Model(Value):
     """Multiplier of the body's channels, > 0 and <= 16."""
     sigma: fields.NonNegative = 0.025
     """Standard deviation of the channel noise, >= 0, in units of the activation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_ones_own(cls, given: Any) -> Any:
+        """Take a network of one's own by the name under which its settings stand, or by its name alone."""
+        if not isinstance(given, dict):
+            return given
+        name = next((key for key in given if key not in cls.model_fields), given.get("name"))
+        if not isinstance(name, str) or not plugins.is_plugin(name, plugins.MODELS):
+            return given
+        return {"name": name, "bottleneck": "None", name: {}} | given
+
+    @property
+    def own(self) -> dict[str, Setting]:
+        """The settings of a network of one's own; of another one there are none."""
+        return (self.__pydantic_extra__ or {}).get(self.name, {})
 
 
 class Train(Value):

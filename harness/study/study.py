@@ -8,6 +8,7 @@ import search_spaces
 from harness.credentials import without_credentials
 from harness.records import CURRENT, Value, keys_after
 from harness.study import fields, identity
+from harness.study.distributions import Setting
 from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
 from harness.study.space import Space, branches
 
@@ -46,10 +47,15 @@ class Study(Value):
 
     def space(self) -> Space:
         """Return every setting by its path: with a drawn branch and its name, a trial's ``settings``."""
-        shared = {"data/name": self.data.name, "data/size": self.data.size, "protocol": self.protocol}
+        shared: dict[str, Setting] = {
+            "data/name": self.data.name,
+            "data/size": self.data.size,
+            "protocol": self.protocol,
+        }
         for section in ("model", "train"):
             owner = getattr(self, section)
             shared |= {f"{section}/{name}": getattr(owner, name) for name in type(owner).model_fields}
+        shared |= {f"model/{self.model.name}/{name}": entry for name, entry in self.model.own.items()}
         if self.attacker.data != "same":
             shared |= {f"attacker/{name}": getattr(self.attacker, name) for name in ("data", "images", "name")}
         term = None if self.term is None else branches("term", self.term)
