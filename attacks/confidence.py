@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.counted import counted
 from attacks.guesses import class_mean, mean_image
 from attacks.metrics import means, score
 from attacks.precision import autocast
@@ -132,7 +133,7 @@ class Confidence(ProbeAttack):
         least, kept = math.inf, reader.state_dict()
         curve: list[Point] = []
         losses: list[Tensor] = []
-        for step in range(1, self.steps + 1):
+        for step in counted(range(1, self.steps + 1)):
             losses.append(self._step(reader, target, answers, aux.x, optimiser))
             schedule.step()
             if step in noted:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Images, Point
+from attacks.counted import counted
 from attacks.precision import autocast
 from attacks.unet import Sizes, UNet
 from attacks.verdict import verdict
@@ -178,7 +179,7 @@ def train(
     curve, losses = list[Point](), list[Tensor]()
     optimiser = torch.optim.AdamW(prior.parameters(), lr=training.lr, weight_decay=1e-4, fused=True)
     points = {round(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
-    for step in range(1, training.steps + 1):
+    for step in counted(range(1, training.steps + 1)):
         optimiser.param_groups[0]["lr"] = training.lr * _factor(step / training.steps)
         drawn = torch.randint(len(u), (training.batch_size,), device=u.device)
         losses.append(_step(prior, u[drawn], optimiser, precision))

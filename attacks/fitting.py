@@ -1,7 +1,6 @@
 """Training a network on the attacker's images: batches, learning rates, and the loop that keeps the curve."""
 
 import copy
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Images, Point, Target
+from attacks.counted import counted
 from attacks.guesses import mean_image
 
 CURVE_POINTS = 20
@@ -70,7 +70,7 @@ def train(
     validate_after = {round(length.total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     curve: list[Point] = []
     losses: list[Tensor] = []
-    for taken, batch in enumerate(itertools.islice(batches(images, length.batch_size), length.total), start=1):
+    for taken, batch in zip(counted(range(1, length.total + 1)), batches(images, length.batch_size), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = lr(taken - 1)
         losses.append(step(unit(batch)))

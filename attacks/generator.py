@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from attacks.base import Images, Point
+from attacks.counted import counted
 from attacks.fitting import CURVE_POINTS, Average, unit, warm_cosine
 from attacks.guesses import class_mean
 from attacks.precision import autocast
@@ -164,7 +165,7 @@ def train(
     game = _Game(generator, width, aux, training, precision)
     points = {math.ceil(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     best, curve, losses = copy.deepcopy(generator.state_dict()), list[Point](), list[Tensor]()
-    for step in range(1, training.steps + 1):
+    for step in counted(range(1, training.steps + 1)):
         losses.append(game.step(training.lr * warm_cosine(step - 1, training.steps, 1)))
         if step in points:
             curve.append(Point(step, float(torch.stack(losses).mean()), game.distance()))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.counted import counted
 from attacks.gradient_matching import ExpectedNetwork, Form, Observed
 from attacks.guesses import mean_image
 from attacks.lbfgs import minimise
@@ -163,7 +164,7 @@ class Gradient(ProbeAttack):
         low, high = (pixels.standardised(torch.full_like(pixels.mean, edge)) for edge in (0, 1))
         u = torch.minimum(torch.maximum(start, low), high)
         optimiser = torch.optim.Adam([u], lr=self.lr)
-        for step in range(1, self.cosine_steps + 1):
+        for step in counted(range(1, self.cosine_steps + 1)):
             decays = sum(step > share * self.cosine_steps for share in DECAYS)
             optimiser.param_groups[0]["lr"] = self.lr * 0.1**decays
             loss, slope = observed.distance(pixels.image(u), "cosine", self.smoothness)

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from attacks.counted import counted
 from attacks.denoiser import ImagePrior, signal_and_noise
 
 Surprise = Callable[[Tensor], Tensor]
@@ -162,7 +163,7 @@ def sample(
 
     times = torch.linspace(EARLIEST, 0, how.steps + 1).tolist()
     u, means = noise(), []
-    for step, (now, then) in enumerate(itertools.pairwise(times)):
+    for step, (now, then) in enumerate(counted([*itertools.pairwise(times)])):
         for left in reversed(range(how.recurrences)):
             u, expected = _step(prior, surprise, u, (now, then), how, noise)
             if left:

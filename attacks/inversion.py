@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Point
+from attacks.counted import counted
 from attacks.fitting import CURVE_POINTS
 
 Leaves = Sequence[Tensor]
@@ -80,7 +81,7 @@ def minimise(
     leaves = [leaf.detach().clone().requires_grad_() for leaf in start]
     optimiser = torch.optim.Adam(leaves, lr=lr, fused=True)
     best: Minimum | None = None
-    for step in range(steps + 1):
+    for step in counted(range(steps + 1)):
         with torch.enable_grad():
             x = images(leaves)
             loss = objective(x, leaves)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from attacks.counted import counted
+
 SUFFICIENT = 1e-4
 """Share of the fall promised by the slope that a step must bring (Armijo)."""
 
@@ -57,7 +59,7 @@ def minimise(
     yield Iterate(1, x, loss)
     history = _empty(start, memory)
     direction, step = _downhill(gradient), torch.ones_like(loss)
-    for count in range(2, evaluations + 1):
+    for count in counted(range(2, evaluations + 1)):
         slope = _dot(gradient, direction)
         tried = x + step[:, None] * direction
         new_loss, new_gradient = evaluate(tried)

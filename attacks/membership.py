@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.counted import counted
 from attacks.ranges import at_least, positive
 from attacks.roc import area, area_error, true_positive_rate
 from attacks.server_features import features
@@ -151,7 +152,7 @@ class Membership(ProbeAttack):
         noted = {max(1, round(self.steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
         least, kept = float("inf"), model.state_dict()
         curve: list[Point] = []
-        for step in range(1, self.steps + 1):
+        for step in counted(range(1, self.steps + 1)):
             loss = F.binary_cross_entropy_with_logits(*_predicted(model, fit))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

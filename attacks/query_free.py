@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.counted import counted
 from attacks.fitting import guess_error, one_cycle, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Watch, contrast, minimise, pulled_error, roughness, trust, unwatched
@@ -159,7 +160,7 @@ class QueryFree(Attack):
         shadow = ShadowClient(self.target.image_shape, self.target.activation_shape, self.width)
         shadow = shadow.to(aux.x.device).to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(shadow.parameters(), fused=True)
-        for step in range(self.shadow_steps):
+        for step in counted(range(self.shadow_steps)):
             for group in optimiser.param_groups:
                 group["lr"] = self.shadow_lr * one_cycle(step, self.shadow_steps, 1)
             chosen = torch.randint(len(aux.x), (self.batch_size,), device=aux.x.device)

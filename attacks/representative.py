@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.counted import counted
 from attacks.gradient_matching import total_variation
 from attacks.guesses import class_mean, mean_image
 from attacks.precision import autocast
@@ -145,7 +146,7 @@ class Representative(ProbeAttack):
         noted = {max(1, round(self.steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
         curve: list[Point] = []
         losses: list[Tensor] = []
-        for step in range(1, self.steps + 1):
+        for step in counted(range(1, self.steps + 1)):
             y = torch.randint(target.num_classes, (self.batch_size,), device=aux.device)
             with autocast(aux.device, target.precision):
                 x_hat = generator(self._code(y, target.num_classes))

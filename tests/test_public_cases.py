@@ -80,6 +80,8 @@ CASES = [
     ("a Ray head that hangs is waited for without end", "tests.cluster.test_connection", "test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer"),
     ("TMPDIR is ignored, and /tmp is too small", "tests.cluster.test_connection", "test_tmpdir_is_honoured"),
     ("only the networks that come with a tool can be studied with it", "tests.models.test_own", "test_a_study_names_it_by_its_settings_or_by_its_name"),
+    ("the display says starting until the first attack", "tests.display.test_display", "test_a_running_trial_shows_its_epoch_from_the_first_one_and_then_its_attacks_step"),
+    ("an attack of an hour shows no sign of life", "tests.stages.test_following", "test_steps_are_told_while_the_work_runs_and_never_as_if_it_were_done"),
 ]  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def test_nothing_that_is_fitted_is_scored(attacked):
 def interrupted(asked_: Asked, trial: Path, epochs: int) -> None:
     """Train for some epochs, then stop as a killed process does: after its last checkpoint."""
     stage = train_stage(Assignment(asked_, EAGER, open_attempt(trial)))
-    for _ in range(epochs):
+    for _ in range(epochs + 1):  # the first word is that it begins
         next(stage)
     stage.close()
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.display.lines import earlier
-from harness.display.story import Running, Story
+from harness.display.story import TRAINING, Running, Story
 from harness.display.words import duration, failure, preparation
 from harness.judging import JudgedTrial, Standing, settings_line
 from harness.records import Asked, Progress
@@ -114,7 +114,7 @@ def _running(story: Story) -> RenderableType:
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(min_width=3, justify="right", no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    grid.add_column(min_width=34, no_wrap=True, overflow="ellipsis")
+    grid.add_column(min_width=38, no_wrap=True, overflow="ellipsis")
     grid.add_column(min_width=5, justify="right", no_wrap=True)
     for number, running in list(story.running.items())[:MOST_RUNNING]:
         grid.add_row(str(number), settings_line(running.asked), _stage(running), duration(story.elapsed(running)))
@@ -124,15 +124,24 @@ def _running(story: Story) -> RenderableType:
 
 
 def _stage(running: Running) -> RenderableType:
-    """Return the epoch as a small bar, or the names of the attacks under way."""
-    progress = running.jobs.get("train")
-    if progress is None:
-        return Text(", ".join(running.jobs) or "starting", style="cyan")
+    """Return the epoch or an attack's step as a small bar, with what is known beside it."""
+    if not running.jobs:
+        return Text("trained, attacks start" if running.trained else "starting", style="cyan")
+    progress = next(iter(running.jobs.values()))
     grid = Table.grid(padding=(0, 1))
-    accuracy = "" if progress.accuracy is None else f"accuracy {progress.accuracy:.2f}"
-    bar = ProgressBar(total=progress.total, completed=progress.done, width=10)
-    grid.add_row(bar, f"epoch {progress.done}/{progress.total}", accuracy)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_row(ProgressBar(total=progress.total, completed=progress.done, width=6), _word(progress, running))
     return grid
+
+
+def _word(progress: Progress, running: Running) -> str:
+    if progress.job == TRAINING:
+        accuracy = "" if progress.accuracy is None else f" accuracy {progress.accuracy:.2f}"
+        return f"epoch {progress.done}/{progress.total}{accuracy}"
+    others = f" +{len(running.jobs) - 1}" if len(running.jobs) > 1 else ""
+    step = f" step {progress.done}/{progress.total}" if progress.done else ""
+    return f"{progress.job}{step}{others}"
 
 
 def _finished(last: list[JudgedTrial]) -> RenderableType:

@@ -15,6 +15,9 @@ Clock = Callable[[], float]
 MOST_FINISHED = 5
 """Trials that are remembered of those that finished last."""
 
+TRAINING = "train"
+"""What progress calls the training of a trial's network."""
+
 NOTHING = Standing(finished=0, failures=0, front=(), seconds=None)
 
 
@@ -26,6 +29,8 @@ class Running:
     since: float
     jobs: dict[str, Progress] = field(default_factory=dict)
     """The last word of each job that is not done."""
+    trained: bool = False
+    """Whether its training is done, in this attempt or before."""
 
 
 class Story:
@@ -62,6 +67,7 @@ class Story:
             running.jobs.pop(progress.job, None)
         else:
             running.jobs[progress.job] = progress
+        running.trained = running.trained or progress.job != TRAINING or progress.done >= progress.total
 
     def ended(self, trial: JudgedTrial, standing: Standing) -> float:
         """End a trial; return the seconds it took from its start."""

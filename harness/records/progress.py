@@ -10,8 +10,9 @@ class Progress(NamedTuple):
     job: str
     """``train``, or an attack job's name."""
     done: int
-    """Epochs done; of an attack, 0 when it starts and 1 when it ends."""
+    """Epochs done; of an attack, 0 when it starts, then a step of its present loop, 1 of 1 when it ends."""
     total: int
+    """Of them in all; less than that are done as long as the job runs."""
     accuracy: float | None = None
     """On the epoch's training batches, in [0, 1]."""
 

@@ -20,6 +20,7 @@ from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
 from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
+from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
@@ -69,7 +70,9 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
     yield Progress(job.name, 0, 1)
     scene = _scene(handed, weights, job, device)
     kind = attacks.resolve(job.attack)
-    measured = _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
+    measured = yield from followed(
+        job.name, lambda: _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
+    )
     digests = {use: getattr(scene.split, use).digest for use in ("fit", "selection", "scored")}
     record = AttackRecord(
         trial=asked.number,
@@ -86,6 +89,7 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
         circumstances=meter.read(),
     )
     write_whole(attempt / f"{job.name}.json", record.model_dump_json(indent=1).encode())
+    yield Progress(job.name, 1, 1)
     return record
 
 

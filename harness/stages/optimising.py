@@ -31,7 +31,7 @@ class Training(NamedTuple):
 
 
 def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progress, None, Training]:
-    """Train in place, from the newest checkpoint of any attempt; yield progress after each epoch.
+    """Train in place, from the newest checkpoint of any attempt; yield progress first, and after each epoch.
 
     Raises:
         FloatingPointError: the loss is not finite.
@@ -41,6 +41,7 @@ def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progre
     state, notes = checkpoints.latest(data.parts["train"].x.device)
     if state is not None:
         run.load(state)
+    yield Progress("train", min(run.step // run.steps, run.epochs - 1), run.epochs)
     while run.step < run.epochs * run.steps:
         run.take_step()
         if run.step % run.steps == 0:

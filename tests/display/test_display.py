@@ -129,6 +129,34 @@ def test_the_picture_shows_what_runs_what_was_found_and_what_failed(study, ledge
     assert "time left about " in picture
 
 
+def stages_of(*told, width=80):
+    """What the picture says of one trial's stage after some progress."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    picture = Picture(console, Story())
+    picture.started(asked(0))
+    for progress in told:
+        picture.progress(0, progress)
+    with console.capture() as captured:
+        console.print(picture.draw())
+    return captured.get()
+
+
+def test_a_running_trial_shows_its_epoch_from_the_first_one_and_then_its_attacks_step():
+    train, first, second = "train", "decoder-quick-0", "rmle-standard-0"
+    begun = Progress(train, 0, 8)
+    assert "starting" in stages_of()
+    assert "epoch 0/8" in stages_of(begun)
+    assert "epoch 5/8 accuracy 0.81" in stages_of(begun, Progress(train, 5, 8, 0.81))
+    trained = stages_of(begun, Progress(train, 8, 8, 0.9))
+    assert "trained, attacks start" in trained
+    assert "starting" not in trained
+    attacked = (begun, Progress(train, 8, 8, 0.9), Progress(first, 0, 1), Progress(first, 120, 500))
+    assert "decoder-quick-0 step 120/500" in stages_of(*attacked)
+    both = (*attacked, Progress(second, 0, 1))
+    assert "decoder-quick-0 step 120/500 +1" in stages_of(*both)
+    assert "rmle-standard-0" in stages_of(*both, Progress(first, 1, 1))
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_picture_is_never_wider_than_the_terminal_nor_taller_than_a_screen(study, ledger, width):
     lines = draw(width, study, ledger).splitlines()
