@@ -44,7 +44,7 @@ class Pixels(NamedTuple):
         return (x - self.mean) / self.std
 
 
-class Standing(NamedTuple):
+class Reached(NamedTuple):
     """Where one form's search stands."""
 
     step: int
@@ -54,7 +54,7 @@ class Standing(NamedTuple):
     """``(R, N)``"""
 
 
-class Outcome(NamedTuple):
+class Matched(NamedTuple):
     """What one form of the attack came to."""
 
     x_hat: Tensor
@@ -149,7 +149,7 @@ class Gradient(ProbeAttack):
         scores["distance_cosine"] = _left(observed, cosine.x_hat, "cosine")
         return Probe(scores=scores, verdict=verdict(best.curve, guess), images=len(x), curve=best.curve)
 
-    def _squared(self, observed: Observed, start: Tensor, pixels: Pixels) -> Iterator[Standing]:
+    def _squared(self, observed: Observed, start: Tensor, pixels: Pixels) -> Iterator[Reached]:
         """Search by L-BFGS without bounds, as published."""
 
         def evaluate(flat: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,9 +157,9 @@ class Gradient(ProbeAttack):
             return loss.flatten(), (slope * pixels.std).reshape(flat.shape)
 
         for step, u, loss in minimise(evaluate, start.flatten(0, 1).flatten(1), self.dlg_steps):
-            yield Standing(step, u.view_as(start), loss.view(start.shape[:2]))
+            yield Reached(step, u.view_as(start), loss.view(start.shape[:2]))
 
-    def _signed(self, observed: Observed, start: Tensor, pixels: Pixels) -> Iterator[Standing]:
+    def _signed(self, observed: Observed, start: Tensor, pixels: Pixels) -> Iterator[Reached]:
         """Search by Adam on the gradient's sign, within the box: what moves one stand-in moves no other."""
         low, high = (pixels.standardised(torch.full_like(pixels.mean, edge)) for edge in (0, 1))
         u = torch.minimum(torch.maximum(start, low), high)
@@ -168,7 +168,7 @@ class Gradient(ProbeAttack):
             decays = sum(step > share * self.cosine_steps for share in DECAYS)
             optimiser.param_groups[0]["lr"] = self.lr * 0.1**decays
             loss, slope = observed.distance(pixels.image(u), "cosine", self.smoothness)
-            yield Standing(step, u, loss)
+            yield Reached(step, u, loss)
             u.grad = slope.nan_to_num().sign()
             optimiser.step()
             u.copy_(torch.minimum(torch.maximum(u, low), high))
@@ -180,7 +180,7 @@ def _pixels(aux: Images) -> Pixels:
     return Pixels(mean[0], std[0].clamp_min(1e-3))
 
 
-def _outcome(search: Iterator[Standing], steps: int, x: Tensor, pixels: Pixels) -> Outcome:
+def _outcome(search: Iterator[Reached], steps: int, x: Tensor, pixels: Pixels) -> Matched:
     """Follow a search to its end, and score for each image the start whose gradient fits best."""
     noted = {max(1, round(steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
     curve = []
@@ -190,7 +190,7 @@ def _outcome(search: Iterator[Standing], steps: int, x: Tensor, pixels: Pixels) 
             found = score(x_hat, x)
             loss = standing.loss.min(0).values.mean()
             curve.append(Point(standing.step, float(loss), float(found.mse.mean())))
-    return Outcome(x_hat, means(found), tuple(curve))
+    return Matched(x_hat, means(found), tuple(curve))
 
 
 def _left(observed: Observed, x_hat: Tensor, form: Form) -> float:
@@ -199,6 +199,6 @@ def _left(observed: Observed, x_hat: Tensor, form: Form) -> float:
     return float(distances.nan_to_num(nan=torch.finfo(distances.dtype).max).median())
 
 
-def _best(standing: Standing) -> Tensor:
+def _best(standing: Reached) -> Tensor:
     chosen = standing.loss.argmin(0)
     return standing.u[chosen, torch.arange(len(chosen), device=chosen.device)]

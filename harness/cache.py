@@ -23,7 +23,7 @@ class Unusable(Exception):  # noqa: N818  # work goes on without the cache
     """Why the cache cannot be used, and the way out; one line."""
 
 
-class Held(NamedTuple):
+class Contents(NamedTuple):
     """What the cache holds."""
 
     folder: Path
@@ -73,14 +73,14 @@ def usable() -> Iterator[None]:
         raise Unusable(f"image cache {getattr(error, 'filename', None) or folder()}: {what}; {WAY_OUT}") from error
 
 
-def held() -> Held:
+def held() -> Contents:
     """Return what the cache holds; what vanishes meanwhile is not counted."""
     there = folder()
     kept = [path for path in (there / "images").glob("*") if path.is_dir() and path.suffix != BUILDING]
-    return Held(there, len(kept), sum(_size(path) for path in there.rglob("*")) if there.is_dir() else 0)
+    return Contents(there, len(kept), sum(_size(path) for path in there.rglob("*")) if there.is_dir() else 0)
 
 
-def clear() -> Held:
+def clear() -> Contents:
     """Remove what the cache holds, and return what it was; whoever reads it keeps what it reads.
 
     Raises:

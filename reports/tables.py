@@ -27,7 +27,7 @@ class States(TypedDict):
     waiting: int
 
 
-class Published(TypedDict):
+class PublishedRow(TypedDict):
     """A row of a published table, under its own convention."""
 
     table: str
@@ -88,7 +88,7 @@ class StudyInfo(TypedDict):
     """Wall-clock time that drivers have spent on the study."""
     study_yaml: str
     """Text of the resolved study file."""
-    published: list[Published]
+    published: list[PublishedRow]
     attacks: NotRequired[dict[str, AttackInfo]]
     """By name; attacks of plug-ins are left out."""
     metric_meanings: NotRequired[dict[str, str]]

@@ -5,7 +5,7 @@ References:
     Collaborative Inference Systems, CVPR 2025.
 """
 
-from reports.tables import Published
+from reports.tables import PublishedRow
 
 NOTE = (
     "VGG11; the network learns from all 50,000 training images, and so does the decoder ('infer': scored on the 10,000 "
@@ -32,11 +32,11 @@ CIFAR10 = {
 """Accuracy in [0, 1], the decoder's infer mse, and its ssim, by method."""
 
 
-def published(data: str) -> list[Published]:
+def published(data: str) -> list[PublishedRow]:
     """Return the published figures for a data set; none if there are none."""
     if data != "cifar10":
         return []
     return [
-        Published(table="CVPR 2025, CIFAR-10", method=method, accuracy=accuracy, mse=mse, ssim=ssim, note=NOTE)
+        PublishedRow(table="CVPR 2025, CIFAR-10", method=method, accuracy=accuracy, mse=mse, ssim=ssim, note=NOTE)
         for method, (accuracy, mse, ssim) in CIFAR10.items()
     ]

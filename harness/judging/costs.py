@@ -8,7 +8,7 @@ from harness.judging.trials import JudgedTrial
 from harness.records import Circumstances
 
 
-class Span(NamedTuple):
+class Interval(NamedTuple):
     """A time in which a stage ran."""
 
     start: datetime
@@ -32,7 +32,7 @@ def train_seconds(trial: JudgedTrial) -> float:
     return round(trial.record.circumstances.seconds - sum(attack.circumstances.seconds for attack in known), 3)
 
 
-def spans(trials: Iterable[JudgedTrial]) -> list[Span]:
+def spans(trials: Iterable[JudgedTrial]) -> list[Interval]:
     """Return when each training and each attack of the finished trials ran."""
     found = []
     for trial in trials:
@@ -42,7 +42,7 @@ def spans(trials: Iterable[JudgedTrial]) -> list[Span]:
     return found
 
 
-def covered(times: Iterable[Span]) -> float:
+def covered(times: Iterable[Interval]) -> float:
     """Return the seconds in which at least one stage ran: pauses between sessions do not count."""
     total, until = timedelta(), datetime.min.replace(tzinfo=UTC)
     for start, end in sorted(times):
@@ -51,6 +51,6 @@ def covered(times: Iterable[Span]) -> float:
     return total.total_seconds()
 
 
-def _span(cost: Circumstances, seconds: float) -> Span:
+def _span(cost: Circumstances, seconds: float) -> Interval:
     start = datetime.fromisoformat(cost.started)
-    return Span(start, start + timedelta(seconds=seconds))
+    return Interval(start, start + timedelta(seconds=seconds))

@@ -16,7 +16,7 @@ RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
 """What ``train`` takes where the file is silent."""
 
 
-class Data(Value):
+class DataSection(Value):
     """Whose images."""
 
     name: str = "digits"
@@ -129,7 +129,7 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Search(Value):
+class SearchSection(Value):
     """How settings are chosen."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 24

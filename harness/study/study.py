@@ -9,7 +9,7 @@ from harness.credentials import without_credentials
 from harness.records import CURRENT, Value, keys_after
 from harness.study import fields, identity
 from harness.study.distributions import Setting
-from harness.study.sections import Attacker, Data, Effort, Model, Resources, Search, Train
+from harness.study.sections import Attacker, DataSection, Effort, Model, Resources, SearchSection, Train
 from harness.study.space import Space, branches
 
 Branch = dict[str, fields.Free]
@@ -26,7 +26,7 @@ class Study(Value):
     """A resolved study: defaults filled in, ``default`` branches expanded."""
 
     name: fields.Name
-    data: Data = Data()
+    data: DataSection = DataSection()
     model: Model = Model()
     train: Train = Field(default_factory=lambda: Train.model_validate({}))
     protocol: Literal["strict", "cem"] = "strict"
@@ -34,7 +34,7 @@ class Study(Value):
     defense: Annotated[dict[str, Branch], Field(min_length=1)]
     term: Annotated[dict[str, Branch], Field(min_length=1)] | None = None
     attacks: Annotated[dict[str, Annotated[Effort, BeforeValidator(_choice)]], Field(min_length=1)]
-    search: Search = Search()
+    search: SearchSection = SearchSection()
     resources: Resources = Resources()
     storage: str | None = Field(default=None, repr=False)
     """Optuna's storage URL; null for ``study.db``."""

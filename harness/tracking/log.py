@@ -15,8 +15,8 @@ from harness.records import AttackRecord, Scalar
 from harness.study import Study
 from harness.tables import objectives_table
 from harness.tracking.payload import Payload, attack_payload, params, start_ms, tags, trial_payload
-from harness.tracking.pictures import Pictures
-from harness.tracking.runs import LEDGER, LOGGED, WITHOUT_PICTURE, Key, Known, Runs
+from harness.tracking.pictures import Artifacts
+from harness.tracking.runs import LEDGER, LOGGED, WITHOUT_PICTURE, Followed, Key, Runs
 from harness.tracking.store import Store, at_home, batches
 from reports.front import hypervolume
 
@@ -37,7 +37,7 @@ class Log:
         pictures: Writes the files beside its runs.
     """
 
-    def __init__(self, study: Study, ledger: Ledger, store: Store, pictures: Pictures) -> None:
+    def __init__(self, study: Study, ledger: Ledger, store: Store, pictures: Artifacts) -> None:
         store = at_home(store, LEDGER, str(study.ledger))
         self._study, self._ledger, self._client, self._pictures = study, ledger, store.client, pictures
         self._runs = Runs(store, str(study.ledger))
@@ -128,7 +128,7 @@ class Log:
         self._write_picture(known, trial, attack)
         self._client.set_terminated(known.run, payload.status, payload.end)
 
-    def _write_picture(self, known: Known, trial: JudgedTrial, attack: AttackRecord) -> None:
+    def _write_picture(self, known: Followed, trial: JudgedTrial, attack: AttackRecord) -> None:
         """Put an attack's picture beside its numbers, or note that it could not be."""
         kept = kept_images(trial.path, attack)
         there = kept is None or self._pictures.sheet(known, contact_sheet(kept))
@@ -137,12 +137,12 @@ class Log:
         if there and known.without_picture:
             self._client.delete_tag(known.run, WITHOUT_PICTURE)
 
-    def _found(self, key: Key, name: str, payload: Payload, mark: str) -> Known:
+    def _found(self, key: Key, name: str, payload: Payload, mark: str) -> Followed:
         """Return a run, made if it is not there with all its tags: it is complete once it has ended."""
         told = {tag.key: tag.value for tag in payload.tags} | {LOGGED: mark}
         return self._runs.get(key) or self._runs.create(key, name, payload.start, told)
 
-    def _write(self, known: Known, payload: Payload, mark: str) -> None:
+    def _write(self, known: Followed, payload: Payload, mark: str) -> None:
         """Write what a run lacks of a payload or has otherwise, then that it is complete."""
         if known.fresh:
             self._write_batches(known, payload.params, payload.metrics, [])
@@ -155,11 +155,11 @@ class Log:
         ]
         self._write_batches(known, payload.params, missing, [*payload.tags, RunTag(LOGGED, mark)])
 
-    def _write_batches(self, known: Known, params: list[Param], metrics: list[Metric], tags: list[RunTag]) -> None:
+    def _write_batches(self, known: Followed, params: list[Param], metrics: list[Metric], tags: list[RunTag]) -> None:
         for batch in batches(params, metrics, tags):
             self._client.log_batch(known.run, **batch)
 
-    def _seen(self, known: Known) -> dict[tuple[str, int], float]:
+    def _seen(self, known: Followed) -> dict[tuple[str, int], float]:
         """Return the newest value of every metric that a run has, by name and step."""
         names = self._client.get_run(known.run).data.metrics
         histories = (self._client.get_metric_history(known.run, name) for name in names)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.credentials import hidden
-from harness.tracking.runs import Known
+from harness.tracking.runs import Followed
 from harness.tracking.store import Store, fault_line
 
 _LOG = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 SHEET = "reconstructions.png"
 
 
-class Pictures:
+class Artifacts:
     """Writes files beside runs; of a store that fails, one warning is logged, and the numbers go on without it.
 
     Args:
@@ -34,7 +34,7 @@ class Pictures:
         self._uri, self._lost = store.client.tracking_uri, lost
         self._gone = False
 
-    def sheet(self, known: Known, sheet: NDArray[numpy.uint8]) -> bool:
+    def sheet(self, known: Followed, sheet: NDArray[numpy.uint8]) -> bool:
         """Put an attack's reconstructions, ``(height, width, 3)``, beside its run; say whether they are there."""
 
         def write() -> None:
@@ -45,7 +45,7 @@ class Pictures:
 
         return self._unless_lost(known, write)
 
-    def report(self, known: Known, root: Path) -> None:
+    def report(self, known: Followed, root: Path) -> None:
         """Put a study's file, page, tables and figures beside its run."""
 
         def write() -> None:
@@ -57,13 +57,13 @@ class Pictures:
 
         self._unless_lost(known, write)
 
-    def _put(self, known: Known, path: Path, folder: str | None) -> None:
+    def _put(self, known: Followed, path: Path, folder: str | None) -> None:
         uri: str = add_databricks_profile_info_to_artifact_uri(known.artifacts, self._uri)  # type: ignore[no-untyped-call]
         _refuse_missing(uri)
         repository: Any = get_artifact_repository(uri, tracking_uri=self._uri)
         repository.log_artifact(str(path), folder)
 
-    def _unless_lost(self, known: Known, write: Callable[[], None]) -> bool:
+    def _unless_lost(self, known: Followed, write: Callable[[], None]) -> bool:
         if self._gone:
             return False
         try:

@@ -25,7 +25,7 @@ class Key(NamedTuple):
     attack: str = ""
 
 
-class Known(NamedTuple):
+class Followed(NamedTuple):
     """What is remembered of a run."""
 
     run: str
@@ -51,7 +51,7 @@ class Runs:
 
     def __init__(self, store: Store, ledger: str) -> None:
         self._store, self._ledger = store, ledger
-        self._known: dict[str, dict[str, Known]] = {}
+        self._known: dict[str, dict[str, Followed]] = {}
         """By trial, then by attack."""
         self._pictureless: set[str] = set()
 
@@ -71,11 +71,11 @@ class Runs:
             if wanted is not None and parent != wanted:
                 self._hang(self[key], wanted)
 
-    def get(self, key: Key) -> Known | None:
+    def get(self, key: Key) -> Followed | None:
         """Return what is known of a run; null if there is none."""
         return self._known.get(key.trial, {}).get(key.attack)
 
-    def __getitem__(self, key: Key) -> Known:
+    def __getitem__(self, key: Key) -> Followed:
         """Return what is known of a run that there is."""
         return self._known[key.trial][key.attack]
 
@@ -85,7 +85,7 @@ class Runs:
         whole = known is not None and known.logged == mark and not known.without_picture
         return whole and (bool(key.attack) or key.trial not in self._pictureless)
 
-    def create(self, key: Key, name: str, start: int, tags: Mapping[str, str]) -> Known:
+    def create(self, key: Key, name: str, start: int, tags: Mapping[str, str]) -> Followed:
         """Make a run below its parent, which must be there; runs that are below it hang from it now."""
         own = {LEDGER: self._ledger, TRIAL: key.trial, ATTACK: key.attack, MLFLOW_PARENT_RUN_ID: self._parent(key)}
         given = {**tags, **{tag: value for tag, value in own.items() if value}}
@@ -104,10 +104,10 @@ class Runs:
         self._known.pop(trial, None)
         self._pictureless.discard(trial)
 
-    def _remember(self, key: Key, known: Known) -> None:
+    def _remember(self, key: Key, known: Followed) -> None:
         self._known.setdefault(key.trial, {})[key.attack] = known
 
-    def _hang(self, known: Known, parent: str) -> None:
+    def _hang(self, known: Followed, parent: str) -> None:
         self._store.client.set_tag(known.run, MLFLOW_PARENT_RUN_ID, parent)
 
     def _parent(self, key: Key) -> str | None:
@@ -115,7 +115,7 @@ class Runs:
         known = self.get(Key(key.trial) if key.attack else Key()) if key != Key() else None
         return known.run if known else None
 
-    def _below(self, key: Key) -> list[Known]:
+    def _below(self, key: Key) -> list[Followed]:
         if key.attack:
             return []
         if key.trial:
@@ -123,9 +123,9 @@ class Runs:
         return [runs[""] for trial, runs in self._known.items() if trial and "" in runs]
 
 
-def _known(run: Run) -> Known:
+def _known(run: Run) -> Followed:
     ended = run.info.status in ("FINISHED", "FAILED")
-    return Known(
+    return Followed(
         run=str(run.info.run_id),
         artifacts=str(run.info.artifact_uri),
         start=int(run.info.start_time),

@@ -50,7 +50,7 @@ SCHEMES = ("", "file", "http", "https", "sqlite", "postgresql", "mysql", "mssql"
 """Schemes that MLflow knows without a plug-in; a database's may name its driver after a plus sign."""
 
 
-class Batch(TypedDict):
+class Call(TypedDict):
     """One call of ``log_batch``."""
 
     params: list[Param]
@@ -186,17 +186,17 @@ def _search(client: MlflowClient, experiments: list[str], tag: str, value: str, 
             return
 
 
-def batches(params: list[Param], metrics: list[Metric], tags: list[RunTag]) -> Iterator[Batch]:
+def batches(params: list[Param], metrics: list[Metric], tags: list[RunTag]) -> Iterator[Call]:
     """Yield everything in calls that a server takes, 100 parameters and 100 tags at most; the last tag comes last."""
     for start in range(100, len(params), 100):
-        yield Batch(params=params[start : start + 100], metrics=[], tags=[])
+        yield Call(params=params[start : start + 100], metrics=[], tags=[])
     whole = len(metrics) // LARGEST_BATCH * LARGEST_BATCH
     for start in range(0, whole, LARGEST_BATCH):
-        yield Batch(params=[], metrics=metrics[start : start + LARGEST_BATCH], tags=[])
+        yield Call(params=[], metrics=metrics[start : start + LARGEST_BATCH], tags=[])
     early = max(len(tags) - 1, 0) // 100 * 100
     for start in range(0, early, 100):
-        yield Batch(params=[], metrics=[], tags=tags[start : start + 100])
-    yield Batch(params=params[:100], metrics=metrics[whole:], tags=tags[early:])
+        yield Call(params=[], metrics=[], tags=tags[start : start + 100])
+    yield Call(params=params[:100], metrics=metrics[whole:], tags=tags[early:])
 
 
 def _create(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -22,7 +22,7 @@ from harness.judging import Outline
 from harness.ledger import Ledger, write_whole
 from harness.study import Study
 from harness.tracking.log import Log
-from harness.tracking.pictures import Pictures
+from harness.tracking.pictures import Artifacts
 from harness.tracking.store import STORE_FAULTS, Store, connect, fault_line, locate
 
 _LOG = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Tracking:
 
     def _backfill(self, finished: list[Outline]) -> None:
         self._store = self._store or connect(self._uri, self._out)
-        self._log = log = Log(self._study, self._ledger, self._store, Pictures(self._store, self._lack))
+        self._log = log = Log(self._study, self._ledger, self._store, Artifacts(self._store, self._lack))
         log.open()
         for outline in sorted(finished, key=lambda each: not log.is_complete(each)):
             if self._ending:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.judging import JudgedTrial, costs, covered, spans, train_seconds
-from harness.judging.costs import Span
+from harness.judging.costs import Interval
 from harness.records import AttackRecord, Circumstances
 from tests.values import JOB, asked, attack, circumstances, record
 
@@ -64,5 +64,5 @@ def test_the_time_covered_is_the_number_of_seconds_in_which_a_stage_ran(seed):
     assert covered([span(*each) for each in bounds]) == len(busy)
 
 
-def span(start: float, end: float) -> Span:
-    return Span(START + timedelta(seconds=start), START + timedelta(seconds=end))
+def span(start: float, end: float) -> Interval:
+    return Interval(START + timedelta(seconds=start), START + timedelta(seconds=end))
