@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Target
-from attacks.likelihood import LEAST_STD, gaussian_surprise
+from attacks.likelihood import effective_sigma, gaussian_surprise
 
 MOST_VALUES = 2**25
 """Numbers drawn at once."""
@@ -30,6 +30,7 @@ class Averaged:
     def __init__(self, target: Target, num_releases: int) -> None:
         self.target, self.num_releases = target, num_releases
         self.sigma = target.sigma / math.sqrt(num_releases)
+        self.spread, self.extent = target.spread, target.extent
         self.image_shape, self.activation_shape = target.image_shape, target.activation_shape
         self.num_classes, self.precision = target.num_classes, target.precision
 
@@ -61,7 +62,7 @@ class Averaged:
         """Return the negative log-likelihood of means by the central limit: Gaussian, whatever the noise was."""
         mean = self.mean(x)
         own = torch.as_tensor(self.noise_std(mean), dtype=z.dtype, device=z.device)
-        return gaussian_surprise(z, mean, (own.square() + self.sigma**2).sqrt())
+        return gaussian_surprise(z, mean, (own.square() + effective_sigma(self) ** 2).sqrt())
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""
@@ -81,7 +82,7 @@ def averaged(z: Tensor, target: Target) -> Tensor:
     z = z.float()
     mean = z.mean(dim=0)
     if getattr(target.defense, "masks", False):
-        variance = max(target.sigma, LEAST_STD) ** 2
+        variance = effective_sigma(target) ** 2
         for _ in range(ROUNDS):
             shown = ((z * mean - mean.square() / 2) / variance).sigmoid()
             mean = (shown * z).sum(dim=0) / shown.sum(dim=0).clamp_min(1e-6)

@@ -23,6 +23,10 @@ class Target(Protocol):
 
     sigma: float
     """Standard deviation of the channel noise, >= 0."""
+    spread: float
+    """Root mean square deviation of a feature's expected release over the attacker's images, > 0: the unit of z."""
+    extent: tuple[float, float]
+    """Least and greatest of these expected releases; whoever reads releases knows about as much of both."""
     image_shape: tuple[int, int, int]
     activation_shape: tuple[int, int, int]
     """``(C, H, W)`` of a release."""

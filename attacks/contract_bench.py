@@ -27,6 +27,8 @@ ACTIVATION_SHAPE = (8, 4, 4)
 NUM_CLASSES = 4
 NUM_IMAGES = 64
 """Images of every part."""
+SPREAD = 0.05
+"""Of the small network's features, about."""
 
 
 def pictures(num_images: int, brightness: float = 0.5) -> Images:
@@ -44,12 +46,26 @@ def pictures(num_images: int, brightness: float = 0.5) -> Images:
     return Images((255 * x).round().to(torch.uint8), y)
 
 
+class Affine(nn.Module):
+    """``unit z + level``."""
+
+    def __init__(self, unit: float, level: float) -> None:
+        super().__init__()
+        self.unit, self.level = unit, level
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return features of any shape in another unit."""
+        return self.unit * z + self.level
+
+
 class SmallTarget(NoisyChannel):
     """A target (:class:`attacks.base.Target`): convolution, batch norm and sigmoid, then a linear server; no defense.
 
     Args:
         sigma: Standard deviation of the channel noise, >= 0.
         blind: Whether releases say nothing about images.
+        unit: What the features, and the noise with them, are multiplied by, > 0; the server takes them as they come.
+        level: What is then added to them.
     """
 
     image_shape = IMAGE_SHAPE
@@ -57,16 +73,18 @@ class SmallTarget(NoisyChannel):
     num_classes = NUM_CLASSES
     precision = torch.float32
 
-    def __init__(self, sigma: float = 0.1, *, blind: bool = False) -> None:
-        self.sigma = sigma
+    def __init__(self, sigma: float = 0.1, *, blind: bool = False, unit: float = 1.0, level: float = 0.0) -> None:
+        self.sigma = unit * sigma
         self.defense: nn.Module = nn.Identity()
         convolution = nn.Conv2d(3, ACTIVATION_SHAPE[0], 4, stride=4)
         if blind:
             nn.init.zeros_(convolution.weight)
         else:
             nn.init.normal_(convolution.weight, std=0.3)
-        self._client = nn.Sequential(convolution, nn.BatchNorm2d(ACTIVATION_SHAPE[0]), nn.Sigmoid()).eval()
-        self._server = nn.Sequential(nn.Flatten(), nn.Linear(128, NUM_CLASSES)).eval()
+        normalised = nn.Sequential(convolution, nn.BatchNorm2d(ACTIVATION_SHAPE[0]), nn.Sigmoid())
+        self._client = nn.Sequential(*normalised, Affine(unit, unit * level)).eval()
+        self._server = nn.Sequential(Affine(1 / unit, -level), nn.Flatten(), nn.Linear(128, NUM_CLASSES)).eval()
+        self.spread, self.extent = unit * SPREAD, (unit * level, unit * (1 + level))
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the release without noise, ``(B, 8, 4, 4)``."""
@@ -113,6 +131,9 @@ class Run:
         blind: Whether releases say nothing about images.
         shades: Mean brightness of ``aux`` and of ``val``, in [0, 1].
         num_aux: Images in ``aux``.
+        sigma: Standard deviation of the channel noise, in the features' unit, >= 0.
+        unit: Of the features.
+        level: Of the features, in that unit.
     """
 
     def __init__(
@@ -123,9 +144,12 @@ class Run:
         blind: bool = False,
         shades: tuple[float, float] = (0.5, 0.5),
         num_aux: int = NUM_IMAGES,
+        sigma: float = 0.1,
+        unit: float = 1.0,
+        level: float = 0.0,
     ) -> None:
         torch.manual_seed(0)
-        self.target = SmallTarget(blind=blind)
+        self.target = SmallTarget(sigma, blind=blind, unit=unit, level=level)
         aux, val = pictures(num_aux, shades[0]), pictures(NUM_IMAGES, shades[1])
         self.evidence = Evidence(aux, val, members=pictures(NUM_IMAGES), scored=pictures(NUM_IMAGES))
         self.before = self.target.state(), [Images(part.x.clone(), part.y.clone()) for part in self.evidence]

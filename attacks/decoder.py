@@ -9,14 +9,17 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
-from attacks.fitting import CHUNK, FACTORS, guess_error, plan, released, train, unit
+from attacks.fitting import CHUNK, FACTORS, channel_statistics, guess_error, plan, released, train, unit
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict
+
+DEVIATION = 0.25
+"""Of standardised features: about that of the features, sigmoids, which the network's training was chosen for."""
 
 
 class Decoder(Attack):
@@ -78,7 +81,7 @@ class Decoder(Attack):
         self.blocks, self.channels = blocks, channels
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.lr, self.schedule, self.weight_decay = lr, schedule, weight_decay
-        self.network: InverseNetwork | None = None
+        self.network: nn.Module | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the network; validate it on one fixed release of ``val``, evenly over the steps."""
@@ -105,7 +108,7 @@ class Decoder(Attack):
         with torch.inference_mode():
             return torch.cat([self.network(chunk.float()) for chunk in z.split(CHUNK)])
 
-    def _network(self, z: Tensor, target: Target) -> InverseNetwork:
+    def _network(self, z: Tensor, target: Target) -> nn.Module:
         activation = (z.shape[1], z.shape[2], z.shape[3])
         network = InverseNetwork(activation, target.image_shape, self.blocks, self.channels)
         return network.to(z.device).to(memory_format=torch.channels_last)
@@ -131,3 +134,29 @@ class Decoder(Attack):
             pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
             errors = [F.mse_loss(self.network(part), unit(x), reduction="sum") for part, x in pairs]
         return float(torch.stack(errors).sum()) / images.x.numel()
+
+
+class UnitDecoder(Decoder):
+    """The same network on standardised releases, so that the unit of the features is nothing to it.
+
+    To the published one it is much: features of a thousandth leave it where it begins. Other attacks start from this.
+    """
+
+    def _network(self, z: Tensor, target: Target) -> nn.Module:
+        return nn.Sequential(Standardised(z), super()._network(z, target))
+
+
+class Standardised(nn.Module):
+    """Gives every channel the mean 0 and the deviation ``DEVIATION``.
+
+    Args:
+        z: Releases that mean and deviation are of, ``(N, C, H, W)``.
+    """
+
+    def __init__(self, z: Tensor) -> None:
+        super().__init__()
+        self.mean, self.deviation = channel_statistics(z)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return releases in that unit, ``(B, C, H, W)``."""
+        return DEVIATION * (z - self.mean) / self.deviation

@@ -84,7 +84,7 @@ class DecoderXl(Attack):
     cost = "one long training on the attacker's images, and one half as long; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
-    version = 3
+    version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,

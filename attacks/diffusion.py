@@ -80,7 +80,7 @@ class Diffusion(Attack):
     threat = "The server, holding the client's weights and images of the same kind, explains single releases."
     cost = "one training of a denoising network a study; then steps times samples passes through it and the client"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "images": 32, "samples": 2, "steps": 10, "recurrences": 1, "guidance": "dps", "step_size": 1.0,

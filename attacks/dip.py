@@ -60,7 +60,7 @@ class Dip(Attack):
     threat = "The server holds the client's weights and the defense, and fits a network that draws what it was sent."
     cost = "a network fitted to each image: some hundred to thousand passes through it and the client"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "steps": 50, "lr": 5e-2, "widths": (16, 16, 16), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 32,

@@ -73,7 +73,7 @@ class GanPrior(Attack):
     cost = "one training of a generator a study; then restarts times steps passes through it and the client an image"
     knowledge: ClassVar[Knowledge] = "gradients"
     needs_server = True
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "latent": 32, "width": 8, "critic_width": 16, "prior_steps": 100, "batch_size": 32, "prior_lr": 2e-3,

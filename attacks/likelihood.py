@@ -1,9 +1,10 @@
 """How surprising a release is if the image were another one: densities of what channel noise and defenses leave of it.
 
-All densities are elementwise natural logarithms up to a constant, differentiable in the activation, and finite at a
-noise of 0, where ``LEAST_STD`` stands in. A hard choice that depends on the activation (which features are the
-largest, which cell of a grid) has a likelihood that is flat almost everywhere; here it is taken as soft, so that its
-gradient says which way the choice would change.
+All densities are elementwise natural logarithms up to a constant and differentiable in the activation. Where a feature
+is released without any noise, a small one stands in (:func:`effective_sigma`), in the unit of the feature itself: a
+client whose features are all a thousandth says as much, and no attack may be defeated by that. A hard choice that
+depends on the activation (which features are the largest, which cell of a grid) has a likelihood that is flat almost
+everywhere; here it is taken as soft, so that its gradient says which way the choice would change.
 
 References:
     Athalye, Carlini, Wagner, Obfuscated gradients give a false sense of security, 2018.
@@ -11,13 +12,17 @@ References:
 """
 
 import math
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST_STD = 1e-3
-"""Standard deviation, in units of the activation, that stands in where a feature is released without any noise."""
+LEAST_SHARE = 1e-3
+"""Of the deviation of a feature over images: the standard deviation that stands in for a noise of 0."""
+
+TINY = 1e-12
+"""Standard deviation that keeps a density of a caller without any noise finite."""
 
 FARTHEST = 4.0
 """Deviations beyond ``sqrt(n)`` that the norm of n standard normal variables never gets to: about once in a million."""
@@ -29,13 +34,25 @@ CELLS = (-2, -1, 0, 1, 2)
 """Points of the grid that are summed over around the likeliest: with edges of at most .3 cells none else counts."""
 
 
+class Channel(Protocol):
+    """What a target (:class:`attacks.base.Target`) says of its noise and of its features' unit."""
+
+    sigma: float
+    spread: float
+
+
+def effective_sigma(target: Channel) -> float:
+    """Return the standard deviation of a target's channel noise, at least ``LEAST_SHARE`` of its features' own."""
+    return max(target.sigma, LEAST_SHARE * target.spread)
+
+
 def gaussian_surprise(z: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
     """Return ``sum_d (z_d - mean_d)^2 / (2 std_d^2) + log std_d``, nats up to a constant, ``(B,)``.
 
     Args:
         z: Releases, ``(B, C, H, W)``.
         mean: Their expectation, ``(B, C, H, W)``.
-        std: Standard deviation of all noise, >= 0, a number or ``(B, C, H, W)``; raised to at least ``LEAST_STD``.
+        std: Standard deviation of all noise, > 0, a number or ``(B, C, H, W)``; raised to at least ``TINY``.
     """
     return surprise(log_gaussian(z, mean, std))
 
@@ -51,9 +68,9 @@ def log_gaussian(z: Tensor, mean: Tensor | float, std: Tensor | float) -> Tensor
     Args:
         z: Releases.
         mean: Their expectation, broadcast against ``z``.
-        std: Standard deviation, >= 0, broadcast against ``z``; raised to at least ``LEAST_STD``.
+        std: Standard deviation, > 0, broadcast against ``z``; raised to at least ``TINY``.
     """
-    std = torch.as_tensor(std, dtype=z.dtype, device=z.device).clamp_min(LEAST_STD)
+    std = torch.as_tensor(std, dtype=z.dtype, device=z.device).clamp_min(TINY)
     return -(z - mean).square() / (2 * std.square()) - std.log()
 
 
@@ -124,7 +141,7 @@ def log_rounded(z: Tensor, activation: Tensor, step: float, width: float, sigma:
         width: Standard deviation of the edges, > 0 and at most .3 ``step``.
         sigma: Standard deviation of the channel noise, >= 0.
     """
-    noise, edge = max(sigma, LEAST_STD) ** 2, width**2
+    noise, edge = max(sigma, TINY) ** 2, width**2
     likeliest = (z * edge + activation.detach() * noise) / (noise + edge)
     centre = (likeliest / step).round()
     terms = []

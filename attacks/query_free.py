@@ -19,7 +19,7 @@ from attacks.counted import counted
 from attacks.fitting import guess_error, one_cycle, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Watch, contrast, minimise, pulled_error, roughness, trust, unwatched
-from attacks.likelihood import gaussian_surprise
+from attacks.likelihood import effective_sigma, gaussian_surprise
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict
@@ -35,18 +35,24 @@ MARGIN = 1e-3
 
 
 class ShadowClient(nn.Module):
-    """A plain stand-in for an unknown client: convolutions with batch norm, halving the size, then a sigmoid.
-
-    The sigmoid is that of this project's clients: their activations lie in (0, 1).
+    """A plain stand-in for an unknown client: convolutions with batch norm, halving the size, and a sigmoid.
 
     Args:
         image: ``(3, height, width)`` of an image.
         activation: ``(C, H, W)`` of a release, H <= height, W <= width.
         width: Channels of the first convolution, >= 1; doubled at each halving, up to fourfold.
+        extent: The sigmoid's ends, least and greatest activation.
     """
 
-    def __init__(self, image: tuple[int, int, int], activation: tuple[int, int, int], width: int) -> None:
+    def __init__(
+        self,
+        image: tuple[int, int, int],
+        activation: tuple[int, int, int],
+        width: int,
+        extent: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
         super().__init__()
+        self.low, self.reach = extent[0], extent[1] - extent[0]
         self.size = activation[1:]
         halvings = max(0, int(math.log2(min(image[1] / activation[1], image[2] / activation[2]))))
         widths = [min(4, 2**stage) * width for stage in range(halvings + 1)]
@@ -54,11 +60,11 @@ class ShadowClient(nn.Module):
         self.body = nn.Sequential(*stages, nn.Conv2d(widths[-1], activation[0], 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return activations in (0, 1), ``(B, C, H, W)`` float32, of images ``(B, 3, height, width)``."""
+        """Return activations within the extent, ``(B, C, H, W)`` float32, of images ``(B, 3, height, width)``."""
         h = self.body(x.contiguous(memory_format=torch.channels_last)).float()
         if h.shape[2:] != self.size:
             h = F.adaptive_avg_pool2d(h, self.size)
-        return torch.sigmoid(h)
+        return self.low + self.reach * torch.sigmoid(h)
 
 
 def _stage(num_in: int, num_out: int, pool: bool) -> nn.Module:
@@ -91,7 +97,7 @@ class QueryFree(Attack):
     cost = "two trainings of a shadow client through the server; then some hundred passes through it an image"
     knowledge: ClassVar[Knowledge] = "none"
     needs_server: ClassVar[bool] = True
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 16, "shadow_steps": 40, "batch_size": 32, "shadow_lr": 5e-3, "steps": 60, "lr": 0.1,
@@ -157,7 +163,7 @@ class QueryFree(Attack):
     def _trained(self, aux: Images) -> ShadowClient:
         """Return a shadow, in eval mode, whose releases the frozen server classifies."""
         assert self.target is not None
-        shadow = ShadowClient(self.target.image_shape, self.target.activation_shape, self.width)
+        shadow = ShadowClient(self.target.image_shape, self.target.activation_shape, self.width, self.target.extent)
         shadow = shadow.to(aux.x.device).to(memory_format=torch.channels_last)
         optimiser = torch.optim.Adam(shadow.parameters(), fused=True)
         for step in counted(range(self.shadow_steps)):
@@ -201,7 +207,7 @@ class QueryFree(Attack):
         assert self.target is not None
         surprise: Callable[[Tensor, Tensor, float], Tensor]
         surprise = getattr(self.target.defense, "surprise", gaussian_surprise)
-        return surprise(z, self.shadow(x), self.target.sigma)
+        return surprise(z, self.shadow(x), effective_sigma(self.target))
 
     def _pulled(self, z: Tensor) -> Tensor:
         x_hat = self._inverted(z, self.steps)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from attacks.base import Target
 from attacks.fitting import channel_statistics
-from attacks.likelihood import LEAST_STD
+from attacks.likelihood import effective_sigma
 
 HIDDEN = 3.0
 """Absolute value of a feature in standard deviations of the channel noise, below which it may be a hidden one."""
@@ -21,7 +21,7 @@ class Read(NamedTuple):
     probabilities: Tensor
     """Of the classes, as the server predicts them, ``(B, num_classes)``."""
     log_sigma: Tensor
-    """Logarithm of the channel noise's standard deviation, ``(B, 1)``."""
+    """Logarithm of the channel noise's standard deviation over the features' own, ``(B, 1)``."""
 
 
 class Reader:
@@ -42,14 +42,16 @@ class Reader:
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Read:
         """Read releases ``(B, C, H, W)``."""
-        log_sigma = torch.tensor(max(self.target.sigma, LEAST_STD), device=z.device).log().expand(len(z), 1)
+        log_sigma = (
+            torch.tensor(effective_sigma(self.target) / self.target.spread, device=z.device).log().expand(len(z), 1)
+        )
         probabilities = self.target.server(z).softmax(dim=1)
         standard = (self._channels(z) - self.mean) / self.deviation
         return Read(standard.contiguous(memory_format=torch.channels_last), probabilities, log_sigma)
 
     @torch.no_grad()
     def _channels(self, z: Tensor) -> Tensor:
-        least = max(self.target.sigma, LEAST_STD)
+        least = effective_sigma(self.target)
         if getattr(self.target.defense, "masks", False):
             return torch.cat([z, (z.abs() < HIDDEN * least).to(z.dtype)], dim=1)
         own = torch.as_tensor(self.target.noise_std(z), dtype=z.dtype, device=z.device)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
-from attacks.decoder import Decoder
+from attacks.decoder import UnitDecoder
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Leaves, Watch, contrast, minimise, pulled_error, ranked, roughness, unwatched
@@ -41,11 +41,11 @@ class Rmle(Attack):
 
     TV is the sum of absolute differences of neighbouring pixels over their mean in the attacker's images: with a
     ``lam_tv`` of 1 the negative log-density of independent Laplace variables. ``x_dec`` is the output of a decoder
-    trained inside (which begins with batch norm: that standardises z), and s^2 its mean squared error on
-    attacker-validation. Images are sigmoids of what Adam moves. Starts are the mean image, the decoder's output, and
-    noise, the same for all images; of each image the start with the least objective counts. What the search adds to
-    ``x_dec`` (to the mean image without a decoder) is multiplied by one factor in [0, 1], fitted on the watched images
-    of attacker-validation: a likelihood is not an error.
+    trained inside on standardised releases, and s^2 its mean squared error on attacker-validation. Images are sigmoids
+    of what Adam moves. Starts are the mean image, the decoder's output, and noise, the same for all images; of each
+    image the start with the least objective counts. What the search adds to ``x_dec`` (to the mean image without a
+    decoder) is multiplied by one factor in [0, 1], fitted on the watched images of attacker-validation: a likelihood is
+    not an error.
 
     Args:
         steps: Of Adam, >= 1.
@@ -63,7 +63,7 @@ class Rmle(Attack):
     )
     cost = "a small decoder's training; then some hundred forward and backward passes through the client an image"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "steps": 40, "lr": 0.1, "lam_tv": 0.4, "starts": 0, "decoder_steps": 120, "proximity": 3.0, "images": 32,
@@ -92,7 +92,7 @@ class Rmle(Attack):
             raise ValueError(f"rmle: proximity {proximity} needs a decoder; set decoder_steps >= 1 or proximity 0")
         self.steps, self.lr, self.lam_tv = steps, lr, lam_tv
         self.starts, self.decoder_steps, self.proximity, self.images = starts, decoder_steps, proximity, images
-        self.decoder: Decoder | None = None
+        self.decoder: UnitDecoder | None = None
         self.trust = 1.0
         self.target: Target | None = None
 
@@ -104,7 +104,7 @@ class Rmle(Attack):
         noise = torch.randn(self.starts, *mean.shape[1:], device=mean.device).sigmoid()
         self.fixed = torch.cat([mean, noise])
         if self.decoder_steps:
-            self.decoder = Decoder(**DECODER, steps=self.decoder_steps)
+            self.decoder = UnitDecoder(**DECODER, steps=self.decoder_steps)
             self.variance = self.decoder.fit(target, aux, val).curve[-1].validation
         shown = Images(val.x[:WATCHED], val.y[:WATCHED])
         return self._watched(unit(shown.x), released(target, shown), guess_error(aux, shown))

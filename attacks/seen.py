@@ -15,7 +15,8 @@ class Seen:
     """
 
     def __init__(self, target: Target, knowledge: Knowledge, *, needs_server: bool) -> None:
-        self.sigma, self.image_shape, self.num_classes = target.sigma, target.image_shape, target.num_classes
+        self.sigma, self.spread, self.extent = target.sigma, target.spread, target.extent
+        self.image_shape, self.num_classes = target.image_shape, target.num_classes
         self.activation_shape, self.precision = target.activation_shape, target.precision
         self.defense, self.noise_std = target.defense, target.noise_std
         self._target, self._knowledge, self._needs_server = target, knowledge, needs_server

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Images
-from attacks.likelihood import gaussian_surprise
+from attacks.likelihood import effective_sigma, gaussian_surprise
 
 PATCH = 4
 """Side of a patch in pixels."""
@@ -22,6 +22,8 @@ class NoisyChannel:
     """The part of a target that follows from ``mean`` and ``sigma``: additive Gaussian noise, no defense."""
 
     sigma: float
+    spread = 1.0
+    extent = (0.0, 1.0)
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the release without noise, ``(B, C, H, W)``."""
@@ -40,7 +42,7 @@ class NoisyChannel:
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the negative log-likelihood of releases, ``(B,)``, up to a constant."""
-        return gaussian_surprise(z, self.mean(x), self.sigma)
+        return gaussian_surprise(z, self.mean(x), effective_sigma(self))
 
 
 class LinearGaussian(NoisyChannel):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.likelihood import LEAST_STD, log_either, log_gaussian, log_zeroed, surprise
+from attacks.likelihood import TINY, log_either, log_gaussian, log_zeroed, surprise
 from defenses.base import Defense
 from defenses.ranges import number
 
@@ -62,5 +62,5 @@ class TopK(Defense):
         ordered = F.pad(magnitudes.detach().sort(dim=1).values, (0, 1), value=torch.inf)
         threshold = ordered[:, num_pruned - 1 : num_pruned + 1].mean(1, keepdim=True)
         width = SOFTNESS * magnitudes.detach().square().mean(1, keepdim=True).sqrt()
-        odds = ((magnitudes - threshold) / width.clamp_min(LEAST_STD)).view(z.shape)
+        odds = ((magnitudes - threshold) / width.clamp_min(TINY)).view(z.shape)
         return surprise(log_either(odds, log_gaussian(z, activation, sigma), log_zeroed(z[..., None], sigma)))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from attacks.likelihood import effective_sigma
 from attacks.precision import autocast
 from harness.models.cut import activation_shape
 from harness.models.split import SplitModel
@@ -15,7 +16,12 @@ class LiveTarget:
     """
 
     def __init__(
-        self, model: SplitModel, image_shape: tuple[int, int, int], num_classes: int, precision: torch.dtype
+        self,
+        model: SplitModel,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        precision: torch.dtype,
+        shown: Tensor | None = None,
     ) -> None:
         """Wrap a network.
 
@@ -24,6 +30,8 @@ class LiveTarget:
             image_shape: ``(channels, height, width)`` of an image.
             num_classes: Number of logits.
             precision: What autocast uses: ``torch.bfloat16`` or ``torch.float32``.
+            shown: Images of the attacker's that spread and extent of the features are measured on, in [0, 1],
+                ``(N, 3, height, width)``; without any they are taken for 1, and for 0 to 1.
         """
         self.model = model.eval()
         self.sigma = model.sigma
@@ -32,6 +40,7 @@ class LiveTarget:
         self.activation_shape = activation_shape(model.client, image_shape)
         self.num_classes = num_classes
         self.precision = precision
+        self.spread, self.extent = (1.0, (0.0, 1.0)) if shown is None else self._measured(shown)
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the expected release."""
@@ -53,7 +62,7 @@ class LiveTarget:
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the negative log-likelihood of releases if the images were x."""
-        return self.defense.surprise(z, self._activation(x), self.sigma)
+        return self.defense.surprise(z, self._activation(x), effective_sigma(self))
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""
@@ -64,6 +73,12 @@ class LiveTarget:
         with autocast(z.device, self.precision):
             logits: Tensor = self.model.server(z)
         return logits.float()
+
+    @torch.no_grad()
+    def _measured(self, shown: Tensor) -> tuple[float, tuple[float, float]]:
+        z = self.mean(shown)
+        spread = float(z.var(dim=0, correction=0).mean().sqrt())
+        return spread if spread > 0 else 1.0, (float(z.min()), float(z.max()))
 
     def _activation(self, x: Tensor) -> Tensor:
         with autocast(x.device, self.precision):

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import torch
 
-from harness.data import Data, Reading, load
+from harness.data import Data, Reading, load, to_float
 from harness.models import LiveTarget, SplitModel
 from harness.records import Asked, Place, Scalar
 from harness.stages.building import build, load_parts
 from harness.stages.ground import dtype_of
+
+SHOWN = 256
+"""Of the attacker's images, those that the spread of the features is measured on."""
 
 
 def images_of(settings: Mapping[str, Scalar], place: Place, device: torch.device) -> Data:
@@ -29,7 +32,8 @@ def images_of(settings: Mapping[str, Scalar], place: Place, device: torch.device
 
 def target_of(model: SplitModel, asked: Asked, data: Data, dtype: torch.dtype | None = None) -> LiveTarget:
     """Return a network as its adversary meets it, in the trial's precision or another one."""
-    return LiveTarget(model, data.image_shape, data.num_classes, dtype or dtype_of(asked.precision))
+    shown = to_float(data.attack_splits[0].fit.x[:SHOWN])
+    return LiveTarget(model, data.image_shape, data.num_classes, dtype or dtype_of(asked.precision), shown)
 
 
 def trained(asked: Asked, data: Data, weights: Path) -> SplitModel:

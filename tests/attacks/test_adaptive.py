@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from attacks import likelihood
+from attacks.likelihood import LEAST_SHARE
 from defenses import DEFENSES
 from defenses.base import Defense, Shapes
 from defenses.contract import Bench, Case
@@ -157,7 +158,7 @@ def test_descent_from_grey_comes_nearer_to_the_image_than_on_a_gaussian(name, si
         optimiser = torch.optim.Adam([logits], lr=0.1)
         for step in range(200):
             optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
-            loss = surprise(z, client(logits.sigmoid()), sigma).sum()
+            loss = surprise(z, client(logits.sigmoid()), max(sigma, LEAST_SHARE)).sum()
             (logits.grad,) = torch.autograd.grad(loss, logits)
             optimiser.step()
         return float((logits.detach().sigmoid() - x).square().mean())

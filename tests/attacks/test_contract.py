@@ -32,7 +32,12 @@ SMALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """By attack, what its budget ``quick`` is changed to, so that a fit takes a fraction of a second."""
 
-CASES = {name: contract.Case(ATTACKS[name], ATTACKS[name].budgets["quick"] | SMALL.get(name, {})) for name in ATTACKS}
+CASES = {
+    name: contract.Case(
+        ATTACKS[name], ATTACKS[name].budgets["quick"] | SMALL.get(name, {}), reads_raw=name == "decoder"
+    )
+    for name in ATTACKS
+}
 
 
 def test_every_attack_has_small_settings():
@@ -190,6 +195,21 @@ class Vain(ProbeAttack):
         return Probe(scores={"auc": float("nan")}, verdict="converged", images=1)
 
 
+class Literal(Sound):
+    """Believes that it sees an edge where features are above a thousandth."""
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        seen = z.flatten(-3).std(-1)
+        return super().reconstruct(z) * (0.99 + 0.01 * (seen > 1e-3).float()).view(-1, 1, 1, 1)
+
+
+class Absolute(Sound):
+    """Darkens images whose features are large."""
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        return super().reconstruct(z) / (1 + z.flatten(-3).abs().amax(-1)).view(-1, 1, 1, 1)
+
+
 BROKEN = [
     (Mute, "declares_itself", "threat must be said in words"),
     (Forgetful, "budgets_are_whole", r"names \['lr', 'steps'\], the settings are \['steps'\]"),
@@ -208,6 +228,8 @@ BROKEN = [
     (Sociable, "treats_images_apart", "other images beside it change a reconstruction"),
     (Unstable, "treats_images_apart", "other images beside it change a reconstruction"),
     (Overfitted, "does_not_train_on_validation", "bright as validation"),
+    (Literal, "sees_through_units", "in a unit of 0.000977, at sigma 0.0, it reconstructs what is"),
+    (Absolute, "sees_through_units", "in another unit, at sigma 0.0, mse is"),
     (Clairvoyant, "reads_nothing_from_noise", "from pure noise it gains"),
 ]
 

@@ -297,3 +297,21 @@ def test_a_target_in_bfloat16_returns_float32_near_the_exact_values():
     torch.testing.assert_close(z, exact.mean(x), atol=0.05, rtol=0)
     with autocast(x.device, torch.bfloat16):
         assert torch.equal(model.client(x).float(), z)
+
+
+def test_a_target_knows_the_unit_of_its_features():
+    shown = torch.rand(16, 3, 32, 32)
+    client, server = built(**SMALL)
+    model = SplitModel(client, server, Defense(), 0.0)
+    own = LiveTarget(model, (3, 32, 32), 10, torch.float32, shown)
+    model.client = nn.Sequential(model.client, nn.Flatten(), Thousandth(), nn.Unflatten(1, own.activation_shape))
+    other = LiveTarget(model, (3, 32, 32), 10, torch.float32, shown)
+    z = own.mean(shown).detach()
+    assert own.spread == pytest.approx(1000 * float(z.var(0, correction=0).mean().sqrt()), rel=1e-4)
+    assert other.spread == pytest.approx(own.spread / 1000, rel=1e-4)
+    assert other.extent == pytest.approx([end / 1000 for end in own.extent], rel=1e-4)
+
+
+class Thousandth(nn.Module):
+    def forward(self, z):
+        return z / 1000
