@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +81,27 @@ def test_every_commands_help_shows_an_example(command, capsys):
     output = capsys.readouterr().out
     assert "Examples:" in output
     assert f"  invfront {command}" in output
+
+
+def completed(*words: str) -> list[str]:
+    """What bash is offered once these words are typed."""
+    asked = {"_INVFRONT_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-m", "harness.cli"]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | asked, check=True).stdout.split()
+
+
+def test_a_shell_completes_commands_and_options():
+    assert completed("invfront", "re") == ["resume", "report"]
+    assert {"--trials", "--tracking"} <= set(completed("invfront", "run", "--tr"))
+
+
+def test_a_shell_without_completion_is_told_which_have_it(tmp_path):
+    shell = shutil.copy("/bin/sh", tmp_path / "tcsh")
+    line = f"{shlex.quote(sys.executable)} -m harness.cli --show-completion; exit $?"
+    done = subprocess.run([shell, "-c", line], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "there is completion for bash, zsh, fish and PowerShell" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_no_command_shows_the_help(capsys):

@@ -48,7 +48,7 @@ def picture(source: Path | bytes | None) -> Image.Image:
     tried = dict.fromkeys((*COMMON, *([formats()[ending]] if ending in formats() else [])))
     try:
         with Image.open(source if isinstance(source, Path) else BytesIO(source or b""), formats=tuple(tried)) as image:
-            return _rgb(ImageOps.exif_transpose(image), image.format)
+            return rgb(ImageOps.exif_transpose(image), image.format)
     except Image.DecompressionBombError as error:
         raise NoPicture(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from error
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError) as error:
@@ -72,7 +72,8 @@ def exact(image: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(numpy.array(image)).permute(2, 0, 1)
 
 
-def _rgb(image: Image.Image, kind: str | None) -> Image.Image:
+def rgb(image: Image.Image, kind: str | None = None) -> Image.Image:
+    """Return an opened picture in mode RGB, as of ``picture``; ``kind`` is the format that it was read from."""
     if image.mode.startswith("I;16") or (image.mode == "I" and kind in DEEP_FORMATS):
         return _from_deep(image).convert("RGB")
     if image.mode in ("I", "F"):
