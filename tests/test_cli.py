@@ -74,7 +74,7 @@ def test_version_is_the_packages(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "resume", "status", "report", "attack", "defenses", "attacks", "doctor"]
+    "command", ["check", "run", "resume", "status", "show", "report", "attack", "defenses", "attacks", "doctor"]
 )
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
@@ -83,16 +83,28 @@ def test_every_commands_help_shows_an_example(command, capsys):
     assert f"  invfront {command}" in output
 
 
-def completed(*words: str) -> list[str]:
-    """What bash is offered once these words are typed."""
-    asked = {"_INVFRONT_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+def completed(shell: str, *words: str) -> str:
+    """What a shell is offered once these words are typed, as it asks for them."""
+    line = " ".join(words)
+    asked = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
     command = [sys.executable, "-m", "harness.cli"]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | asked, check=True).stdout.split()
+    told = os.environ | asked | {"_INVFRONT_COMPLETE": f"complete_{shell}"}
+    return subprocess.run(command, capture_output=True, text=True, env=told, check=True).stdout
 
 
-def test_a_shell_completes_commands_and_options():
-    assert completed("invfront", "re") == ["resume", "report"]
-    assert {"--trials", "--tracking"} <= set(completed("invfront", "run", "--tr"))
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell):
+    offered = completed(shell, "invfront", "re")
+    assert "resume" in offered
+    assert "report" in offered
+    assert "status" not in offered
+    offered = completed(shell, "invfront", "run", "--tr")
+    assert "--trials" in offered
+    assert "--tracking" in offered
 
 
 def test_a_shell_without_completion_is_told_which_have_it(tmp_path):

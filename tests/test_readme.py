@@ -84,7 +84,7 @@ def commands() -> list[tuple[str, list[str]]]:
             words = shlex.split(line, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words = words[1:]
-            if words[:1] == ["invfront"] and words[1:] and words[1] != "COMMAND":
+            if words[:1] == ["invfront"] and words[1:] and words[1] != "COMMAND" and words[1][0] != "-":
                 found.append((readme, words[1:]))
     return found
 

@@ -63,7 +63,7 @@ def source_of_ones_own(name: str, known: Iterable[str]) -> Source:
     except ValueError as error:
         raise UserError(f"data/name: {error}") from error
     if not callable(function):
-        raise UserError(f"data/name: {name}: {function!r} is no function; name one that takes root")
+        raise UserError(f"data/name: {name} is {type(function).__name__}, not a function; name one that takes root")
 
     def find(root: Path | None, download: bool) -> Found:
         if download:
@@ -100,9 +100,7 @@ def found_of(name: str, function: Callable[[Path | None], object], root: Path | 
 def _found(collection: object, root: Path | None) -> Found:
     if not isinstance(collection, Collection):
         raise ValueError(f"gives {type(collection).__name__}, not a harness.data.Collection")
-    names = tuple(map(str, collection.class_names))
-    if len(set(names)) != len(names) or len(names) < 2:
-        raise ValueError(f"class_names has {list(names)}; a data set has at least two classes, each name once")
+    names = _class_names(collection.class_names)
     parts = {"train": collection.train} | ({} if collection.test is None else {"test": collection.test})
     labels = {part: _labels(part, images, len(names)) for part, images in parts.items()}
     files = _files(parts.values(), root)
@@ -122,14 +120,28 @@ def _found(collection: object, root: Path | None) -> Found:
     )
 
 
+def _class_names(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueError(f"class_names is {given!r}; it is a list of names, at least two")
+    names = tuple(map(str, given))
+    if len(set(names)) != len(names) or len(names) < 2:
+        raise ValueError(f"class_names has {list(names)}; a data set has at least two classes, each name once")
+    return names
+
+
 def _labels(part: str, images: object, num_classes: int) -> Tensor:
     """Return labels, int64, ``(N,)``, once they fit their pictures."""
     if not isinstance(images, Images):
         raise ValueError(f"{part} is {type(images).__name__}, not harness.data.Images")
-    labels = numpy.asarray(images.labels)
-    if labels.ndim != 1 or len(labels) != len(images.pictures) or not len(labels):
-        raise ValueError(f"{part} has {len(images.pictures)} pictures and labels of shape {labels.shape}; one of each")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= num_classes:
+    try:
+        labels, count = numpy.asarray(images.labels), len(images.pictures)
+    except (ValueError, TypeError) as error:  # ragged labels, or pictures without a length
+        raise ValueError(f"{part}: {error}; pictures are a sequence, and labels whole numbers, one of each") from error
+    if labels.ndim != 1 or len(labels) != count or not count:
+        raise ValueError(f"{part} has {count} pictures and labels of shape {labels.shape}; one of each")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"{part} has labels of {labels.dtype}, as {labels[0]!r}; they count the classes, from 0")
+    if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(
             f"{part} has labels {labels.min()} to {labels.max()}; they count the classes, 0 to {num_classes - 1}"
         )

@@ -122,6 +122,37 @@ def wrong_labels(root):
     return collection(pixels(), train=Images(pictures=pixels(), labels=labels() + 1))
 
 
+def named_labels(root):
+    return collection(pixels(), train=Images(pictures=pixels(), labels=["dark", "bright"] * (COUNT // 2)))
+
+
+def ragged_labels(root):
+    return collection(pixels(), train=Images(pictures=pixels(), labels=[[0], [0, 1]]))
+
+
+def generated(root):
+    return collection(pixels(), train=Images(pictures=(one for one in pixels()), labels=labels()))
+
+
+def one_name(root):
+    return collection(pixels(), class_names="dark")
+
+
+def takes_nothing():
+    return collection(pixels())
+
+
+NO_FUNCTION = collection(pixels())
+
+
+def two_channels(root):
+    return collection(numpy.zeros((COUNT, SIZE, SIZE, 2), numpy.uint8))
+
+
+def channels_first(root):
+    return collection(numpy.zeros((COUNT, 3, SIZE, SIZE), numpy.uint8))
+
+
 def floats(root):
     return collection(pixels() / 255)
 
@@ -146,6 +177,12 @@ def unsteady(root):
         ("too_few_labels", r"train has 40 pictures and labels of shape \(2,\)"),
         ("too_many_classes", "at least two classes"),
         ("wrong_labels", "train has labels 1 to 2; they count the classes, 0 to 1"),
+        ("named_labels", r"train has labels of <U6, as .*dark.*; they count the classes, from 0"),
+        ("ragged_labels", r"train: .*; pictures are a sequence, and labels whole numbers, one of each"),
+        ("generated", r"train: object of type 'generator' has no len\(\); pictures are a sequence"),
+        ("one_name", "class_names is 'dark'; it is a list of names, at least two"),
+        ("takes_nothing", r"TypeError: takes_nothing\(\) takes 0 positional arguments but 1 was given"),
+        ("NO_FUNCTION", "is Collection, not a function; name one that takes root"),
         ("missing", "has no attribute 'missing'; is its package installed or on PYTHONPATH"),
     ],
 )
@@ -160,6 +197,12 @@ def test_a_picture_that_cannot_be_had_is_named(root):
         read(reading("torn", root))
     with pytest.raises(UserError, match=r"picture .* of train: is ndarray float64; give a path"):
         read(reading("floats"))
+
+
+@pytest.mark.parametrize(("name", "shape"), [("two_channels", "16, 16, 2"), ("channels_first", "3, 16, 16")])
+def test_pixels_of_another_shape_are_refused_with_the_shapes_that_are_right(name, shape):
+    with pytest.raises(UserError, match=rf"has shape \({shape}\); arrays are \(H, W\) or \(H, W, 3\), tensors"):
+        read(reading(name))
 
 
 def test_a_study_names_it_and_its_package_travels(tmp_path):
