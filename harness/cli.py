@@ -15,6 +15,7 @@ from harness.commands.attacks import attacks
 from harness.commands.check import check
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
+from harness.commands.new import new
 from harness.commands.options import error_document, say
 from harness.commands.report import report
 from harness.commands.resume import resume
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (check, run, resume, status, show, report, attack, defenses, attacks, doctor):
+for command in (new, check, run, resume, status, show, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 

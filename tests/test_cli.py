@@ -74,7 +74,7 @@ def test_version_is_the_packages(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "resume", "status", "show", "report", "attack", "defenses", "attacks", "doctor"]
+    "command", ["new", "check", "run", "resume", "status", "show", "report", "attack", "defenses", "attacks", "doctor"]
 )
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
@@ -255,7 +255,7 @@ def test_only_commands_import_late():
     """What is imported at the top of the command line's modules is what ``--help`` pays for."""
     modules = [
         Path(harness.commands.__file__).parent / f"{name}.py"
-        for name in ("check", "run", "status", "doctor", "resume", "report", "attack")
+        for name in ("new", "check", "run", "status", "doctor", "resume", "report", "attack")
     ]
     assert all(re.search(r"^    from harness\.", module.read_text(), re.MULTILINE) for module in modules)
 
