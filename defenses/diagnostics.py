@@ -49,13 +49,14 @@ def diagnose(z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float
     defense adds itself counts as Gaussian of its variance.
 
     Args:
-        z_clean: What would be released but for noise, ``(N, C, H, W)``; some class has two images or more.
+        z_clean: What would be released but for noise, ``(N, C, H, W)``.
         y: Labels, ``(N,)``.
         sigma: Standard deviation of the channel noise, >= 0.
         noise_std: Standard deviation of what the defense adds itself, >= 0, of ``z_clean``'s shape or broadcast to it.
 
     Returns:
-        The numbers by ``NAMES``; all None where some feature has no noise.
+        The numbers by ``NAMES``; all None where some feature has no noise, those of ``mixture_nats`` where no class
+        has two images.
     """
     own = torch.as_tensor(noise_std, device=z_clean.device).float()
     noise = (own.square() + sigma**2).expand_as(z_clean).flatten(1)
@@ -65,8 +66,9 @@ def diagnose(z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float
     gap = (averaged.log() - noise.log().mean(0)).sum() / 2
     z = z_clean.float().flatten(1) / averaged.sqrt()
     gaussian, snr = _class_gaussian(z, y)
-    nats = torch.stack([gaussian + gap, _held_out(z, y) + gap]).double()
-    whole, each = nats.tolist(), (nats / z.shape[1]).tolist()
+    bounds = (gaussian, _held_out(z, y) if bool((y.bincount() > 1).any()) else None)
+    whole = [None if bound is None else float(bound + gap) for bound in bounds]
+    each = [None if nats is None else nats / z.shape[1] for nats in whole]
     return dict(zip(NAMES, (whole[0], each[0], whole[1], each[1], float(snr)), strict=True))
 
 
@@ -79,11 +81,12 @@ def _class_gaussian(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _held_out(z: Tensor, y: Tensor) -> Tensor:
-    """Return the cross-entropy less the noise's entropy, nats, ``()``, of features ``(N, D)`` in units of the noise."""
+    """Return the cross-entropy less the noise's entropy, nats, ``()``, of features ``(N, D)`` in units of the noise.
+
+    Some class has two images or more.
+    """
     num_classes = int(y.max()) + 1
     rank, counts = ranks(y, num_classes)
-    if not bool((counts > 1).any()):
-        raise ValueError(f"diagnostics need two images of a class; none of {len(y)} images shares its class")
     half, shared = rank % 2 == 0, (counts > 1)[y]
     e = torch.randn_like(z)
     charges = []

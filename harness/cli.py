@@ -15,6 +15,7 @@ from harness.commands.attacks import attacks
 from harness.commands.check import check
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
+from harness.commands.new import new
 from harness.commands.options import error_document, say
 from harness.commands.report import report
 from harness.commands.resume import resume
@@ -28,17 +29,19 @@ DONE, DEFECT = 0, 1
 
 AS_JSON = "--json"
 
+NO_COMPLETION = "there is completion for bash, zsh, fish and PowerShell; call it from one of these"
+"""Said when typer, which knows no other shells, leaves with 1; no command of ours does."""
+
 BEFORE = "interrupted; the same command starts again"
 """Said when a command was cut off outside a study's work; typer has made its exit code of it."""
 
 app = typer.Typer(
     name="invfront",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (check, run, resume, status, show, report, attack, defenses, attacks, doctor):
+for command in (new, check, run, resume, status, show, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 
@@ -80,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=asked or ["--help"], prog_name="invfront", standalone_mode=False)
         sys.stdout.flush()
+        if code == DEFECT:
+            return _end(NO_COMPLETION, MEND, as_json)
         return _end(BEFORE, INTERRUPTED, as_json) if code == INTERRUPTED else int(code or DONE)
     except TyperException as error:
         return _end(f"{error.format_message()} See `invfront --help`.", MEND, as_json)

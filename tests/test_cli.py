@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,13 +74,46 @@ def test_version_is_the_packages(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "resume", "status", "report", "attack", "defenses", "attacks", "doctor"]
+    "command", ["new", "check", "run", "resume", "status", "show", "report", "attack", "defenses", "attacks", "doctor"]
 )
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     output = capsys.readouterr().out
     assert "Examples:" in output
     assert f"  invfront {command}" in output
+
+
+def completed(shell: str, *words: str) -> str:
+    """What a shell is offered once these words are typed, as it asks for them."""
+    line = " ".join(words)
+    asked = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": line},
+        "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
+    command = [sys.executable, "-m", "harness.cli"]
+    told = os.environ | asked | {"_INVFRONT_COMPLETE": f"complete_{shell}"}
+    return subprocess.run(command, capture_output=True, text=True, env=told, check=True).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell):
+    offered = completed(shell, "invfront", "re")
+    assert "resume" in offered
+    assert "report" in offered
+    assert "status" not in offered
+    offered = completed(shell, "invfront", "run", "--tr")
+    assert "--trials" in offered
+    assert "--tracking" in offered
+
+
+def test_a_shell_without_completion_is_told_which_have_it(tmp_path):
+    shell = shutil.copy("/bin/sh", tmp_path / "tcsh")
+    line = f"{shlex.quote(sys.executable)} -m harness.cli --show-completion; exit $?"
+    done = subprocess.run([shell, "-c", line], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "there is completion for bash, zsh, fish and PowerShell" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_no_command_shows_the_help(capsys):
@@ -220,7 +255,7 @@ def test_only_commands_import_late():
     """What is imported at the top of the command line's modules is what ``--help`` pays for."""
     modules = [
         Path(harness.commands.__file__).parent / f"{name}.py"
-        for name in ("check", "run", "status", "doctor", "resume", "report", "attack")
+        for name in ("new", "check", "run", "status", "doctor", "resume", "report", "attack")
     ]
     assert all(re.search(r"^    from harness\.", module.read_text(), re.MULTILINE) for module in modules)
 

@@ -82,6 +82,9 @@ CASES = [
     ("only the networks that come with a tool can be studied with it", "tests.models.test_own", "test_a_study_names_it_by_its_settings_or_by_its_name"),
     ("the display says starting until the first attack", "tests.display.test_display", "test_a_running_trial_shows_its_epoch_from_the_first_one_and_then_its_attacks_step"),
     ("an attack of an hour shows no sign of life", "tests.stages.test_following", "test_steps_are_told_while_the_work_runs_and_never_as_if_it_were_done"),
+    ("images that lie in no folders, but in arrays or a table, cannot be studied", "tests.data.test_own", "test_pictures_may_be_paths_images_arrays_or_tensors"),
+    ("a folder with a handful of pictures fails in every trial after an hour", "tests.test_trial", "test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_null"),
+    ("a new user writes a first configuration by copying somebody else's, whose sizes do not fit", "tests.commands.test_new", "test_nothing_is_wrong_with_what_is_written_for_a_folder"),
 ]  # fmt: skip
 
 

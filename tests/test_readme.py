@@ -25,6 +25,7 @@ from defenses import DEFENSES
 from defenses import contract as defense_contract
 from harness.cli import app
 from harness.data import DATASETS, Reading, load
+from harness.data import contract as data_contract
 from harness.models import contract as model_contract
 from harness.study import Study
 from harness.study.check import load_checked
@@ -35,7 +36,7 @@ from tests.synthetic_suite import write_suite
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("attacks", "defenses", "reports", "search_spaces")
-PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, "harness", "harness/models")))
+PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, "harness", "harness/models", "harness/data")))
 READMES = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES if (ROOT / page).exists()}
 NOTHING = "\N{EN DASH}"
 """A cell that has nothing to say."""
@@ -83,7 +84,7 @@ def commands() -> list[tuple[str, list[str]]]:
             words = shlex.split(line, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words = words[1:]
-            if words[:1] == ["invfront"] and words[1:] and words[1] != "COMMAND":
+            if words[:1] == ["invfront"] and words[1:] and words[1] != "COMMAND" and words[1][0] != "-":
                 found.append((readme, words[1:]))
     return found
 
@@ -281,7 +282,7 @@ def test_the_front_page_counts_right():
 def site(tmp_path_factory) -> Path:
     """The files that the steps name, outside the repository."""
     folder = tmp_path_factory.mktemp("site")
-    for readme in ("defenses/README.md", "attacks/README.md", "harness/models/README.md"):
+    for readme in ("defenses/README.md", "attacks/README.md", "harness/models/README.md", "harness/data/README.md"):
         names = re.findall(r"`([\w/]+\.py)`:\n", READMES[readme])
         for name, text in zip(names, blocks(READMES[readme], "python"), strict=True):
             (folder / name).parent.mkdir(exist_ok=True)
@@ -297,7 +298,12 @@ def run_there(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("test", "laws"),
-    [("shrink", defense_contract.LAWS), ("near", attack_contract.LAWS), ("tiny", model_contract.LAWS)],
+    [
+        ("shrink", defense_contract.LAWS),
+        ("near", attack_contract.LAWS),
+        ("tiny", model_contract.LAWS),
+        ("strokes", data_contract.LAWS),
+    ],
 )
 def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
     done = run_there(site, "pytest", "-q", "-p", "no:cacheprovider", f"test_{test}.py")
@@ -312,9 +318,10 @@ def test_step_three_a_study_that_names_the_classes_runs_them(site, tmp_path):
         span for span in spans(READMES["attacks/README.md"]) if span.startswith("attacks: {decoder: quick, my")
     )
     model = next(span for span in spans(READMES["harness/models/README.md"]) if span.startswith("model: {cut: 2, my"))
+    data = next(span for span in spans(READMES["harness/data/README.md"]) if span.startswith("data: {name: my"))
     space = tmp_path / "plugged.yaml"
     space.write_text(
-        f"name: plugged\n{defense}\n{attack}\n{model}\n"
+        f"name: plugged\n{defense}\n{attack}\n{model}\n{data}\n"
         "train: {recipe: fast, epochs: 1, batch_size: 64, images: 128}\nsearch: {trials: 1}\n"
     )
     done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path))
@@ -323,6 +330,7 @@ def test_step_three_a_study_that_names_the_classes_runs_them(site, tmp_path):
     settings = json.loads((trial / "asked.json").read_text())["settings"]
     assert settings["defense/name"] == "mypackage.shrink:Shrink"
     assert 0.01 <= settings["defense/mypackage.shrink:Shrink/lam"] <= 1
+    assert settings["data/name"] == "mypackage.strokes:strokes"
     assert settings["model/name"] == "mypackage.tiny:Tiny"
     assert 8 <= settings["model/mypackage.tiny:Tiny/channels"] <= 32
     near = json.loads((trial / "attacks" / "mypackage.near.Nearest-quick-0.json").read_text())

@@ -20,6 +20,7 @@ from harness.stages.jobs import Outcome, drain
 from harness.stages.spent import Spent
 from harness.stages.training import train_stage
 from harness.trial import give_up, read_result, run_trial, write_result
+from tests.data.test_survey import photographs
 from tests.values import JOB, asked
 
 GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
@@ -203,3 +204,14 @@ def test_diagnostics_without_noise_are_null_with_the_reason(tmp_path):
     measured = run_trial(asked(settings={"model/sigma": 0.0}, attacks=(GREY,)), tmp_path).record.measured
     assert set(measured.diagnostics.values()) == {None}
     assert set(measured.null_reasons) == set(measured.diagnostics)
+
+
+def test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_null(tmp_path):
+    folder = photographs(tmp_path / "pictures")
+    settings = {"data/name": "folder", "data/size": 32, "train/images": 14, "train/epochs": 1, "train/batch_size": 14}
+    tiny = asked(settings=settings, attacks=(GREY,))
+    record = run_trial(tiny, tmp_path / "trial", Place(data_root=str(folder))).record
+    assert record.state == "complete"
+    reason = "no two of the 1 images of validation share a class"
+    assert record.measured.null_reasons == dict.fromkeys(("mixture_nats", "mixture_nats_per_feature"), reason)
+    assert record.measured.diagnostics["snr"] == 0

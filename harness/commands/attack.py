@@ -9,7 +9,7 @@ import typer
 from harness.commands.ending import terminable
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, remarks_apart, say
+from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, moved, remarks_apart, say
 from harness.commands.working import NONE_SUCCEEDED, remembered
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ def attack(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="What an attack may take, or where images lie: resources/attack, resources/timeout, data/root, "
-            "data/download, attacker/root. Repeatable.",
+        moved(
+            "What an attack may take, or where images lie: resources/attack, resources/timeout, data/root, "
+            "data/download, attacker/root"
         ),
     ] = None,
     address: Address = None,

@@ -1,12 +1,12 @@
 """``invfront check``: everything that is wrong with a study file, or what it would run."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.commands.environment import quiet
-from harness.commands.options import Json, count, error_document, say
+from harness.commands.options import Json, Pin, Space, Trials, error_document, say
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,14 +18,9 @@ WRONG = 2
 
 
 def check(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="A study file, or the name of a bundled one.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Pin or replace a setting; the value is YAML. Repeatable."),
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(parser=count, metavar="N", help="Number of trials: search/trials.")
-    ] = None,
+    space: Space,
+    set_: Pin = None,
+    trials: Trials = None,
     as_json: Json = False,
 ) -> int:
     """Say everything that is wrong with a study file at once, or what it would run; nothing is started.

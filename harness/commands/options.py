@@ -35,9 +35,23 @@ TrackingUri = Annotated[
         help="MLflow's; without it a database beside the studies.",
     ),
 ]
+Space = Annotated[str, typer.Argument(metavar="SPACE", help="A study file, or the name of a bundled one.")]
+Pin = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Pin or replace a setting; the value is YAML. Repeatable."),
+]
+Trials = Annotated[int | None, typer.Option(parser=count, metavar="N", help="Number of trials: search/trials.")]
 Tracked = Annotated[
     bool, typer.Option("--tracking/--no-tracking", help="Whether MLflow is told; a later resume logs what it lacks.")
 ]
+
+
+def moved(what: str) -> typer.models.OptionInfo:
+    """Return ``--set`` of a command on a study that is there: what of it may be set, all no part of what it is."""
+    found: typer.models.OptionInfo = typer.Option("--set", metavar="PATH=VALUE", help=f"{what}. Repeatable.")
+    return found
+
+
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, of the keys below; remarks go to standard error.")
 ]

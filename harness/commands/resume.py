@@ -6,7 +6,7 @@ import typer
 
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
-from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count
+from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, moved
 from harness.commands.working import remembered, work
 
 
@@ -18,12 +18,7 @@ def resume(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="What trials may take, or where images lie: resources, data/root, data/download, attacker/root. "
-            "Repeatable.",
-        ),
+        moved("What trials may take, or where images lie: resources, data/root, data/download, attacker/root"),
     ] = None,
     address: Address = None,
     storage: Storage = None,

@@ -6,19 +6,14 @@ from typing import Annotated
 import typer
 
 from harness.commands.environment import quiet
-from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count
+from harness.commands.options import Address, Json, Pin, Space, Storage, Tracked, TrackingUri, Trials
 from harness.commands.working import work
 
 
 def run(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="A study file, or the name of a bundled one.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Pin or replace a setting; the value is YAML. Repeatable."),
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(parser=count, metavar="N", help="Number of trials: search/trials.")
-    ] = None,
+    space: Space,
+    set_: Pin = None,
+    trials: Trials = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The study's directory is DIR/<its name>.")] = Path("runs"),
     address: Address = None,
     storage: Storage = None,

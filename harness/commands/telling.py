@@ -1,5 +1,6 @@
 """One trial's story as lines of text."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from harness.records import AttackRecord, Circumstances, CurvePoint, Failure, Sc
 
 LAST_LINES = 20
 """Lines of each log that are shown; the file has all of it."""
+
+WIDTH = 120
+"""Characters of a line of numbers."""
 
 INDENT = "  "
 
@@ -111,12 +115,13 @@ def _attack(attack: AttackRecord, trial: JudgedTrial, levels: str) -> Iterator[s
         yield f"{INDENT}{_scores(measured.selection)} on attacker-validation"
     for name, values in (("probe", measured.probe), ("further", measured.extras), ("evidence", measured.details)):
         if values:
-            yield f"{INDENT}{name}: {_numbers(values)}"
+            yield from _wrapped(f"{name}: {_numbers(values)}")
     yield from (f"{INDENT}{name}: {_scores(scores)}" for name, scores in measured.variants.items())
     yield from (f"{INDENT}{name}: {reason}" for name, reason in measured.null_reasons.items())
     if measured.tuning:
         yield f"{INDENT}tuned over {len(measured.tuning)} settings"
-    yield f"{INDENT}settings: {', '.join(f'{name}={value}' for name, value in measured.settings.items()) or 'unknown'}"
+    listed = ", ".join(f"{name}={value}" for name, value in measured.settings.items())
+    yield from _wrapped(f"settings: {listed or 'unknown'}")
     yield from (f"{INDENT}{line}" for line in _curve("curve", measured.curve, levels))
     yield f"{INDENT}attempt-{attack.attempt} {_cost(attack.circumstances)}"
     yield from (f"{INDENT}{line}" for line in _error(attack.error))
@@ -154,6 +159,13 @@ def _scores(scores: Scores) -> str:
 
 def _numbers(values: Mapping[str, float | None]) -> str:
     return ", ".join(f"{name} {'null' if value is None else f'{value:.4g}'}" for name, value in values.items())
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return a long text as lines, those after the first further in."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=INDENT, subsequent_indent=2 * INDENT, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _plain(text: str) -> str:

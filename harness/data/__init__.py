@@ -1,19 +1,18 @@
 """Images, divided by protocol, as uint8 tensors on the device that trains on them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from harness import plugins
 from harness.data import digits, folders
 from harness.data.augment import augment, to_float
 from harness.data.cifar import CIFAR10, CIFAR100
 from harness.data.listing import Found
+from harness.data.own import Collection, Images, source_of_ones_own
 from harness.data.parts import (
-    SHARES,
     AttackSplit,
     Part,
     Protocol,
@@ -23,6 +22,7 @@ from harness.data.parts import (
     num_training,
     refuse_too_many,
 )
+from harness.data.source import PHOTOGRAPHS, Colour, Promise, Source
 from harness.data.stored import Stored, Wish, stored
 from harness.errors import UserError
 from harness.records import Tell
@@ -31,8 +31,10 @@ __all__ = [
     "DATASETS",
     "SMALLEST",
     "AttackSplit",
+    "Collection",
     "Data",
     "Found",
+    "Images",
     "Part",
     "Promise",
     "Reading",
@@ -45,49 +47,12 @@ __all__ = [
     "load",
     "parts_digests",
     "read",
+    "source_of",
     "to_float",
 ]
 
 SMALLEST = 11
 """Least height and width in pixels: the window of SSIM."""
-
-Colour = tuple[float, float, float]
-"""A number per channel: red, green, blue; images in [0, 1]."""
-
-
-class Promise(NamedTuple):
-    """How much there is of a data set that its publisher gives in class folders."""
-
-    classes: int
-    train: int | None
-    """None where it is not known: links of the publisher's list have died."""
-    test: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a data set's images come from, and what its models take for granted."""
-
-    description: str
-    size: int
-    """Height and width in pixels."""
-    resizable: bool = False
-    """Whether ``data/size`` may ask for another size."""
-    mean: Colour
-    """By which the client normalises."""
-    std: Colour
-    flips: bool = True
-    """Whether a mirrored image still belongs to its class."""
-    shares: Shares = SHARES
-    published: Published | None = None
-    """None for class folders, which hold what they hold."""
-    promise: Promise | None = None
-    """None for people's own folders."""
-    check: Callable[[Path | None, bool], None]
-    """Called with root and download: refuses a root that cannot be read, without decoding anything."""
-    find: Callable[[Path | None, bool], Found]
-    """Called with root and download, which it may carry out."""
-
 
 DATASETS: dict[str, Source] = {
     "digits": Source(
@@ -145,9 +110,8 @@ DATASETS: dict[str, Source] = {
         description="your own class folders of images; data/size sets their pixels",
         size=64,
         resizable=True,
-        # ImageNet's, as torchvision documents them
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        mean=PHOTOGRAPHS[0],
+        std=PHOTOGRAPHS[1],
         check=folders.check,
         find=folders.find,
     ),
@@ -159,7 +123,7 @@ class Reading:
     """What is read of a data set, and from where."""
 
     name: str
-    """A key of ``DATASETS``."""
+    """A key of ``DATASETS``, or a data set of one's own, ``package.module:function``."""
     root: str | None = None
     """The data set's folder; None for ``digits``."""
     protocol: Protocol = "strict"
@@ -207,10 +171,21 @@ def check(name: str, root: str | Path | None, *, download: bool = False, size: i
     return source
 
 
-def _source(name: str, size: int | None) -> Source:
+def source_of(name: str) -> Source:
+    """Return what is known of a data set; nothing of it is read.
+
+    Raises:
+        UserError: the name is unknown, or its module cannot be imported.
+    """
+    if name not in DATASETS and plugins.is_plugin(name, plugins.DATA):
+        return source_of_ones_own(name, DATASETS)
     if name not in DATASETS:
         raise UserError(f"data/name: {name!r} is not a data set; take one of {', '.join(DATASETS)}")
-    source = DATASETS[name]
+    return DATASETS[name]
+
+
+def _source(name: str, size: int | None) -> Source:
+    source = source_of(name)
     if size is not None and size < SMALLEST:
         raise UserError(f"data/size: {size}: SSIM needs at least {SMALLEST} pixels")
     if size not in (None, source.size) and not source.resizable:
@@ -224,7 +199,7 @@ def check_train_images(name: str, count: int, protocol: Protocol) -> None:
     Raises:
         UserError: names both numbers.
     """
-    source = DATASETS[name]
+    source = source_of(name)
     if source.published is not None:
         refuse_too_many(count, num_training(source.published, source.shares, protocol), protocol)
 
@@ -236,7 +211,8 @@ def load(reading: Reading, device: torch.device) -> Data:
         UserError: the data set cannot be read or divided as asked.
     """
     source = _source(reading.name, reading.size)
-    original = read(reading).original
+    found = find(reading)
+    original = read(reading, found).original
     division = divide(
         original, source.shares, protocol=reading.protocol, device=device, train_images=reading.train_images
     )
@@ -247,7 +223,7 @@ def load(reading: Reading, device: torch.device) -> Data:
         image_shape=(3, *original.train.x.shape[2:]),
         mean=source.mean,
         std=source.std,
-        flips=source.flips,
+        flips=source.flips and found.flips,
         protocol=reading.protocol,
         parts=division.parts,
         attack_splits=division.attack_splits,

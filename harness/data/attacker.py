@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.data import DATASETS, Data, Part, Reading, check, read
+from harness.data import Data, Part, Reading, check, read, source_of
 from harness.data.parts import SPLIT_SEED, Labelled, digest, num_training
 from harness.errors import UserError
 from harness.records import derive
@@ -99,7 +99,7 @@ def check_images(count: int, kind: str, own: str, other: str | None) -> None:
     Raises:
         UserError: names both numbers.
     """
-    source = DATASETS[own if other is None else other]
+    source = source_of(own if other is None else other)
     if kind == "noise" or source.published is None:
         return
     if kind == "shifted":
@@ -133,7 +133,7 @@ def check_other(name: str, root: str | None, own: str, own_root: str | None) -> 
     """
     with _as_attackers():
         check(name, root)
-    if root is None or own_root is None or not (DATASETS[name].resizable and DATASETS[own].resizable):
+    if root is None or own_root is None or not (source_of(name).resizable and source_of(own).resizable):
         return
     there, here = Path(root).resolve(), Path(own_root).resolve()
     if there.is_relative_to(here) or here.is_relative_to(there):
@@ -152,14 +152,14 @@ def make_ready(name: str, root: str | None, own_size: int, images: int | None) -
     Raises:
         UserError: it cannot be read, or has fewer; says what is wrong with the attacker's keys.
     """
-    pixels = own_size if DATASETS[name].resizable else DATASETS[name].size
+    pixels = own_size if source_of(name).resizable else source_of(name).size
     _read(name, root, pixels, images, 1)
 
 
 def _elsewhere(data: Data, name: str, root: str | None, images: int | None, device: torch.device) -> Tensor:
     """Return the first images of another data set, less those that are also in a part no attacker fits on."""
     size, most = data.image_shape[1], len(data.parts["attacker"].y)
-    pool = _read(name, root, size if DATASETS[name].resizable else DATASETS[name].size, images, most)
+    pool = _read(name, root, size if source_of(name).resizable else source_of(name).size, images, most)
     x = torch.cat([_resized(chunk.to(device), size) for chunk in pool.split(CHUNK)])
     unseen = {image.tobytes() for part in UNSEEN for image in data.parts[part].x.cpu().numpy()}
     new = torch.tensor([image.tobytes() not in unseen for image in x.cpu().numpy()], device=device)

@@ -47,7 +47,13 @@ class Cifar:
         if not (root / self.folder).is_dir():
             self._fetch(root)
         files = tuple(sorted(path for path in (root / self.folder).iterdir() if path.is_file()))
-        return Found(root=root, files=files, left_out=Counter(), open=lambda size: self._pickled(root, download))
+        return Found(
+            root=root,
+            files=files,
+            left_out=Counter(),
+            open=lambda size: self._pickled(root, download),
+            layout=f"torchvision's {self.folder}",
+        )
 
     def _tables(self, root: Path) -> Found:
         if not root.is_dir():

@@ -40,7 +40,7 @@ def find(root: Path | None, download: bool) -> Found:
         return Listing(_undecoded(found.train, names, size), test, names)
 
     files = [path for part in (found.train, found.test or {}) for paths in part.values() for path in paths]
-    return Found(root=root, files=tuple(files), left_out=found.left_out, open=listed)
+    return Found(root=root, files=tuple(files), left_out=found.left_out, open=listed, layout=found.shape)
 
 
 def _undecoded(files: Files, names: tuple[str, ...], size: int) -> Undecoded:

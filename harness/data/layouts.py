@@ -33,6 +33,8 @@ ANNOTATIONS = "val_annotations.txt"
 
 FACES = ("actors", "actresses")
 
+FACESCRUB = "FaceScrub's actors/faces/<person>/*"
+
 NUMBERED = re.compile(r"(fold|split|part|partition|subset|batch|set)[_ -]?\d+")
 """Names of folders that are parts of a data set by no agreed rule."""
 
@@ -44,6 +46,8 @@ class Layout(NamedTuple):
     test: Files | None
     """None where nothing is held out."""
     left_out: LeftOut
+    shape: str
+    """In words."""
 
 
 def role_of(name: str) -> str | None:
@@ -93,7 +97,7 @@ def _faces(base: Folder) -> Layout | None:
     for half in halves:
         for name, paths in half.folders.get("faces", half).classes().items():
             people.setdefault(name, []).extend(paths)
-    return Layout(dict(sorted(people.items())), None, Counter())
+    return Layout(dict(sorted(people.items())), None, Counter(), FACESCRUB)
 
 
 def _parts(base: Folder) -> Layout:
@@ -103,9 +107,12 @@ def _parts(base: Folder) -> Layout:
             there = ", ".join(str(folder.path.name) for folder in parts.values())
             raise UserError(f"data/root: {base.path} has {there} but no train; known are {SKETCH}")
         _refuse_numbered(base)
-        return Layout(base.classes(), None, Counter())
+        return Layout(base.classes(), None, Counter(), "<class>/*")
     train = _classes(parts["train"])
-    return Layout(train, _held_out(parts, train), Counter())
+    held_out = _held_out(parts, train)
+    roles = ["train", *([] if held_out is None else [held_out[0]])]
+    shape = " and ".join(f"{parts[role].path.name}/<class>/*" for role in roles)
+    return Layout(train, None if held_out is None else held_out[1], Counter(), shape)
 
 
 def _named(base: Folder) -> dict[str, Folder]:
@@ -133,12 +140,15 @@ def _classes(part: Folder) -> Files:
     return part.classes()
 
 
-def _held_out(parts: dict[str, Folder], train: Files) -> Files | None:
-    """Return the classes of ``test``, else of ``val``; one without classes is left out, one with others is refused."""
+def _held_out(parts: dict[str, Folder], train: Files) -> tuple[str, Files] | None:
+    """Return the role and the classes of ``test``, else of ``val``.
+
+    One without classes is left out, one with others is refused.
+    """
     found = {role: _classes(parts[role]) for role in ("test", "val") if role in parts}
-    for files in found.values():
+    for role, files in found.items():
         if files and files.keys() <= train.keys():
-            return files
+            return role, files
     for role, files in found.items():
         unknown = sorted(files.keys() - train.keys())
         if unknown and list(files) != ["images"]:

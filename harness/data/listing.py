@@ -42,3 +42,9 @@ class Found:
     left_out: LeftOut
     open: Callable[[int], Listing]
     """Lists the pictures, to be decoded at a size in pixels."""
+    listed: str = ""
+    """Digest of what the files do not tell: labels and order that somebody's own code gives."""
+    layout: str = ""
+    """How the folder is laid out, in words; empty if no folder is needed."""
+    flips: bool = True
+    """Whether a mirrored image still belongs to its class."""

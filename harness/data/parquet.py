@@ -91,7 +91,24 @@ def find(there: Folder, wanted: Wanted) -> Found:
         files=tuple(path for role in taken for path in files[role]),
         left_out=rest + left_out(there.walk()),
         open=listed,
+        layout=" and ".join(f"{role}*.parquet" for role in taken),
     )
+
+
+def first_pictures(path: Path, most: int) -> list[bytes]:
+    """Return the first pictures of a file, encoded.
+
+    Raises:
+        UserError: the file cannot be read, or has no column of images and one of labels.
+    """
+    columns = _columns(path, GENERAL)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            batch = next(file.iter_batches(most, columns=[columns.image]), None)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"data/root: {path}: {_said(error)}; fetch the file again") from error
+    encoded = [] if batch is None else _encoded(batch.column(0))
+    return [one for one in encoded if one is not None]
 
 
 def _part(path: Path) -> str | None:
@@ -174,7 +191,7 @@ def _undecoded(files: list[Path], wanted: Wanted, names: tuple[str, ...], size: 
     for path in files:
         columns = _columns(path, wanted)
         column = _column(path, columns.image)
-        found = (column.field("bytes") if pyarrow.types.is_struct(column.type) else column).to_pylist()
+        found = _encoded(column)
         encoded += found
         called += [(path, row) for row in range(len(found))]
         labels += _labels(path, columns, wanted, names)
@@ -186,6 +203,11 @@ def _undecoded(files: list[Path], wanted: Wanted, names: tuple[str, ...], size: 
 
     y = torch.tensor(labels, dtype=torch.int64)
     return Undecoded(y, decode, lambda index: f"{called[index][0]}, row {called[index][1]}")
+
+
+def _encoded(column: Any) -> list[bytes | None]:
+    found: list[bytes | None] = (column.field("bytes") if pyarrow.types.is_struct(column.type) else column).to_pylist()
+    return found
 
 
 def _labels(path: Path, columns: Columns, wanted: Wanted, names: tuple[str, ...]) -> list[int]:

@@ -1,8 +1,11 @@
 """One picture as a person would see it: upright, in colours of 8 bits, on white where it is transparent; or refused."""
 
+import contextlib
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -26,6 +29,25 @@ class NoPicture(Exception):  # noqa: N818  # a reason, which whoever knows the f
     """Why a file gives no picture, a clause."""
 
 
+TURNED = range(5, 9)
+"""EXIF orientations of pictures that lie on their side."""
+
+ORIENTATION = 0x0112
+"""EXIF's tag."""
+
+
+class Header(NamedTuple):
+    """What a picture says of itself before it is decoded."""
+
+    width: int
+    """Pixels, as a person sees it, upright."""
+    height: int
+    mode: str
+    """Pillow's, such as RGB, CMYK, L (grey) or I;16 (grey of 16 bits)."""
+    turned: bool
+    """Whether EXIF's orientation turns it."""
+
+
 @cache
 def formats() -> dict[str, str]:
     """Return the image formats that are opened, by the file name's ending, in lower case."""
@@ -44,11 +66,30 @@ def picture(source: Path | bytes | None) -> Image.Image:
     Raises:
         NoPicture: it cannot be read whole, or its white is not known.
     """
+    with _opened(source) as image:
+        return rgb(ImageOps.exif_transpose(image), image.format)
+
+
+def header(source: Path | bytes) -> Header:
+    """Return what a picture says of itself; it is not decoded.
+
+    Raises:
+        NoPicture: it is none.
+    """
+    with _opened(source) as image:
+        orientation = image.getexif().get(ORIENTATION, 1)
+        sides = image.size[::-1] if orientation in TURNED else image.size
+        return Header(*sides, image.mode, orientation not in (None, 0, 1))
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes | None) -> Iterator[Image.Image]:
+    """Yield an opened picture, not decoded yet; what opening or reading it raises becomes a ``NoPicture``."""
     ending = source.suffix.lower() if isinstance(source, Path) else ""
     tried = dict.fromkeys((*COMMON, *([formats()[ending]] if ending in formats() else [])))
     try:
         with Image.open(source if isinstance(source, Path) else BytesIO(source or b""), formats=tuple(tried)) as image:
-            return _rgb(ImageOps.exif_transpose(image), image.format)
+            yield image
     except Image.DecompressionBombError as error:
         raise NoPicture(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels") from error
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError) as error:
@@ -72,7 +113,8 @@ def exact(image: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(numpy.array(image)).permute(2, 0, 1)
 
 
-def _rgb(image: Image.Image, kind: str | None) -> Image.Image:
+def rgb(image: Image.Image, kind: str | None = None) -> Image.Image:
+    """Return an opened picture in mode RGB, as of ``picture``; ``kind`` is the format that it was read from."""
     if image.mode.startswith("I;16") or (image.mode == "I" and kind in DEEP_FORMATS):
         return _from_deep(image).convert("RGB")
     if image.mode in ("I", "F"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from harness import cache
-from harness.data import DATASETS, Promise, Reading, find, read
+from harness.data import Promise, Reading, find, read, source_of
 from harness.data.copies import NEAR, VERSION, Near, near_copies
 from harness.data.parts import Protocol, divide
 from harness.data.stored import Stored
@@ -48,7 +48,7 @@ def make_ready(reading: Reading, tell: Tell = lambda progress: None) -> Ready:
     found = find(reading)
     images = read(reading, found, tell)
     _refuse_small_classes(images, reading)
-    division = divide(images.original, DATASETS[reading.name].shares, protocol=reading.protocol, device=CPU)
+    division = divide(images.original, source_of(reading.name).shares, protocol=reading.protocol, device=CPU)
     near = _near(images, reading.protocol, lambda: near_copies(division))
     marks = [f"{reading.name} {mark}" for mark in (_broken_promise(images, reading.name), _both_sides(near)) if mark]
     left_out = found.left_out + Counter({"exact copies of other images": images.copies})
@@ -74,7 +74,7 @@ def _refuse_small_classes(images: Stored, reading: Reading) -> None:
 
 def _broken_promise(images: Stored, name: str) -> str:
     """Return where a data set differs from what its publisher gives; empty where it does not."""
-    promise = DATASETS[name].promise
+    promise = source_of(name).promise
     if promise is None:
         return ""
     train, test = images.listed

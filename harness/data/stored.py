@@ -100,6 +100,7 @@ def key_of(wish: Wish) -> str:
     """
     files = digests_of(wish.found)
     told = [wish.name, wish.size, wish.drop_copies, DECODER, list(files.items())]
+    told += [wish.found.listed] if wish.found.listed else []
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

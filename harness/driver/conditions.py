@@ -65,5 +65,12 @@ def precision_of(study: Study, ledger: Ledger) -> Precision:
 def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
     """Return the top packages of the plug-ins that a study names, and of its attacks or others."""
     space = study.space()
-    names = [study.model.name, *space.defense, *(space.term or ()), *attacks]
+    names = [
+        study.data.name,
+        study.attacker.name or "",
+        study.model.name,
+        *space.defense,
+        *(space.term or ()),
+        *attacks,
+    ]
     return {package for package in map(plugin_package, names) if package is not None}

@@ -88,8 +88,11 @@ def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
     with torch.no_grad():
         z = torch.cat([target.mean(to_float(x)) for x in part.x.split(CHUNK)])
         values = diagnose(z, part.y, target.sigma, target.noise_std(z))
+    missing = [name for name, value in values.items() if value is None]
     reason = "some feature is released without noise: every bound is infinite"
-    return Diagnostics(values, {name: reason for name, value in values.items() if value is None})
+    if len(missing) < len(values):
+        reason = f"no two of the {len(part.y)} images of {part.name} share a class"
+    return Diagnostics(values, dict.fromkeys(missing, reason))
 
 
 class Floors(NamedTuple):

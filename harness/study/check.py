@@ -14,10 +14,12 @@ import attacks
 import defenses
 from defenses.base import Defense
 from harness import data, plugins
-from harness.data import DATASETS, SMALLEST, attacker
+from harness.data import DATASETS, SMALLEST, attacker, source_of
 from harness.data import ready as data_ready
 from harness.data.parts import refuse_too_many
 from harness.data.ready import Ready
+from harness.data.source import Source
+from harness.errors import UserError
 from harness.models import MODELS, Network, Pictures, build_model
 from harness.records import Scalar, Tell
 from harness.study.anchors import check_anchors
@@ -84,7 +86,7 @@ def make_ready(study: Study, tell: Tell = lambda progress: None) -> Ready:
         if isinstance(count, int):
             refuse_too_many(count, ready.parts["train"], study.protocol)
     if held.name is not None:
-        attacker.make_ready(held.name, held.root, own.size or DATASETS[own.name].size, held.images)
+        attacker.make_ready(held.name, held.root, own.size or source_of(own.name).size, held.images)
     elif held.data == "few":
         attacker.refuse_too_many(held.images or 0, ready.parts["attacker"], "the attacker's part")
     return ready
@@ -96,7 +98,7 @@ def check(study: Study) -> None:
     Raises:
         Problem: names the path, the value and the way out.
     """
-    _check_name("data/name", study.data.name, DATASETS)
+    _check_name("data/name", study.data.name, DATASETS, plugins.DATA)
     _check_name("model/name", study.model.name, MODELS, plugins.MODELS)
     if study.data.size is not None and study.data.size < SMALLEST:
         raise Problem("data/size", f"{study.data.size}: SSIM needs at least {SMALLEST} pixels; take {SMALLEST} or more")
@@ -117,16 +119,16 @@ def check(study: Study) -> None:
         _check_grid(space)
 
 
-def _check_name(path: str, name: str, known: Mapping[str, object], group: str | None = None) -> None:
-    """Refuse a name that is neither known nor a plug-in's of a group of entry points, if there may be any."""
-    if name not in known and not (group and plugins.is_plugin(name, group)):
-        listed = ", ".join(known) + (", or one of your own as package.module:Name" if group else "")
+def _check_name(path: str, name: str, known: Mapping[str, object], group: str) -> None:
+    """Refuse a name that is neither known nor a plug-in's of a group of entry points."""
+    if name not in known and not plugins.is_plugin(name, group):
+        listed = f"{', '.join(known)}, or one of your own as package.module:Name"
         raise Problem(path, f"{name!r} is unknown{suggestion(name, known)}; take one of {listed}")
 
 
 def _check_model(study: Study) -> None:
     """Build networks without memory, one for each combination of settings that change their structure."""
-    model, source = study.model, DATASETS[study.data.name]
+    model, source = study.model, _source(study.data.name)
     axes = {name: probes(getattr(model, name)) for name in ("cut", "bottleneck", "sca", "width")}
     axes |= {f"own/{name}": probes(entry) for name, entry in model.own.items()}
     size = study.data.size or source.size
@@ -142,6 +144,14 @@ def _check_model(study: Study) -> None:
                 )
         except REFUSALS as error:
             raise _of_builder(_said(error)) from error
+
+
+def _source(name: str) -> Source:
+    try:
+        return source_of(name)
+    except UserError as error:
+        path, _, text = str(error).partition(": ")
+        raise Problem(path, text) from error
 
 
 def _of_builder(message: str) -> Problem:
@@ -234,9 +244,9 @@ def _check_attacker(study: Study) -> None:
     if study.protocol == "cem":
         raise Problem("attacker/data", f"{attacker.data!r}: the published protocol fixes the images; take same")
     if attacker.name is not None:
-        _check_name("attacker/name", attacker.name, DATASETS)
+        _check_name("attacker/name", attacker.name, DATASETS, plugins.DATA)
         # whose images a folder has is told by its path
-        if attacker.name == study.data.name != "folder":
+        if attacker.name == study.data.name != "folder" and attacker.name in DATASETS:
             raise Problem("attacker/name", f"{attacker.name!r} is the study's own data set; name another one")
 
 

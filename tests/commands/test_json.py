@@ -119,6 +119,22 @@ def test_an_error_is_a_document_too_and_the_exit_code_stays(arguments, capsys, t
     assert output.err == f"invfront: {error['message']}\n"
 
 
+@pytest.mark.parametrize("command", typer.main.get_command(app).commands)
+def test_whatever_command_is_asked_for_what_it_has_not_says_so_in_a_document(command, capsys):
+    assert main([command, "--colour", "--json"]) == 2
+    output = capsys.readouterr()
+    assert "--colour" in json.loads(output.out)["error"]["message"]
+    assert output.err.count("\n") == 1
+
+
+def test_check_tells_what_is_wrong_or_what_would_run_by_the_keys_of_its_help(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text("{name: mine, data: {name: digits}}")
+    assert [*document(capsys, "check", path), "error"] == told("check")
+    assert main(["check", str(path), "--set", "colour=1", "--json"]) == 2
+    assert list(json.loads(capsys.readouterr().out)) == told("check")
+
+
 def test_a_defect_is_a_document_and_still_raised(study, capsys, monkeypatch):
     monkeypatch.setattr("harness.ledger.disk.sizes", lambda root: 1 / 0)
     with pytest.raises(ZeroDivisionError):

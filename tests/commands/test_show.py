@@ -97,6 +97,12 @@ def test_logs_are_shown_by_attempt_and_the_tail_with_the_error_and_neither_moves
     assert "secret" not in told(capsys, tmp_path, 0, "--json")
 
 
+def test_long_settings_are_told_in_lines_of_a_terminals_width(strict, capsys):
+    listed = told(capsys, strict, 0).split("attack decoder-quick-0")[1].split("\n  settings: ")[1].splitlines()
+    assert max(map(len, listed[:3])) <= 120
+    assert listed[1].startswith("    ")
+
+
 def test_a_curve_is_drawn_between_its_extremes_and_gaps_are_left():
     assert drawn([0.0, 7.0, None, 3.0], BLOCKS) == "▁█" + GAP + "▄"
     assert drawn([5.0, 5.0], LETTERS) == "__"

@@ -224,8 +224,8 @@ def test_parquet_is_found_where_the_hub_puts_it(train: str, test: str, tmp_path:
     assert len(data.parts["train"].y) == 20
 
 
-def hub_table(column: str, label: str, y: list[Any], names: list[str] | None) -> pyarrow.Table:
-    x = torch.randint(0, 256, (len(y), 3, 12, 12), dtype=torch.uint8)
+def hub_table(column: str, label: str, y: list[Any], names: list[str] | None, side: int = 12) -> pyarrow.Table:
+    x = torch.randint(0, 256, (len(y), 3, side, side), dtype=torch.uint8)
     kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     encoded = pyarrow.array([{"bytes": png(image), "path": None} for image in x], kind)
     table = pyarrow.table({column: encoded, label: y, "id": pyarrow.array([str(index) for index in range(len(y))])})

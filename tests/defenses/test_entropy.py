@@ -421,9 +421,13 @@ def test_noise_that_depends_on_the_image_is_charged_for_the_entropy_it_lacks():
     assert diagnose(z, y, 0.0, noise_std=std)["class_gaussian_nats"] == pytest.approx(expected, rel=1e-3)
 
 
-def test_diagnostics_of_images_without_a_class_in_common_are_refused():
-    with pytest.raises(ValueError, match="diagnostics need two images of a class; none of 3 images shares its class"):
-        diagnose(torch.rand(3, 1, 2, 2), torch.arange(3), 0.1)
+def test_where_no_class_has_two_images_nothing_is_held_out():
+    torch.manual_seed(0)
+    z = torch.rand(3, 1, 2, 2)
+    apart, shared = diagnose(z, torch.arange(3), 0.1), diagnose(z, torch.tensor([0, 1, 1]), 0.1)
+    assert [name for name, value in apart.items() if value is None] == ["mixture_nats", "mixture_nats_per_feature"]
+    assert apart["class_gaussian_nats"] == 0
+    assert None not in shared.values()
 
 
 def _features(count: int) -> tuple[Tensor, Tensor]:
