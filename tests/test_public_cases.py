@@ -82,6 +82,15 @@ CASES = [
     ("only the networks that come with a tool can be studied with it", "tests.models.test_own", "test_a_study_names_it_by_its_settings_or_by_its_name"),
     ("the display says starting until the first attack", "tests.display.test_display", "test_a_running_trial_shows_its_epoch_from_the_first_one_and_then_its_attacks_step"),
     ("an attack of an hour shows no sign of life", "tests.stages.test_following", "test_steps_are_told_while_the_work_runs_and_never_as_if_it_were_done"),
+    ("doctor refuses a directory on a read-only disk", "tests.doctor.test_doctor", "test_a_directory_that_cannot_be_written_is_looked_at_all_the_same"),
+    ("a file in place of trials or attacks loses the index", "tests.doctor.test_doctor", "test_a_file_where_a_folder_belongs_is_left_to_the_user_and_the_rows_stay"),
+    ("what a newer version wrote is called unreadable and replaced", "tests.doctor.test_doctor", "test_what_a_newer_version_wrote_is_called_so_and_left_as_it_is"),
+    ("doctor tells to delete a study that the storage does not have", "tests.doctor.test_doctor", "test_a_storage_without_rows_of_the_study_is_called_so"),
+    ("advice loses the place of user and password", "tests.test_credentials", "test_advice_keeps_the_place_where_a_users_own_credentials_belong"),
+    ("a record's garbage in place of a time ends the report", "tests.judging.test_costs", "test_a_time_that_is_none_is_left_out_and_the_others_count"),
+    ("a node's name colours the terminal and fills the page", "tests.records.test_words", "test_what_a_machine_calls_itself_is_shown_without_what_a_terminal_would_obey"),
+    ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_place_that_cannot_be_written_is_one_line_and_no_defect"),
+    ("a directory is given as study file", "tests.study.test_reading", "test_a_folder_given_as_study_file_is_called_a_folder"),
 ]  # fmt: skip
 
 
