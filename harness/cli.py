@@ -23,7 +23,7 @@ from harness.commands.run import run
 from harness.commands.show import show
 from harness.commands.status import status
 from harness.credentials import hidden
-from harness.errors import INTERRUPTED, MEND, Interrupted, UserError
+from harness.errors import INTERRUPTED, MEND, OF_THE_MACHINE, Interrupted, UserError
 
 DONE, DEFECT = 0, 1
 
@@ -34,6 +34,9 @@ NO_COMPLETION = "there is completion for bash, zsh, fish and PowerShell; call it
 
 BEFORE = "interrupted; the same command starts again"
 """Said when a command was cut off outside a study's work; typer has made its exit code of it."""
+
+AGAIN = "mend it, then give this command again"
+"""What to do where a folder cannot be written or a disk is full."""
 
 app = typer.Typer(
     name="invfront",
@@ -98,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _mute()
         return DONE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return _end(f"{error.filename or 'the disk'}: {error.strerror}; {AGAIN}", MEND, as_json)
         if as_json:
             say(error_document(_line(f"{type(error).__name__}: {error}"), DEFECT))
         raise

@@ -5,6 +5,9 @@ import re
 HARMLESS = ("host", "port", "sslmode")
 """Keys of a query that may be shown and written down."""
 
+PLACEHOLDER = "user:password@"
+"""What advice writes where a user's own belong; it opens nothing, and stays."""
+
 _SECRET = re.compile(r"(?<=[?&])(?:user|password|passfile|sslkey|sslpassword)=[^&]*")
 """What is cut first: its value may hold the ``@`` by which a user's end is found."""
 
@@ -17,7 +20,7 @@ def without_credentials(url: str) -> str:
 
 def hidden(text: str) -> str:
     """Return text in which every URL is without its credentials; a URL ends at white space."""
-    return re.sub(r"(?<=://)\S+", lambda found: _bare(found[0]), text)
+    return re.sub(rf"(?<=://)(?!{PLACEHOLDER}host\b)\S+", lambda found: _bare(found[0]), text)
 
 
 def _bare(address: str) -> str:

@@ -1,10 +1,29 @@
 """How work ends other than well: by what its user must mend, or by being cut off."""
 
+import errno
+
 MEND = 2
 """Exit code of what its user must mend."""
 
 INTERRUPTED = 130
 """Exit code of work that was cut off and can be resumed."""
+
+
+OF_THE_MACHINE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+)
+"""Errors of the system that the place where a command works is to blame for: its user mends them."""
 
 
 CUT_OFF = "interrupted"

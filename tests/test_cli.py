@@ -290,3 +290,13 @@ def test_a_cluster_whose_token_is_not_here_is_refused_in_one_line_and_nothing_is
     assert done.returncode == 2
     assert re.fullmatch(r"invfront: --address 127.0.0.1:6379: [^\n]*set RAY_AUTH_MODE=token\n", done.stderr)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_place_that_cannot_be_written_is_one_line_and_no_defect(flags, study, capsys):
+    (study / "report").write_text("mine")
+    assert main(["report", str(study), *flags]) == 2
+    said = capsys.readouterr()
+    assert f"invfront: {study / 'report' / 'data'}: Not a directory; mend it" in said.err
+    assert "Traceback" not in said.err
+    assert (study / "report").read_text() == "mine"

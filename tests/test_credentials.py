@@ -26,3 +26,9 @@ def test_an_address_keeps_its_place_and_loses_user_and_password(url, kept):
 def test_every_address_in_a_text_is_bare():
     text = "at postgresql://me:pa@ss@host/db and http://h, then http://me:secret@there: refused"
     assert hidden(text) == "at postgresql://host/db and http://h, then http://there: refused"
+
+
+def test_advice_keeps_the_place_where_a_users_own_credentials_belong():
+    advice = "write postgresql+psycopg://user:password@host/database"
+    assert hidden(advice) == advice
+    assert hidden("postgresql://user:password@hostile/db") == "postgresql://hostile/db"

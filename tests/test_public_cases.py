@@ -85,6 +85,15 @@ CASES = [
     ("images that lie in no folders, but in arrays or a table, cannot be studied", "tests.data.test_own", "test_pictures_may_be_paths_images_arrays_or_tensors"),
     ("a folder with a handful of pictures fails in every trial after an hour", "tests.test_trial", "test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_null"),
     ("a new user writes a first configuration by copying somebody else's, whose sizes do not fit", "tests.commands.test_new", "test_nothing_is_wrong_with_what_is_written_for_a_folder"),
+    ("doctor refuses a directory on a read-only disk", "tests.doctor.test_doctor", "test_a_directory_that_cannot_be_written_is_looked_at_all_the_same"),
+    ("a file in place of trials or attacks loses the index", "tests.doctor.test_doctor", "test_a_file_where_a_folder_belongs_is_left_to_the_user_and_the_rows_stay"),
+    ("what a newer version wrote is called unreadable and replaced", "tests.doctor.test_doctor", "test_what_a_newer_version_wrote_is_called_so_and_left_as_it_is"),
+    ("doctor tells to delete a study that the storage does not have", "tests.doctor.test_doctor", "test_a_storage_without_rows_of_the_study_is_called_so"),
+    ("advice loses the place of user and password", "tests.test_credentials", "test_advice_keeps_the_place_where_a_users_own_credentials_belong"),
+    ("a record's garbage in place of a time ends the report", "tests.judging.test_costs", "test_a_time_that_is_none_is_left_out_and_the_others_count"),
+    ("a node's name colours the terminal and fills the page", "tests.records.test_words", "test_what_a_machine_calls_itself_is_shown_without_what_a_terminal_would_obey"),
+    ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_place_that_cannot_be_written_is_one_line_and_no_defect"),
+    ("a directory is given as study file", "tests.study.test_reading", "test_a_folder_given_as_study_file_is_called_a_folder"),
 ]  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """``invfront doctor``: what is wrong with a study's directory, and what would mend it."""
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Json, Storage, error_document, say
 from harness.errors import UserError
 from harness.ledger.disk import shown
+from harness.records import one_line
 
 if TYPE_CHECKING:
     from harness.doctor import Finding
@@ -105,13 +108,12 @@ def _treated(
     """Return what was mended or removed, of which ``tell`` hears at once, and what is left."""
     from harness.doctor import examine, examine_surplus, mend, remove
     from harness.ledger import Ledger
-    from harness.ledger.lease import lease
     from harness.search import check_storage
 
     done = []
     ledger, url = _whereabouts(root, storage)
     check_storage(url)
-    with lease(root, ledger, url):
+    with _held(root, ledger, url, changes=fix or clean):
         found = examine(root, url)
         for _ in range(ROUNDS):
             fixable = [finding for finding in found if fix and finding.fixable]
@@ -129,6 +131,28 @@ def _treated(
                 tell(finding)
             done += surplus
     return done, found
+
+
+@contextlib.contextmanager
+def _held(root: Path, ledger: str, url: str | None, changes: bool) -> Iterator[None]:
+    """Hold a study while the body runs; one that is only looked at, where nothing can be written, needs no holding.
+
+    Raises:
+        UserError: another driver has it, or its storage or its disk cannot be written.
+    """
+    from harness.ledger.lease import LOCK, lease
+    from harness.search import INDEX_FAULTS
+
+    lock = root / LOCK
+    if not changes and not os.access(lock if lock.exists() else root, os.W_OK):
+        yield
+        return
+    try:
+        with lease(root, ledger, url):
+            yield
+    except INDEX_FAULTS as error:
+        fault = getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error
+        raise UserError(f"storage of {root}: {one_line(fault)}; mend it, then give this command again") from error
 
 
 def _way_out(root: Path, found: "list[Finding]", fix: bool) -> str:

@@ -32,7 +32,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
         study = load_study(root / "study.yaml")
     except UserError as error:
         return [_study_file(root, error), *files, *_kept(root)]
-    if any(finding.wrong and finding.action not in ("remove", "yours") for finding in files):
+    if any(finding.unread or (finding.wrong and finding.action not in ("remove", "yours")) for finding in files):
         return [*files, *_kept(root)]
     return [*files, *examine_index(study, Ledger(root), url), *_kept(root)]
 

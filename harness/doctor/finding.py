@@ -24,6 +24,8 @@ class Finding:
     action: Action
     aside: tuple[Path, ...] = ()
     """Files that are moved aside to ``<name>.corrupt-<n>``."""
+    unread: bool = False
+    """Whether what it is about cannot be read before the user has mended it: Optuna's rows are then not compared."""
     copy: bytes | None = None
     """What ``restore`` puts in place of ``path``."""
 

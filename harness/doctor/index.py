@@ -17,7 +17,10 @@ def examine_index(study: Study, ledger: Ledger, url: str | None) -> Iterator[Fin
     """Yield how Optuna's rows differ from the directory, whose files must be readable; ``url`` as of ``compared``."""
     path, outlines = ledger.root / DATABASE, Book(judged_trials(ledger)).outlines
     found = compared(study, ledger.root, outlines, url)
-    if found == MISSING:
+    if found == MISSING and url:
+        remedy = "give the --storage by which the study ran; or resume with this one: its rows are made there"
+        yield Finding(path=Path("storage"), what="has no rows of this study", remedy=remedy, action="yours")
+    elif found == MISSING:
         yield Finding(path=path, what="missing", remedy="rebuilt from the directory", action="rebuild")
     elif found.strangers:
         what = foreign_line(found.strangers)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.doctor.finding import Finding
-from harness.ledger import Ledger, attempts, read_value
+from harness.ledger import Ledger, Newer, attempts, read_value, refuse_no_folder
 from harness.records import Asked, AttackRecord, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
@@ -17,9 +17,38 @@ _NUMBER = re.compile(r"\d{5,}")
 def examine_trials(ledger: Ledger) -> Iterator[Finding]:
     """Yield what is wrong with the trials' files, and what was left over beside them."""
     folder = ledger.root / "trials"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    if barred := [*_no_folder(folder)]:
+        yield from barred
+        return
+    for path in sorted(folder.iterdir()) if folder.exists() else []:
         if _NUMBER.fullmatch(path.name):
-            yield from _trial(path, int(path.name))
+            beyond = [*_no_folder(path), *_no_folder(path / "attacks")] or [*_newer(path)]
+            yield from beyond or _trial(path, int(path.name))
+
+
+def _no_folder(path: Path) -> Iterator[Finding]:
+    """Yield what stands where a folder belongs."""
+    try:
+        refuse_no_folder(path)
+    except NotADirectoryError:
+        remedy = "put the folder back; what stands in its place is left alone"
+        yield Finding(
+            path=path, what="is no folder, though one belongs there", remedy=remedy, action="yours", unread=True
+        )
+
+
+def _newer(trial: Path) -> Iterator[Finding]:
+    """Yield the files of a trial that a newer invfront wrote: doctor touches no such trial."""
+    kinds: list[tuple[Path, type[Value]]] = [(trial / "asked.json", Asked), (trial / "record.json", Record)]
+    kinds += [(path, AttackRecord) for path in sorted((trial / "attacks").glob("*.json"))]
+    for path, kind in kinds:
+        try:
+            read_value(path, kind)
+        except Newer as newer:
+            what, _, remedy = str(newer).partition("; ")
+            yield Finding(path=path, what=what, remedy=remedy, action="yours", unread=True)
+        except (OSError, ValueError):
+            continue  # what else is wrong with it is told elsewhere
 
 
 def _trial(trial: Path, number: int) -> Iterator[Finding]:

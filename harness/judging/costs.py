@@ -33,13 +33,13 @@ def train_seconds(trial: JudgedTrial) -> float:
 
 
 def spans(trials: Iterable[JudgedTrial]) -> list[Interval]:
-    """Return when each training and each attack of the finished trials ran."""
+    """Return when each training and each attack of the finished trials ran, as far as their records can tell."""
     found = []
     for trial in trials:
         if trial.record:
             found.append(_span(trial.record.circumstances, train_seconds(trial)))
             found += [_span(attack.circumstances, attack.circumstances.seconds) for attack in trial.attacks]
-    return found
+    return [span for span in found if span is not None]
 
 
 def covered(times: Iterable[Interval]) -> float:
@@ -51,6 +51,11 @@ def covered(times: Iterable[Interval]) -> float:
     return total.total_seconds()
 
 
-def _span(cost: Circumstances, seconds: float) -> Interval:
-    start = datetime.fromisoformat(cost.started)
-    return Interval(start, start + timedelta(seconds=seconds))
+def _span(cost: Circumstances, seconds: float) -> Interval | None:
+    """Return when a stage ran; null if its record has no such time: what was measured stands all the same."""
+    try:
+        start = datetime.fromisoformat(cost.started)
+        start = start if start.tzinfo else start.replace(tzinfo=UTC)
+        return Interval(start, start + timedelta(seconds=seconds)) if seconds >= 0 else None
+    except (ValueError, OverflowError):
+        return None

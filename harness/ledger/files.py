@@ -1,9 +1,14 @@
 """A study's directory: the truth from which Optuna's rows, MLflow's runs, tables and pages can be rebuilt."""
 
+import errno
+import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.ledger.whole import write_whole
@@ -96,12 +101,17 @@ class Ledger:
             yield self.read(number)
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the trials that were asked."""
+        """Return the numbers of the trials that were asked. Raises UserError where something else is no folder."""
         folder = self.root / "trials"
-        if not folder.is_dir():
+        self._is_folder(folder)
+        if not folder.exists():
             return []
-        paths = (path for path in folder.iterdir() if _NUMBER.fullmatch(path.name))
-        return sorted(int(path.name) for path in paths if (path / "asked.json").exists())
+        paths = [path for path in folder.iterdir() if _NUMBER.fullmatch(path.name)]
+        there = {path: (path / "asked.json").exists() for path in paths}
+        for path in paths:
+            if not there[path]:
+                self._is_folder(path)
+        return sorted(int(path.name) for path in paths if there[path])
 
     def was_asked(self, number: int) -> bool:
         """Say whether a trial was asked."""
@@ -111,6 +121,7 @@ class Ledger:
         """Return what is on storage of one trial; errors as in ``trials``."""
         path = self.trial(number)
         record = path / "record.json"
+        self._is_folder(path / "attacks")
         return TrialFiles(
             number,
             path,
@@ -122,6 +133,12 @@ class Ledger:
     def _publish(self, path: Path, value: Value) -> None:
         self.guard()
         write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")
+
+    def _is_folder(self, path: Path) -> None:
+        try:
+            refuse_no_folder(path)
+        except NotADirectoryError as error:
+            raise UserError(f"{path}: {error.strerror}; see `invfront doctor {self.root}`") from error
 
     def _checked(self, path: Path, kind: type[V], number: int) -> V:
         value = self._parsed(path, kind)
@@ -139,9 +156,41 @@ class Ledger:
             raise UserError(f"{path}: {error.strerror}; see `invfront doctor {self.root}`") from error
 
 
+class Newer(ValueError):  # noqa: N818  # no error of the file
+    """A file was written by a later version of this package: nothing is wrong with it."""
+
+
 def read_value(path: Path, kind: type[V]) -> V:
-    """Read a value from JSON. Raises ValueError if the file is not one."""
-    return kind.model_validate_json(path.read_bytes())
+    """Read a value from JSON. Raises ValueError if the file is not one, ``Newer`` if it is beyond this version."""
+    text = path.read_bytes()
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError:
+        refuse_newer(text, kind)
+        raise
+
+
+def refuse_newer(text: bytes, kind: type[Value]) -> None:
+    """Raise ``Newer`` if a file's version is beyond the one that is read here; other faults are another's to tell."""
+    version = kind.model_fields.get("version")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return
+    written = found.get("version") if isinstance(found, dict) else None
+    if version is not None and type(written) is int and written > version.default:
+        raise Newer(
+            f"was written by a newer invfront (version {written} of the file, {version.default} is read here); "
+            "use that one, and leave the file as it is"
+        )
+
+
+def refuse_no_folder(path: Path) -> None:
+    """Raise NotADirectoryError if something stands where a folder belongs."""
+    if os.path.lexists(path) and not path.is_dir():
+        raise NotADirectoryError(
+            errno.ENOTDIR, "is no folder, though one belongs there; put the folder back", str(path)
+        )
 
 
 def _nobody() -> None:

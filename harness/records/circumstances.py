@@ -1,9 +1,17 @@
 """What a measurement cost, where it was made, and what ended it: everything that may differ when it is repeated."""
 
-from pydantic import FiniteFloat
+from typing import Annotated
+
+from pydantic import AfterValidator, FiniteFloat
 
 from harness.records.value import Value
 from harness.records.wording import one_line
+
+LONGEST_NAME = 253
+"""Characters of a host's name, at most."""
+
+Name = Annotated[str, AfterValidator(lambda name: one_line(name)[:LONGEST_NAME])]
+"""What a machine calls itself, as it can be shown."""
 
 
 class Circumstances(Value):
@@ -13,14 +21,14 @@ class Circumstances(Value):
     """UTC, ISO 8601."""
     seconds: FiniteFloat
     peak_memory_bytes: int
-    device: str
+    device: Name
     precision: str
     threads: int
     packages: dict[str, str]
     """Versions by name."""
     commit: str | None
     """Of the checkout that ran it; on a node that has none, of the driver's, whose packages travelled there."""
-    node: str | None = None
+    node: Name | None = None
     """Host name; null in records of before it was recorded, and of a job that never gave a sign."""
     driver: dict[str, str] = {}
     """The driver's versions by name, where they differ from the node's."""

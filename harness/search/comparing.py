@@ -57,7 +57,9 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
         return MISSING if outlines else Differences()
     try:
         rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
-    except (*INDEX_FAULTS, OSError, RuntimeError, ValueError, KeyError) as error:
+    except KeyError:
+        return MISSING if url else Differences(fault="unreadable (KeyError)")
+    except (*INDEX_FAULTS, OSError, RuntimeError, ValueError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
     return _differences(rows, there, outlines, study.space())
 

@@ -133,14 +133,21 @@ def tags(values: Mapping[str, Scalar]) -> list[RunTag]:
     ]
 
 
+LATEST_MS = 2**53
+"""The latest time that is told: what a record says beyond it is no time."""
+
+
 def start_ms(cost: Circumstances) -> int:
-    """Return when a stage started, ms since 1970."""
-    return round(datetime.fromisoformat(cost.started).timestamp() * 1000)
+    """Return when a stage started, ms since 1970; 0 if its record has no such time."""
+    try:
+        return max(0, round(datetime.fromisoformat(cost.started).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def end_ms(cost: Circumstances) -> int:
     """Return when a stage ended, ms since 1970."""
-    return start_ms(cost) + round(cost.seconds * 1000)
+    return min(start_ms(cost) + round(max(cost.seconds, 0.0) * 1000), LATEST_MS)
 
 
 def _curve(points: Iterable[CurvePoint], time: int) -> list[Metric]:

@@ -1,6 +1,7 @@
 """Doctor: names every fault of a study's directory, changes nothing unasked, and mends without losing anything."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
 
@@ -296,3 +297,47 @@ def test_doctor_shows_the_image_cache_and_clears_it(ledger, tmp_path, monkeypatc
     assert main(["doctor", str(ledger.root), "--clear-cache"]) == 0
     assert f"{line}removed; the next run decodes them again\n" in capsys.readouterr().out
     assert not images.exists()
+
+
+@pytest.mark.parametrize("place", ["trials", "trials/00000", "trials/00000/attacks"])
+def test_a_file_where_a_folder_belongs_is_left_to_the_user_and_the_rows_stay(ledger, place, capsys):
+    path = ledger.root / place
+    shutil.rmtree(path)
+    path.write_text("mine")
+    before = snapshot(ledger.root)
+    assert [(finding.path, finding.action) for finding in examine(ledger.root)] == [(path, "yours")]
+    assert main(["doctor", str(ledger.root), "--fix"]) == 2
+    assert {name: text for name, text in snapshot(ledger.root).items() if "study.lock" not in str(name)} == before
+    with pytest.raises(UserError, match=f"{path}: is no folder, though one belongs there"):
+        list(ledger.trials())
+    assert "put the folder back" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["asked.json", "record.json", "attacks/decoder-quick-0.json"])
+def test_what_a_newer_version_wrote_is_called_so_and_left_as_it_is(ledger, name):
+    path = ledger.trial(0) / name
+    path.write_text(path.read_text().replace('"version": ', '"novel": 1, "version": 9', 1))
+    before = path.read_bytes()
+    found = examine(ledger.root)
+    assert [(finding.path, finding.action) for finding in found] == [(path, "yours")]
+    assert "was written by a newer invfront" in found[0].what
+    main(["doctor", str(ledger.root), "--fix"])
+    assert path.read_bytes() == before
+    with pytest.raises(UserError, match="was written by a newer invfront"):
+        ledger.read(0)
+
+
+def test_a_storage_without_rows_of_the_study_is_called_so(ledger, tmp_path):
+    (finding,) = examine(ledger.root, f"sqlite:///{tmp_path / 'new.db'}")
+    assert (str(finding.path), finding.what, finding.action) == ("storage", "has no rows of this study", "yours")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_looked_at_all_the_same(ledger, monkeypatch, capsys):
+    may = os.access  # whoever runs the tests may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode, **options: mode != os.W_OK and may(path, mode, **options))
+    before = snapshot(ledger.root)
+    corrupt(ledger.trial(0) / "record.json")
+    assert main(["doctor", str(ledger.root)]) == 2
+    assert "record.json: unreadable" in capsys.readouterr().out
+    assert snapshot(ledger.root).keys() == before.keys()

@@ -66,3 +66,22 @@ def test_the_time_covered_is_the_number_of_seconds_in_which_a_stage_ran(seed):
 
 def span(start: float, end: float) -> Interval:
     return Interval(START + timedelta(seconds=start), START + timedelta(seconds=end))
+
+
+@pytest.mark.parametrize(
+    ("started", "seconds"),
+    [("garbage", 3.0), ("2026-13-45T00:00:00", 3.0), (START.isoformat(), 1e308), (START.isoformat(), -1e308)],
+)
+def test_a_time_that_is_none_is_left_out_and_the_others_count(trial, started, seconds):
+    odd = circumstances().model_copy(update={"started": started, "seconds": seconds})
+    first = trial.attacks[0].model_copy(update={"circumstances": odd})
+    whole = START + timedelta(hours=1)
+    assert spans([replace(trial, attacks=(first, trial.attacks[1]))])[-1] == Interval(
+        whole, whole + timedelta(seconds=4)
+    )
+
+
+def test_a_time_without_a_zone_is_utc(trial):
+    bare = circumstances().model_copy(update={"started": "2026-01-01T00:00:00", "seconds": 3.0})
+    later = trial.attacks[1].model_copy(update={"circumstances": bare})
+    assert Interval(START, START + timedelta(seconds=3)) in spans([replace(trial, attacks=(later,))])
