@@ -82,6 +82,7 @@ CASES = [
     ("only the networks that come with a tool can be studied with it", "tests.models.test_own", "test_a_study_names_it_by_its_settings_or_by_its_name"),
     ("the display says starting until the first attack", "tests.display.test_display", "test_a_running_trial_shows_its_epoch_from_the_first_one_and_then_its_attacks_step"),
     ("an attack of an hour shows no sign of life", "tests.stages.test_following", "test_steps_are_told_while_the_work_runs_and_never_as_if_it_were_done"),
+    ("a defense looks more private after one more attack", "tests.judging.test_worst", "test_no_further_attack_ever_makes_a_trial_look_more_private"),
 ]  # fmt: skip
 
 
