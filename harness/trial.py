@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.judging import verdicts, worst_case
+from harness.judging import candidates, verdicts, worst_case
 from harness.ledger import Found, attempt_number, attempts, find, open_attempt, read_value, write_whole
 from harness.records import (
     Asked,
@@ -110,6 +110,7 @@ def read_result(attempt: Path, asked: Asked) -> Result:
 def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], notes: tuple[str, ...]) -> Record:
     partial = any(attack.job.kind == "reconstruction" and attack.measured.scores is None for attack in attacks)
     state: State = "partial" if partial else "complete"
+    found = candidates(trained.floors, attacks, trained.images)
     return Record(
         number=asked.number,
         state=state,
@@ -120,7 +121,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
             digests=trained.digests,
             images=trained.images,
             floors=trained.floors,
-            objectives=None if partial else worst_case(trained.accuracy, trained.floors, attacks),
+            objectives=None if partial else worst_case(trained.accuracy, found),
             feasible=asked.floor is None or trained.accuracy >= asked.floor,
             curve=trained.curve,
             diagnostics=trained.diagnostics,

@@ -9,8 +9,8 @@ TRIALS = {
     "trial": "int, the trial's number",
     "state": "str: complete, failed, partial, pruned or running",
     "accuracy": "float in [0, 1]",
-    "mse": "float, of the attack that is worst by mse on attacker-validation",
-    "ssim": "float in [-1, 1], of the attack that is worst by ssim on attacker-validation",
+    "mse": "float, worst case over the trial's attacks: the least mean, or difference estimate",
+    "ssim": "float in [-1, 1], likewise: the greatest",
     "mse_attack": "str or null: the job, or the guess without z, that decided mse",
     "ssim_attack": "str or null: likewise for ssim",
     "part": "str: the part that accuracy and scores were measured on",
@@ -28,6 +28,11 @@ DECIDED = {
     "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z, or guess alone "
     "(`ALONE`)",
     "ssim_verdict": "str or null: likewise for ssim",
+    "mse_base": "str or null: the attack on all images to whose mean the paired difference of mse_attack, which has "
+    "fewer, was added; null if that one counts by itself",
+    "ssim_base": "str or null: likewise for ssim",
+    "mse_se": "float: standard error of mse over images; it says nothing of the spread over seeds",
+    "ssim_se": "float: likewise for ssim",
     "mse_oracle": "float: mean of each image's least error over attacks and guesses",
     "ssim_oracle": "float: mean of each image's greatest similarity, likewise",
     "oracle_images": "int or null: first images of the part, which all of these scored",

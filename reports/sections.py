@@ -189,13 +189,20 @@ def accuracy_error(data: StudyData, row: Row) -> float | None:
 
 
 def _attack_errors(data: StudyData, row: Row) -> dict[str, float | None]:
-    """Return the standard errors over images of the deciding attacks' scores, where they are known."""
-    errors: dict[str, float | None] = {}
-    for score in ("mse", "ssim"):
-        if f"{score}_se" in data.attacks:
-            jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(row[f"{score}_attack"])]
-            errors[score] = float(jobs[f"{score}_se"].iloc[0]) if len(jobs) else None
-    return errors
+    """Return the standard errors over images of the objectives, where they are known."""
+    return {score: _known(row.get(f"{score}_se")) or _attack_error(data, row, score) for score in ("mse", "ssim")}
+
+
+def _attack_error(data: StudyData, row: Row, score: str) -> float | None:
+    """Return the standard error of a deciding attack's own mean: all that tables of before have."""
+    if f"{score}_se" not in data.attacks or not is_missing(row.get(f"{score}_base")):
+        return None
+    jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(row[f"{score}_attack"])]
+    return float(jobs[f"{score}_se"].iloc[0]) if len(jobs) else None
+
+
+def _known(value: object) -> float | None:
+    return None if is_missing(value) else float(str(value))
 
 
 def _decisions(data: StudyData, row: Row) -> str:
@@ -212,8 +219,9 @@ def _decision(data: StudyData, row: Row, score: str) -> str:
     if jobs.empty:
         alone = row.get(f"{score}_verdict") == ALONE
         return f"{job}\na guess without z{', no attack converged ↓' if alone else ''}"
-    verdict = str(jobs["verdict"].iloc[0])
-    return f"{job}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"
+    verdict, base = str(jobs["verdict"].iloc[0]), row.get(f"{score}_base")
+    beside = "" if is_missing(base) else f"\nbeside {base}, on {number(jobs['images'].iloc[0])} images"
+    return f"{job}{beside}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"
 
 
 def _median_and_range(values: "pd.Series[float]", name: str) -> str:

@@ -94,6 +94,7 @@ CASES = [
     ("a node's name colours the terminal and fills the page", "tests.records.test_words", "test_what_a_machine_calls_itself_is_shown_without_what_a_terminal_would_obey"),
     ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_place_that_cannot_be_written_is_one_line_and_no_defect"),
     ("a directory is given as study file", "tests.study.test_reading", "test_a_folder_given_as_study_file_is_called_a_folder"),
+    ("a defense looks more private after one more attack", "tests.judging.test_worst", "test_no_further_attack_ever_makes_a_trial_look_more_private"),
 ]  # fmt: skip
 
 

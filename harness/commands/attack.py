@@ -100,10 +100,12 @@ def _document(root: Path, found: "list[AttackRecord]", worst: "Mapping[int, Obje
 
 def _tell_worst(number: int, worst: "Objectives | None") -> None:
     """Say what a trial's worst case has become, if it has one."""
+    from harness.judging import decided_by
+
     if worst is not None:
+        by = decided_by(worst)
         typer.echo(
-            f"trial {number}: worst case mse {worst.mse:.4f} ({worst.mse_attack}), "
-            f"ssim {worst.ssim:.3f} ({worst.ssim_attack})"
+            f"trial {number}: worst case mse {worst.mse:.4f} ({by['mse']}), ssim {worst.ssim:.3f} ({by['ssim']})"
         )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.commands.curves import curve_lines
 from harness.credentials import hidden
-from harness.judging import JudgedTrial, settings_line
+from harness.judging import JudgedTrial, decided_by, settings_line
 from harness.ledger.disk import FileSize, shown
 from harness.records import AttackRecord, Circumstances, CurvePoint, Failure, Scores, Trained, failure_line
 
@@ -96,8 +96,8 @@ def _measured(seen: Seen, levels: str) -> Iterator[str]:
         "" if seen.trial.feasible or not record else ", below the floor"
     )
     if worst:
-        mse, ssim = f"mse {worst.mse:.5f} ({worst.mse_attack})", f"ssim {worst.ssim:.4f} ({worst.ssim_attack})"
-        yield f"{INDENT}worst case: {mse}, {ssim}"
+        by = decided_by(worst)
+        yield f"{INDENT}worst case: mse {worst.mse:.5f} ({by['mse']}), ssim {worst.ssim:.4f} ({by['ssim']})"
     yield from (f"{INDENT}guess {name}: {_scores(guess.scores)}" for name, guess in found.floors.items())
     for name, value in found.diagnostics.items():
         yield f"{INDENT}{name}: {found.null_reasons.get(name, 'null') if value is None else f'{value:.4g}'}"

@@ -11,13 +11,14 @@ from harness.judging.software import unlike_torch
 from harness.judging.status import FrontRow, Status, front_numbers, row_of, states, status
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
-from harness.judging.words import settings_line
-from harness.judging.worst import BLIND, OBJECTIVE_PARTS, worst_case
+from harness.judging.words import decided_by, settings_line
+from harness.judging.worst import BLIND, OBJECTIVE_PARTS, Candidate, candidates, worst_case
 
 __all__ = [
     "BLIND",
     "OBJECTIVE_PARTS",
     "Book",
+    "Candidate",
     "Front",
     "FrontRow",
     "JudgedTrial",
@@ -25,8 +26,10 @@ __all__ = [
     "Outline",
     "Standing",
     "Status",
+    "candidates",
     "costs",
     "covered",
+    "decided_by",
     "front_numbers",
     "judged",
     "judged_trials",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.judging.verdicts import Judgement, verdicts
-from harness.judging.worst import worst_case
+from harness.judging.worst import Candidate, candidates, worst_case
 from harness.ledger import Ledger, TrialFiles
 from harness.records import Asked, AttackRecord, Objectives, Record
 
@@ -46,7 +46,14 @@ class JudgedTrial:
         record = self.record
         if record is None or record.state != "complete" or record.measured.accuracy is None:
             return None
-        return worst_case(record.measured.accuracy, record.measured.floors, self.attacks)
+        return worst_case(record.measured.accuracy, self.candidates)
+
+    @functools.cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What its worst case is taken over; nothing without a record."""
+        if self.record is None:
+            return ()
+        return candidates(self.record.measured.floors, self.attacks, self.record.measured.images)
 
     @functools.cached_property
     def verdicts(self) -> Mapping[str, Judgement]:

@@ -7,7 +7,8 @@ References:
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from harness.judging.worst import BLIND, Candidate, candidates, left_out, shared
+from harness.judging.selection import Selected, on_common, selected
+from harness.judging.worst import BLIND
 from harness.records import ASKED_THE_SERVER, AttackRecord, Guess, Knowledge, Verdict
 
 NO_BETTER = 0.98
@@ -25,7 +26,7 @@ class Judgement(NamedTuple):
 
     verdict: Verdict
     why: str | None
-    """What lowered its own verdict, or keeps it out of the worst case; null if nothing does."""
+    """What lowered its own verdict; null if nothing does."""
 
 
 class _Rival(NamedTuple):
@@ -48,21 +49,17 @@ def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> di
         attacks: Everything that ran on the trial.
     """
     listed = list(attacks)
-    found = {candidate.name: candidate for candidate in candidates(floors, listed)}
+    found = {each.name: each for each in selected(floors, listed)}
     guesses = [found[name] for name in BLIND if name in found]
     judged = {}
     for attack in listed:
         known = _knows(attack)
         others = [found[each.job.name] for each in listed if each.job.name in found and _knows(each) <= known]
         judged[attack.job.name] = _judged(attack.measured.verdict, found.get(attack.job.name), guesses, others)
-    for name, other in left_out(list(found.values())).items():
-        if name in judged:
-            reason = f"not in the worst case: it and {other} have no number of images in common"
-            judged[name] = judged[name]._replace(why=judged[name].why or reason)
     return judged
 
 
-def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], others: list[Candidate]) -> Judgement:
+def _judged(own: Verdict, mine: Selected | None, guesses: list[Selected], others: list[Selected]) -> Judgement:
     if mine is None:
         return Judgement(own, None)
     verdict, why = own, None
@@ -75,9 +72,9 @@ def _judged(own: Verdict, mine: Candidate | None, guesses: list[Candidate], othe
     return Judgement(verdict, why)
 
 
-def _hardest(mine: Candidate, others: list[Candidate]) -> _Rival | None:
+def _hardest(mine: Selected, others: list[Selected]) -> _Rival | None:
     """Return whom an attack does worst beside; null if it can be compared with none."""
-    pairs = [(other.name, shared(mine, other)) for other in others]
+    pairs = [(other.name, on_common(mine, other)) for other in others]
     rivals = [_Rival(name, pair[0].mse, pair[1].mse) for name, pair in pairs if pair]
     return min(rivals, key=lambda rival: rival.other / rival.own if rival.own else float("inf"), default=None)
 

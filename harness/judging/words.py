@@ -1,6 +1,6 @@
-"""A trial's settings in a line."""
+"""A trial's settings, and what decided its worst case, in a line."""
 
-from harness.records import Asked
+from harness.records import Asked, Objectives
 
 
 def settings_line(asked: Asked) -> str:
@@ -10,6 +10,12 @@ def settings_line(asked: Asked) -> str:
     own = [f"{path.rsplit('/', 1)[1]}={_short(value)}" for path, value in settings.items() if path.count("/") == 2]
     noise = [f"sigma={_short(settings['model/sigma'])}"] if "model/sigma" in settings else []
     return f"{' + '.join(owners)} {', '.join([*own, *noise])}".strip()
+
+
+def decided_by(worst: Objectives) -> dict[str, str]:
+    """Return which attack decided mse and ssim, ``rmle-quick-0 beside decoder-quick-0`` if by a paired difference."""
+    named = {"mse": (worst.mse_attack, worst.mse_base), "ssim": (worst.ssim_attack, worst.ssim_base)}
+    return {score: f"{attack} beside {base}" if base else attack for score, (attack, base) in named.items()}
 
 
 def _short(value: object) -> str:

@@ -40,6 +40,10 @@ class AttackMeasured(Value):
     """Whether it asks the server; null in records of before this was recorded."""
     subsets: dict[str, Scores] = {}
     """On the first so many images of attacker-validation, by their number: where attacks of different size compare."""
+    scored_subsets: dict[str, Scores] = {}
+    """Likewise on the first so many scored images: where one with fewer of them challenges one that has all."""
+    errors: dict[str, FiniteFloat] = {}
+    """Standard errors of ``scores`` over images, by ``mse`` and ``ssim``; they say nothing of the spread over seeds."""
     variants: dict[str, Scores] = {}
     """On the scored part, of the attack's other reconstructions: ``for_ssim``; ``m=4`` from four releases an image."""
     extras: dict[str, FiniteFloat | None] = {}

@@ -32,8 +32,13 @@ class Objectives(Value):
     mse: FiniteFloat
     ssim: FiniteFloat
     mse_attack: str
-    """The job, or the guess without z, that is worst by mse on attacker-validation."""
+    """The job, or the guess without z, that is worst by mse."""
     ssim_attack: str
+    mse_base: str | None = None
+    """The job on all scored images, to whose mean the paired difference of ``mse_attack``, which has fewer, was added;
+    null if none was.
+    """
+    ssim_base: str | None = None
 
 
 class CurvePoint(Value):

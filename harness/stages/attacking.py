@@ -24,7 +24,7 @@ from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
-from harness.stages.measuring import mean_scores, predicted, recorded, releases, subsets
+from harness.stages.measuring import mean_scores, predicted, recorded, releases, standard_errors, subsets
 from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held_images
 from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
 
@@ -153,6 +153,8 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         curve=recorded(best.fit.curve),
         version=kind.version,
         subsets=subsets(selection.per_image) if finite else {},
+        scored_subsets=subsets(scored.per_image) if finite else {},
+        errors=standard_errors(scored.per_image) if finite else {},
         variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
         extras=further,
         null_reasons=reasons | lost,

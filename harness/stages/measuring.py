@@ -23,7 +23,7 @@ CHUNK = 512
 """Images measured at once."""
 
 SUBSETS = (16, 32, 64, 100, 200, 500, 1000)
-"""Numbers of first images of attacker-validation at which attacks are compared that score different numbers of them."""
+"""Numbers of a part's first images at which attacks are compared that score different numbers of them."""
 
 
 def mean_scores(per_image: PerImage) -> Scores:
@@ -36,6 +36,13 @@ def subsets(per_image: PerImage) -> dict[str, Scores]:
     count = len(per_image.mse)
     sizes = dict.fromkeys([*(size for size in SUBSETS if size < count), count])
     return {str(size): Scores(**metrics.means(PerImage(*(column[:size] for column in per_image)))) for size in sizes}
+
+
+def standard_errors(per_image: PerImage) -> dict[str, float]:
+    """Return the standard errors of the means over images of mse and ssim; empty for a single image."""
+    count = len(per_image.mse)
+    columns = {"mse": per_image.mse, "ssim": per_image.ssim}
+    return {name: float(column.double().std()) / count**0.5 for name, column in columns.items()} if count > 1 else {}
 
 
 def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:

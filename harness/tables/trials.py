@@ -29,6 +29,10 @@ OUTCOME = {
     "train_seconds": float,
     "mse_verdict": str,
     "ssim_verdict": str,
+    "mse_base": str,
+    "ssim_base": str,
+    "mse_se": float,
+    "ssim_se": float,
     "mse_oracle": float,
     "ssim_oracle": float,
     "oracle_images": int,
@@ -53,9 +57,10 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
 
     Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
     ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``, the verdicts of
-    the attacks that decided, ``mse_verdict, ssim_verdict``, and the per-image oracle beside the deciding attacks on the
-    same images (`harness.judging.oracle`). The objectives are those over all attacks on storage; NaN or null where
-    there is none.
+    the attacks that decided, ``mse_verdict, ssim_verdict``, whom a challenger was held against, ``mse_base,
+    ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, and the per-image oracle beside the
+    deciding attacks on the same images (`harness.judging.oracle`). The objectives are those over all attacks on
+    storage; NaN or null where there is none.
     """
     outcomes = table((_outcome(trial, images.get(trial.number)) for trial in trials), TRIAL | OUTCOME)
     found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
@@ -111,6 +116,9 @@ def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> di
         **named,
         **dict(zip(("mse_verdict", "ssim_verdict"), ended, strict=True)),
         "limited": not set(ended) <= set(BELIEVED),
+        "mse_base": objectives.mse_base,
+        "ssim_base": objectives.ssim_base,
+        **images.decided,
         **(images.oracle._asdict() if images.oracle else {}),
     }
 

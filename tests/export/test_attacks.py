@@ -15,7 +15,7 @@ from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
 from reports.columns import ALONE
 from reports.page import page
-from reports.sections import failures_table
+from reports.sections import failures_table, front_table
 from reports.tables import further_metrics, read
 from tests.small_ledger import JOB, small_ledger
 from tests.values import attack, scores
@@ -28,6 +28,8 @@ NEW = (
     "knowledge",
     "needs_server",
     "subsets",
+    "scored_subsets",
+    "errors",
     "variants",
     "extras",
     "null_reasons",
@@ -293,3 +295,25 @@ def guessed(ledger: Ledger) -> pd.DataFrame:
 
 def scores_on(ledger: Ledger, name: str, images: int) -> pd.DataFrame:
     return pd.read_parquet(next(ledger.trial(0).glob(f"attempt-*/{name}.parquet"))).head(images)
+
+
+def test_a_challenger_that_decides_is_named_with_its_base_and_the_error_of_the_estimate(small):
+    """An attack on the first 32 images that does four fifths of the decoder's error on each of them."""
+    study, ledger = small
+    own = ledger.read(0).attacks[0]
+    table = pd.read_parquet(ledger.trial(0) / f"attempt-{own.attempt}" / f"{own.job.name}.parquet")
+    few = table.head(32).assign(mse=0.8 * table["mse"].head(32))
+    found = scores(float(few["mse"].mean()), float(few["ssim"].mean()))
+    job = own.job.model_copy(update={"attack": "costly"})
+    changes = {"scores": found, "images": 32, "subsets": {}, "scored_subsets": {"32": found}}
+    measured = own.measured.model_copy(update=changes)
+    ledger.publish_attack(own.model_copy(update={"job": job, "measured": measured}))
+    few.to_parquet(ledger.trial(0) / f"attempt-{own.attempt}" / f"{job.name}.parquet")
+
+    data = read(write_tables(study, ledger, list(judged_trials(ledger))))
+    row = data.trials.iloc[0]
+    assert (row["mse_attack"], row["mse_base"]) == (job.name, own.job.name)
+    assert row["mse"] == pytest.approx(table["mse"].mean() - 0.2 * table["mse"].head(32).mean(), rel=1e-5)
+    assert 0 < row["mse_se"] < float(few["mse"].std() / 32**0.5)
+    told = "\n".join(cell for cells in front_table(data).rows for cell in cells)
+    assert f"{job.name}\nbeside {own.job.name}, on 32 images" in told
