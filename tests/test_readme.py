@@ -389,7 +389,7 @@ def test_the_file_with_every_key_is_what_a_name_alone_means(tmp_path):
     full, bare = (load_checked(tmp_path / f"{name}.yaml") for name in ("full", "bare"))
     assert full == bare
     given = yaml.safe_load(text)
-    assert given.keys() | {"ledger", "version"} == Study.model_fields.keys()
+    assert given.keys() | {"ledger", "version", "extends"} == Study.model_fields.keys()
     for section in ("data", "model", "train", "attacker", "search", "resources"):
         assert given[section].keys() == type(getattr(full, section)).model_fields.keys(), section
 

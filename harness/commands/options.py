@@ -47,7 +47,7 @@ Tracked = Annotated[
 
 
 def moved(what: str) -> typer.models.OptionInfo:
-    """Return ``--set`` of a command on a study that is there: what of it may be set, all no part of what it is."""
+    """Return ``--set`` of a command on a study that is there: what of it may be set."""
     found: typer.models.OptionInfo = typer.Option("--set", metavar="PATH=VALUE", help=f"{what}. Repeatable.")
     return found
 

@@ -18,7 +18,10 @@ def resume(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        moved("What trials may take, or where images lie: resources, data/root, data/download, attacker/root"),
+        moved(
+            "What trials may take, or where images lie: resources, data/root, data/download, attacker/root; or "
+            "what is wider than before: ranges, choices, branches, of model, train, defense and term"
+        ),
     ] = None,
     address: Address = None,
     storage: Storage = None,
@@ -26,13 +29,18 @@ def resume(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Go on with a study that was interrupted, give it more trials, or let it run elsewhere.
+    """Go on with a study that was interrupted, give it more trials, let it run elsewhere, or widen it.
+
+    A study that is widened keeps all its trials, and is another one from then on: lineage.json tells what changed when.
+    A new branch takes turns until it has as many trials as the others. Nothing can be narrowed.
 
     \b
     Examples:
       invfront resume runs/quickstart
       invfront resume runs/quickstart --trials 40
       invfront resume runs/faces --set data/root=/data/faces --set resources/concurrent=4
+      invfront resume runs/laplace --trials 60 --set defense/laplace/scale='{low: .001, high: 2}'
+      invfront resume runs/laplace --trials 60 --set defense/nopeek=default
 
     \b
     JSON: as of status but for disk, then study (its directory), report (the page), mlflow (its URI).

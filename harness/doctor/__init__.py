@@ -8,8 +8,8 @@ from harness.doctor.clean import examine_surplus, remove
 from harness.doctor.finding import Finding
 from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
+from harness.doctor.study import examine_study
 from harness.doctor.trials import examine_trials
-from harness.errors import UserError
 from harness.ledger import Ledger, read_value
 from harness.records import ImagesSeen, one_line
 from harness.study import load_study
@@ -27,21 +27,12 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
         root: The study's directory.
         url: Optuna's storage; null for ``study.db``.
     """
-    files = [*examine_trials(Ledger(root)), *_images(root), *_leftovers(root)]
-    try:
-        study = load_study(root / "study.yaml")
-    except UserError as error:
-        return [_study_file(root, error), *files, *_kept(root)]
-    if any(finding.unread or (finding.wrong and finding.action not in ("remove", "yours")) for finding in files):
+    ledger = Ledger(root)
+    own = [*examine_study(ledger)]
+    files = [*own, *examine_trials(ledger), *_images(root), *_leftovers(root)]
+    if own or any(finding.unread or (finding.wrong and finding.action not in ("remove", "yours")) for finding in files):
         return [*files, *_kept(root)]
-    return [*files, *examine_index(study, Ledger(root), url), *_kept(root)]
-
-
-def _study_file(root: Path, error: UserError) -> Finding:
-    path = root / "study.yaml"
-    what = str(error).removeprefix(f"{path}: ")
-    remedy = "put back a copy of it, such as the one in MLflow's run of the study; the trials are whole without it"
-    return Finding(path=path, what=what, remedy=remedy, action="yours")
+    return [*files, *examine_index(load_study(ledger.study_file), ledger, url), *_kept(root)]
 
 
 def _images(root: Path) -> Iterator[Finding]:

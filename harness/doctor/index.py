@@ -6,7 +6,8 @@ from pathlib import Path
 from harness.doctor.finding import Finding
 from harness.judging import Book, judged_trials
 from harness.ledger import Ledger
-from harness.search import DATABASE, MISSING, Conditions, Search, compared, keep_aside, open_rows, reconcile
+from harness.search import DATABASE, MISSING, Conditions, Search, compared, keep_aside, open_rows, reconcile, redrawn
+from harness.search.comparing import edited_line
 from harness.search.index import foreign_line
 from harness.study import Study
 
@@ -16,6 +17,9 @@ TORN = "kept aside as study.db.torn-<n>, and rebuilt from the directory"
 def examine_index(study: Study, ledger: Ledger, url: str | None) -> Iterator[Finding]:
     """Yield how Optuna's rows differ from the directory, whose files must be readable; ``url`` as of ``compared``."""
     path, outlines = ledger.root / DATABASE, Book(judged_trials(ledger)).outlines
+    if not ledger.lineage_file.exists() and (edit := redrawn(study, ledger.root, url)):
+        yield Finding(path=ledger.study_file, what=edited_line(edit), remedy="put back what it said", action="yours")
+        return
     found = compared(study, ledger.root, outlines, url)
     if found == MISSING and url:
         remedy = "give the --storage by which the study ran; or resume with this one: its rows are made there"

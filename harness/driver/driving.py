@@ -13,6 +13,7 @@ from harness.cluster import OWN_PACKAGES, RaySubmit, claims_of, cluster, fitting
 from harness.driver.causes import Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
+from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
@@ -26,8 +27,9 @@ from harness.records import Asked, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
-from harness.study import Study, elsewhere, first_difference, load_study, refuse_others
-from harness.study.check import check_ready, load_checked, make_ready
+from harness.study import WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
+from harness.study.check import check_ready, load_all_checked, make_ready
+from harness.study.load import Loaded
 from harness.tracking import Tracked, Tracking, Untracked
 from harness.trial import Result
 
@@ -36,7 +38,8 @@ REMOTE = re.compile(r"\w+:/")
 
 
 MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
-"""What a resume may set: where trials run and what they may take, no part of what a study is."""
+"""What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
+the sections of ``WIDENED``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +80,18 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
     if not (root / "study.yaml").exists():
         if (root / "trials").exists():
             raise UserError(f"{root}: holds trials but no study.yaml; put it back, or choose another name or --out")
-        return _drive(study.model_copy(update={"ledger": str(uuid.uuid4())}), root, where, watcher)
+        return _drive(Plan(study.model_copy(update={"ledger": str(uuid.uuid4())}), None), root, where, watcher)
     there = load_study(root / "study.yaml")
+    refuse_by_hand(there, root, where.storage)
     difference = first_difference(there, study)
     if difference is not None:
-        raise UserError(f"{root}: holds another study: {difference}; choose another name or --out")
+        ways = f"choose another name or --out, or widen it with `invfront resume {root} --set`"
+        raise UserError(f"{root}: holds another study: {difference}; {ways}")
     same = elsewhere(there, study)
     trials = max(study.search.trials, there.search.trials)
     more = same.search.model_copy(update={"trials": trials})
-    return _drive(same.model_copy(update={"search": more}), root, where, watcher)
+    going_on = Loaded(same.model_copy(update={"search": more}), (), str(root / "study.yaml"))
+    return _drive(planned(going_on, root), root, where, watcher)
 
 
 def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, overrides: Sequence[str] = ()) -> Status:
@@ -96,18 +102,21 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
         trials: Its new number of trials in all; null for the one that it has.
         where: Where it runs and writes.
         watcher: Hears of it.
-        overrides: ``PATH=VALUE`` each, of ``MOVABLE``; the study's file remembers them.
+        overrides: ``PATH=VALUE`` each, of ``MOVABLE`` and ``WIDENED``; the study's file remembers them.
     """
-    refuse_others(overrides, MOVABLE)
-    study = load_checked(root / "study.yaml", overrides, trials)
-    asked = len(Ledger(root).numbers())
+    refuse_others(overrides, (*MOVABLE, *WIDENED))
+    refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
+    loaded = load_all_checked(root / "study.yaml", overrides, trials)
+    study, asked = loaded.study, len(Ledger(root).numbers())
     if study.search.trials < asked:
         raise UserError(f"--trials {study.search.trials}: {root} has asked {asked} already; ask for at least that many")
+    plan = planned(loaded, root)
     check_ready(study)
-    return _drive(study, root, where, watcher)
+    return _drive(plan, root, where, watcher)
 
 
-def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Status:
+def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher) -> Status:
+    study = plan.study
     # workers may start in another folder, so their paths are absolute
     ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
     patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
@@ -128,7 +137,7 @@ def _drive(study: Study, root: Path, where: Endpoints, watcher: Watcher) -> Stat
         if not root.exists():
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
-        write_whole(ledger.study_file, study.dump().encode())
+        write_down(plan, ledger)
         seen = ImagesSeen(told=ready.told, marks=ready.marks)
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         conditions, place = conditions_of(study, ledger), place_of(study)

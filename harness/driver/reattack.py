@@ -22,7 +22,7 @@ from harness.ledger.patience import Patience
 from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.search import check_storage
 from harness.stages import LATER, Assignment
-from harness.study import Study, load_study, refuse_others
+from harness.study import Study, load_study, refuse_edited, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
 from harness.trial import failed_attack, weights_of
 
@@ -86,6 +86,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
     # workers may start in another folder, so their paths are absolute
     study, ledger = load_checked(root / "study.yaml"), Ledger(root.resolve())
     moved, comparison = campaign.moved(), Comparison()
+    refuse_edited(study, ledger.lineage(), root)
     check_ready(moved)
     check_storage(where.storage)
     with contextlib.ExitStack() as held, resumable(root, AGAIN) as stand:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.ledger.whole import write_whole
-from harness.records import Asked, AttackRecord, Record, Value, one_line
+from harness.records import Asked, AttackRecord, Lineage, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
 
@@ -56,6 +56,22 @@ class Ledger:
     def untracked(self) -> Path:
         """A line on what MLflow lacks of the study; not there when it lacks nothing."""
         return self.root / "untracked.txt"
+
+    @property
+    def lineage_file(self) -> Path:
+        """``lineage.json``, what the study was and has become."""
+        return self.root / "lineage.json"
+
+    def lineage(self) -> Lineage | None:
+        """Return what the study was and has become; null of a directory whose driver wrote none, errors as in
+        ``trials``.
+        """
+        return self._parsed(self.lineage_file, Lineage) if self.lineage_file.exists() else None
+
+    def publish_lineage(self, lineage: Lineage) -> None:
+        """Put what the study is on storage, after its ``study.yaml``."""
+        if self.lineage() != lineage:
+            self._publish(self.lineage_file, lineage)
 
     def trial(self, number: int) -> Path:
         """Return the directory of a trial."""

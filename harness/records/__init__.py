@@ -4,6 +4,7 @@ from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.circumstances import Circumstances, Failure, failure_line
 from harness.records.images import ImagesSeen
+from harness.records.lineage import Change, Extension, Lineage
 from harness.records.objectives import DIRECTIONS
 from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
@@ -24,12 +25,15 @@ __all__ = [
     "AttackJob",
     "AttackMeasured",
     "AttackRecord",
+    "Change",
     "Circumstances",
     "CurvePoint",
+    "Extension",
     "Failure",
     "Guess",
     "ImagesSeen",
     "Knowledge",
+    "Lineage",
     "Measured",
     "Objectives",
     "Place",

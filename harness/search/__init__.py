@@ -1,7 +1,7 @@
 """Decides what is tried next, on Optuna; its rows are an index of the ledger."""
 
 from harness.search.asking import Conditions, Search
-from harness.search.comparing import MISSING, compared
+from harness.search.comparing import MISSING, compared, redrawn
 from harness.search.index import DATABASE, INDEX_FAULTS, keep_aside, open_rows
 from harness.search.reconciling import Reconciled, reconcile
 from harness.search.samplers import CAVEATS
@@ -20,4 +20,5 @@ __all__ = [
     "keep_aside",
     "open_rows",
     "reconcile",
+    "redrawn",
 ]

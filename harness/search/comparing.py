@@ -1,6 +1,7 @@
 """Whether Optuna's rows of a study can be read, and whether they tell what the directory tells; nothing is changed."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -9,15 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.judging import Outline
 from harness.ledger.database import sqlite_path, sqlite_url
-from harness.search.drawing import drawn_alike
+from harness.search.drawing import distribution, drawn_alike, entries_of
 from harness.search.index import DATABASE, INDEX_FAULTS, frozen, outdated
 from harness.search.storage import OPTUNA, engine_options, refuse_torn, tables_of
-from harness.study import Space, Study
+from harness.study import Choices, Difference, Range, Space, Study
 
 
 class Differences(NamedTuple):
@@ -62,6 +64,39 @@ def compared(study: Study, root: Path, outlines: Mapping[int, Outline], url: str
     except (*INDEX_FAULTS, OSError, RuntimeError, ValueError) as error:
         return Differences(fault=f"unreadable ({type(error).__name__})")
     return _differences(rows, there, outlines, study.space())
+
+
+def redrawn(study: Study, root: Path, url: str | None) -> Difference | None:
+    """Return the first setting that rows were drawn for from something else than the study has; null if there is none,
+    or the rows cannot be read. Arguments as of ``compared``.
+    """
+    path = root / DATABASE
+    if url is None and not os.path.lexists(path):
+        return None
+    try:
+        rows = _rows(study.row_name, url) if url else _rows_of_copy(study.row_name, path)
+    except (*INDEX_FAULTS, OSError, RuntimeError, ValueError, KeyError):
+        return None
+    space = study.space()
+    known = entries_of(space) | {f"{role}/name": Choices(tuple(given)) for role, given in space.roles()}
+    now = {name: distribution(entry) for name, entry in known.items() if isinstance(entry, Range | Choices)}
+    for name, drawn in ((name, drawn) for row in rows for name, drawn in row.distributions.items()):
+        if drawn != now.get(name):
+            return Difference(name, _shown(drawn), _shown(now[name]) if name in now else json.dumps(known.get(name)))
+    return None
+
+
+def edited_line(edit: Difference) -> str:
+    """Return what is wrong with a study file that its rows were not drawn from."""
+    return f"{edit.path}: edited by hand, {edit.other} in place of {edit.one} that its trials were drawn from"
+
+
+def _shown(drawn: BaseDistribution) -> str:
+    """Return a distribution of Optuna's as the study file has it."""
+    if isinstance(drawn, CategoricalDistribution):
+        return json.dumps({"choices": list(drawn.choices)})
+    told = {name: value for name, value in drawn._asdict().items() if value not in (None, False)}
+    return json.dumps({name: value for name, value in told.items() if not (name == "step" and value == 1)})
 
 
 def _differences(

@@ -28,6 +28,9 @@ _LOG = logging.getLogger(__name__)
 
 DATABASE = "study.db"
 
+DIGEST = "invfront.digest"
+"""Attribute of Optuna's study: of which identity its rows were drawn."""
+
 INDEX_FAULTS = (SQLAlchemyError, StorageInternalError)
 """What a storage that cannot be read or written raises; Optuna wraps some of them."""
 
@@ -37,6 +40,8 @@ def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: st
 
     A ``study.db`` that cannot be read, or that tells of other trials than the directory, is kept aside as
     ``study.db.torn-<n>`` and rebuilt; so is one that is lost.
+
+    Those of before a study was widened are made anew under the wider one; cut off, that is done again.
 
     Args:
         study: The resolved study.
@@ -48,22 +53,44 @@ def open_rows(study: Study, root: Path, outlines: Mapping[int, Outline], url: st
     if foreign := strangers(outlines, space):
         raise UserError(f"{root / 'study.yaml'}: {foreign_line(foreign)}")
     if url is not None:
-        rows = load(name, url)
+        rows = _of_now(load(name, url), study, url)
         if not _agrees(rows, outlines, space):
             raise UserError(f"storage: study {name} tells of other trials than {root}; delete it there, then resume")
         return _extended(_corrected(rows, outlines, url), outlines, space)
     path = root / DATABASE
     url = sqlite_url(path)
     try:
-        rows = load(name, url)
+        rows = _of_now(load(name, url), study, url)
         agrees = _agrees(rows, outlines, space)
     except (*INDEX_FAULTS, UnicodeDecodeError, ValueError, KeyError) as error:
         _LOG.warning("%s: unreadable (%s), kept aside and rebuilt", path, type(error).__name__)
         agrees = False
     if not agrees:
         keep_aside(path)
-        rows = load(name, url)
+        rows = _of_now(load(name, url), study, url)
     return _extended(_corrected(rows, outlines, url), outlines, space)
+
+
+def _of_now(rows: optuna.Study, study: Study, url: str) -> optuna.Study:
+    """Return the study's rows; none, to be made anew, if they were drawn before it was widened: Optuna refuses other
+    choices under a name.
+    """
+    drawn, now, storage = rows.user_attrs.get(DIGEST), study.digest(), rows._storage
+    if drawn == now:
+        return rows
+    if drawn is not None or study.extends is not None:
+        kept = storage.get_study_system_attrs(rows._study_id)
+        optuna.delete_study(study_name=rows.study_name, storage=storage)
+        rows = load(rows.study_name, url)
+        for name in filter(_is_position, kept):
+            rows._storage.set_study_system_attr(rows._study_id, name, kept[name])
+    rows.set_user_attr(DIGEST, now)
+    return rows
+
+
+def _is_position(name: str) -> bool:
+    """Say whether a sampler's note is its place in a sequence, which goes on; others name rows that are no more."""
+    return name.startswith("qmc:")
 
 
 def strangers(outlines: Mapping[int, Outline], space: Space) -> tuple[int, ...]:

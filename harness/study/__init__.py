@@ -1,15 +1,19 @@
 """The study file: what it may say, how it is read and checked, and what makes two studies the same one."""
 
 from harness.study.distributions import Choices, Distribution, Range, Setting, alike
-from harness.study.identity import elsewhere, first_difference
-from harness.study.load import load_study
+from harness.study.edited import by_hand, refuse_edited
+from harness.study.identity import Difference, elsewhere, first_difference
+from harness.study.load import load_study, load_text
 from harness.study.overrides import refuse_others
 from harness.study.sections import Resources, Share
 from harness.study.space import Entries, Space
 from harness.study.study import Study
+from harness.study.widening import WIDENED, widened
 
 __all__ = [
+    "WIDENED",
     "Choices",
+    "Difference",
     "Distribution",
     "Entries",
     "Range",
@@ -19,8 +23,12 @@ __all__ = [
     "Space",
     "Study",
     "alike",
+    "by_hand",
     "elsewhere",
     "first_difference",
     "load_study",
+    "load_text",
+    "refuse_edited",
     "refuse_others",
+    "widened",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.records import Scalar
-from harness.study.distributions import Distribution, Setting, same
+from harness.study.distributions import Distribution, Setting, holds
 from harness.study.problem import Problem, suggestion
 from harness.study.space import Space
 
@@ -57,12 +57,8 @@ def misfits(space: Space, anchor: Anchor) -> Iterator[Misfit]:
             continue
         if path not in known:
             yield Misfit(path, f"unknown setting{suggestion(path, known)}; {_ways(path, space)}")
-        elif not _holds(known[path], value):
+        elif not holds(known[path], value):
             yield Misfit(path, f"{value!r} is outside the study, which has {_shown(known[path])}; take a value of that")
-
-
-def _holds(entry: Setting, value: Scalar) -> bool:
-    return entry.contains(value) if isinstance(entry, Distribution) else same(entry, value)
 
 
 def _shown(entry: Setting) -> str:

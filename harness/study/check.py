@@ -24,7 +24,7 @@ from harness.models import MODELS, Network, Pictures, build_model
 from harness.records import Scalar, Tell
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, probes
-from harness.study.load import load
+from harness.study.load import Loaded, load
 from harness.study.problem import Problem, suggestion, unknown_key
 from harness.study.recipes import RECIPES
 from harness.study.space import Space
@@ -43,12 +43,17 @@ def load_checked(space: str | Path, overrides: Sequence[str] = (), trials: int |
 
     Plug-ins that it names are imported.
     """
+    return load_all_checked(space, overrides, trials).study
+
+
+def load_all_checked(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
+    """Return what ``load_checked`` returns, with where each value was written."""
     loaded = load(space, overrides, trials)
     try:
         check(loaded.study)
     except Problem as problem:
         raise loaded.blamed(problem) from problem
-    return loaded.study
+    return loaded
 
 
 def check_ready(study: Study) -> None:

@@ -124,6 +124,11 @@ def alike(setting: Setting, one: Scalar, other: Scalar) -> bool:
     return same(one, other)
 
 
+def holds(setting: Setting, value: Scalar) -> bool:
+    """Say whether a setting can have a value."""
+    return setting.contains(value) if isinstance(setting, Distribution) else same(setting, value)
+
+
 def is_distribution(value: object) -> bool:
     """Say whether a mapping of a study file means a distribution."""
     return isinstance(value, Mapping) and bool(value.keys() & {"low", "high", "choices"})

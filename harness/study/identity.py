@@ -18,6 +18,7 @@ CIRCUMSTANCES = (
     "attacker/root",
     "storage",
     "tracking",
+    "extends",
     "ledger",
     "version",
 )
@@ -39,6 +40,8 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
     """Return a study's plain values without a choice left as it was before there was one: it is still that study."""
     if shown["attacker"]["data"] == "same":
         del shown["attacker"]
+    if shown["extends"] is None:
+        del shown["extends"]
     for choice in shown["attacks"].values():
         if choice["tune"] == 0:
             del choice["tune"]
@@ -70,7 +73,7 @@ def elsewhere(study: S, other: S) -> S:
         if key:
             owner = update.get(section, getattr(study, section))
             update[section] = owner.model_copy(update={key: getattr(getattr(other, section), key)})
-        elif path not in ("ledger", "version"):
+        elif path not in ("extends", "ledger", "version"):
             update[section] = getattr(other, section)
     return study.model_copy(update=update)
 
@@ -101,15 +104,16 @@ def differences(one: Value, other: Value) -> Iterator[Difference]:
     """Yield every path at which two studies are not the same one; numbers are compared by what they are, 1 is 1.0."""
     left, right = dict(_leaves(identity(one))), dict(_leaves(identity(other)))
     for path in [*left, *(path for path in right if path not in left)]:
-        if path not in left or path not in right or not _equal(left[path], right[path]):
+        if path not in left or path not in right or not equal(left[path], right[path]):
             yield Difference(path, *(json.dumps(side[path]) if path in side else "absent" for side in (left, right)))
 
 
-def _equal(one: Any, other: Any) -> bool:
+def equal(one: Any, other: Any) -> bool:
+    """Say whether two plain values are the same, numbers by what they are."""
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
     return bool(same(one, other))
 
 

@@ -81,6 +81,17 @@ def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = 
         raise UserError(f"{Loaded.place(problem.path, written, where)}: {problem}") from problem
 
 
+def load_text(text: str, where: str) -> Study:
+    """Return a study from the text of its file, whose name is ``where``; errors as of ``load_study``."""
+    try:
+        given = search_spaces.parse(text)
+        if not isinstance(given, dict):
+            raise UserError(f"{where}: holds no study")
+        return resolve(given, [], None)
+    except (ValueError, Problem) as error:
+        raise UserError(f"{where}: {one_line(error)}") from error
+
+
 def read(texts: Sequence[str], trials: int | None) -> list[Override]:
     """Return overrides from ``PATH=VALUE`` each, ``--trials`` last; errors as of ``load_study``."""
     found = []

@@ -42,6 +42,8 @@ class Study(Value):
     """MLflow's tracking URI."""
     version: Annotated[str, BeforeValidator(str)] = CURRENT
     """Of the package that made the study: a directory's own ``study.yaml`` has one, and without it is of 0.1."""
+    extends: str | None = None
+    """Digest of the study that this one was before it was widened; only a directory's own ``study.yaml`` has one."""
     ledger: fields.Uuid | None = None
     """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
 

@@ -81,14 +81,15 @@ def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    "setting", ["train/epochs=2", "search/trials=9", "data/name=digits", "data=null", "attacker=null"]
+    "setting", ["search/seed=2", "search/trials=9", "data/name=digits", "data=null", "attacker=null"]
 )
 def test_a_resume_sets_nothing_of_what_the_study_is(setting, moved, capsys):
     before = sorted(moved.root.rglob("*"))
     study = (moved.root / "study.yaml").read_bytes()
     assert main(["resume", str(moved.root), "--set", setting]) == 2
     said = capsys.readouterr().err
-    wanted = f"--set {setting}: takes resources, data/root, data/download and attacker/root; all else is the study's"
+    known = "resources, data/root, data/download, attacker/root, model, train, defense, term and attacks"
+    wanted = f"--set {setting}: takes {known}; all else is the study's"
     assert said == f"invfront: {wanted}\n"
     assert sorted(moved.root.rglob("*")) == before
     assert (moved.root / "study.yaml").read_bytes() == study
