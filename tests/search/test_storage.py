@@ -104,7 +104,7 @@ def test_doctor_writes_nothing_into_a_storage_that_holds_no_study(foreign, tmp_p
     empty.touch()
     for path in (foreign, empty, missing):
         before = path.read_bytes() if path.exists() else None
-        assert compared(study, ledger.root, outlines, sqlite_url(path)).fault == "unreadable (KeyError)"
+        assert compared(study, ledger.root, outlines, sqlite_url(path)).fault == "missing"
         assert (path.read_bytes() if path.exists() else None) == before
 
 
