@@ -97,6 +97,8 @@ class StudyInfo(TypedDict):
     """Why a further metric is null, by its name."""
     image_marks: NotRequired[list[str]]
     """What a reader of the numbers must know of the images, a line each; folders of 0.1 have none."""
+    widened: NotRequired[list[str]]
+    """When the study was widened and by what, and which attacks do not count yet, a line each."""
     warnings: NotRequired[list[str]]
     """What a reader of the numbers must know of where they come from, a line each; folders of 0.1 have none."""
 

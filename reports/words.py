@@ -44,6 +44,7 @@ def cautions(data: StudyData) -> list[str]:
     unfinished = f"The study is not finished: {states['running']} running, {states['waiting']} waiting. All may change."
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
+        *(f"{line[0].upper()}{line[1:]}." for line in data.study.get("widened", [])),
         *(f"{mark}." for mark in data.study.get("image_marks", [])),
         *_unconverged(data, members),
         *_unequal(data, members),

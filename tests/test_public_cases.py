@@ -95,6 +95,13 @@ CASES = [
     ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_place_that_cannot_be_written_is_one_line_and_no_defect"),
     ("a directory is given as study file", "tests.study.test_reading", "test_a_folder_given_as_study_file_is_called_a_folder"),
     ("a defense looks more private after one more attack", "tests.judging.test_worst", "test_no_further_attack_ever_makes_a_trial_look_more_private"),
+    ("a choice added to study.yaml by hand ends the next resume in a traceback", "tests.driver.test_extending", "test_a_file_edited_by_hand_is_found_with_the_path_and_both_values_and_put_back"),
+    ("a range that was moved by hand mixes two ranges in one study", "tests.driver.test_extending", "test_beside_a_directory_of_before_its_rows_tell_what_was_drawn"),
+    ("a range was too narrow, and all trials have to be made again", "tests.driver.test_extending", "test_a_widened_study_keeps_its_trials_and_draws_from_all_that_is_new"),
+    ("a space made narrower leaves trials in the study that it could not have drawn", "tests.study.test_widening", "test_what_is_narrower_or_other_is_refused_by_its_path_with_both_values_and_a_way_out"),
+    ("a defense added later never gets as many trials as the others", "tests.driver.test_extending", "test_a_new_branch_takes_turns_until_it_is_level"),
+    ("killed while a study is widened: half of it is the old one", "tests.driver.test_extending", "test_a_driver_that_ended_before_the_rows_were_made_anew_is_repeated"),
+    ("an attack added later makes the trials before it look more private", "tests.judging.test_suite", "test_the_front_stays_over_the_old_suite_until_then"),
 ]  # fmt: skip
 
 

@@ -19,10 +19,13 @@ def resume(
     set_: Annotated[
         list[str] | None,
         moved(
-            "What trials may take, or where images lie: resources, data/root, data/download, attacker/root; or "
-            "what is wider than before: ranges, choices, branches, of model, train, defense and term"
+            "What trials may take, or where images lie: resources, data/root, data/download, attacker/root; or what is "
+            "wider than before: ranges, choices and branches of model, train, defense and term; attacks"
         ),
     ] = None,
+    later: Annotated[
+        bool, typer.Option("--later", help="Let attacks that are new wait, on trials that finished without them.")
+    ] = False,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
@@ -32,7 +35,8 @@ def resume(
     """Go on with a study that was interrupted, give it more trials, let it run elsewhere, or widen it.
 
     A study that is widened keeps all its trials, and is another one from then on: lineage.json tells what changed when.
-    A new branch takes turns until it has as many trials as the others. Nothing can be narrowed.
+    A new branch takes turns until it has as many trials as the others; a new attack first runs on the trials that are
+    complete, and counts once all of them have had it. Nothing can be narrowed.
 
     \b
     Examples:
@@ -41,13 +45,14 @@ def resume(
       invfront resume runs/faces --set data/root=/data/faces --set resources/concurrent=4
       invfront resume runs/laplace --trials 60 --set defense/laplace/scale='{low: .001, high: 2}'
       invfront resume runs/laplace --trials 60 --set defense/nopeek=default
+      invfront resume runs/laplace --set attacks/rmle=standard
 
     \b
-    JSON: as of status but for disk, then study (its directory), report (the page), mlflow (its URI).
+    JSON: as of status but for disk and widened, then study (its directory), report (the page), mlflow (its URI).
     """
     root = find_study(study)
     quiet(address)
     from harness.driver import driving
 
     where = remembered(root, address, storage, tracking_uri, tracked)
-    return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or []), where, root, as_json)
+    return work(lambda watcher: driving.resume(root, trials, where, watcher, set_ or [], later), where, root, as_json)

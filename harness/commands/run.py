@@ -32,15 +32,13 @@ def run(
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
 
     \b
-    JSON: as of status but for disk, then study (its directory), report (the page), mlflow (its URI).
+    JSON: as of status but for disk and widened, then study (its directory), report (the page), mlflow (its URI).
     """
     quiet(address)
-    from harness.driver import driving
+    from harness.driver import Endpoints, driving
     from harness.study.check import load_checked
 
     study = load_checked(space, set_ or [], trials)
     study = study.model_copy(update={"storage": storage or study.storage})
-    where = driving.Endpoints(
-        address=address, storage=study.storage, tracking=tracking_uri or study.tracking, tracked=tracked
-    )
+    where = Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking, tracked=tracked)
     return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name, as_json)

@@ -17,12 +17,12 @@ def status(study: StudyPath, as_json: Json = False) -> None:
 
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
-    disk {kind of files: bytes, total, free}.
+    disk {kind of files: bytes, total, free}, widened [line].
     """
     root = find_study(study)
     quiet(None)
     from harness.commands.summary import disk_line, overview
-    from harness.judging import judged_trials
+    from harness.judging import judged_trials, widened_lines
     from harness.judging import status as standing
     from harness.ledger import Ledger
     from harness.ledger.disk import free_bytes, sizes
@@ -32,7 +32,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     now = standing(found.named(), found.search.trials, judged_trials(ledger))
     disk = sizes(root) | {"free": free_bytes(root)}
     if as_json:
-        say(now.model_dump(mode="json") | {"disk": disk})
+        say(now.model_dump(mode="json") | {"disk": disk, "widened": list(widened_lines(ledger))})
         return
     for line in (*overview(now, ledger), disk_line(disk)):
         typer.echo(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.credentials import without_credentials
-from harness.judging import Status, judged, settings_line
+from harness.judging import Status, Suite, judged, settings_line, suite_of, widened_lines
 from harness.ledger import Ledger
 from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
@@ -35,11 +35,13 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
     counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
     yield f"{now.name}: {now.budget} trials: {counts}"
+    yield from widened_lines(ledger)
     yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")
     if now.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"
+    suite = suite_of(ledger)
     for number in now.front[:MOST]:
-        yield f"  {_row(ledger, number)}"
+        yield f"  {_row(ledger, number, suite)}"
     if len(now.front) > MOST:
         yield f"  and {len(now.front) - MOST} more"
 
@@ -65,8 +67,8 @@ def mlflow_uri(root: Path, tracking: str | None) -> str:
     return without_credentials(tracking) if tracking else sqlite_url((root.parent / "mlflow.db").resolve())
 
 
-def _row(ledger: Ledger, number: int) -> str:
-    trial = judged(ledger.read(number))
+def _row(ledger: Ledger, number: int, suite: Suite) -> str:
+    trial = judged(ledger.read(number), suite)
     found = trial.objectives
     scores = f"{found.accuracy:8.3f}  {found.mse:7.4f}  {found.ssim:6.3f}" if found else ""
     return f"{number:5d}  {scores}  {settings_line(trial.asked)}"

@@ -1,6 +1,6 @@
 """What a driver does from lease to report."""
 
-from harness.driver.driving import Endpoints
+from harness.driver.endpoints import Endpoints
 from harness.driver.orders import order_of
 from harness.driver.reattack import AGAIN, Campaign, attack_again
 from harness.driver.watching import Watcher

@@ -5,21 +5,22 @@ import re
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, RaySubmit, claims_of, cluster, fitting, nodes, schedule
+from harness.driver.catching_up import catch_up, lacking
 from harness.driver.causes import Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
+from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted, UserError
-from harness.judging import Book, JudgedTrial, Status, judged, judged_trials
+from harness.judging import ALL, Book, JudgedTrial, Status, Suite, judged, judged_trials, suite_of
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
@@ -30,7 +31,7 @@ from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
-from harness.tracking import Tracked, Tracking, Untracked
+from harness.tracking import Tracked
 from harness.trial import Result
 
 REMOTE = re.compile(r"\w+:/")
@@ -40,28 +41,6 @@ REMOTE = re.compile(r"\w+:/")
 MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
 """What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
 the sections of ``WIDENED``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Endpoints:
-    """Where a study runs and writes; no part of what it is."""
-
-    address: str | None = None
-    """A Ray cluster's; null starts a local one."""
-    storage: str | None = None
-    """Optuna's storage URL, user and password included; null for ``study.db``."""
-    tracking: str | None = None
-    """MLflow's tracking URI; null for a database beside the studies."""
-    tracked: bool = True
-    """Whether MLflow is told at all."""
-
-    def show(self, study: Study, ledger: Ledger) -> contextlib.AbstractContextManager[Tracked]:
-        """Return what shows a study while it runs.
-
-        Raises:
-            UserError: MLflow knows no such kind of address.
-        """
-        return Tracking(study, ledger, self.tracking) if self.tracked else contextlib.nullcontext(Untracked())
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
@@ -94,7 +73,14 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
     return _drive(planned(going_on, root), root, where, watcher)
 
 
-def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, overrides: Sequence[str] = ()) -> Status:
+def resume(
+    root: Path,
+    trials: int | None,
+    where: Endpoints,
+    watcher: Watcher,
+    overrides: Sequence[str] = (),
+    later: bool = False,
+) -> Status:
     """Go on with a study from its directory, with more trials or from another place if asked for; errors as in ``run``.
 
     Args:
@@ -103,6 +89,7 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
         where: Where it runs and writes.
         watcher: Hears of it.
         overrides: ``PATH=VALUE`` each, of ``MOVABLE`` and ``WIDENED``; the study's file remembers them.
+        later: Whether attacks that were added wait, on trials that finished without them.
     """
     refuse_others(overrides, (*MOVABLE, *WIDENED))
     refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
@@ -112,11 +99,11 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
         raise UserError(f"--trials {study.search.trials}: {root} has asked {asked} already; ask for at least that many")
     plan = planned(loaded, root)
     check_ready(study)
-    return _drive(plan, root, where, watcher)
+    return _drive(plan, root, where, watcher, later)
 
 
-def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher) -> Status:
-    study = plan.study
+def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bool = False) -> Status:
+    study, added = plan.study, () if later else plan.added
     # workers may start in another folder, so their paths are absolute
     ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
     patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
@@ -125,6 +112,7 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher) -> Status
         if root.exists():
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
+        left = lacking(ledger, added)
         if book.standing().finished < study.search.trials:
             room.refuse()
         ready = make_ready(study, watcher.preparing)
@@ -142,6 +130,9 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher) -> Status
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         conditions, place = conditions_of(study, ledger), place_of(study)
         stand.begun = True
+        if left:
+            catch_up(left, study, ledger, patience.way, watcher.noted)
+            book = read_book(ledger, str(study.ledger))
         at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
         rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
         search = Search(study, rows, ledger, conditions, patience)
@@ -150,14 +141,24 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher) -> Status
         watcher.opened(study, root, found, book.standing())
         for line in ready.told:
             watcher.noted(line)
+        if plan.extension and not search.left():
+            watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
         if search.left():
             submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, submit, watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
-        publisher = _Publisher(ledger, book, search, tracking, watcher, Comparison(), Causes(proven), room)
+        publisher = _Publisher(
+            ledger, book, search, tracking, watcher, Comparison(), Causes(proven), room, suite_of(ledger)
+        )
         schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.heard, watch=watcher.progress)
         publisher.end()
+        tried = [(task.files.number, task.job) for task in left]
+        if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
+            catch_up(rest, study, ledger, patience.way, watcher.noted)
+        if plan.added:
+            book = read_book(ledger, str(study.ledger))
+            tracking.backfill(book.outlines.values())
         write_report(study, ledger)
         room.end()
         tracking.finish()
@@ -191,6 +192,7 @@ class _Publisher(NamedTuple):
     comparison: Comparison
     causes: Causes
     room: Room
+    suite: Suite = ALL
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none, or no room for it."""
@@ -238,7 +240,7 @@ class _Publisher(NamedTuple):
         for attack in result.attacks:
             self.ledger.publish_attack(attack)
         self.ledger.publish_record(result.record)
-        trial = judged(self.ledger.read(result.record.number))
+        trial = judged(self.ledger.read(result.record.number), self.suite)
         outline = self.book.add(trial)
         self.search.tell(outline)
         self.room.ended(trial.path)

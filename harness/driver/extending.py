@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.errors import UserError
 from harness.ledger import Ledger, write_whole
-from harness.records import Extension, Lineage
+from harness.records import AttackJob, Extension, Lineage
 from harness.search import redrawn
 from harness.search.comparing import edited_line
 from harness.study import Study, load_study, load_text, refuse_edited, widened
@@ -21,6 +21,8 @@ class Plan(NamedTuple):
     study: Study
     extension: Extension | None
     """What it has more than the study that the directory's trials were asked of; null if it is that one."""
+    added: tuple[AttackJob, ...] = ()
+    """Attacks that came when it was widened, now or before."""
 
 
 def planned(loaded: Loaded, root: Path) -> Plan:
@@ -43,9 +45,9 @@ def planned(loaded: Loaded, root: Path) -> Plan:
         changes = widened(before, study)
     except Problem as problem:
         raise loaded.blamed(problem) from problem
+    added, known = (lineage.added if lineage else ()), attack_jobs(before)
     if not changes:
-        return Plan(study, None)
-    known = attack_jobs(before)
+        return Plan(study, None, added)
     extension = Extension(
         digest=study.digest(),
         parent=before.digest(),
@@ -54,7 +56,7 @@ def planned(loaded: Loaded, root: Path) -> Plan:
         changes=changes,
         attacks=tuple(job for job in attack_jobs(study) if job not in known),
     )
-    return Plan(study.model_copy(update={"extends": extension.parent}), extension)
+    return Plan(study.model_copy(update={"extends": extension.parent}), extension, (*added, *extension.attacks))
 
 
 def refuse_by_hand(there: Study, root: Path, url: str | None) -> None:

@@ -1,30 +1,29 @@
 """Runs further attacks on trials that are finished, and adds what they found beside the records, which stay."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import attacks
-from harness.cluster import OWN_PACKAGES, Claim, RaySubmit, attack_claim, cluster, nodes, refuse_full_disk
-from harness.driver.causes import cause_of
+from harness.cluster import OWN_PACKAGES, attack_claim, cluster, nodes
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
-from harness.driver.driving import Endpoints, read_book
+from harness.driver.driving import read_book
+from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
+from harness.driver.later import Task, run_tasks, tasks_of
 from harness.driver.orders import AttackOrder
 from harness.driver.reporting import write_report
-from harness.errors import Interrupted, UserError
+from harness.errors import UserError
 from harness.judging import Book
-from harness.ledger import REDONE, SERVER, Ledger, TrialFiles, find, open_attempt
+from harness.ledger import Ledger, TrialFiles
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
-from harness.records import AttackJob, AttackRecord, Place, Tell
+from harness.records import AttackJob, AttackRecord, Tell
 from harness.search import check_storage
-from harness.stages import LATER, Assignment
 from harness.study import Study, load_study, refuse_edited, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
-from harness.trial import failed_attack, weights_of
 
 Added = Callable[[AttackRecord], None]
 """Hears of each attack once its file is on storage."""
@@ -35,16 +34,6 @@ AGAIN = "the same command goes on"
 
 SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
 """What may be set for attacks on finished trials alone."""
-
-
-class _Task(NamedTuple):
-    """An attack that is to run on a trial."""
-
-    files: TrialFiles
-    weights: Path
-    job: AttackJob
-    done: AttackRecord | None
-    """What a command that was cut off had finished, but not published."""
 
 
 class Campaign(NamedTuple):
@@ -104,7 +93,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)], tracking.cut_off))
         claim = attack_claim(moved.resources, nodes())
         stand.begun, found = True, []
-        for record in held.enter_context(contextlib.closing(_run(tasks, place_of(moved), claim, tell))):
+        for record in held.enter_context(contextlib.closing(run_tasks(tasks, place_of(moved), claim, AGAIN, tell))):
             ledger.publish_attack(record)
             added(record)
             comparison.hear(record.circumstances)
@@ -135,46 +124,9 @@ def _numbers(book: Book, root: Path, chosen: Sequence[str]) -> list[int]:
     return list(numbers)
 
 
-def _tasks(files: TrialFiles, orders: Sequence[AttackOrder]) -> list[_Task]:
-    """Return what is left to run on a trial, refused if it cannot."""
-    if files.record is None:
-        raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
+def _tasks(files: TrialFiles, orders: Sequence[AttackOrder]) -> list[Task]:
     jobs = {job.name: job for order in orders for job in _jobs(files, order)}
-    left = tuple(job for job in jobs.values() if _is_left(files, job))
-    if not left:
-        return []
-    found = find(files.path, left)
-    if found.trained is None:
-        why = "; ".join(note.removesuffix(REDONE) for note in found.notes)
-        how = f" ({why}); put back a copy of what was written" if why else ""
-        raise UserError(f"TRIAL {files.number}: {files.record.state}, it has no trained network to attack{how}")
-    weights = weights_of(files.path, found.trained)
-    tasks = [_Task(files, weights, job, found.attacks.get(job.name)) for job in left]
-    for task in tasks:
-        needs_server = task.done is None and attacks.resolve(task.job.attack).needs_server
-        if needs_server and not (weights / SERVER).exists():
-            raise UserError(
-                f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "
-                "are kept; take an attack that does not, or such a trial"
-            )
-    return tasks
-
-
-def _is_left(files: TrialFiles, job: AttackJob) -> bool:
-    """Say whether a trial lacks an attack, or it failed when it was run after the record; else refuse what differs."""
-    there = next((attack for attack in files.attacks if attack.job.name == job.name), None)
-    if there is None:
-        return True
-    path = files.path / "attacks" / f"{job.name}.json"
-    if there.measured.verdict != "failed":
-        if there.job.tune != job.tune:
-            raise UserError(
-                f"{path}: has been run, tuned over {there.job.tune} settings; take another budget or --seed"
-            )
-        return False
-    if job.name in {own.name for own in files.asked.attacks}:
-        raise UserError(f"{path}: failed in the trial itself, whose files stay; take --seed {job.seed + 1}")
-    return True
+    return tasks_of(files, jobs.values())
 
 
 def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:
@@ -185,27 +137,3 @@ def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:
         yield AttackJob(
             attack=order.attack, budget=order.budget, seed=order.seed, part=part, kind=kind, tune=order.tune
         )
-
-
-def _run(tasks: Sequence[_Task], place: Place, claim: Claim, tell: Tell) -> Generator[AttackRecord, None, None]:
-    """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
-
-    Raises:
-        OSError: the disk is full or read-only.
-        Interrupted: an attack cannot read its images; it has no record of that.
-    """
-    for task in tasks:
-        if task.done is not None:
-            yield task.done
-    left = [task for task in tasks if task.done is None]
-    attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
-    jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
-    submit = RaySubmit({"attack": claim}, place.timeout_seconds, each=True)
-    with contextlib.closing(submit(LATER, jobs, "attack", tell)) as outcomes:
-        for outcome in outcomes:
-            handed, _, job = jobs[outcome.number]
-            refuse_full_disk(outcome.failure, handed.attempt)
-            cause = cause_of(outcome.failure)
-            if cause is not None and cause.kind == "yours":
-                raise Interrupted(f"trial {handed.asked.number}: {cause.text}; mend it, then {AGAIN}")
-            yield outcome.value or failed_attack(handed, job, outcome)

@@ -19,11 +19,12 @@ def write_report(study: Study, ledger: Ledger) -> None:
 def let_go(trials: Sequence[JudgedTrial]) -> None:
     """Remove the servers of finished trials that are neither on the front nor anchors.
 
-    A trial that was attacked later keeps its server: whoever attacks it again compares it with the front.
+    A trial that was attacked later keeps its server: whoever attacks it again compares it with the front. So does
+    every trial while an attack of the suite is still to run.
     """
     keep = set(front_numbers(map(row_of, trials)))
     for trial in trials:
-        needed = trial.number in keep or trial.asked.anchor or trial.later
+        needed = trial.number in keep or trial.asked.anchor or trial.later or trial.suite.lacking
         if trial.record and not needed:
             for server in trial.path.glob("attempt-*/server.safetensors"):
                 server.unlink()

@@ -8,7 +8,17 @@ from typing import Any
 from attacks import ATTACKS
 from attacks.metrics import FURTHER, PROTOCOL
 from harness.export import published
-from harness.judging import JudgedTrial, costs, covered, other_images, row_of, spans, states, unlike_torch
+from harness.judging import (
+    JudgedTrial,
+    costs,
+    covered,
+    other_images,
+    row_of,
+    spans,
+    states,
+    unlike_torch,
+    widened_lines,
+)
 from harness.ledger import Ledger, read_value
 from harness.records import DIRECTIONS, Circumstances, ImagesSeen
 from harness.study import Study
@@ -46,6 +56,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
         metric_notes=_metric_notes(trials),
         image_marks=[*_marks(ledger), *other_images(trials)],
+        widened=list(widened_lines(ledger)),
         warnings=unlike_torch(paid),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"

@@ -9,12 +9,14 @@ from harness.judging.costs import costs, covered, spans, train_seconds
 from harness.judging.same_images import other_images
 from harness.judging.software import unlike_torch
 from harness.judging.status import FrontRow, Status, front_numbers, row_of, states, status
+from harness.judging.suite import ALL, Suite, lacked, suite_of, widened_lines
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
 from harness.judging.words import decided_by, settings_line
 from harness.judging.worst import BLIND, OBJECTIVE_PARTS, Candidate, candidates, worst_case
 
 __all__ = [
+    "ALL",
     "BLIND",
     "OBJECTIVE_PARTS",
     "Book",
@@ -26,6 +28,7 @@ __all__ = [
     "Outline",
     "Standing",
     "Status",
+    "Suite",
     "candidates",
     "costs",
     "covered",
@@ -33,6 +36,7 @@ __all__ = [
     "front_numbers",
     "judged",
     "judged_trials",
+    "lacked",
     "mark_of",
     "other_images",
     "row_of",
@@ -40,8 +44,10 @@ __all__ = [
     "spans",
     "states",
     "status",
+    "suite_of",
     "train_seconds",
     "unlike_torch",
     "verdicts",
+    "widened_lines",
     "worst_case",
 ]

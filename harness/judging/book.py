@@ -24,7 +24,7 @@ class Outline(NamedTuple):
     constraint: float | None
     """How far its accuracy lies below the floor; null if there is no floor or no accuracy."""
     later: bool
-    """Whether attacks were run after its record."""
+    """Whether its objectives may have changed since its record: attacks were run, or count by now."""
     mark: str
     """Digest of when its attacks were run and how they ended."""
     seconds: float
@@ -60,7 +60,7 @@ def outline_of(trial: JudgedTrial) -> Outline:
         feasible=trial.feasible,
         objectives=trial.objectives,
         constraint=None if floor is None or accuracy is None else floor - accuracy,
-        later=bool(trial.later),
+        later=trial.moved,
         mark=trial.mark,
         seconds=record.circumstances.seconds if record else 0.0,
     )

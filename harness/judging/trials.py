@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.judging.suite import ALL, Suite, suite_of
 from harness.judging.verdicts import Judgement, verdicts
 from harness.judging.worst import Candidate, candidates, worst_case
 from harness.ledger import Ledger, TrialFiles
@@ -26,6 +27,8 @@ class JudgedTrial:
     record: Record | None
     attacks: tuple[AttackRecord, ...]
     """Those of its record, and those that were run later."""
+    suite: Suite = ALL
+    """Which attacks of the study do not count yet."""
 
     @property
     def state(self) -> str:
@@ -39,7 +42,7 @@ class JudgedTrial:
 
     @functools.cached_property
     def objectives(self) -> Objectives | None:
-        """The objectives over all its attacks; null if it is not complete.
+        """The objectives over all its attacks that count; null if it is not complete.
 
         An attack run later that failed leaves them as they are.
         """
@@ -50,10 +53,11 @@ class JudgedTrial:
 
     @functools.cached_property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What its worst case is taken over; nothing without a record."""
+        """What its worst case is taken over: attacks that count, and guesses; nothing without a record."""
         if self.record is None:
             return ()
-        return candidates(self.record.measured.floors, self.attacks, self.record.measured.images)
+        counting = [attack for attack in self.attacks if attack.job not in self.suite.lacking]
+        return candidates(self.record.measured.floors, counting, self.record.measured.images)
 
     @functools.cached_property
     def verdicts(self) -> Mapping[str, Judgement]:
@@ -70,6 +74,11 @@ class JudgedTrial:
         """The attacks that were run after the record."""
         return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
 
+    @property
+    def moved(self) -> bool:
+        """Whether its objectives may be others than those of its record, or than they were once."""
+        return bool(self.later) or not self.suite.added.isdisjoint(self.asked.attacks)
+
 
 def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]) -> str:
     """Return a digest of when attacks were run and how they ended."""
@@ -78,11 +87,12 @@ def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
-def judged(files: TrialFiles) -> JudgedTrial:
-    """Return a trial's files as a trial."""
-    return JudgedTrial(**files._asdict())
+def judged(files: TrialFiles, suite: Suite = ALL) -> JudgedTrial:
+    """Return a trial's files as a trial; alone, without its study's ``suite``, over all attacks that it had."""
+    return JudgedTrial(**files._asdict(), suite=suite)
 
 
 def judged_trials(ledger: Ledger) -> Iterator[JudgedTrial]:
     """Yield every trial that was asked, in the order of their numbers; errors as in ``Ledger.trials``."""
-    return map(judged, ledger.trials())
+    suite = suite_of(ledger)
+    return (judged(files, suite) for files in ledger.trials())

@@ -1,14 +1,17 @@
 """A study that is widened keeps its trials; what a hand edited is refused; what was cut off is done again."""
 
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.doctor import examine, mend
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.errors import Interrupted, UserError
+from harness.judging import judged_trials
 from harness.judging.book import outline_of
 from harness.ledger.files import Ledger
 from harness.records import Asked
@@ -17,6 +20,7 @@ from harness.search.asking import Conditions
 from harness.study import load_study
 from harness.study.check import load_all_checked, load_checked
 from harness.study.jobs import attack_jobs
+from tests.small_ledger import small_ledger
 from tests.values import book_of, record, trial_of
 
 LEDGER = "00000000-0000-4000-8000-000000000000"
@@ -32,6 +36,7 @@ attacks: {{decoder: quick}}
 search: {{trials: 6, seed: 1}}
 ledger: {LEDGER}
 """
+RIDGE = "tests.later_attacks:Ridge"
 SCALE = "defense/laplace/scale={low: .001, high: 2}"
 BRANCH = "defense/dropout={rate: {low: 0.1, high: 0.5}}"
 
@@ -83,6 +88,10 @@ def branches(asked: list[Asked]) -> Counter[object]:
 
 def files(root: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def records(root: Path) -> dict[Path, bytes]:
+    return {path: content for path, content in files(root / "trials").items() if path.suffix == ".json"}
 
 
 def rows_of(root: Path) -> list[tuple[object, ...]]:
@@ -244,3 +253,38 @@ def test_a_lineage_that_cannot_be_read_is_named_and_made_anew_unless_it_tells_of
     file.write_text("{")
     (finding,) = (finding for finding in examine(root) if finding.wrong)
     assert (finding.path, finding.action) == (file, "yours")
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("cut_off", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_new_attack_runs_on_the_trials_that_are_complete_and_then_counts(cut_off, tmp_path, capsys):
+    """A trial that was cut off finishes with the attacks that it was asked with, and is caught up with then."""
+    _, ledger = small_ledger(tmp_path)
+    shutil.rmtree(ledger.trial(3))  # its setting is outside the study, so that it could fail
+    done = {0, 1, 4} if cut_off else {0}
+    for number in {1, 4} - done:
+        shutil.rmtree(ledger.trial(number))
+    before = records(ledger.root)
+    command = [
+        "resume",
+        str(ledger.root),
+        "--trials",
+        str(len(ledger.numbers())),
+        "--set",
+        f"attacks/{RIDGE}=quick",
+        "--no-tracking",
+    ]
+    assert main(command) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert {path: content for path, content in records(ledger.root).items() if path in before} == before
+    trials = {trial.number: trial for trial in judged_trials(ledger)}
+    assert {number for number, trial in trials.items() if trial.state == "complete"} == done
+    for number in done:
+        assert [attack.job.attack for attack in trials[number].later] == [RIDGE]
+        assert trials[number].objectives.mse_attack.startswith("tests.later_attacks.Ridge")
+    line = f"after {len(ledger.numbers())} trials: attacks/{RIDGE} is new"
+    assert line in said
+    assert line in (ledger.root / "report" / "index.html").read_text()
+    assert main(["status", str(ledger.root), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["widened"]
+    assert line in told

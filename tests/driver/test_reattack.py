@@ -19,7 +19,7 @@ from harness.cli import main
 from harness.cluster.connection import SCRATCH
 from harness.cluster.requests import attack_claim
 from harness.commands.environment import quiet
-from harness.driver.driving import Endpoints
+from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
 from harness.driver.reattack import AGAIN, Campaign, attack_again

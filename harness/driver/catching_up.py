@@ -1,0 +1,50 @@
+"""Runs the attacks that a study was given when it was widened on the trials that finished without them."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.cluster import attack_claim, nodes
+from harness.driver.conditions import place_of
+from harness.driver.later import Task, run_tasks, tasks_of
+from harness.errors import UserError
+from harness.judging import lacked
+from harness.ledger import Ledger, TrialFiles
+from harness.records import AttackJob
+from harness.study import Study
+from reports.formats import counted
+
+
+def lacking(ledger: Ledger, added: Iterable[AttackJob]) -> list[Task]:
+    """Return what is left to run of attacks: on each complete trial those that it lacks.
+
+    Raises:
+        UserError: a trial cannot be attacked so; says how to go on without.
+    """
+    jobs = tuple(added)
+    files = ledger.trials() if jobs else ()
+    return [task for trial in files if (lacks := lacked(trial, jobs)) for task in _tasks(trial, lacks)]
+
+
+def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:
+    try:
+        return tasks_of(files, jobs)
+    except UserError as error:
+        raise UserError(f"{error}; or postpone it with --later") from error
+
+
+def catch_up(tasks: Sequence[Task], study: Study, ledger: Ledger, way: str, noted: Callable[[str], None]) -> None:
+    """Run what is left, and publish each as it ends.
+
+    Args:
+        tasks: What is left.
+        study: Says where, and by what share of a node.
+        ledger: Its directory.
+        way: How to go on if it is cut off, a clause.
+        noted: Hears of each.
+    """
+    noted(f"{counted(len(tasks), 'attack')} to run on trials that finished before the study had it")
+    claim = attack_claim(study.resources, nodes())
+    with contextlib.closing(run_tasks(tasks, place_of(study), claim, way, lambda progress: None)) as found:
+        for record in found:
+            ledger.publish_attack(record)
+            noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")

@@ -1,0 +1,92 @@
+"""Attacks on trials that are finished: which of them are left to run, and running them side by side."""
+
+import contextlib
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import attacks
+from harness.cluster import Claim, RaySubmit, refuse_full_disk
+from harness.driver.causes import cause_of
+from harness.errors import Interrupted, UserError
+from harness.ledger import REDONE, SERVER, TrialFiles, find, open_attempt
+from harness.records import AttackJob, AttackRecord, Place, Tell
+from harness.stages import LATER, Assignment
+from harness.trial import failed_attack, weights_of
+
+
+class Task(NamedTuple):
+    """An attack that is to run on a trial."""
+
+    files: TrialFiles
+    weights: Path
+    job: AttackJob
+    done: AttackRecord | None
+    """What a command that was cut off had finished, but not published."""
+
+
+def tasks_of(files: TrialFiles, jobs: Iterable[AttackJob]) -> list[Task]:
+    """Return what is left to run on a trial, refused if it cannot."""
+    if files.record is None:
+        raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
+    left = tuple(job for job in jobs if _is_left(files, job))
+    if not left:
+        return []
+    found = find(files.path, left)
+    if found.trained is None:
+        why = "; ".join(note.removesuffix(REDONE) for note in found.notes)
+        how = f" ({why}); put back a copy of what was written" if why else ""
+        raise UserError(f"TRIAL {files.number}: {files.record.state}, it has no trained network to attack{how}")
+    weights = weights_of(files.path, found.trained)
+    tasks = [Task(files, weights, job, found.attacks.get(job.name)) for job in left]
+    for task in tasks:
+        needs_server = task.done is None and attacks.resolve(task.job.attack).needs_server
+        if needs_server and not (weights / SERVER).exists():
+            raise UserError(
+                f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "
+                "are kept; take an attack that does not, or such a trial"
+            )
+    return tasks
+
+
+def _is_left(files: TrialFiles, job: AttackJob) -> bool:
+    """Say whether a trial lacks an attack, or it failed when it was run after the record; else refuse what differs."""
+    there = next((attack for attack in files.attacks if attack.job.name == job.name), None)
+    if there is None:
+        return True
+    path = files.path / "attacks" / f"{job.name}.json"
+    if there.measured.verdict != "failed":
+        if there.job.tune != job.tune:
+            raise UserError(
+                f"{path}: has been run, tuned over {there.job.tune} settings; take another budget or --seed"
+            )
+        return False
+    if job.name in {own.name for own in files.asked.attacks}:
+        raise UserError(f"{path}: failed in the trial itself, whose files stay; take --seed {job.seed + 1}")
+    return True
+
+
+def run_tasks(
+    tasks: Sequence[Task], place: Place, claim: Claim, way: str, tell: Tell
+) -> Generator[AttackRecord, None, None]:
+    """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
+
+    Raises:
+        OSError: the disk is full or read-only.
+        Interrupted: an attack cannot read its images; it has no record of that.
+    """
+    for task in tasks:
+        if task.done is not None:
+            yield task.done
+    left = [task for task in tasks if task.done is None]
+    attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
+    jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
+    submit = RaySubmit({"attack": claim}, place.timeout_seconds, each=True)
+    with contextlib.closing(submit(LATER, jobs, "attack", tell)) as outcomes:
+        for outcome in outcomes:
+            handed, _, job = jobs[outcome.number]
+            refuse_full_disk(outcome.failure, handed.attempt)
+            cause = cause_of(outcome.failure)
+            if cause is not None and cause.kind == "yours":
+                raise Interrupted(f"trial {handed.asked.number}: {cause.text}; mend it, then {way}")
+            yield outcome.value or failed_attack(handed, job, outcome)
