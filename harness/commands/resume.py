@@ -26,7 +26,7 @@ def resume(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Go on with a study that was interrupted, give it more trials, or let it run elsewhere.
+    """Go on with a study, with more trials or elsewhere if asked to.
 
     \b
     Examples:
