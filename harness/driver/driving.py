@@ -1,7 +1,6 @@
 """Runs a study: takes its lease, reconciles what is there, schedules what is missing, and publishes what comes back."""
 
 import contextlib
-import re
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from harness.driver.causes import Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.faults import resumable
+from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
@@ -30,10 +30,6 @@ from harness.study import Study, elsewhere, first_difference, load_study, refuse
 from harness.study.check import check_ready, load_checked, make_ready
 from harness.tracking import Tracked, Tracking, Untracked
 from harness.trial import Result
-
-REMOTE = re.compile(r"\w+:/")
-"""How the address of an object store begins, once it has been taken for a path."""
-
 
 MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
 """What a resume may set: where trials run and what they may take, no part of what a study is."""
@@ -68,10 +64,7 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
         UserError: before any worker starts, and with nothing changed on the disk.
         Interrupted: the work was cut off; the study can be resumed.
     """
-    if REMOTE.match(str(out)):
-        raise UserError(
-            f"--out {out}: object stores are not supported; name a folder, on a cluster one that all nodes see"
-        )
+    refuse_place("--out ", out)
     root = out / study.name
     check_ready(study)
     if not (root / "study.yaml").exists():
@@ -98,6 +91,7 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
         watcher: Hears of it.
         overrides: ``PATH=VALUE`` each, of ``MOVABLE``; the study's file remembers them.
     """
+    refuse_place("", root)
     refuse_others(overrides, MOVABLE)
     study = load_checked(root / "study.yaml", overrides, trials)
     asked = len(Ledger(root).numbers())
