@@ -1,7 +1,6 @@
 """Runs a study: takes its lease, reconciles what is there, schedules what is missing, and publishes what comes back."""
 
 import contextlib
-import re
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from harness.driver.conditions import conditions_of, place_of, plugins, shared_o
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
+from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
@@ -34,10 +34,6 @@ from harness.study.load import Loaded
 from harness.tracking import Tracked
 from harness.trial import Result
 
-REMOTE = re.compile(r"\w+:/")
-"""How the address of an object store begins, once it has been taken for a path."""
-
-
 MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
 """What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
 the sections of ``WIDENED``."""
@@ -50,10 +46,7 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
         UserError: before any worker starts, and with nothing changed on the disk.
         Interrupted: the work was cut off; the study can be resumed.
     """
-    if REMOTE.match(str(out)):
-        raise UserError(
-            f"--out {out}: object stores are not supported; name a folder, on a cluster one that all nodes see"
-        )
+    refuse_place("--out ", out)
     root = out / study.name
     check_ready(study)
     if not (root / "study.yaml").exists():
@@ -91,6 +84,7 @@ def resume(
         overrides: ``PATH=VALUE`` each, of ``MOVABLE`` and ``WIDENED``; the study's file remembers them.
         later: Whether attacks that were added wait, on trials that finished without them.
     """
+    refuse_place("", root)
     refuse_others(overrides, (*MOVABLE, *WIDENED))
     refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
     loaded = load_all_checked(root / "study.yaml", overrides, trials)
