@@ -9,7 +9,7 @@ TRIALS = {
     "trial": "int, the trial's number",
     "state": "str: complete, failed, partial, pruned or running",
     "accuracy": "float in [0, 1]",
-    "mse": "float, worst case over the trial's attacks: the least mean, or difference estimate",
+    "mse": "float, worst case over all the trial's attacks: the least mean, or difference estimate",
     "ssim": "float in [-1, 1], likewise: the greatest",
     "mse_attack": "str or null: the job, or the guess without z, that decided mse",
     "ssim_attack": "str or null: likewise for ssim",
@@ -28,6 +28,9 @@ DECIDED = {
     "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z, or guess alone "
     "(`ALONE`)",
     "ssim_verdict": "str or null: likewise for ssim",
+    "mse_shared": "float: mse over the attacks that all trials of the front have, which is what `on_front` compares; "
+    "of a trial that lacks some of them over the others; NaN of one that lacks part of the suite it was asked with",
+    "ssim_shared": "float: likewise for ssim",
     "mse_base": "str or null: the attack on all images to whose mean the paired difference of mse_attack, which has "
     "fewer, was added; null if that one counts by itself",
     "ssim_base": "str or null: likewise for ssim",

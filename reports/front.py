@@ -15,8 +15,18 @@ from reports.dominance import DIRECTIONS, OBJECTIVES, Bools, Floats, non_dominat
 PAIRS = (("accuracy", "mse"), ("accuracy", "ssim"), ("mse", "ssim"))
 
 
+def compared(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials with mse and ssim as fronts compare them: ``mse_shared`` and ``ssim_shared`` where there are
+    such columns, over the attacks that all trials of the front have.
+    """
+    shared = {name: trials[f"{name}_shared"] for name in OBJECTIVES if f"{name}_shared" in trials}
+    return trials.assign(**shared)
+
+
 def eligible(trials: pd.DataFrame) -> Bools:
-    """Return which trials may be on a front: complete, not below the floor, all objectives finite; ``(n,)``."""
+    """Return which trials may be on a front: complete, not below the floor, all objectives known over the suite that
+    they were asked with; ``(n,)``.
+    """
     complete = trials["state"].eq("complete").to_numpy(dtype=bool)
     feasible = trials["feasible"].eq(True).fillna(False).to_numpy(dtype=bool)
     return np.asarray(complete & feasible & np.isfinite(_values(trials, OBJECTIVES)).all(axis=1))
@@ -26,7 +36,8 @@ def on_front(trials: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> "p
     """Return which trials no other eligible trial dominates; equal trials stand together.
 
     Args:
-        trials: One row per trial, with columns ``state, feasible, accuracy, mse, ssim``; missing values NaN or null.
+        trials: One row per trial, with columns ``state, feasible, accuracy, mse, ssim``, and ``mse_shared,
+            ssim_shared`` if trials were attacked differently (`compared`); missing values NaN or null.
         objectives: Names out of ``OBJECTIVES``; by default all three.
 
     Returns:
@@ -67,7 +78,8 @@ def hypervolume_history(trials: pd.DataFrame, reference: Mapping[str, float]) ->
 
 def _values(trials: pd.DataFrame, objectives: Sequence[str]) -> Floats:
     """Return the objectives as floats, ``(n, k)``, missing values as NaN."""
-    columns = [pd.to_numeric(trials[name]).to_numpy(dtype=float, na_value=np.nan) for name in objectives]
+    found = compared(trials)
+    columns = [pd.to_numeric(found[name]).to_numpy(dtype=float, na_value=np.nan) for name in objectives]
     return np.column_stack(columns)
 
 

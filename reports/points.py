@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.dominance import DIRECTIONS
 from reports.formats import defense_names, is_missing, number, varying_settings
-from reports.front import on_front
+from reports.front import compared, on_front
 from reports.tables import StudyData
 
 AXES = {
@@ -88,7 +88,7 @@ def look_of(index: int) -> Look:
 
 def pair(data: StudyData, x: str, y: str) -> Pair:
     """Return what the picture of two objectives shows."""
-    trials = data.trials
+    trials = compared(data.trials)
     points = pd.DataFrame(
         {
             "trial": trials["trial"],
@@ -101,7 +101,7 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
         }
     )
     drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
-    points = points[drawn].assign(hover=_hovers(data, trials[drawn]))
+    points = points[drawn].assign(hover=_hovers(data, data.trials[drawn]))
     levels = _levels(data, points, x, y)
     return Pair(
         x=x,
@@ -116,7 +116,7 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
 
 def defense_staircases(trials: pd.DataFrame, x: str, y: str) -> dict[str, list[tuple[float, float]]]:
     """Return the border of what each defense's own eligible trials dominate, by defense."""
-    groups = trials.groupby(defense_names(trials), sort=False)
+    groups = compared(trials).groupby(defense_names(trials), sort=False)
     return {str(name): _staircase(rows[on_front(rows, (x, y))], x, y) for name, rows in groups}
 
 

@@ -99,11 +99,19 @@ def _unequal(data: StudyData, members: pd.DataFrame) -> list[str]:
     told = listed(
         [f"{job} is missing from {counted(len(found), 'trial')} ({listed(found)})" for job, found in without.items()]
     )
+    if data.study.get("unsettled"):
+        return [
+            f"The front is unsettled: {told}. It is drawn over the attacks that all of its trials have (`mse_shared`, "
+            "`ssim_shared`); `invfront attack STUDY front --until-stable --attack NAME:BUDGET` runs what is missing."
+        ]
     weak = [trial for trial in members["trial"] if trial in lacks]
-    return [
-        f"The trials were not attacked alike: {told}; of the front this concerns {listed(weak) if weak else 'none'}. "
-        "A trial that was attacked less may look more private than it is: `invfront attack` runs what is missing."
-    ]
+    concerns = f"The trials were not attacked alike: {told}; of the front this concerns {listed(weak) or 'none'}. "
+    if weak:
+        less = (
+            "A trial that was attacked less may look more private than it is: `invfront attack` runs what is missing."
+        )
+        return [concerns + less]
+    return [concerns + "A further attack could only lower the others, which are off it already."]
 
 
 def _nothing(data: StudyData) -> str:

@@ -17,7 +17,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
 
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
-    disk {kind of files: bytes, total, free}, widened [line].
+    unsettled [attack that not all of the front has], disk {kind of files: bytes, total, free}, widened [line].
     """
     root = find_study(study)
     quiet(None)

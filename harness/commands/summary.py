@@ -44,6 +44,11 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
         yield f"  {_row(ledger, number, suite)}"
     if len(now.front) > MOST:
         yield f"  and {len(now.front) - MOST} more"
+    if now.unsettled:
+        yield (
+            f"front unsettled: not all of it has {', '.join(now.unsettled)}; "
+            "`invfront attack STUDY front --until-stable` runs what is missing"
+        )
 
 
 def disk_line(disk: Mapping[str, int]) -> str:

@@ -18,7 +18,7 @@ MOST_FINISHED = 5
 TRAINING = "train"
 """What progress calls the training of a trial's network."""
 
-NOTHING = Standing(finished=0, failures=0, front=(), seconds=None)
+NOTHING = Standing(finished=0, failures=0, front=(), unsettled=(), seconds=None)
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.export import write_tables
-from harness.judging import JudgedTrial, front_numbers, judged_trials, row_of
+from harness.judging import Front, JudgedTrial, judged_trials
 from harness.ledger import Ledger
 from harness.study import Study
 from reports.page import render
@@ -22,7 +22,7 @@ def let_go(trials: Sequence[JudgedTrial]) -> None:
     A trial that was attacked later keeps its server: whoever attacks it again compares it with the front. So does
     every trial while an attack of the suite is still to run.
     """
-    keep = set(front_numbers(map(row_of, trials)))
+    keep = set(Front(trials).numbers)
     for trial in trials:
         needed = trial.number in keep or trial.asked.anchor or trial.later or trial.suite.lacking
         if trial.record and not needed:

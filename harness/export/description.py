@@ -9,11 +9,11 @@ from attacks import ATTACKS
 from attacks.metrics import FURTHER, PROTOCOL
 from harness.export import published
 from harness.judging import (
+    Front,
     JudgedTrial,
     costs,
     covered,
     other_images,
-    row_of,
     spans,
     states,
     unlike_torch,
@@ -29,7 +29,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
     """Return ``study.json`` as `reports.tables` documents it."""
     paid, times = costs(trials), spans(trials)
     file_time = datetime.fromtimestamp(ledger.study_file.stat().st_mtime, UTC) if ledger.study_file.exists() else None
-    counts = states(map(row_of, trials), study.search.trials)
+    counts = states(trials, study.search.trials)
     described = tables.StudyInfo(
         name=study.name,
         digest=study.digest(),
@@ -58,6 +58,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         image_marks=[*_marks(ledger), *other_images(trials)],
         widened=list(widened_lines(ledger)),
         warnings=unlike_torch(paid),
+        unsettled=list(Front(trials).unsettled),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
 

@@ -4,11 +4,12 @@
 imports it by name.
 """
 
-from harness.judging.book import Book, Front, Outline, Standing
+from harness.judging.book import Book, Outline, Standing
 from harness.judging.costs import costs, covered, spans, train_seconds
 from harness.judging.same_images import other_images
+from harness.judging.shared import Front, objectives_over
 from harness.judging.software import unlike_torch
-from harness.judging.status import FrontRow, Status, front_numbers, row_of, states, status
+from harness.judging.status import Status, states, status
 from harness.judging.suite import ALL, Suite, lacked, suite_of, widened_lines
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
@@ -22,7 +23,6 @@ __all__ = [
     "Book",
     "Candidate",
     "Front",
-    "FrontRow",
     "JudgedTrial",
     "Judgement",
     "Outline",
@@ -33,13 +33,12 @@ __all__ = [
     "costs",
     "covered",
     "decided_by",
-    "front_numbers",
     "judged",
     "judged_trials",
     "lacked",
     "mark_of",
+    "objectives_over",
     "other_images",
-    "row_of",
     "settings_line",
     "spans",
     "states",

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import numpy
-
-from harness.judging.status import Status, row_of, status_of
+from harness.judging.shared import Front
+from harness.judging.status import Status, status_of
 from harness.judging.trials import JudgedTrial
-from harness.records import DIRECTIONS, Asked, Objectives, Scalar
-from reports.dominance import joined
+from harness.judging.worst import Candidate, compact
+from harness.records import Asked, Objectives, Scalar
 
 
 class Outline(NamedTuple):
@@ -21,6 +20,9 @@ class Outline(NamedTuple):
     anchor: bool
     feasible: bool
     objectives: Objectives | None
+    asked_suite: frozenset[str]
+    candidates: tuple[Candidate, ...]
+    """What its worst case is taken over, as :func:`harness.judging.worst.compact` leaves it."""
     constraint: float | None
     """How far its accuracy lies below the floor; null if there is no floor or no accuracy."""
     later: bool
@@ -44,6 +46,8 @@ class Standing(NamedTuple):
     """Trials that failed, wholly or in an attack."""
     front: tuple[Outline, ...]
     """The trials that nothing dominates, by number."""
+    unsettled: tuple[str, ...]
+    """Attacks that some of these trials have and others have not: `harness.judging.shared`."""
     seconds: float | None
     """Mean time of a finished trial; null if there is none."""
 
@@ -59,48 +63,13 @@ def outline_of(trial: JudgedTrial) -> Outline:
         anchor=trial.asked.anchor,
         feasible=trial.feasible,
         objectives=trial.objectives,
+        asked_suite=trial.asked_suite,
+        candidates=compact(trial.candidates) if trial.objectives else (),
         constraint=None if floor is None or accuracy is None else floor - accuracy,
         later=trial.moved,
         mark=trial.mark,
         seconds=record.circumstances.seconds if record else 0.0,
     )
-
-
-class Front:
-    """The trials that nothing dominates. Adding one costs as the front is long, and taking in one of its own again as
-    all trials are many.
-    """
-
-    def __init__(self) -> None:
-        self._all: dict[int, Outline] = {}
-        self._members: dict[int, Outline] = {}
-
-    @property
-    def members(self) -> tuple[Outline, ...]:
-        """The trials of the front, by number."""
-        return tuple(self._members[number] for number in sorted(self._members))
-
-    def add(self, outline: Outline) -> bool:
-        """Take a trial in, or what has become of it since; return whether the front is another one."""
-        self._all.pop(outline.number, None)
-        if outline.state == "complete" and outline.feasible and outline.objectives is not None:
-            self._all[outline.number] = outline
-        if outline.number in self._members:  # its objectives may have changed: others may come back
-            self._members = {}
-            for other in self._all.values():
-                self._join(other)
-            return True
-        return outline.number in self._all and self._join(outline)
-
-    def _join(self, outline: Outline) -> bool:
-        members = list(self._members.values())
-        points = numpy.array([row_of(member)[3:] for member in members]).reshape(-1, len(DIRECTIONS))
-        kept = joined(points, numpy.array(row_of(outline)[3:]))
-        if kept is None:
-            return False
-        self._members = {member.number: member for member, keeps in zip(members, kept, strict=True) if keeps}
-        self._members[outline.number] = outline
-        return True
 
 
 class Book:
@@ -142,10 +111,11 @@ class Book:
         return Standing(
             finished=finished,
             failures=self._counts["failed"] + self._counts["partial"],
-            front=self._front.members,
+            front=tuple(self.outlines[number] for number in self._front.numbers),
+            unsettled=self._front.unsettled,
             seconds=self._seconds / finished if finished else None,
         )
 
     def status(self, identity: Mapping[str, str], budget: int) -> Status:
         """Return what ``invfront status`` says; arguments as of `harness.judging.status`."""
-        return status_of(identity, budget, self._counts, (member.number for member in self._front.members))
+        return status_of(identity, budget, self._counts, self._front)

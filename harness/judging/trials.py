@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.judging.suite import ALL, Suite, suite_of
 from harness.judging.verdicts import Judgement, verdicts
-from harness.judging.worst import Candidate, candidates, worst_case
+from harness.judging.worst import OBJECTIVE_PARTS, Candidate, candidates, worst_case
 from harness.ledger import Ledger, TrialFiles
 from harness.records import Asked, AttackRecord, Objectives, Record
 
@@ -60,6 +60,12 @@ class JudgedTrial:
         return candidates(self.record.measured.floors, counting, self.record.measured.images)
 
     @functools.cached_property
+    def asked_suite(self) -> frozenset[str]:
+        """The jobs that it was asked with whose scores are objectives, and count."""
+        scored = [job for job in self.asked.attacks if job.kind == "reconstruction" and job.part in OBJECTIVE_PARTS]
+        return _names(tuple(job.name for job in scored if job not in self.suite.lacking))
+
+    @functools.cached_property
     def verdicts(self) -> Mapping[str, Judgement]:
         """How each attack ended beside the others, by the job's name; none of a trial without a record."""
         return verdicts(self.record.measured.floors, self.attacks) if self.record else {}
@@ -78,6 +84,12 @@ class JudgedTrial:
     def moved(self) -> bool:
         """Whether its objectives may be others than those of its record, or than they were once."""
         return bool(self.later) or not self.suite.added.isdisjoint(self.asked.attacks)
+
+
+@functools.lru_cache
+def _names(jobs: tuple[str, ...]) -> frozenset[str]:
+    """Return one set for all trials that were asked alike."""
+    return frozenset(jobs)
 
 
 def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]) -> str:

@@ -5,6 +5,7 @@ References:
 """
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -83,6 +84,19 @@ def candidates(
     found = [_candidate(attack, scores, images.get(WHOLE[attack.job.part], most)) for attack, scores in scored]
     guesses = [Candidate(name, _means(floors[name].scores), None, None, {}, {}) for name in BLIND if name in floors]
     return (*found, *guesses)
+
+
+def compact(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return candidates without what no worst case over any of them needs: a few hundred bytes each, to be kept."""
+    sizes = {size for each in found if each.images is not None for size in (*each.first, *each.selected)}
+
+    def needed(means: Mapping[int, Means]) -> Mapping[int, Means]:
+        return {size: value for size, value in means.items() if size in sizes}
+
+    return tuple(
+        each._replace(name=sys.intern(each.name), first=needed(each.first), selected=needed(each.selected))
+        for each in found
+    )
 
 
 def worst_case(accuracy: float, found: Sequence[Candidate]) -> Objectives:

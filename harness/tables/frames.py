@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas
 
-from harness.judging import FrontRow, Outline, row_of
-from harness.records import Scalar
+from harness.judging import Front
+from harness.records import DIRECTIONS, Scalar
 
 Row = Mapping[str, Scalar]
 
@@ -33,6 +33,6 @@ def kind_of(values: Iterable[Scalar]) -> type:
     return float if kinds and kinds <= {int, float} else str
 
 
-def objectives_table(trials: Iterable[Outline]) -> pandas.DataFrame:
-    """Return what decides the front, one row per trial: ``trial, state, feasible, accuracy, mse, ssim``."""
-    return pandas.DataFrame(map(row_of, trials), columns=[*FrontRow._fields])
+def objectives_table(front: Front) -> pandas.DataFrame:
+    """Return the objectives of a front's trials, one row each: ``accuracy, mse, ssim``."""
+    return pandas.DataFrame(front.points, columns=[*DIRECTIONS])

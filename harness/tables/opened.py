@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas
 
-from harness.judging import JudgedTrial, judged_trials
+from harness.judging import Front, JudgedTrial, judged_trials
 from harness.judging.images import PerImage
 from harness.ledger import Ledger, find_study
 from harness.tables.attacks import probes, reconstructions, variants
@@ -35,8 +35,13 @@ class StudyTables:
 
     @property
     def front(self) -> pandas.DataFrame:
-        """The trials that nothing dominates."""
+        """The trials that nothing dominates over the attacks that all of them have."""
         return self.trials[self.trials["on_front"]].reset_index(drop=True)
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """The attacks that some trials have and the front does not count, since some of its trials lack them."""
+        return Front(self._trials).unsettled
 
     @functools.cached_property
     def attacks(self) -> pandas.DataFrame:

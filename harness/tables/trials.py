@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas
 
-from harness.judging import OBJECTIVE_PARTS, JudgedTrial, train_seconds
+from harness.judging import OBJECTIVE_PARTS, Front, JudgedTrial, objectives_over, train_seconds
 from harness.judging.images import PerImage, per_image
 from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
 from harness.tables.attacks import finished
@@ -29,6 +29,8 @@ OUTCOME = {
     "train_seconds": float,
     "mse_verdict": str,
     "ssim_verdict": str,
+    "mse_shared": float,
+    "ssim_shared": float,
     "mse_base": str,
     "ssim_base": str,
     "mse_se": float,
@@ -57,14 +59,23 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
 
     Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
     ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``, the verdicts of
-    the attacks that decided, ``mse_verdict, ssim_verdict``, whom a challenger was held against, ``mse_base,
+    the attacks that decided, ``mse_verdict, ssim_verdict``, the objectives that ``on_front`` compares, over the attacks
+    that the front's trials share, ``mse_shared, ssim_shared``, whom a challenger was held against, ``mse_base,
     ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, and the per-image oracle beside the
     deciding attacks on the same images (`harness.judging.oracle`). The objectives are those over all attacks on
     storage; NaN or null where there is none.
     """
-    outcomes = table((_outcome(trial, images.get(trial.number)) for trial in trials), TRIAL | OUTCOME)
+    jobs = Front(trials).jobs
+    rows = (_outcome(trial, images.get(trial.number)) | _shared(trial, jobs) for trial in trials)
+    outcomes = table(rows, TRIAL | OUTCOME)
     found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
     return found.assign(on_front=on_front(found))
+
+
+def _shared(trial: JudgedTrial, jobs: frozenset[str]) -> dict[str, Scalar]:
+    """Return the objectives over the attacks that trials are compared over; none of what is no candidate."""
+    found = objectives_over(trial, jobs)
+    return {"mse_shared": found.mse, "ssim_shared": found.ssim} if found else {}
 
 
 def _settings(trials: list[JudgedTrial]) -> pandas.DataFrame:

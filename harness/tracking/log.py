@@ -75,7 +75,7 @@ class Log:
         """Log what is missing of a finished trial: its attacks, the study's hypervolume, then its own run."""
         self._finished += 1
         if self._front.add(outline):
-            self._volume = hypervolume(objectives_table(self._front.members), self._reference)
+            self._volume = hypervolume(objectives_table(self._front), self._reference)
         if self._finished not in self._volumes:
             self._point()
         if not self.is_complete(outline):

@@ -11,13 +11,12 @@ import harness
 from harness.export.description import reference
 from harness.export.folder import write_tables
 from harness.export.published import published
-from harness.judging.book import outline_of
-from harness.judging.status import front_numbers, row_of, states
+from harness.judging.shared import Front
+from harness.judging.status import states
 from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger, write_whole
 from harness.records import ImagesSeen
 from harness.study.check import load_checked
-from harness.tables import objectives_table
 from harness.tables.frames import column, kind_of
 from reports.columns import DECIDED, DETAILS
 from reports.front import on_front
@@ -71,8 +70,8 @@ def test_settings_keep_value_and_path(small):
 def test_the_front_is_the_one_of_status(small):
     _, ledger = small
     table = harness.open(ledger.root).trials
-    assert tuple(table.loc[table["on_front"], "trial"]) == front_numbers(map(row_of, judged_trials(ledger)))
-    pd.testing.assert_series_equal(on_front(table), on_front(objectives_table(map(outline_of, judged_trials(ledger)))))
+    assert tuple(table.loc[table["on_front"], "trial"]) == Front(judged_trials(ledger)).numbers
+    assert on_front(table).equals(table["on_front"])
 
 
 def test_the_seconds_of_a_trial_are_those_of_its_training_and_attacks(small):
@@ -109,7 +108,7 @@ def test_reports_read_what_is_written(small, data):
     assert found.trials["state"].tolist() == list(STATES)
     assert set(found.floors["guess"]) == {"mean_image", "class_mean", "mean_colour", "nearest"}
     assert set(found.curves["job"]) == {"train", JOB.name}
-    assert found.study["states"] == states(map(row_of, judged_trials(ledger)), study.search.trials)
+    assert found.study["states"] == states(judged_trials(ledger), study.search.trials)
     assert found.study["parts"]["validation"]["images"] == 200
     assert not list(data.glob(".*"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judging import Book, Front, JudgedTrial, front_numbers, row_of, status
+from harness.judging import Book, Front, JudgedTrial, status
 from harness.judging.book import outline_of
 from harness.records import Asked, AttackRecord, CurvePoint, Record, Scores
 from tests.values import JOB, asked, attack, circumstances, record, scores
@@ -84,23 +84,28 @@ def in_order(trials: dict[int, JudgedTrial]) -> list[JudgedTrial]:
 def test_the_front_is_that_of_all_trials_after_every_step(seed, losing):
     front, trials = Front(), {}
     for trial in steps(seed, losing=losing):
-        before = front.members
+        before = front.points
         changed = front.add(outline_of(trial))
         trials[trial.number] = trial
-        expected = front_numbers(map(row_of, in_order(trials)))
-        assert [row_of(member) for member in front.members] == [row_of(trials[number]) for number in expected]
-        assert changed or front.members == before
+        expected = Front(in_order(trials))
+        assert front.numbers == expected.numbers
+        assert front.points.tolist() == expected.points.tolist()
+        assert (front.jobs, front.unsettled) == (expected.jobs, expected.unsettled)
+        assert changed or front.points.tolist() == before.tolist()
 
 
-def test_a_later_attack_brings_back_what_the_trial_dominated_before():
+def test_a_later_attack_brings_back_what_the_trial_dominated_before_once_that_has_it_too():
     best, other = finished(0, 0.03, 0.3), finished(1, 0.02, 0.4)
     front = Front()
     assert [front.add(outline_of(trial)) for trial in (best, other)] == [True, False]
     assert numbers(front) == [0]
     job = JOB.model_copy(update={"seed": 1})
-    worse = attack(0, job, scores(0.01, 0.5), scores(0.01, 0.5))
-    assert front.add(outline_of(replace(best, attacks=(*best.attacks, worse))))
-    assert numbers(front) == [1]
+    best = replace(best, attacks=(*best.attacks, attack(0, job, scores(0.01, 0.5), scores(0.01, 0.5))))
+    assert not front.add(outline_of(best))
+    assert (numbers(front), front.unsettled) == ([0], (job.name,))
+    other = replace(other, attacks=(*other.attacks, attack(1, job, scores(0.03, 0.3), scores(0.03, 0.3))))
+    assert front.add(outline_of(other))
+    assert (numbers(front), front.unsettled) == ([1], ())
 
 
 @pytest.mark.parametrize("dominated", [False, True])
@@ -141,7 +146,7 @@ def test_a_book_of_what_was_there_is_the_book_that_saw_it_come(seed):
 
 
 def test_a_study_without_trials_stands_nowhere():
-    assert Book().standing() == (0, 0, (), None)
+    assert Book().standing() == (0, 0, (), (), None)
     holds(Book(), [])
 
 
@@ -152,7 +157,8 @@ def holds(book: Book, trials: list[JudgedTrial]) -> None:
     assert standing.finished == len(done)
     assert standing.failures == sum(trial.state in ("failed", "partial") for trial in trials)
     assert standing.seconds == (pytest.approx(sum(done) / len(done)) if done else None)
-    assert [member.number for member in standing.front] == list(front_numbers(map(row_of, trials)))
+    assert tuple(member.number for member in standing.front) == Front(trials).numbers
+    assert standing.unsettled == Front(trials).unsettled
     assert book.unfinished == {trial.number: trial.asked for trial in trials if trial.record is None}
     for budget in (1, len(trials), len(trials) + 5):
         assert book.status(IDENTITY, budget) == status(IDENTITY, budget, trials)
@@ -162,7 +168,8 @@ def holds(book: Book, trials: list[JudgedTrial]) -> None:
 def test_an_outline_says_of_its_trial_what_the_trial_says(seed):
     for trial in steps(seed):
         outline = outline_of(trial)
-        assert row_of(outline) == pytest.approx(row_of(trial), nan_ok=True)
+        assert (outline.state, outline.feasible, outline.objectives) == (trial.state, trial.feasible, trial.objectives)
+        assert outline.asked_suite is trial.asked_suite
         assert (outline.mark, outline.later, outline.anchor) == (trial.mark, bool(trial.later), trial.asked.anchor)
         assert outline.settings == trial.asked.settings
         assert outline.finished == (trial.record is not None)
@@ -229,4 +236,4 @@ def finished(number: int, mse: float, ssim: float, feasible: bool = True) -> Jud
 
 
 def numbers(front: Front) -> list[int]:
-    return [member.number for member in front.members]
+    return [*front.numbers]

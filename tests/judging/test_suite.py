@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.judging import front_numbers, judged_trials, row_of, suite_of, widened_lines
+from harness.judging import Front, judged_trials, suite_of, widened_lines
 from harness.ledger.files import Ledger
 from harness.records import AttackRecord, Change, Extension, Lineage
 from harness.search.index import frozen, outdated
@@ -47,7 +47,7 @@ def errors(ledger: Ledger) -> dict[int, float | None]:
 
 
 def front(ledger: Ledger) -> tuple[int, ...]:
-    return front_numbers(map(row_of, judged_trials(ledger)))
+    return Front(judged_trials(ledger)).numbers
 
 
 def test_a_new_attack_counts_once_every_complete_trial_has_had_it(ledger):

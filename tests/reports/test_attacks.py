@@ -6,11 +6,11 @@ from html import unescape
 import pandas as pd
 import pytest
 
-from reports import attack_tables, leakages, sections
+from reports import attack_tables, leakages, points, sections
 from reports.attack_tables import MOST_ROWS
 from reports.columns import ALONE
 from reports.curves import MOST, attack_curves
-from reports.front import front
+from reports.front import front, on_front
 from reports.page import page, render
 from reports.repeats import most_telling, repeats, repeats_table
 from reports.suites import lacking
@@ -104,6 +104,29 @@ def test_trials_under_different_attacks_are_marked_and_told(tmp_path):
     told = next(told for told in cautions(data) if "attacked alike" in told)
     assert "decoder:quick tuned over 6 is missing from 1 trial (5)" in told
     assert "rmle:strong is missing from 5 trials (1, 2, 3, 4 and 5)" in told
+
+
+def test_an_unsettled_front_is_drawn_over_what_it_shares_and_says_how_it_is_settled(tmp_path):
+    """One trial alone had a stronger attack: over all its attacks it would leave the front, over shared ones not."""
+    folder = write_suite(tmp_path, 6, unsettled=["rmle-strong-0"])
+    trials, attacks = pd.read_parquet(folder / "trials.parquet"), pd.read_parquet(folder / "attacks.parquet")
+    member = int(trials.loc[trials["on_front"], "trial"].iloc[0])
+    own = attacks[attacks["trial"].eq(member) & attacks["job"].eq("rmle-quick-0")]
+    later = own.assign(job="rmle-strong-0", budget="strong", mse=1e-6, ssim=0.999)
+    pd.concat([attacks, later]).to_parquet(folder / "attacks.parquet")
+    trials = trials.assign(mse_shared=trials["mse"], ssim_shared=trials["ssim"])
+    trials.loc[trials["trial"].eq(member), ["mse", "ssim", "accuracy"]] = [1e-6, 0.999, 0.1]
+    before = on_front(trials.drop(columns=["mse_shared", "ssim_shared"]))
+    assert not before[trials["trial"].eq(member)].any()
+    trials.loc[trials["trial"].eq(member), "mse_shared"] = 1.0
+    trials.to_parquet(folder / "trials.parquet")
+    data = read(folder)
+    assert member in set(front(data.trials)["trial"])
+    drawn = points.pair(data, "accuracy", "mse").points.set_index("trial")
+    assert (drawn.loc[member, "y"], drawn.loc[member, "kind"]) == (1.0, "front")
+    told = next(told for told in cautions(data) if "unsettled" in told)
+    assert "rmle:strong is missing from" in told
+    assert "`invfront attack STUDY front --until-stable" in told
 
 
 def test_an_attack_that_failed_is_one_that_the_trial_lacks(tmp_path):

@@ -1,5 +1,6 @@
 """``harness.open``: a study's tables as data frames, in a process without torch."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,24 @@ def test_the_tables_are_those_of_the_report(strict):
         written = pandas.read_parquet(data / f"{name}.parquet")
         assert len(written) > 0
         pandas.testing.assert_frame_equal(getattr(opened, name), written, check_dtype=False)
+
+
+def test_a_later_attack_on_a_part_of_the_front_leaves_it_unsettled_and_what_is_compared_as_it_was(strict, tmp_path):
+    """Over all of its attacks trial 0 would be off the front, and trial 3 on it, which was spared the last one."""
+    root = Path(shutil.copytree(strict, tmp_path / "strict"))
+    before = harness.open(root)
+    assert (before.front["trial"].tolist(), before.unsettled) == ([0], ())
+    path = root / "trials/00000/attacks/decoder-quick-0.json"
+    told = json.loads(path.read_text())
+    told["job"]["budget"] = "strong"
+    told["measured"]["scores"] |= {"mse": 0.0001, "ssim": 0.99}
+    path.with_name("decoder-strong-0.json").write_text(json.dumps(told))
+    after = harness.open(root)
+    assert after.front["trial"].tolist() == [0]
+    assert "decoder-strong-0" in after.unsettled
+    row, was = after.trials.iloc[0], before.trials.iloc[0]
+    assert (row["mse"], row["mse_attack"]) == (0.0001, "decoder-strong-0")
+    assert (row["mse_shared"], row["ssim_shared"]) == (was["mse"], was["ssim"])
 
 
 def test_the_front_is_the_rows_that_nothing_dominates(strict):
