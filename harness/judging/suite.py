@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob, Extension
-from reports.formats import counted, listed
+
+MOST = 20
+"""Trials that a line names; of more it says how many."""
 
 
 class Suite(NamedTuple):
@@ -48,10 +50,8 @@ def widened_lines(ledger: Ledger) -> Iterator[str]:
     lineage = ledger.lineage()
     yield from (_widened(extension) for extension in (lineage.extensions if lineage else ()))
     for job, numbers in suite_of(ledger).lacking.items():
-        yield (
-            f"{job.name} counts for no objective and no front yet: {counted(len(numbers), 'complete trial')} "
-            f"({listed(list(numbers), 20)}) did not have it; `invfront resume` runs it there"
-        )
+        trials = ", ".join(map(str, numbers[:MOST])) + (f" and {len(numbers) - MOST} more" if numbers[MOST:] else "")
+        yield f"{job.name} counts for nothing yet, since complete trials lack it ({trials}): `invfront resume` runs it"
 
 
 def _widened(extension: Extension) -> str:
@@ -59,4 +59,4 @@ def _widened(extension: Extension) -> str:
         f"{change.path} is new" if change.was == "absent" else f"{change.path} {change.now} in place of {change.was}"
         for change in extension.changes
     ]
-    return f"widened {extension.time[:16]}Z after {counted(extension.asked, 'trial')}: {'; '.join(changes)}"
+    return f"widened {extension.time[:16]}Z from trial {extension.asked} on: {'; '.join(changes)}"

@@ -282,7 +282,7 @@ def test_a_new_attack_runs_on_the_trials_that_are_complete_and_then_counts(cut_o
     for number in done:
         assert [attack.job.attack for attack in trials[number].later] == [RIDGE]
         assert trials[number].objectives.mse_attack.startswith("tests.later_attacks.Ridge")
-    line = f"after {len(ledger.numbers())} trials: attacks/{RIDGE} is new"
+    line = f"from trial {len(ledger.numbers())} on: attacks/{RIDGE} is new"
     assert line in said
     assert line in (ledger.root / "report" / "index.html").read_text()
     assert main(["status", str(ledger.root), "--json"]) == 0

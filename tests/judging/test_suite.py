@@ -77,11 +77,10 @@ def test_optunas_values_follow(ledger):
 
 
 def test_a_reader_is_told_what_changed_when_and_what_does_not_count_yet(ledger):
-    widened = "widened 2026-01-02T03:04Z after 2 trials: attacks/rmle is new"
+    widened = "widened 2026-01-02T03:04Z from trial 2 on: attacks/rmle is new"
     assert list(widened_lines(ledger)) == [
         widened,
-        "rmle-quick-0 counts for no objective and no front yet: 1 complete trial (0) did not have it; "
-        "`invfront resume` runs it there",
+        "rmle-quick-0 counts for nothing yet, since complete trials lack it (0): `invfront resume` runs it",
     ]
     ledger.publish_attack(leaking(0))
     assert list(widened_lines(ledger)) == [widened]

@@ -143,6 +143,16 @@ def test_warnings_stand_with_the_provenance_as_text(tmp_path):
     assert "<script>document.title" not in html
 
 
+def test_a_study_that_was_widened_says_when_and_by_what_beside_its_findings(tmp_path):
+    data = read(write_study(tmp_path, 2))
+    assert "idened" not in markup(page(data))
+    data.study["widened"] = [f"widened 2026-01-02T03:04Z from trial 2 on: {HOSTILE} is new"]
+    html = page(data)
+    (line,) = re.findall("<li>(Widened .*)</li>", markup(html).split('class="cautions"')[1].split("</ul>")[0])
+    assert line.startswith("Widened 2026-01-02T03:04Z from trial 2 on: &lt;/script&gt;")
+    assert line.endswith(" is new.")
+
+
 def test_hostile_text_is_shown_as_text(tmp_path):
     data = read(write_study(tmp_path, 12, hostile=HOSTILE))
     html = page(data)
