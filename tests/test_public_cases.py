@@ -109,6 +109,7 @@ CASES = [
     ("a defense added later never gets as many trials as the others", "tests.driver.test_extending", "test_a_new_branch_takes_turns_until_it_is_level"),
     ("killed while a study is widened: half of it is the old one", "tests.driver.test_extending", "test_a_driver_that_ended_before_the_rows_were_made_anew_is_repeated"),
     ("an attack added later makes the trials before it look more private", "tests.judging.test_suite", "test_the_front_stays_over_the_old_suite_until_then"),
+    ("what one study found out is found out again by the next", "tests.study.test_warm", "test_the_front_of_another_study_is_tried_first_as_far_as_this_one_draws_it"),
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import search_spaces
 from harness import plugins
 from harness.errors import UserError
 from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
+from harness.study import warm
 from harness.study.anchors import relieved
 from harness.study.folders import located
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
@@ -124,13 +125,24 @@ def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path |
         apply(mapping, override)
         refuse_odd_keys(mapping)
         _expand(mapping)
+    source = warm.source_of(mapping)
     refuse_misplaced(mapping)
     _settle_network(mapping)
     try:
         study = Study.model_validate(mapping)
     except ValidationError as error:
         raise problem_of(error) from None
-    return _settled(study, overrides, beside)
+    return _warmed(_settled(study, overrides, beside), source, overrides, beside)
+
+
+def _warmed(study: Study, source: str | None, overrides: Sequence[Override], beside: Path | None) -> Study:
+    """Add the settings of another study's front to the anchors."""
+    if source is None:
+        return study
+    folder = located(warm.PATH, source, None if _touching(warm.PATH, overrides) else beside)
+    anchors = study.search.anchors
+    taken = [anchor for anchor in warm.anchors_from(Path(folder), study.space()) if anchor not in anchors]
+    return study.model_copy(update={"search": study.search.model_copy(update={"anchors": (*anchors, *taken)})})
 
 
 def _fill(mapping: dict[Any, Any]) -> None:
