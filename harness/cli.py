@@ -65,6 +65,7 @@ def invfront(
     \b
     Examples:
       invfront run quickstart
+      invfront new my-study --data photographs
       invfront run my-study.yaml --set search/seed=1 --trials 40 --out runs
       invfront status runs/quickstart
 
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _end(NO_COMPLETION, MEND, as_json)
         return _end(BEFORE, INTERRUPTED, as_json) if code == INTERRUPTED else int(code or DONE)
     except TyperException as error:
-        return _end(f"{error.format_message()} See `invfront --help`.", MEND, as_json)
+        return _end(f"{error.format_message()} See `{_asked(error)} --help`.", MEND, as_json)
     except UserError as error:
         return _end(str(error), MEND, as_json)
     except Interrupted as error:
@@ -106,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if as_json:
             say(error_document(_line(f"{type(error).__name__}: {error}"), DEFECT))
         raise
+
+
+def _asked(error: TyperException) -> str:
+    """Return the command that was asked for what it has not, as far as it was understood."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "invfront"
 
 
 def _end(message: str, code: int, as_json: bool) -> int:

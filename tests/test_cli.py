@@ -116,9 +116,18 @@ def test_a_shell_without_completion_is_told_which_have_it(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_no_command_shows_the_help(capsys):
+def test_no_command_shows_the_help_in_whole_lines(capsys):
     assert main([]) == 0
-    assert "Commands:" in capsys.readouterr().out
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert "Write a study file" in commands
+    assert "..." not in commands
+
+
+def test_who_calls_a_command_wrongly_is_sent_to_its_help(capsys):
+    assert main(["new"]) == 2
+    assert capsys.readouterr().err == "invfront: Missing argument 'NAME'. See `invfront new --help`.\n"
+    assert main(["runn"]) == 2
+    assert "See `invfront --help`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

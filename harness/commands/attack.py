@@ -40,10 +40,11 @@ def attack(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Run another attack on trials that are finished; the report takes it into the worst case.
+    """Run another attack on trials that are finished.
 
-    The trials' records stay as they are: the attack adds files of its own beside them. What has been run is left out,
-    so that the same command goes on after an interrupt. The study's timeout is that of each attack by itself.
+    The report takes it into the worst case. The trials' records stay as they are: the attack adds files of its own
+    beside them. What has been run is left out, so that the same command goes on after an interrupt. The study's timeout
+    is that of each attack by itself.
 
     \b
     Examples:

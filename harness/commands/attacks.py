@@ -5,7 +5,7 @@ from harness.commands.options import Json
 
 
 def attacks(as_json: Json = False) -> None:
-    """List the attacks: who attacks with what knowledge, what it costs, and the budgets there are.
+    """List the attacks: their knowledge, costs and budgets.
 
     \b
     Examples:

@@ -23,10 +23,10 @@ def check(
     trials: Trials = None,
     as_json: Json = False,
 ) -> int:
-    """Say everything that is wrong with a study file at once, or what it would run; nothing is started.
+    """Say all that is wrong with a study file, or what it would run.
 
-    Each line has the path, the value and the way out. Plug-ins that the file names are imported. Ends with 0 if nothing
-    is wrong, else with 2.
+    Nothing is started. Each line has the path, the value and the way out. Plug-ins that the file names are imported.
+    Ends with 0 if nothing is wrong, else with 2.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     space, search, resources = study.space(), study.search, study.resources
     yield "study", f"{study.name}, digest {study.digest()[:12]}"
     yield "data", f"{study.data.name}{f', {study.data.root}' if study.data.root else ''}, protocol {study.protocol}"
-    yield "trials", f"{search.trials}, {search.sampler}, {len(search.anchors)} anchors first, seed {search.seed}"
+    yield "trials", f"{search.trials}, {search.sampler}, {_anchors(len(search.anchors))}, seed {search.seed}"
     yield "every trial", _settings(space.shared)
     for role, branches in space.roles():
         for branch, entries in branches.items():
@@ -78,6 +78,10 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     yield "attacks on each", ", ".join(job.name for job in attack_jobs(study))
     limit = f"at most {resources.timeout:g} s each" if resources.timeout else "no time limit"
     yield "at a time", f"{resources.concurrent}, {limit}"
+
+
+def _anchors(number: int) -> str:
+    return f"{number or 'no'} anchor{'s' * (number != 1)} first"
 
 
 def _settings(entries: Any) -> str:

@@ -7,7 +7,7 @@ from harness.commands.options import Json
 
 
 def defenses(as_json: Json = False) -> None:
-    """List the defenses and their settings.
+    """List the defenses: their sources, settings and costs.
 
     \b
     Examples:

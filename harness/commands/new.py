@@ -27,9 +27,10 @@ def new(
     ],
     as_json: Json = False,
 ) -> None:
-    """Look at a folder of images, say what it is, and write a study file for it that runs as it is.
+    """Write a study file for a folder of images, and describe it.
 
-    The images are decoded once, for this and all later runs. A file that is there is never overwritten.
+    The file runs as it is: its sizes are chosen for what is there. The images are decoded once, for this and all later
+    runs. A file that is there is never overwritten.
 
     \b
     Examples:

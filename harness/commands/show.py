@@ -19,9 +19,10 @@ def show(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's number.")],
     as_json: Json = False,
 ) -> None:
-    """Tell one trial's story: what was asked, where it ran, what was measured, attacks, errors, files and logs.
+    """Tell one trial's story, from its settings to its logs.
 
-    The directory is all that is read; a trial that runs shows what it has finished.
+    What was asked, where it ran, what was measured, curves, attacks, errors, files. The directory is all that is read;
+    a trial that runs shows what it has finished.
 
     \b
     Examples:

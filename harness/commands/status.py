@@ -8,7 +8,7 @@ from harness.commands.options import Json, say
 
 
 def status(study: StudyPath, as_json: Json = False) -> None:
-    """Say how far a study is: its states, its front, and what it takes of the disk.
+    """Say how far a study is, what is on its front, and its size.
 
     \b
     Examples:

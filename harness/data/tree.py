@@ -1,6 +1,7 @@
 """What lies below a folder: its pictures by their paths, and a count of everything that is left out."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -110,4 +111,10 @@ def left_out(folders: Iterator[Folder]) -> LeftOut:
 
 def in_words(total: LeftOut) -> str:
     """Return ``left out: 3 hidden files, 2 unreadable``; empty for nothing."""
-    return f"left out: {', '.join(f'{count:,} {what}' for what, count in total.items())}" if total else ""
+    told = ", ".join(f"{count:,} {_one(what) if count == 1 else what}" for what, count in total.items())
+    return f"left out: {told}" if told else ""
+
+
+def _one(what: str) -> str:
+    """Return what is counted as it is called where there is one of it."""
+    return re.sub(r"\b(?:(copi)es|(file|folder|image)s)\b", lambda word: f"{word[2] or 'copy'}", what, count=1)

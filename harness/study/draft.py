@@ -82,6 +82,8 @@ def described(survey: Survey) -> Iterator[tuple[str, str]]:
         if turned := sum(one.turned for one in survey.headers):
             yield "turned upright", f"{turned:,}, as their EXIF says"
     yield "parts", ", ".join(f"{name.replace('_', '-')} {count:,}" for name, count in survey.ready.parts.items())
+    if survey.ready.parts["validation"] < FEW:
+        yield "note", _rough(survey.ready.parts["validation"])
     for line in survey.ready.told:
         what, _, rest = line.partition(": ")
         yield ("left out", rest) if what == "left out" else ("note", line)
@@ -126,10 +128,9 @@ def _sections(survey: Survey) -> Iterator[tuple[str, str]]:
         f"train: {{recipe: fast, epochs: {sizes.epochs}, batch_size: {sizes.batch_size}{images}}}\n",
     )
     scored = parts["validation"]
-    rough = f" So few tell little: one image is {1 / scored:.0%} of accuracy. Add images." if scored < FEW else ""
     yield (
         f"Attackers fit on {parts['attacker']:,} images that no network was trained on. They and the networks are "
-        f"scored on {scored:,} others.{rough}",
+        f"scored on {scored:,} others.",
         "protocol: strict\nattacker: {data: same}\n",
     )
     yield (
@@ -160,6 +161,10 @@ def _attacks(parts: Mapping[str, int]) -> tuple[str, str]:
         f"{probe}. `invfront attacks` lists all there are, with their budgets.",
         f"attacks: {{decoder: quick, rmle: quick{', membership: quick' if probed else ''}}}\n",
     )
+
+
+def _rough(scored: int) -> str:
+    return f"few images are scored, and one of {scored} is {1 / scored:.0%} of accuracy: add images, or trust no digit"
 
 
 def sizes_for(survey: Survey) -> Sizes:

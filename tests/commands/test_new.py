@@ -111,8 +111,8 @@ def test_a_first_study_is_sized_for_what_is_there(here: Path) -> None:
     few, digits = survey(str(folders.photographs(here / "few", 10))), survey("digits")
     assert sizes_for(few) == (None, 16, 40, 0.25, 0.33)
     assert sizes_for(digits)[:3] == (None, 16, 8)
-    assert "one image is 100% of accuracy. Add images." in " ".join(draft("few", few).split())
-    assert "Add images" not in draft("digits", digits)
+    assert "one of 1 is 100% of accuracy: add images" in " ".join(draft("few", few).split())
+    assert "add images" not in draft("digits", digits)
     assert "attacks: {decoder: quick, rmle: quick}" in draft("few", few)
     assert "attacks: {decoder: quick, rmle: quick, membership: quick}" in draft("digits", digits)
 

@@ -36,7 +36,7 @@ def test_what_is_left_out_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a" / ".0.png").write_text("")
     (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere")
     ready = make_ready(reading(tmp_path))
-    assert ready.told == ("left out: 1 hidden files, 1 unreadable, 1 exact copies of other images",)
+    assert ready.told == ("left out: 1 hidden file, 1 unreadable, 1 exact copy of other images",)
     assert ready.marks == ()
     assert sum(ready.parts.values()) == 40
 

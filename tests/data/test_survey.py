@@ -97,7 +97,7 @@ def test_sizes_modes_copies_and_what_is_left_out_are_counted(tmp_path: Path) -> 
     assert seen.modes == {"RGB": 25, "I;16": 1, "CMYK": 1, "L": 1}
     assert seen.sides == (12, 12, 300)
     assert [one for one in seen.headers if one.turned] == [Header(200, 90, "L", True)]
-    assert seen.ready.told == ("left out: 1 hidden files, 1 of other kinds (.txt), 1 exact copies of other images",)
+    assert seen.ready.told == ("left out: 1 hidden file, 1 of other kinds (.txt), 1 exact copy of other images",)
     assert sum(seen.ready.parts.values()) == 27
 
 
