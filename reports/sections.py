@@ -182,10 +182,17 @@ def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]
 
 
 def accuracy_error(data: StudyData, row: Row) -> float | None:
-    """Return the binomial standard error of a trial's accuracy, if the number of its images is known."""
+    """Return the binomial standard error of a trial's accuracy, if the number of its images is known.
+
+    With one image more that is right and one that is wrong (Laplace's rule), so that none or all of few prove nothing.
+    """
     part = data.study["parts"].get("test" if data.study["protocol"] == "cem" else str(row["part"]))
     accuracy = float(str(row["accuracy"]))
-    return math.sqrt(accuracy * (1 - accuracy) / part["images"]) if part and 0 <= accuracy <= 1 else None
+    if not part or not 0 <= accuracy <= 1:
+        return None
+    count = part["images"] + 2
+    share = (accuracy * part["images"] + 1) / count
+    return math.sqrt(share * (1 - share) / count)
 
 
 def _attack_errors(data: StudyData, row: Row) -> dict[str, float | None]:

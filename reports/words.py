@@ -15,6 +15,8 @@ from reports.tables import StudyData, settings
 CLOSE = 0.02
 """Loss of accuracy against the undefended anchor up to which a defended trial is said to be close to it."""
 
+FEW = 50
+"""Scored images below which a report says how little they tell."""
 
 ORACLE = (
     "The per-image oracle beside the objectives is no attacker: to take for every image the attack that did best on "
@@ -45,6 +47,7 @@ def cautions(data: StudyData) -> list[str]:
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
         *(f"{mark}." for mark in data.study.get("image_marks", [])),
+        *_few(data),
         *_unconverged(data, members),
         *_unequal(data, members),
         *([ORACLE] if "mse_oracle" in members and members["mse_oracle"].notna().any() else []),
@@ -68,6 +71,18 @@ def label(data: StudyData, row: "pd.Series[object]") -> str:
 def scores(row: "pd.Series[object]") -> str:
     """Return ``accuracy .., mse .., ssim ..``."""
     return ", ".join(f"{name} {number(row[name], name)}" for name in DIRECTIONS)
+
+
+def _few(data: StudyData) -> list[str]:
+    """Return how little the scored images tell, if they are few."""
+    part = data.study["parts"].get("test" if data.study["protocol"] == "cem" else "validation")
+    if part is None or part["images"] >= FEW:
+        return []
+    return [
+        f"Only {counted(part['images'], 'image')} {'was' if part['images'] == 1 else 'were'} scored: one is "
+        f"{1 / part['images']:.0%} of accuracy, and trials that are closer than the standard errors (±) are not told "
+        "apart. More images would tell."
+    ]
 
 
 def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:

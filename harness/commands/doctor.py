@@ -86,7 +86,7 @@ def _images(clear: bool, as_json: bool) -> dict[str, Any]:
         held = cache.clear() if clear else cache.held()
     except cache.Unusable as unusable:
         raise UserError(str(unusable)) from unusable
-    size = f"{held.data_sets} data sets, {shown(held.total_bytes)}"
+    size = f"{held.data_sets} data set{'s' * (held.data_sets != 1)}, {shown(held.total_bytes)}"
     then = "removed; the next run decodes them again" if clear else "--clear-cache removes them"
     if not as_json:
         typer.echo(f"{held.folder}: decoded images of this machine, {size}; {then}")

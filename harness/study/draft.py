@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from attacks.membership import LEAST_IMAGES
 from harness.data.survey import Survey
+from reports.words import FEW
 
 WIDTH = 100
 """Characters of a line of comment."""
@@ -40,9 +41,6 @@ EPOCHS = (8, 40)
 
 ABOVE_GUESS = 0.1
 """Share of the way from naming the commonest class to no error that a network must go to have learned anything."""
-
-FEW = 50
-"""Scored images below which a file says how rough its figures are."""
 
 RUN = """\
 #

@@ -291,7 +291,7 @@ def test_doctor_shows_the_image_cache_and_clears_it(ledger, tmp_path, monkeypatc
     images.mkdir(parents=True)
     (images / "train.npy").write_bytes(bytes(2000))
     assert main(["doctor", str(ledger.root)]) == 0
-    line = f"{tmp_path / 'cache'}: decoded images of this machine, 1 data sets, 2 kB; "
+    line = f"{tmp_path / 'cache'}: decoded images of this machine, 1 data set, 2 kB; "
     assert f"{line}--clear-cache removes them\n" in capsys.readouterr().out
     assert images.exists()
     assert main(["doctor", str(ledger.root), "--clear-cache"]) == 0

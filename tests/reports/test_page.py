@@ -12,6 +12,7 @@ from reports.formats import duration, number, settings_of
 from reports.front import front, on_front
 from reports.page import page, render, script_json
 from reports.reconstructions import galleries
+from reports.sections import accuracy_error
 from reports.tables import read
 from reports.words import cautions, findings
 from tests.synthetic_study import write_study
@@ -119,6 +120,16 @@ def test_unconverged_attacks_on_the_front_are_a_caution(many):
     said = f"({' and '.join(map(str, limited))}) an objective was decided by what did not converge"
     assert said in cautions(data)[0]
     assert f"({len(limited)} attacks limited)" in cautions(data)[0]
+
+
+def test_few_scored_images_are_a_caution_and_none_right_of_few_proves_nothing(many, tmp_path):
+    assert not any("scored: one is" in told for told in cautions(read(many)))
+    parts = {"validation": {"images": 7, "digest": "sha256:77aa"}}
+    data = read(write_study(tmp_path, 3, parts=parts))
+    assert any(told.startswith("Only 7 images were scored: one is 14% of accuracy") for told in cautions(data))
+    row = data.trials.iloc[0].to_dict()
+    errors = [accuracy_error(data, row | {"accuracy": share}) for share in (0.0, 3 / 7, 1.0)]
+    assert errors == pytest.approx([(8 / 9 / 9 / 9) ** 0.5, (4 * 5 / 9**3) ** 0.5, (8 / 9 / 9 / 9) ** 0.5])
 
 
 def test_the_published_protocol_is_marked(tmp_path):
