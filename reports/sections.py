@@ -69,7 +69,8 @@ def oracle_table(data: StudyData) -> Table:
         "that all of them scored; beside it the deciding attack on the same images. Choosing so takes the image "
         "itself: no attacker."
     )
-    return Table(caption, ("trial", "defense", *numbers, "among"), cells, frozenset({"trial", *numbers}))
+    headers = ("trial", "defense", *numbers, "among")
+    return Table(caption, headers, cells, frozenset({"trial", *numbers}), whole=frozenset({"among"}))
 
 
 def floors_table(data: StudyData) -> Table:

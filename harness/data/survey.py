@@ -1,5 +1,6 @@
 """What lies in a folder of images that nobody has described yet: which data set, how much of it, what pictures."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,14 +92,23 @@ def survey(where: str, tell: Tell = lambda progress: None) -> Survey:
 
 def _found(where: str) -> tuple[str, str | None, Found]:
     """Return a data set's name, its root and what lies there; of a folder the name is not known yet."""
-    folder = Path(where)
+    folder = _home(Path(where))
     if not folder.exists() and (where in DATASETS or ":" in where):
         return where, None, source_of(where).find(None, False)
     for name, known in CIFARS.items():
         root = folder.parent if folder.name == known.folder else folder
         if (root / known.folder).is_dir():
             return name, str(root), known.find(root, False)
-    return "folder", where, folders.find(folder, False)
+    return "folder", str(folder), folders.find(folder, False)
+
+
+def _home(folder: Path) -> Path:
+    """Return a folder with ``~`` written out, which shells leave in ``--data=~/photographs``."""
+    if folder.exists():
+        return folder
+    with contextlib.suppress(RuntimeError):  # there is no such user, nor such a folder
+        return folder.expanduser()
+    return folder
 
 
 def _known(root: str, found: Found, listing: Listing, headers: tuple[Header, ...]) -> str:

@@ -64,6 +64,14 @@ def test_a_folder_may_be_called_anything(folder: str, here: Path) -> None:
     assert inspect("mine.yaml").study.data.root == str(here / folder)
 
 
+def test_a_home_that_the_shell_has_not_written_out_is_found(here: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(here / "home"))
+    folders.photographs(here / "home" / "pictures")
+    assert main(["new", "mine", "--data=~/pictures"]) == 0
+    assert inspect("mine.yaml").study.data.root == str(here / "home" / "pictures")
+    assert main(["new", "other", "--data=~nobody-of-this-name/pictures"]) == 2
+
+
 def test_a_file_that_is_there_stays_as_it_is(here: Path, capsys) -> None:
     folders.photographs(here / "pictures")
     (here / "mine.yaml").write_text("mine")
