@@ -27,14 +27,18 @@ def load(space: str | Path) -> tuple[dict[Any, Any], str]:
     if path.is_file():
         return _mapping(path.read_bytes(), str(path)), str(path)
     if path.is_dir():
-        own = "it holds a study: `invfront resume` goes on with it" if (path / "study.yaml").exists() else "name a file"
+        own = "it holds a study: `invfront resume` goes on with it"
+        if not (path / "study.yaml").exists():
+            own = "name a file; for a folder of images, `invfront new NAME --data FOLDER` writes one"
         raise ValueError(f"{space}: is a folder, not a study file; {own}")
     name = re.fullmatch(r"(?:search_spaces/)?([a-z0-9][a-z0-9_.-]*?)(?:\.yaml)?", str(space))
     bundled = sorted(entry.name.removesuffix(".yaml") for entry in BUNDLED.iterdir() if entry.name.endswith(".yaml"))
     if name and name[1] in bundled:
         where = f"search_spaces/{name[1]}.yaml"
         return _mapping((BUNDLED / f"{name[1]}.yaml").read_bytes(), where), where
-    raise ValueError(f"{space}: no such file and no bundled study; bundled are {', '.join(bundled)}")
+    beside = path.with_name(f"{path.name}.yaml") if path.name else path
+    meant = f"did you mean {beside}? bundled" if beside.is_file() else "bundled"
+    raise ValueError(f"{space}: no such file and no bundled study; {meant} are {', '.join(bundled)}")
 
 
 def defense(name: str) -> dict[Any, Any]:

@@ -146,8 +146,11 @@ def test_who_calls_a_command_wrongly_is_sent_to_its_help(capsys):
         (["run", "{space}", "--set", "name=a/b"], "a/b"),
         (["run", "{space}", "--out", "s3://bucket/runs"], "object stores are not supported"),
         (["run", "{space}", "--storage", "rubbish"], "not a database URL"),
-        (["resume", "{space}"], "space.yaml"),
+        (["resume", "{space}"], "space.yaml: is a file"),
         (["resume", "nowhere"], "nowhere"),
+        (["run", "space"], "did you mean space.yaml?"),
+        (["run", "{tmp}"], "`invfront new NAME --data FOLDER` writes one"),
+        (["status", "{space}"], "is a file; name the study's directory, runs/space if it is there"),
         (["status", "{tmp}"], "holds no study"),
         (["report", "nowhere"], "nowhere"),
         (["doctor", "nowhere"], "nowhere"),
@@ -185,6 +188,11 @@ def test_a_driver_that_is_given_a_relative_path_works_with_an_absolute_one(study
     monkeypatch.chdir(tmp_path)
     assert main(["resume", "runs/small"]) == 2
     assert capsys.readouterr().err.startswith(f"invfront: {path}: ")
+
+
+def test_who_names_a_studys_own_file_is_told_the_directory(study, capsys):
+    assert main(["status", str(study / "study.yaml")]) == 2
+    assert f"study.yaml: is a file; name the study's directory, {study} if" in capsys.readouterr().err
 
 
 def test_resume_refuses_fewer_trials_than_were_asked(study, capsys):

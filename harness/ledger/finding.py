@@ -13,6 +13,9 @@ def find_study(path: Path) -> Path:
     """
     if _is_study(path):
         return path
+    if path.is_file():
+        own = path.parent if _is_study(path.parent) else Path("runs") / path.stem  # where `invfront run` puts it
+        raise UserError(f"{path}: is a file; name the study's directory, {own} if it is there")
     if not path.is_dir():
         raise UserError(f"{path}: no such directory; name a study's directory, or make one with `invfront run`")
     found = sorted(child for child in path.iterdir() if child.is_dir() and _is_study(child))
