@@ -32,7 +32,7 @@ def resume(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Go on with a study, with more trials, elsewhere, or widened.
+    """Go on with a study; with more trials, elsewhere, or widened.
 
     A study that is widened keeps all its trials, and is another one from then on: lineage.json tells what changed when.
     A new branch takes turns until it has as many trials as the others; a new attack first runs on the trials that are

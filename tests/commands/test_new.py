@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,12 @@ def test_a_program_is_told_the_same(here: Path, capsys) -> None:
 
 
 def test_a_first_study_is_sized_for_what_is_there(here: Path) -> None:
+    parts = {"train": 76_000, "validation": 4_000, "attacker": 18_000, "attacker_validation": 2_000, "test": 10_000}
     few, digits = survey(str(folders.photographs(here / "few", 10))), survey("digits")
-    assert sizes_for(few) == (None, 16, 40, 0.25, 0.33)
-    assert sizes_for(digits)[:3] == (None, 16, 8)
+    assert sizes_for(few) == (None, 32, 100, 0.25, 0.325)
+    assert sizes_for(digits)[:3] == (None, 32, 15)
+    many = replace(digits, classes=dict.fromkeys(map(str, range(200)), 500), ready=digits.ready._replace(parts=parts))
+    assert sizes_for(many) == (10_000, 128, 8, 0.5, 0.015)
     assert "one of 1 is 100% of accuracy: add images" in " ".join(draft("few", few).split())
     assert "add images" not in draft("digits", digits)
     assert "attacks: {decoder: quick, rmle: quick}" in draft("few", few)
