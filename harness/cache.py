@@ -70,12 +70,18 @@ def usable() -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # a home that cannot be told is the latter
         what = getattr(error, "strerror", None) or error
-        raise Unusable(f"image cache {getattr(error, 'filename', None) or folder()}: {what}; {WAY_OUT}") from error
+        where = getattr(error, "filename", None) or os.environ.get(VARIABLE) or "~/.cache"
+        raise Unusable(f"image cache {where}: {what}; {WAY_OUT}") from error
 
 
 def held() -> Contents:
-    """Return what the cache holds; what vanishes meanwhile is not counted."""
-    there = folder()
+    """Return what the cache holds; what vanishes meanwhile is not counted.
+
+    Raises:
+        Unusable: there is no telling where it lies.
+    """
+    with usable():
+        there = folder()
     kept = [path for path in (there / "images").glob("*") if path.is_dir() and path.suffix != BUILDING]
     return Contents(there, len(kept), sum(_size(path) for path in there.rglob("*")) if there.is_dir() else 0)
 

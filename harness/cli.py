@@ -1,5 +1,6 @@
 """The command line: what a user asks for, and the exit code and the one line with which work ends."""
 
+import io
 import itertools
 import os
 import sys
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; null for this process's own.
     """
+    _spell_out()
     asked = list(sys.argv[1:] if arguments is None else arguments)
     as_json = AS_JSON in itertools.takewhile(lambda word: word != "--", asked)
     try:
@@ -119,6 +121,13 @@ def _end(message: str, code: int, as_json: bool) -> int:
     except OSError:  # the terminal was closed
         _mute()
     return code
+
+
+def _spell_out() -> None:
+    """Let characters that the terminal cannot show, and bytes in names that are none, be written as escapes."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")
 
 
 def _mute() -> None:

@@ -136,7 +136,11 @@ def test_no_command_shows_the_help(capsys):
         (["run", "{space}", "--set", "defense/cem_paper/lamb=1"], "lamb"),
         (["run", "{space}", "--set", "name=a/b"], "a/b"),
         (["run", "{space}", "--out", "s3://bucket/runs"], "object stores are not supported"),
+        (["run", "{space}", "--out", "{space}"], "space.yaml is a file; name a folder"),
+        (["run", "{space}", "--out", "bad\udcff"], "has bytes that are no letters of UTF-8"),
+        (["run", "{tmp}"], "is a folder, not a study file"),
         (["run", "{space}", "--storage", "rubbish"], "not a database URL"),
+        (["run", "{space}", "--storage", "sqlite:///odd?.db"], "write a file so called as sqlite:///"),
         (["resume", "{space}"], "space.yaml"),
         (["resume", "nowhere"], "nowhere"),
         (["status", "{tmp}"], "holds no study"),
@@ -249,6 +253,13 @@ def test_a_reader_that_has_gone_is_no_error():
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_terminal_cannot_show_is_written_as_an_escape():
+    """As a study's lines are, of whatever folder it lies in."""
+    code = "from harness.cli import main; main(['--version']); print('gr\\xf6\\xdfe \\udcff')"
+    done = python(code, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.stdout.splitlines()[1] == r"gr\xf6\xdfe \udcff"
 
 
 def test_only_commands_import_late():

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import psutil
 import ray
 
+from harness.cluster.scratch import scratch, token
 from harness.errors import INTERRUPTED, MEND, UserError
 from harness.records import one_line
 
@@ -34,14 +34,6 @@ STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
 OWN_PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
-
-SCRATCH = "invf-"
-"""Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
-
-SHORT = Path("/tmp")
-
-LONGEST_PARENT = 107 - len("/invf-4194304-abcdefgh/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
-"""Characters of a folder below which the path of a socket is not too long for the system."""
 
 
 @contextlib.contextmanager
@@ -75,11 +67,12 @@ def cluster(
                 ) from error
         else:
             temporary = ending.enter_context(scratch(sockets=True))
+            ending.enter_context(token(temporary))
             ending.callback(ray.shutdown)
             ray.init(
                 address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
             )
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, RuntimeError):
                 (Path.home() / ".ray" / "auth_token").chmod(0o600)
             ending.enter_context(_fate_shared(farewell, temporary, last))
         if threading.current_thread() is threading.main_thread():
@@ -145,32 +138,6 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-@contextlib.contextmanager
-def scratch(sockets: bool = False) -> Iterator[str]:
-    """Make a temporary folder that goes in the end; sweep those of drivers that were killed.
-
-    Args:
-        sockets: Whether sockets lie in it, whose paths must be short.
-    """
-    parent = Path(tempfile.gettempdir())
-    if sockets and len(str(parent)) > LONGEST_PARENT and SHORT.is_dir():
-        _LOG.warning(
-            "TMPDIR %s is too long for Ray's sockets (%d characters at most); its files lie in %s",
-            parent,
-            LONGEST_PARENT,
-            SHORT,
-        )
-        parent = SHORT
-    for old in parent.glob(f"{SCRATCH}*-*"):
-        owner = old.name.removeprefix(SCRATCH).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f"{SCRATCH}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
-    ) as folder:
-        yield folder
 
 
 def nodes() -> list[dict[str, float]]:

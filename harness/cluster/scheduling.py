@@ -12,8 +12,9 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
-from harness.cluster.connection import nodes, scratch
+from harness.cluster.connection import nodes
 from harness.cluster.requests import bundle_of, claims_of, fitting
+from harness.cluster.scratch import scratch
 from harness.cluster.submitting import LOST, Claim, RaySubmit
 from harness.ledger import Ledger
 from harness.records import Asked, Failure, Place, Progress

@@ -1,5 +1,6 @@
 """What Ray, Tune and MLflow read from the environment: quiet, on loopback only, no telemetry."""
 
+import logging
 import os
 
 QUIET = {
@@ -25,6 +26,7 @@ def quiet(address: str | None) -> None:
             for that: its switch for systems without clusters does it.
     """
     os.environ.update(QUIET)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell at length of a home that it cannot write
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin stall each other beside other work
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

@@ -1,7 +1,6 @@
 """Runs a study: takes its lease, reconciles what is there, schedules what is missing, and publishes what comes back."""
 
 import contextlib
-import re
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
+from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
@@ -32,10 +32,6 @@ from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
 from harness.tracking import Tracked, Tracking, Untracked
 from harness.trial import Result
-
-REMOTE = re.compile(r"\w+:/")
-"""How the address of an object store begins, once it has been taken for a path."""
-
 
 MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
 """What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
@@ -71,10 +67,7 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
         UserError: before any worker starts, and with nothing changed on the disk.
         Interrupted: the work was cut off; the study can be resumed.
     """
-    if REMOTE.match(str(out)):
-        raise UserError(
-            f"--out {out}: object stores are not supported; name a folder, on a cluster one that all nodes see"
-        )
+    refuse_place("--out ", out)
     root = out / study.name
     check_ready(study)
     if not (root / "study.yaml").exists():
@@ -104,6 +97,7 @@ def resume(root: Path, trials: int | None, where: Endpoints, watcher: Watcher, o
         watcher: Hears of it.
         overrides: ``PATH=VALUE`` each, of ``MOVABLE`` and ``WIDENED``; the study's file remembers them.
     """
+    refuse_place("", root)
     refuse_others(overrides, (*MOVABLE, *WIDENED))
     refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
     loaded = load_all_checked(root / "study.yaml", overrides, trials)

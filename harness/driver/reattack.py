@@ -13,6 +13,7 @@ from harness.driver.conditions import place_of, plugins
 from harness.driver.driving import Endpoints, read_book
 from harness.driver.faults import resumable
 from harness.driver.orders import AttackOrder
+from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
 from harness.errors import Interrupted, UserError
 from harness.judging import Book
@@ -83,6 +84,7 @@ def attack_again(campaign: Campaign, where: Endpoints, tell: Tell, added: Added)
         Interrupted: the work was cut off; what was finished is on storage.
     """
     root, orders = campaign.root, campaign.orders
+    refuse_place("", root)
     # workers may start in another folder, so their paths are absolute
     study, ledger = load_checked(root / "study.yaml"), Ledger(root.resolve())
     moved, comparison = campaign.moved(), Comparison()

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.errors import UserError
+
 POSTGRESQL = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -12,6 +14,13 @@ POSTGRESQL = {
     "tcp_user_timeout": 60_000,
 }
 """When a connection to PostgreSQL is given up: seconds; the last in milliseconds."""
+
+
+SQLITE_KEYS = (
+    *("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "autocommit"),
+    *("uri", "mode", "cache", "immutable", "nolock", "vfs", "psow"),
+)
+"""What may follow a question mark in the URL of a SQLite file: settings of Python's sqlite3, and SQLite's own."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -35,6 +44,27 @@ def sqlite_path(url: str) -> Path | None:
 
     database = sqlalchemy.make_url(url).database if url.startswith("sqlite:///") else None
     return None if not database or database == ":memory:" or database.startswith("file:") else Path(database)
+
+
+def refuse_cut(place: str, url: str) -> None:
+    """Refuse a URL of a SQLite file that a question mark of the file's name cuts short: another file would be made.
+
+    Args:
+        place: Where the URL was written, for the message.
+
+    Raises:
+        UserError: with the URL of the file that was meant.
+    """
+    _, _, path = url.partition("///")
+    if not url.startswith("sqlite:///") or "?" not in path:
+        return
+    told = [setting.partition("=")[0] for setting in path.partition("?")[2].split("&")]
+    odd = [key for key in told if key not in SQLITE_KEYS]
+    if odd:
+        raise UserError(
+            f"{place}: a question mark ends a file's name, and {odd[0]!r} is no setting of SQLite's; write a file so "
+            f"called as {sqlite_url(Path(path))}"
+        )
 
 
 def connect_args(url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from harness.errors import UserError
-from harness.ledger.database import connect_args, sqlite_path
+from harness.ledger.database import connect_args, refuse_cut, sqlite_path
 from harness.records import DIRECTIONS, one_line
 
 OPTUNA = "studies"
@@ -30,6 +30,7 @@ def check_storage(url: str | None) -> None:
     if url is None:
         return
     try:
+        refuse_cut("storage", url)
         file = sqlite_path(url)
         if file is not None and not file.exists():
             if not file.parent.is_dir():

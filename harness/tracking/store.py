@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from harness.credentials import hidden
 from harness.errors import UserError
-from harness.ledger.database import sqlite_path, sqlite_url
+from harness.ledger.database import refuse_cut, sqlite_path, sqlite_url
 from harness.tracking.moved import follow
 
 _LOG = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def locate(uri: str | None, out: Path) -> str:
             f"tracking at {hidden(named)}: MLflow knows no {scheme}:; give a --tracking-uri such as http://host:5000 "
             "or sqlite:///mlflow.db, or --no-tracking"
         )
+    refuse_cut(f"tracking at {named}", named)
     return named
 
 

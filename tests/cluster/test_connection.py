@@ -1,16 +1,15 @@
-"""Waits for a cluster are bounded and said; temporary files lie where the user wants them."""
+"""Waits for a cluster are bounded and said, and signals stay a driver's own."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness.cluster.connection import LONGEST_PARENT, cluster, scratch
+from harness.cluster.connection import cluster
 from harness.cluster.scheduling import _Listener
 from harness.errors import UserError
 
@@ -44,33 +43,6 @@ def test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer():
     assert (done.returncode, done.stdout) == (2, "")
     assert last == f"invfront: --address {address}: the head does not answer for 3 s; is it up, and is it Ray's?"
     assert f"waiting for the Ray head at {address}" in done.stderr
-
-
-@pytest.fixture
-def temporary(monkeypatch):
-    """Lets a test choose ``TMPDIR``."""
-
-    def choose(folder):
-        monkeypatch.setenv("TMPDIR", str(folder))
-        monkeypatch.setattr(tempfile, "tempdir", None)
-
-    return choose
-
-
-def test_tmpdir_is_honoured(temporary, tmp_path):
-    temporary(tmp_path)
-    with scratch() as folder:
-        assert Path(folder).parent == tmp_path
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_tmpdir_that_is_too_long_for_sockets_is_left_with_a_word(temporary, tmp_path, caplog):
-    long = tmp_path / ("x" * LONGEST_PARENT)
-    long.mkdir()
-    temporary(long)
-    with scratch(sockets=True) as folder:
-        assert Path(folder).parent == Path("/tmp")
-    assert f"TMPDIR {long} is too long for Ray's sockets ({LONGEST_PARENT} characters at most)" in caplog.text
 
 
 def test_tune_takes_no_signal_for_itself():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 
@@ -341,3 +342,10 @@ def test_a_directory_that_cannot_be_written_is_looked_at_all_the_same(ledger, mo
     assert main(["doctor", str(ledger.root)]) == 2
     assert "record.json: unreadable" in capsys.readouterr().out
     assert snapshot(ledger.root).keys() == before.keys()
+
+
+def test_a_cache_of_nobodys_is_one_line_that_says_what_to_set(ledger, monkeypatch, capsys):
+    monkeypatch.setenv("INVFRONT_CACHE", "~no-such-user/images")
+    assert main(["doctor", str(ledger.root)]) == 2
+    line = r"invfront: image cache ~no-such-user/images: .*; set INVFRONT_CACHE to a folder of your own"
+    assert re.search(line, capsys.readouterr().err)

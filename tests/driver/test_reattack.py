@@ -16,8 +16,8 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.cluster.connection import SCRATCH
 from harness.cluster.requests import attack_claim
+from harness.cluster.scratch import SCRATCH
 from harness.commands.environment import quiet
 from harness.driver.driving import Endpoints
 from harness.driver.faults import resumable

@@ -1,6 +1,7 @@
 """What happens to Optuna's storage under a study: faults on the way, other people's databases, names of objectives."""
 
 import sqlite3
+from pathlib import Path
 
 import optuna
 import pytest
@@ -13,12 +14,13 @@ from harness.ledger.database import sqlite_path, sqlite_url
 from harness.ledger.files import Ledger
 from harness.ledger.patience import Patience
 from harness.search.asking import Conditions, Search
-from harness.search.comparing import compared
+from harness.search.comparing import MISSING, compared
 from harness.search.index import open_rows
 from harness.search.reconciling import reconcile
 from harness.search.storage import check_storage
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
+from harness.tracking.store import locate
 from tests.search.test_asking import SPACE
 from tests.values import book_of
 
@@ -104,7 +106,7 @@ def test_doctor_writes_nothing_into_a_storage_that_holds_no_study(foreign, tmp_p
     empty.touch()
     for path in (foreign, empty, missing):
         before = path.read_bytes() if path.exists() else None
-        assert compared(study, ledger.root, outlines, sqlite_url(path)).fault == "missing"
+        assert compared(study, ledger.root, outlines, sqlite_url(path)) == MISSING
         assert (path.read_bytes() if path.exists() else None) == before
 
 
@@ -146,3 +148,23 @@ def test_a_database_lies_where_its_path_says(name, tmp_path):
     engine.dispose()
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
     assert sqlite_path(sqlite_url(path)) in (path, None)
+
+
+@pytest.mark.parametrize("refused", [check_storage, lambda url: locate(url, Path("out"))], ids=["storage", "tracking"])
+@pytest.mark.parametrize("name", ["odd?.db", "a?b#c%20d=x/s.db", "x?timeout=3&colour=red"])
+def test_a_question_mark_that_would_cut_a_files_name_is_refused_with_the_url_that_was_meant(refused, name, tmp_path):
+    """Or a database is made beside the one that was meant."""
+    meant = tmp_path / name
+    meant.parent.mkdir(exist_ok=True)
+    with pytest.raises(UserError, match="a question mark ends a file's name, and ") as error:
+        refused(f"sqlite:///{meant}")
+    url = str(error.value).rpartition(" ")[2]
+    sqlalchemy.create_engine(url).connect().close()
+    assert meant.exists()
+    refused(url)
+
+
+def test_settings_in_a_url_of_sqlite_are_none_of_a_files_name(tmp_path):
+    url = f"sqlite:///{tmp_path / 'mine.db'}?timeout=3"
+    check_storage(url)
+    assert locate(url, tmp_path) == url
