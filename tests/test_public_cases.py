@@ -76,6 +76,9 @@ CASES = [
     ("a question mark in a folder's name cuts the database's path", "tests.search.test_storage", "test_a_database_lies_where_its_path_says"),
     ("Slurm's signal before the time limit ends a study by half as if it were done", "tests.test_safety", "test_a_local_study_listens_on_loopback_only_and_however_often_it_is_told_to_end_it_ends_well"),
     ("Ctrl-C twice leaves workers running", "tests.commands.test_ending", "test_a_second_signal_does_not_cut_the_ending_short"),
+    ("a signal before the work begins or after its end kills a command without a word", "tests.commands.test_ending", "test_a_command_is_interrupted_by_every_signal_before_its_work_begins"),
+    ("Ctrl-C again while a command is leaving", "tests.commands.test_ending", "test_signals_after_the_end_change_neither_exit_code_nor_output"),
+    ("a study of which nothing succeeded ends a command in a traceback", "tests.test_outcomes", "test_every_command_that_reads_a_study_says_how_it_went_and_never_with_a_traceback"),
     ("a terminal that is closed takes the study with it", "tests.commands.test_ending", "test_every_signal_ends_the_work_and_is_named"),
     ("a Ray head that hangs is waited for without end", "tests.cluster.test_connection", "test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer"),
     ("TMPDIR is ignored, and /tmp is too small", "tests.cluster.test_scratch", "test_tmpdir_is_honoured"),
@@ -99,7 +102,7 @@ CASES = [
     ("advice loses the place of user and password", "tests.test_credentials", "test_advice_keeps_the_place_where_a_users_own_credentials_belong"),
     ("a record's garbage in place of a time ends the report", "tests.judging.test_costs", "test_a_time_that_is_none_is_left_out_and_the_others_count"),
     ("a node's name colours the terminal and fills the page", "tests.records.test_words", "test_what_a_machine_calls_itself_is_shown_without_what_a_terminal_would_obey"),
-    ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_place_that_cannot_be_written_is_one_line_and_no_defect"),
+    ("a report on a full disk ends in a traceback", "tests.test_cli", "test_a_report_on_a_full_disk_is_one_line_and_leaves_every_file_whole"),
     ("a directory is given as study file", "tests.study.test_reading", "test_a_folder_given_as_study_file_is_called_a_folder"),
     ("a defense looks more private after one more attack", "tests.judging.test_worst", "test_no_further_attack_ever_makes_a_trial_look_more_private"),
 ]  # fmt: skip
