@@ -16,6 +16,7 @@ from harness.commands.attacks import attacks
 from harness.commands.check import check
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
+from harness.commands.ending import end_with, interruptible
 from harness.commands.new import new
 from harness.commands.options import error_document, say
 from harness.commands.report import report
@@ -86,6 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _spell_out()
     asked = list(sys.argv[1:] if arguments is None else arguments)
     as_json = AS_JSON in itertools.takewhile(lambda word: word != "--", asked)
+    with interruptible():
+        try:
+            code = _run(asked, as_json)
+        except KeyboardInterrupt:
+            code = _end(BEFORE, INTERRUPTED, as_json)
+    if arguments is None:
+        end_with(code)
+    return code
+
+
+def _run(asked: list[str], as_json: bool) -> int:
     try:
         code = app(args=asked or ["--help"], prog_name="invfront", standalone_mode=False)
         sys.stdout.flush()

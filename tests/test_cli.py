@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -320,6 +321,28 @@ def test_a_cluster_whose_token_is_not_here_is_refused_in_one_line_and_nothing_is
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.fixture
+def full():
+    """A disk that takes no more than 20 kB a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_report_on_a_full_disk_is_one_line_and_leaves_every_file_whole(study, request, capsys):
+    assert main(["report", str(study)]) == 0
+    before = files(study)
+    request.getfixturevalue("full")
+    capsys.readouterr()
+    assert main(["report", str(study)]) == 2
+    line = rf"invfront: {study}/report/[^\n]+: File too large; mend it, then give this command again\n"
+    assert re.fullmatch(line, capsys.readouterr().err)
+    after = files(study)
+    assert after.keys() == before.keys()
+    assert all(after[path] == before[path] for path in after if path.stat().st_size > 20_000)
+
+
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_place_that_cannot_be_written_is_one_line_and_no_defect(flags, study, capsys):
     (study / "report").write_text("mine")
@@ -328,3 +351,9 @@ def test_a_place_that_cannot_be_written_is_one_line_and_no_defect(flags, study, 
     assert f"invfront: {study / 'report' / 'data'}: Not a directory; mend it" in said.err
     assert "Traceback" not in said.err
     assert (study / "report").read_text() == "mine"
+
+
+def test_a_link_to_nothing_in_place_of_the_page_is_one_line(study, capsys):
+    (study / "report").symlink_to("gone")
+    assert main(["report", str(study)]) == 2
+    assert re.fullmatch(r"invfront: [^\n]+/report[^\n]*: File exists; mend it[^\n]+\n", capsys.readouterr().err)

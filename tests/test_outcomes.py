@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+import typer.main
 
-from harness.cli import main
+from harness.cli import app, main
 from harness.ledger import Ledger, write_whole
 from harness.records import AttackRecord, Failure, Record
 from harness.study.check import load_checked
@@ -60,8 +61,9 @@ STUDIES: dict[str, list[Outcome]] = {
 
 @pytest.fixture(params=STUDIES)
 def root(request, tmp_path):
+    """A study's directory, below a folder that tells how the study went."""
     study = load_checked("quickstart", trials=BUDGET).model_copy(update={"ledger": LEDGER})
-    ledger = Ledger(tmp_path / "quickstart")
+    ledger = Ledger(tmp_path / request.param / "quickstart")
     write_whole(ledger.study_file, study.dump().encode())
     for number, outcome in enumerate(STUDIES[request.param]):
         done, attacks = outcome(number)
@@ -73,12 +75,42 @@ def root(request, tmp_path):
     return ledger.root
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["report"]], ids=" ".join)
-def test_every_command_that_reads_a_study_ends_well(root, arguments, capsys):
-    assert main([arguments[0], str(root), *arguments[1:]]) == 0
-    said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err
-    assert said.out.strip()
+READING = {
+    "status": [["status", "{root}"], ["status", "{root}", "--json"]],
+    "report": [["report", "{root}"], ["report", "{root}", "--json"]],
+    "show": [["show", "{root}", "0"], ["show", "{root}", "0", "--json"], ["show", "{root}", "2"]],
+    "doctor": [["doctor", "{root}"], ["doctor", "{root}", "--json"], ["doctor", "{root}", "--clean"]],
+    "check": [["check", "{root}/study.yaml"], ["check", "{root}/study.yaml", "--json"]],
+}
+"""Ways to ask each command about a study."""
+
+WORKING = {"run", "resume", "attack", "new", "defenses", "attacks"}
+"""Commands that work on one, or ask about none."""
+
+WELL = {"status", "report", "check"}
+"""Commands that end with 0 whatever a study holds; the others may have something to say that is not well."""
+
+
+def test_every_command_that_reads_a_study_is_tried():
+    assert READING.keys() | WORKING == typer.main.get_command(app).commands.keys()
+
+
+@pytest.mark.parametrize("command", READING)
+def test_every_command_that_reads_a_study_says_how_it_went_and_never_with_a_traceback(root, command, capsys):
+    for arguments in READING[command]:
+        code = main([argument.format(root=root) for argument in arguments])
+        said = capsys.readouterr()
+        assert code in ({0} if command in WELL else {0, 2})
+        assert "Traceback" not in said.out + said.err
+        assert said.out.strip() or re.fullmatch(r"invfront: [^\n]+\n", said.err)
+        if "--json" in arguments:
+            assert isinstance(json.loads(said.out), dict)
+
+
+def test_a_front_that_is_empty_is_attacked_in_one_line(root, capsys):
+    if not any(outcome is complete for outcome in STUDIES[root.parent.name]):
+        assert main(["attack", str(root), "front", "--attack", "rmle:quick"]) == 2
+        assert re.fullmatch(r"invfront: TRIAL front: [^\n]+\n", capsys.readouterr().err)
 
 
 def test_doctor_makes_the_missing_rows_anew(root, capsys):

@@ -72,7 +72,7 @@ def attack(
     def added(record: "AttackRecord") -> None:
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
-    with remarks_apart(as_json), terminable(AGAIN):
+    with remarks_apart(as_json), terminable(lambda: AGAIN):
         found = attack_again(Campaign(root, trial, orders, set_ or []), where, tell, added)
         worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
         for number, objectives in worst.items():

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -15,42 +16,82 @@ from harness.errors import CUT_OFF, INTERRUPTED, Interrupted
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; a scheduler's end; what Slurm sends before a time limit; a terminal that was closed."""
 
+Handler = Callable[[int, FrameType | None], Any] | int | None
+"""What a process does on a signal, as Python's ``signal`` tells it."""
+
 ENDING_SECONDS = 45.0
 """Longest time from a signal to the end: workers are told at once, a server that does not answer is left then."""
 
 
 @contextlib.contextmanager
-def terminable(way: str) -> Iterator[None]:
+def terminable(way: Callable[[], str]) -> Iterator[None]:
     """Let any of ``SIGNALS`` end the body as Ctrl-C does; further ones change nothing, it is ending already.
 
     A signal that this process was told to ignore, as by ``nohup``, stays ignored.
 
     Args:
-        way: How to go on, a clause.
+        way: Says how to go on, a clause.
     """
     ending = _Ending(way)
-    heard = {each: signal.getsignal(each) for each in SIGNALS}
-    for each, handler in heard.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(each, ending.cut_off)
+    before = _heard(ending.cut_off)
     try:
         yield
     except SystemExit as end:  # Ray's own handler, while Ray starts
         if end.code != signal.SIGTERM:
             raise
-        raise Interrupted(f"ended by SIGTERM; {way}") from None
+        raise Interrupted(f"ended by SIGTERM; {way()}") from None
     except Interrupted as end:
         raise Interrupted(str(end).replace(CUT_OFF, ending.cause, 1)) from end.__cause__
     finally:
         ending.over()
-        for each, handler in heard.items():
+        for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let any of ``SIGNALS`` interrupt the body as Ctrl-C does: nothing is under way in it that has to end well."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = _heard(_interrupt)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def end_with(code: int) -> None:
+    """Let ``SIGNALS`` change nothing any more: this process has said how it ended, and ends within seconds.
+
+    Args:
+        code: Its exit code, also if it is held up.
+    """
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # a handler of Python's would be gone before the process is
+    watchdog = threading.Timer(ENDING_SECONDS, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def _heard(handler: Callable[[int, FrameType | None], None]) -> dict[int, Handler]:
+    """Set a handler for ``SIGNALS``; return those of before. What this process was told to ignore stays ignored."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    before = {each: was for each, was in before.items() if was not in (None, signal.SIG_IGN)}
+    for each in before:
+        signal.signal(each, handler)
+    return before
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 class _Ending:
     """The end of one piece of work."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, way: Callable[[], str]) -> None:
         self._way = way
         self._watchdog = threading.Timer(ENDING_SECONDS, self._leave)
         self._watchdog.daemon = True
@@ -78,5 +119,5 @@ class _Ending:
             with contextlib.suppress(psutil.Error):
                 child.kill()
         with contextlib.suppress(OSError):
-            os.write(sys.stderr.fileno(), f"invfront: {self.cause}; {self._way}\n".encode())
+            os.write(sys.stderr.fileno(), f"invfront: {self.cause}; {self._way()}\n".encode())
         os._exit(INTERRUPTED)

@@ -1,6 +1,5 @@
 """Work on a study under a display, and what is said when it ends."""
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +34,11 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
     """Drive a study under a display, and say how it ended."""
     from harness.commands.summary import summarise, summary_document
     from harness.display import watching
+    from harness.driver.faults import resume_of
 
     with (
         remarks_apart(as_json),
-        terminable(f"go on with `invfront resume {shlex.quote(str(root))}`"),
+        terminable(lambda: resume_of(root)),
         watching() as watcher,
     ):
         now = drive(watcher)

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from harness.commands.ending import SIGNALS, terminable
-from harness.driver.faults import resumable
+from harness.cli import main
+from harness.commands.ending import SIGNALS, interruptible, terminable
+from harness.driver.faults import resumable, resume_of
 from harness.errors import Interrupted
 
 
@@ -19,7 +22,7 @@ def heard():
 
 
 def working(root, steps):
-    with terminable("go on"), resumable(root, "go on"):
+    with terminable(lambda: "go on"), resumable(root, "go on"):
         steps()
 
 
@@ -68,3 +71,47 @@ def test_an_interrupt_names_no_folder_that_was_never_made(tmp_path):
     (tmp_path / "study.yaml").touch()
     with pytest.raises(Interrupted, match=rf"^interrupted; go on with `invfront resume {tmp_path}`$"):
         stop(tmp_path)
+
+
+@pytest.mark.parametrize("sign", SIGNALS)
+def test_a_command_is_interrupted_by_every_signal_before_its_work_begins(sign, monkeypatch, capsys):
+    monkeypatch.setattr("harness.ledger.find_study", lambda path: os.kill(os.getpid(), sign))
+    assert main(["status", "runs"]) == 130
+    assert capsys.readouterr().err == "invfront: interrupted; the same command starts again\n"
+    assert signal.getsignal(sign) == signal.SIG_DFL
+
+
+def test_a_signal_that_a_command_was_told_to_ignore_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_signals_after_the_end_change_neither_exit_code_nor_output():
+    """Not even while the interpreter itself ends, when no handler of Python's is there any more."""
+    code = (
+        "from harness.commands.ending import end_with; end_with(130); print('said', flush=True); raise SystemExit(130)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"said\n"
+        while process.poll() is None:
+            for sign in SIGNALS:
+                process.send_signal(sign)
+        assert (process.returncode, process.stderr.read()) == (130, b"")
+
+
+def test_a_process_that_is_held_up_after_its_end_ends_within_seconds():
+    code = (
+        "import threading; from harness.commands import ending; ending.ENDING_SECONDS = 0.2; ending.end_with(130)\n"
+        "threading.Thread(target=threading.Event().wait).start()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 130
+
+
+def test_ending_while_ray_starts_says_what_there_is_to_go_on_with(tmp_path):
+    """Ray then has a handler of its own for SIGTERM, which exits."""
+    with (
+        pytest.raises(Interrupted, match=r"^ended by SIGTERM; the same command starts again$"),
+        terminable(lambda: resume_of(tmp_path)),
+    ):
+        sys.exit(signal.SIGTERM)
