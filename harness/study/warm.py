@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.judging import front_numbers, judged_trials, row_of
+from harness.judging import Front, judged_trials
 from harness.ledger import Ledger, find_study
 from harness.records import Scalar
 from harness.study.anchors import misfits
@@ -44,7 +44,7 @@ def anchors_from(source: Path, space: Space) -> list[dict[str, Scalar]]:
         trials = {trial.number: trial for trial in judged_trials(Ledger(root))}
     except UserError as error:
         raise Problem(PATH, str(error)) from error
-    front = [trials[number].asked.settings for number in front_numbers(map(row_of, trials.values()))]
+    front = [trials[number].asked.settings for number in Front(list(trials.values())).numbers]
     found: list[dict[str, Scalar]] = []
     for anchor in (anchor for settings in front for anchor in _fitting(settings, space)):
         if anchor not in found:
