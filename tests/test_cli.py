@@ -148,6 +148,7 @@ def test_who_calls_a_command_wrongly_is_sent_to_its_help(capsys):
         (["run", "{space}", "--out", "s3://bucket/runs"], "object stores are not supported"),
         (["run", "{space}", "--out", "{space}"], "space.yaml is a file; name a folder"),
         (["run", "{space}", "--out", "bad\udcff"], "has bytes that are no letters of UTF-8"),
+        (["new", "mine", "--data", "bad\udcff"], "has bytes that are no letters of UTF-8"),
         (["run", "{tmp}"], "is a folder, not a study file"),
         (["run", "{space}", "--storage", "rubbish"], "not a database URL"),
         (["run", "{space}", "--storage", "sqlite:///odd?.db"], "write a file so called as sqlite:///"),

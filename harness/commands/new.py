@@ -45,6 +45,7 @@ def new(
     study = name.removesuffix(ENDING)
     file = Path(f"{study}{ENDING}")
     _refuse(study, file)
+    _refuse_unspelt(data)
     from harness.data.survey import survey
     from harness.display.lines import Lines
     from harness.display.story import Story
@@ -64,6 +65,16 @@ def new(
         typer.echo(f"{what}: {words}")
     shown = shlex.quote(str(file))
     typer.echo(f"wrote {file}: read it, then `invfront check {shown}`, `invfront run {shown} --trials 2`")
+
+
+def _refuse_unspelt(data: str) -> None:
+    """Refuse a folder whose name no study file can hold."""
+    try:
+        data.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"--data {data}: has bytes that are no letters of UTF-8; name another folder, or a link to it"
+        ) from None
 
 
 def _refuse(study: str, file: Path) -> None:

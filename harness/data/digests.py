@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def digests_of(found: Found) -> dict[str, str]:
     """
     if found.root is None:
         return {}
-    index = cache.room("digests") / f"{hashlib.sha256(str(found.root.resolve()).encode()).hexdigest()[:32]}.json"
+    index = cache.room("digests") / f"{hashlib.sha256(os.fsencode(found.root.resolve())).hexdigest()[:32]}.json"
     known, now = _known(index), time.time()
     told, remembered = {}, {}
     for path in found.files:

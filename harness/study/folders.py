@@ -29,6 +29,11 @@ def located(path: str, folder: str, beside: Path | None) -> str:
     except RuntimeError:
         raise Problem(path, f"{folder!r}: there is no such user; write the whole path") from None
     here = given.absolute()
+    try:
+        str(here).encode()
+    except UnicodeEncodeError:
+        text = f"{folder!r}: has bytes that are no letters of UTF-8; name another folder, or a link to it"
+        raise Problem(path, text) from None
     there = here if beside is None else beside.absolute() / given
     return str(there if there.exists() and not here.exists() else here)
 

@@ -65,3 +65,9 @@ def test_a_study_file_that_its_directory_lost_is_called_missing(tmp_path):
     (tmp_path / "trials").mkdir()
     with pytest.raises(UserError, match=r"study\.yaml: is missing; `invfront doctor .*` says how to have it back"):
         load_study(tmp_path / "study.yaml")
+
+
+def test_a_folder_whose_name_no_file_can_hold_is_refused(monkeypatch):
+    monkeypatch.setenv("DATA", "/photos/bad\udcff")
+    with pytest.raises(Problem, match="has bytes that are no letters of UTF-8; name another folder, or a link to it"):
+        located("data/root", "$DATA", None)
