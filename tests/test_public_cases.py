@@ -113,6 +113,9 @@ CASES = [
     ("killed while a study is widened: half of it is the old one", "tests.driver.test_extending", "test_a_driver_that_ended_before_the_rows_were_made_anew_is_repeated"),
     ("an attack added later makes the trials before it look more private", "tests.judging.test_suite", "test_the_front_stays_over_the_old_suite_until_then"),
     ("what one study found out is found out again by the next", "tests.study.test_warm", "test_the_front_of_another_study_is_tried_first_as_far_as_this_one_draws_it"),
+    ("whoever was attacked less wins", "tests.judging.test_shared", "test_a_trial_that_was_attacked_less_does_not_move_in"),
+    ("a stronger attack has to be run on everything before a front can be believed", "tests.judging.test_shared", "test_attacking_the_front_until_it_is_settled_gives_the_front_of_attacking_everything"),
+    ("one trial without a server keeps an attack from all the others", "tests.driver.test_campaign", "test_of_all_trials_those_without_a_server_are_left_out_and_named_once"),
 ]  # fmt: skip
 
 

@@ -20,9 +20,17 @@ def attack(
     study: StudyPath,
     trial: Annotated[list[str], typer.Argument(metavar="TRIAL...", help="Numbers of trials, or `front`, or `all`.")],
     attack: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--attack", metavar="NAME[:BUDGET]", help="The attack; its budget is standard. Repeatable."),
-    ],
+    ] = None,
+    until_stable: Annotated[
+        bool,
+        typer.Option(
+            "--until-stable",
+            help="With `front`: attack what enters the front too, until nothing does. Without --attack: what leaves "
+            "it unsettled.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")] = 0,
     tune: Annotated[
         int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
@@ -42,27 +50,29 @@ def attack(
 ) -> int:
     """Run another attack on trials that are finished.
 
-    The report takes it into the worst case. The trials' records stay as they are: the attack adds files of its own
-    beside them. What has been run is left out, so that the same command goes on after an interrupt. The study's timeout
-    is that of each attack by itself.
+    The trials' records stay as they are: the attack adds files of its own beside them. What has been run is left out,
+    so that the same command goes on after an interrupt. The study's timeout is that of each attack by itself. Of
+    `front` and `all`, trials that an attack cannot be run on are left out, and a line says which and why.
 
     \b
     Examples:
       invfront attack runs/quickstart 3 --attack rmle
       invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
+      invfront attack runs/quickstart front --until-stable --attack decoder_xl:standard
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
 
     \b
-    JSON: attacks [record], worst {trial: objectives}, report (the page).
+    JSON: attacks [record], worst {trial: objectives}, notes [line], report (the page).
     """
     root = find_study(study)
     quiet(address)
     from harness.driver import AGAIN, Campaign, attack_again, order_of
     from harness.records import Progress
 
-    orders = [order_of(text, seed, tune or 0) for text in attack]
+    orders = [order_of(text, seed, tune or 0) for text in attack or []]
+    notes: list[str] = []
     where = remembered(root, address, storage, tracking_uri, tracked)
 
     def tell(progress: Progress) -> None:
@@ -72,14 +82,19 @@ def attack(
     def added(record: "AttackRecord") -> None:
         typer.echo(f"trial {record.trial}: {_ended(record)}")
 
+    def noted(line: str) -> None:
+        notes.append(line)
+        typer.echo(line)
+
     with remarks_apart(as_json), terminable(lambda: AGAIN):
-        found = attack_again(Campaign(root, trial, orders, set_ or []), where, tell, added)
+        campaign = Campaign(root, trial, orders, set_ or [], until_stable)
+        found = attack_again(campaign, where, tell, added, noted)
         worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
         for number, objectives in worst.items():
             _tell_worst(number, objectives)
         typer.echo(f"report: {root / 'report' / 'index.html'}")
     if as_json:
-        say(_document(root, found, worst))
+        say(_document(root, found, worst, notes))
     return 0 if any(record.error is None for record in found) else NONE_SUCCEEDED
 
 
@@ -91,10 +106,13 @@ def _worst(root: Path, number: int) -> "Objectives | None":
     return judged(Ledger(root).read(number)).objectives
 
 
-def _document(root: Path, found: "list[AttackRecord]", worst: "Mapping[int, Objectives | None]") -> dict[str, Any]:
+def _document(
+    root: Path, found: "list[AttackRecord]", worst: "Mapping[int, Objectives | None]", notes: list[str]
+) -> dict[str, Any]:
     return {
         "attacks": [record.model_dump(mode="json") for record in found],
         "worst": {number: objectives and objectives.model_dump(mode="json") for number, objectives in worst.items()},
+        "notes": notes,
         "report": str(root / "report" / "index.html"),
     }
 

@@ -19,8 +19,9 @@ def resume(
     set_: Annotated[
         list[str] | None,
         moved(
-            "What trials may take, or where images lie: resources, data/root, data/download, attacker/root; or what is "
-            "wider than before: ranges, choices and branches of model, train, defense and term; attacks"
+            "What trials may take, what is kept, or where images lie: resources, keep, data/root, data/download, "
+            "attacker/root; or what is wider than before: ranges, choices and branches of model, train, defense and "
+            "term; attacks"
         ),
     ] = None,
     later: Annotated[

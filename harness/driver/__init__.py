@@ -1,8 +1,9 @@
 """What a driver does from lease to report."""
 
+from harness.driver.campaign import Campaign
 from harness.driver.endpoints import Endpoints
 from harness.driver.orders import order_of
-from harness.driver.reattack import AGAIN, Campaign, attack_again
+from harness.driver.reattack import AGAIN, attack_again
 from harness.driver.watching import Watcher
 
 __all__ = [

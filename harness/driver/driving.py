@@ -34,7 +34,7 @@ from harness.study.load import Loaded
 from harness.tracking import Tracked
 from harness.trial import Result
 
-MOVABLE = ("resources", "data/root", "data/download", "attacker/root")
+MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root")
 """What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
 the sections of ``WIDENED``."""
 

@@ -44,7 +44,7 @@ def tasks_of(files: TrialFiles, jobs: Iterable[AttackJob]) -> list[Task]:
         if needs_server and not (weights / SERVER).exists():
             raise UserError(
                 f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "
-                "are kept; take an attack that does not, or such a trial"
+                "are kept, unless the study says `keep: {servers: all}`; take an attack that does not, or such a trial"
             )
     return tasks
 

@@ -12,7 +12,8 @@ from reports.page import render
 def write_report(study: Study, ledger: Ledger) -> None:
     """Write tables and page, and let go of the servers that nobody needs any more."""
     trials = list(judged_trials(ledger))
-    let_go(trials)
+    if study.keep.servers == "front":
+        let_go(trials)
     render(write_tables(study, ledger, trials), ledger.root / "report")
 
 

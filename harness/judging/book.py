@@ -105,6 +105,11 @@ class Book:
         self._front.add(outline)
         return outline
 
+    @property
+    def contenders(self) -> tuple[int, ...]:
+        """The trials of which the front may still become, by number: `harness.judging.shared.Front.contenders`."""
+        return self._front.contenders
+
     def standing(self) -> Standing:
         """Return how the study stands now."""
         finished = self._counts.total() - self._counts["running"]

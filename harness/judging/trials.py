@@ -53,7 +53,7 @@ class JudgedTrial:
 
     @functools.cached_property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What its worst case is taken over: attacks that count, and guesses; nothing without a record."""
+        """What its worst case is taken over: its attacks that count, and the guesses; nothing without a record."""
         if self.record is None:
             return ()
         counting = [attack for attack in self.attacks if attack.job not in self.suite.lacking]

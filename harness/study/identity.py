@@ -13,6 +13,7 @@ S = TypeVar("S", bound=Value)
 CIRCUMSTANCES = (
     "search/trials",
     "resources",
+    "keep",
     "data/root",
     "data/download",
     "attacker/root",

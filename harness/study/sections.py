@@ -119,6 +119,13 @@ class Effort(Value):
     """Settings that it is tuned over on attacker-validation, its budget's own first; 0: none but those."""
 
 
+class Keep(Value):
+    """What is kept of trials beside client and defense; no part of what a study is."""
+
+    servers: Literal["front", "all"] = "front"
+    """Whose servers are kept for later attacks that ask them: those of the front and of anchors, or of all trials."""
+
+
 class Floor(Value):
     """What a trial must reach to be allowed on the front."""
 

@@ -9,7 +9,7 @@ from harness.credentials import without_credentials
 from harness.records import CURRENT, Value, keys_after
 from harness.study import fields, identity
 from harness.study.distributions import Setting
-from harness.study.sections import Attacker, DataSection, Effort, Model, Resources, SearchSection, Train
+from harness.study.sections import Attacker, DataSection, Effort, Keep, Model, Resources, SearchSection, Train
 from harness.study.space import Space, branches
 
 Branch = dict[str, fields.Free]
@@ -36,6 +36,7 @@ class Study(Value):
     attacks: Annotated[dict[str, Annotated[Effort, BeforeValidator(_choice)]], Field(min_length=1)]
     search: SearchSection = SearchSection()
     resources: Resources = Resources()
+    keep: Keep = Keep()
     storage: str | None = Field(default=None, repr=False)
     """Optuna's storage URL; null for ``study.db``."""
     tracking: str | None = Field(default=None, repr=False)

@@ -44,7 +44,7 @@ def anchors_from(source: Path, space: Space) -> list[dict[str, Scalar]]:
         trials = {trial.number: trial for trial in judged_trials(Ledger(root))}
     except UserError as error:
         raise Problem(PATH, str(error)) from error
-    front = [trials[number].asked.settings for number in Front(list(trials.values())).numbers]
+    front = [trials[number].asked.settings for number in Front(trials.values()).numbers]
     found: list[dict[str, Scalar]] = []
     for anchor in (anchor for settings in front for anchor in _fitting(settings, space)):
         if anchor not in found:

@@ -81,7 +81,7 @@ def test_run_resume_and_attack_end_with_the_keys_of_their_help(study):
     assert ended["mlflow"] == "http://host:5000"
     assert [*told("status")[:-2], *told("run")[-3:]] == list(ended)
     assert told("resume") == told("run")
-    assert list(_document(study, [attack(0)], {0: record(0).measured.objectives})) == told("attack")
+    assert list(_document(study, [attack(0)], {0: record(0).measured.objectives}, [])) == told("attack")
 
 
 def test_doctor_tells_what_it_found_and_what_it_did(strict, tmp_path, capsys):

@@ -19,10 +19,11 @@ from harness.cli import main
 from harness.cluster.requests import attack_claim
 from harness.cluster.scratch import SCRATCH
 from harness.commands.environment import quiet
+from harness.driver.campaign import Campaign
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.orders import BUDGET, order_of
-from harness.driver.reattack import AGAIN, Campaign, attack_again
+from harness.driver.reattack import AGAIN, attack_again
 from harness.errors import Interrupted, UserError
 from harness.judging.trials import judged
 from harness.ledger.attempts import open_attempt
@@ -39,7 +40,7 @@ from harness.study.check import load_checked
 from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
-from tests.values import book_of
+from tests.values import book_of, scores
 
 pytestmark = pytest.mark.ray
 
@@ -366,3 +367,22 @@ def test_an_attack_asks_for_its_own_share_alone(tmp_path):
     sets = ["resources/attack/gpu=0", "resources/timeout=2h"]
     resources = Campaign(ledger.root, ["0"], [], sets).moved().resources
     assert (attack_claim(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)
+
+
+@pytest.mark.timeout(300)
+def test_the_front_is_attacked_until_nothing_new_enters_it(tmp_path, capsys):
+    """Trial 1 is off the front, until the attack has found trial 0 out: then it is attacked as well."""
+    _, ledger = small_ledger(tmp_path)
+    for number, mse in ((0, 0.05), (1, 0.04)):
+        path = ledger.trial(number) / "attacks" / f"{JOB.name}.json"
+        record = AttackRecord.model_validate_json(path.read_bytes())
+        found = record.measured.model_copy(update={"scores": scores(mse, 0.2), "scored_subsets": {}})
+        path.write_text(record.model_copy(update={"measured": found}).model_dump_json())
+        told = json.loads((ledger.trial(number) / "record.json").read_text())
+        told["measured"] |= {"accuracy": 0.9, "feasible": True}
+        (ledger.trial(number) / "record.json").write_text(json.dumps(told))
+    assert [outline.number for outline in book_of(ledger).standing().front] == [0]
+    assert main(["attack", str(ledger.root), "front", "--until-stable", "--attack", WINNING]) == 0
+    said = capsys.readouterr().out
+    assert [len(ledger.read(number).attacks) for number in (0, 1)] == [2, 2]
+    assert re.search(r"^front: .*; settled$", said, re.MULTILINE), said

@@ -13,6 +13,7 @@ from harness.judging import judged_trials
 from harness.ledger.files import Ledger
 from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
+from harness.study.sections import Keep
 from reports.columns import ALONE
 from reports.page import page
 from reports.sections import failures_table, front_table
@@ -274,6 +275,15 @@ def test_a_trial_that_was_attacked_later_keeps_its_server(small):
     (ledger.trial(2) / "attacks" / f"{JOB.model_copy(update={'seed': 1}).name}.json").unlink()
     write_report(study, ledger)
     assert not server.exists()
+
+
+def test_a_study_may_keep_all_servers(small):
+    study, ledger = small
+    servers = sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors"))
+    write_report(study.model_copy(update={"keep": Keep(servers="all")}), ledger)
+    assert sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors")) == servers
+    write_report(study, ledger)
+    assert sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors")) != servers
 
 
 def with_scores(ledger: Ledger, images: int) -> str:

@@ -192,6 +192,7 @@ def test_anchors_give_way_to_what_is_set_from_outside(file):
         "search/trials=99",
         "resources/concurrent=7",
         "resources={}",
+        "keep/servers=all",
         "data/root=/elsewhere",
         "data/download=true",
         "storage=postgresql://host/base",

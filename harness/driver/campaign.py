@@ -1,0 +1,142 @@
+"""Which attacks of ``invfront attack`` are to run on which trials."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import attacks
+from harness.driver.later import Task, tasks_of
+from harness.driver.orders import AttackOrder
+from harness.errors import UserError
+from harness.judging import Book
+from harness.ledger import Ledger, TrialFiles
+from harness.records import AttackJob
+from harness.study import Study, load_study, refuse_others
+from reports.formats import listed
+
+SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
+"""What may be set for attacks on finished trials alone."""
+
+GROUPS = ("front", "all")
+"""Names of trials together: what cannot be run on one of them is left out, and said."""
+
+
+class Campaign(NamedTuple):
+    """Further attacks on finished trials of a study."""
+
+    root: Path
+    """The study's directory."""
+    chosen: Sequence[str]
+    """Numbers of trials, or ``front``, or ``all``."""
+    orders: Sequence[AttackOrder]
+    """The attacks; one that a trial has already is left out there, unless it failed."""
+    overrides: Sequence[str] = ()
+    """``PATH=VALUE`` each, of ``SETTABLE``: where the attacks run, and what they may take."""
+    until_stable: bool = False
+    """Whether to go on with whatever the front becomes, until all that it consists of was attacked."""
+
+    def moved(self) -> Study:
+        """Return the study with what is set for these attacks alone.
+
+        Raises:
+            UserError: something else is set, or cannot be had.
+        """
+        refuse_others(self.overrides, SETTABLE)
+        return load_study(self.root / "study.yaml", self.overrides)
+
+    def ordered(self, book: Book, ledger: Ledger) -> Sequence[AttackOrder]:
+        """Return the attacks to run: those that were named, else those that leave the front unsettled.
+
+        Raises:
+            UserError: there are none.
+        """
+        if self.until_stable and [*self.chosen] != ["front"]:
+            raise UserError(f"TRIAL {' '.join(self.chosen)}: --until-stable is for the front; name `front` alone")
+        if self.orders:
+            return self.orders
+        if not self.until_stable:
+            raise UserError("--attack: is missing; name an attack")
+        open_jobs = [job for name in book.standing().unsettled for job in _known(book, ledger, name)]
+        if not open_jobs:
+            raise UserError("--until-stable: the front is settled; name an --attack to run on it")
+        return [AttackOrder(job.attack, job.budget, job.seed, job.tune) for job in open_jobs]
+
+
+class Round(NamedTuple):
+    """What is to run at once."""
+
+    tasks: list[Task]
+    left_out: list[str]
+    """What cannot run, a line for each reason with its trials."""
+
+
+def next_round(
+    campaign: Campaign,
+    orders: Sequence[AttackOrder],
+    book: Book,
+    ledger: Ledger,
+    tried: Collection[tuple[int, str]] = (),
+) -> Round:
+    """Return what is to run now.
+
+    Args:
+        campaign: The attacks and the trials.
+        orders: The attacks, in place of the campaign's.
+        book: What is known of the study's trials, what this campaign has added included.
+        ledger: Its directory.
+        tried: Trials and attacks, by name, that this campaign has run.
+
+    Raises:
+        UserError: a trial that was named by its number cannot be attacked so.
+    """
+    numbers = book.contenders if campaign.until_stable else _numbers(book, campaign.root, campaign.chosen)
+    tasks, reasons = list[Task](), dict[str, list[int]]()
+    for number in numbers:
+        files = ledger.read(number)
+        jobs = {job.name: job for order in orders for job in _jobs(files, order) if (number, job.name) not in tried}
+        for job in jobs.values():
+            try:
+                tasks += tasks_of(files, [job])
+            except UserError as error:
+                if str(number) in campaign.chosen:
+                    raise
+                reasons.setdefault(str(error).removeprefix(f"TRIAL {number}: "), []).append(number)
+    return Round(tasks, [f"left out: trial {listed(found)}: {reason}" for reason, found in reasons.items()])
+
+
+def _known(book: Book, ledger: Ledger, name: str) -> Iterator[AttackJob]:
+    """Yield an attack that some trial has, by its name."""
+    for outline in book.outlines.values():
+        if any(each.name == name for each in outline.candidates):
+            yield from (found.job for found in ledger.read(outline.number).attacks if found.job.name == name)
+            return
+
+
+def _numbers(book: Book, root: Path, chosen: Sequence[str]) -> list[int]:
+    """Return the trials that were named, each once."""
+    known = list(book.outlines)
+    numbers: dict[int, None] = {}
+    for text in chosen:
+        if text == "front":
+            numbers |= dict.fromkeys(outline.number for outline in book.standing().front)
+        elif text == "all":
+            done = [outline.number for outline in book.outlines.values() if outline.state == "complete"]
+            numbers |= dict.fromkeys(done)
+        elif text.isdecimal() and int(text) in book.outlines:
+            numbers[int(text)] = None
+        else:
+            have = f"{known[0]} to {known[-1]}" if known else "none"
+            raise UserError(f"TRIAL {text}: {root} has trials {have}; name a number, front, or all")
+    if not numbers:
+        raise UserError(f"TRIAL {' '.join(chosen)}: no trial of {root} is complete yet; run the study first")
+    return list(numbers)
+
+
+def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:
+    """Yield the jobs of an attack: on every part that the trial's own attacks score, probes on the last alone."""
+    kind = attacks.resolve(order.attack).kind
+    parts = list(dict.fromkeys(job.part for job in files.asked.attacks))
+    for part in parts if kind == "reconstruction" else parts[-1:]:
+        yield AttackJob(
+            attack=order.attack, budget=order.budget, seed=order.seed, part=part, kind=kind, tune=order.tune
+        )

@@ -1,0 +1,83 @@
+"""Which later attacks are to run where: what cannot run on a part of `front` or `all` is left out and said."""
+
+import pytest
+
+from harness.driver.campaign import Campaign, next_round
+from harness.driver.orders import AttackOrder
+from harness.errors import UserError
+from tests.small_ledger import JOB, small_ledger
+from tests.values import attack, book_of, scores
+
+ASKS, RIDGE = AttackOrder("membership", "quick"), AttackOrder("tests.later_attacks:Ridge", "quick")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return small_ledger(tmp_path)[1]
+
+
+def planned(ledger, *chosen, orders=(RIDGE,), until_stable=False, tried=()):
+    campaign = Campaign(ledger.root, chosen, orders, (), until_stable)
+    book = book_of(ledger)
+    return next_round(campaign, campaign.ordered(book, ledger), book, ledger, tried)
+
+
+def numbers(found):
+    return [task.files.number for task in found.tasks]
+
+
+def without_server(ledger, number):
+    (ledger.trial(number) / "attempt-1" / "server.safetensors").unlink()
+
+
+def test_of_all_trials_those_without_a_server_are_left_out_and_named_once(ledger):
+    without_server(ledger, 1)
+    found = planned(ledger, "all", orders=(ASKS, RIDGE))
+    assert [(task.files.number, task.job.attack) for task in found.tasks] == [
+        (0, ASKS.attack),
+        (0, RIDGE.attack),
+        (1, RIDGE.attack),
+    ]
+    (line,) = found.left_out
+    assert line.startswith("left out: trial 1: membership asks the server")
+    assert "keep: {servers: all}" in line
+
+
+def test_a_trial_that_is_named_is_refused(ledger):
+    without_server(ledger, 1)
+    with pytest.raises(UserError, match="TRIAL 1: membership asks the server"):
+        planned(ledger, "0", "1", orders=(ASKS,))
+
+
+def test_what_was_tried_is_not_tried_again_until_the_front_is_stable(ledger):
+    first = planned(ledger, "front", until_stable=True)
+    tried = {(task.files.number, task.job.name) for task in first.tasks}
+    assert numbers(first) == list(book_of(ledger).contenders)
+    assert planned(ledger, "front", until_stable=True, tried=tried).tasks == []
+
+
+def test_what_the_front_may_become_is_attacked_in_its_turn(ledger):
+    """An attack found out whoever was on the front: the others move up to it, and have not been attacked."""
+    front = book_of(ledger).contenders
+    job = JOB.model_copy(update={"attack": RIDGE.attack, "budget": "quick"})
+    for number in front:
+        ledger.publish_attack(attack(number, job, scores(1e-6, 0.999), scores(1e-6, 0.999)))
+    left = {0, 1} - set(front)
+    assert numbers(planned(ledger, "front", until_stable=True)) == sorted(left)
+
+
+def test_without_a_name_it_is_the_attacks_that_leave_the_front_unsettled(ledger):
+    with pytest.raises(UserError, match="--until-stable: the front is settled; name an --attack"):
+        planned(ledger, "front", orders=(), until_stable=True)
+    job = JOB.model_copy(update={"seed": 3})
+    ledger.publish_attack(attack(0, job, scores(1e-6, 0.999), scores(1e-6, 0.999)))
+    assert book_of(ledger).standing().unsettled == (job.name,)
+    found = planned(ledger, "front", orders=(), until_stable=True)
+    assert [(task.files.number, task.job) for task in found.tasks] == [(1, job)]
+
+
+def test_it_takes_an_attack_and_the_front(ledger):
+    with pytest.raises(UserError, match="--attack: is missing; name an attack"):
+        planned(ledger, "all", orders=())
+    with pytest.raises(UserError, match="TRIAL all: --until-stable is for the front; name `front` alone"):
+        planned(ledger, "all", until_stable=True)
