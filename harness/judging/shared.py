@@ -60,7 +60,7 @@ class Front:
     that any of them has; while a trial of the resulting front lacks some of it, the attack of these that fewest
     candidates have is left out. What trials off the front lack changes nothing: a further attack only lowers them
     (`harness.judging.worst`), and they are dominated already. An attack that a suite has gained counts from when the
-    front has it.
+    front has it; of one that the study itself was given, `suite` sees to it before.
 
     Adding a trial costs as the front is long; taking in one of the front again, or one that changes what is compared,
     as all trials are many.
