@@ -14,6 +14,7 @@ from attacks.dip import Dip
 from attacks.gan_decoder import GanDecoder
 from attacks.gan_prior import GanPrior
 from attacks.gradient import Gradient
+from attacks.linear import Linear
 from attacks.membership import Membership
 from attacks.query_free import QueryFree
 from attacks.repeated import Repeated
@@ -26,6 +27,7 @@ AnyAttack = type[Attack] | type[ProbeAttack]
 ATTACKS: dict[str, AnyAttack] = {
     "decoder": Decoder,
     "decoder_xl": DecoderXl,
+    "linear": Linear,
     "rmle": Rmle,
     "dip": Dip,
     "query_free": QueryFree,

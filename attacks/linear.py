@@ -1,0 +1,129 @@
+"""The best linear attack: pixels regressed on features by least squares with a ridge, in closed form.
+
+References:
+    Hoerl, Kennard, Ridge regression: biased estimation for nonorthogonal problems, 1970.
+"""
+
+import functools
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
+from attacks.counted import counted
+from attacks.fitting import CHUNK, channel_statistics, guess_error, released, unit
+from attacks.ranges import at_least
+from attacks.verdict import verdict
+
+RIDGES = tuple(10.0**power for power in range(4, -9, -1))
+"""Tried from the largest on, in units of the features' mean variance, until the validation error rises."""
+
+
+class Linear(Attack):
+    """Predicts ``clip(mean(x) + (z - mean(z)) W)`` with ``W = (Z'Z + ridge I)^-1 Z'X``.
+
+    Z and X are centred releases and pixels of the attacker's images. Every image is released ``draws`` times, so that W
+    knows the noise as well as the images. The ridge is the one with the least error on attacker-validation. Of a linear
+    client and Gaussian images no attack is better; elsewhere it is what a decoder must beat.
+
+    Args:
+        draws: Releases of every image, >= 1; their number doubles from point to point of the curve.
+    """
+
+    reference = "Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems, 1970"
+    threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
+    cost = "some releases of every image of the attacker's and a few solutions of one linear system: seconds"
+    knowledge: ClassVar[Knowledge] = "queries"
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {
+        "quick": {"draws": 2},
+        "standard": {"draws": 8},
+        "strong": {"draws": 32},
+    }
+
+    def __init__(self, draws: int) -> None:
+        at_least("linear", 1, draws=draws)
+        self.draws = draws
+        self.weight: Tensor | None = None
+
+    @torch.no_grad()
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        """Add up products of releases and images; solve whenever their number has doubled, and after the last."""
+        self.image_shape = target.image_shape
+        z, z_val = released(target, aux), released(target, val)
+        self.deviation = channel_statistics(z)[1].double()
+        self.centre = (z.double() / self.deviation).flatten(1).mean(0)
+        self.mean = unit(aux.x).double().flatten(1).mean(0)
+        normal = Normal.empty(len(self.centre), len(self.mean), z.device)
+        seen, known = Images(aux.x[: len(val.x)], aux.y[: len(val.x)]), z[: len(val.x)]
+        curve: list[Point] = []
+        for draw in counted(range(1, self.draws + 1)):
+            for x in aux.x.split(CHUNK):
+                normal.add(self._read(target.release(unit(x))), unit(x).double().flatten(1) - self.mean)
+            if draw & (draw - 1) == 0 or draw == self.draws:
+                self.weight, error = self._solved(normal, z_val, val)
+                curve.append(Point(draw, self._error(self.weight, known, seen), error))
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)))
+
+    @torch.no_grad()
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Return the predictions, in chunks."""
+        if self.weight is None:
+            raise RuntimeError("linear: fit it before it reconstructs")
+        return torch.cat([self._predicted(self.weight, chunk) for chunk in z.split(CHUNK)])
+
+    def _solved(self, normal: "Normal", z_val: Tensor, val: Images) -> tuple[Tensor, float]:
+        """Return the weights of the ridge with the least error on attacker-validation, and that error."""
+        best, least = normal.solved(RIDGES[0]), math.inf
+        for ridge in RIDGES:
+            weight = normal.solved(ridge)
+            error = self._error(weight, z_val, val)
+            if error > least:
+                break
+            best, least = weight, error
+        return best, least
+
+    def _read(self, z: Tensor) -> Tensor:
+        """Return centred features in units of their channel's deviation, ``(B, D)``, float64."""
+        return (z.double() / self.deviation).flatten(1) - self.centre
+
+    def _predicted(self, weight: Tensor, z: Tensor) -> Tensor:
+        x_hat: Tensor = (self._read(z) @ weight + self.mean).clamp(0, 1).float()
+        return x_hat.view(-1, *self.image_shape)
+
+    def _error(self, weight: Tensor, z: Tensor, images: Images) -> float:
+        pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
+        squares = [(self._predicted(weight, part) - unit(x)).square().sum() for part, x in pairs]
+        return float(torch.stack(squares).sum()) / images.x.numel()
+
+
+class Normal:
+    """The normal equations of a regression, summed up batch by batch in float64."""
+
+    def __init__(self, gram: Tensor, cross: Tensor) -> None:
+        self.gram, self.cross, self.count = gram, cross, 0
+
+    @classmethod
+    def empty(cls, features: int, pixels: int, device: torch.device) -> "Normal":
+        """Return equations of D features and P pixels, of no image yet."""
+        zeros = functools.partial(torch.zeros, dtype=torch.float64, device=device)
+        return cls(zeros(features, features), zeros(features, pixels))
+
+    def add(self, z: Tensor, x: Tensor) -> None:
+        """Take in centred features ``(B, D)`` and pixels ``(B, P)``."""
+        self.gram.addmm_(z.T, z)
+        self.cross.addmm_(z.T, x)
+        self.count += len(z)
+
+    def solved(self, ridge: float) -> Tensor:
+        """Return the weights ``(D, P)`` under a ridge, in units of the features' mean variance; zeros of features
+        that never vary.
+        """
+        scale = float(self.gram.diagonal().mean())
+        if scale == 0:
+            return torch.zeros_like(self.cross)
+        eye = torch.eye(len(self.gram), dtype=self.gram.dtype, device=self.gram.device)
+        factor = torch.linalg.cholesky(self.gram + ridge * scale * eye)
+        weight: Tensor = torch.cholesky_solve(self.cross, factor)
+        return weight

@@ -1,0 +1,31 @@
+"""The linear attack is the best there is where the truth is linear, and the least that a decoder must reach."""
+
+import torch
+
+from attacks.linear import Linear
+from attacks.testproblems import LinearGaussian
+
+
+def test_of_a_linear_client_and_gaussian_images_it_comes_within_two_percent_of_the_least_error():
+    torch.manual_seed(0)
+    for sigma in (0.02, 0.2):
+        target = LinearGaussian(sigma=sigma, side=8)
+        attack = Linear(draws=8)
+        fit = attack.fit(target, target.sample(4000), target.sample(500))
+        x = target.sample(4000).x.float() / 255
+        errors = (attack.reconstruct(target.release(x)) - x).square().flatten(1).mean(1)
+        sampling = float(errors.std()) / len(errors) ** 0.5
+        assert target.least_error() - 4 * sampling < float(errors.mean()) < 1.02 * target.least_error() + 4 * sampling
+        assert fit.verdict == "converged"
+        assert [point.step for point in fit.curve] == [1, 2, 4, 8]
+
+
+def test_features_that_say_nothing_leave_the_mean_image():
+    torch.manual_seed(0)
+    target = LinearGaussian(sigma=0.0, side=8)
+    target.weight.zero_()
+    attack = Linear(draws=1)
+    aux = target.sample(200)
+    attack.fit(target, aux, target.sample(50))
+    found = attack.reconstruct(target.release(target.sample(3).x.float() / 255))
+    assert torch.allclose(found, (aux.x.float().mean(0) / 255).expand_as(found), atol=1e-6)
