@@ -142,6 +142,9 @@ class Attack(ABC):
     """What the attack pays and for what, in words."""
     knowledge: ClassVar[Knowledge]
     needs_server: ClassVar[bool] = False
+    labels_alone: ClassVar[bool] = False
+    """Whether it asks the server for the predicted classes of a release and nothing else: where there is no server, a
+    head that is trained on the attacker's images (:mod:`attacks.label_head`) answers in its place."""
     version: ClassVar[int] = 1
     """Of algorithm and budgets: raised by every change that moves the attack's numbers."""
     budgets: ClassVar[dict[str, dict[str, Any]]]

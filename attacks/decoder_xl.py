@@ -84,6 +84,7 @@ class DecoderXl(Attack):
     cost = "one long training on the attacker's images, and one half as long; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
+    labels_alone = True
     version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {

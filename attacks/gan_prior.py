@@ -73,6 +73,7 @@ class GanPrior(Attack):
     cost = "one training of a generator a study; then restarts times steps passes through it and the client an image"
     knowledge: ClassVar[Knowledge] = "gradients"
     needs_server = True
+    labels_alone = True
     version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {

@@ -43,6 +43,7 @@ class Repeated(Attack):
     cost = "the inner attack's training for each number of releases; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
+    labels_alone = True
     version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},

@@ -42,6 +42,22 @@ class Ridge(Attack):
         return (x_hat.view(-1, *self._shape) + self._x).clamp(0, 1)
 
 
+class Labelled(Ridge):
+    """Asks for the predicted class of every release, as one that a label conditions."""
+
+    needs_server: ClassVar[bool] = True
+    labels_alone: ClassVar[bool] = True
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        self._target = target
+        return super().fit(target, aux, val)
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        if self._target.server(z).shape != (len(z), self._target.num_classes):
+            raise ValueError("the answer is no logits")
+        return super().reconstruct(z)
+
+
 class Stalling(Ridge):
     """Does not come to an end while ``STALL`` is set."""
 

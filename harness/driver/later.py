@@ -40,7 +40,8 @@ def tasks_of(files: TrialFiles, jobs: Iterable[AttackJob]) -> list[Task]:
     weights = weights_of(files.path, found.trained)
     tasks = [Task(files, weights, job, found.attacks.get(job.name)) for job in left]
     for task in tasks:
-        needs_server = task.done is None and attacks.resolve(task.job.attack).needs_server
+        kind = attacks.resolve(task.job.attack)
+        needs_server = task.done is None and kind.needs_server and not getattr(kind, "labels_alone", False)
         if needs_server and not (weights / SERVER).exists():
             raise UserError(
                 f"TRIAL {files.number}: {task.job.attack} asks the server, and only those of anchors and of the front "

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,9 @@ import torch
 import attacks
 from attacks import metrics
 from attacks.base import Attack, Evidence, Fit, Images, ProbeAttack, Verdict
+from attacks.fitting import released
 from attacks.guesses import mean_image
+from attacks.label_head import label_head
 from attacks.metrics import score
 from attacks.seen import Seen
 from attacks.verdict import beside_guess
@@ -29,6 +32,11 @@ from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held
 from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
 
 
+def labels_alone(kind: type[Attack] | type[ProbeAttack]) -> bool:
+    """Say whether an attack asks the server for predicted classes alone, so that a head of its own can stand in."""
+    return issubclass(kind, Attack) and kind.labels_alone
+
+
 class Scene(NamedTuple):
     """A trained network and the images around it, as one job finds them."""
 
@@ -43,6 +51,8 @@ class Scene(NamedTuple):
     """In the trial's own precision: what it releases is what the device released."""
     seen: Seen
     """What the attack may know of it; of one that differentiates the client, in float32."""
+    has_server: bool
+    """Whether the network's server was kept."""
 
     @property
     def asked(self) -> Asked:
@@ -82,7 +92,7 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
             update={
                 "digests": measured.digests | digests | {"client": sha256(weights / "client.safetensors")},
                 "knowledge": kind.knowledge,
-                "needs_server": kind.needs_server,
+                "needs_server": kind.needs_server and scene.has_server,
             }
         ),
         error=None,
@@ -101,7 +111,9 @@ def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[
 
 def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.device) -> Scene:
     asked, kind = handed.asked, attacks.resolve(job.attack)
-    if kind.needs_server and not (weights / SERVER).exists():
+    has_server = (weights / SERVER).exists()
+    unlabelled = asked.settings.get("attacker/data") in ("shifted", "noise")  # whose labels the server would give
+    if kind.needs_server and not has_server and (unlabelled or not labels_alone(kind)):
         raise FileNotFoundError(
             f"{job.attack} asks the server, and that of trial {asked.number} was let go: only those of anchors and of "
             "the front are kept"
@@ -113,7 +125,7 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
     split = next(split for split in data.attack_splits if split.part == job.part)
     fit = _held(handed, data, split, target)
     seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
-    return Scene(handed, job, data, split, _with_fit(split, fit), target, seen)
+    return Scene(handed, job, data, split, _with_fit(split, fit), target, seen, has_server)
 
 
 def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> Part:
@@ -208,7 +220,17 @@ def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: 
     tried = (number,) if number else ()
     prepare(asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
     aux, val = (Images(part.x, part.y) for part in (split.fit, split.selection))
-    return Fitted(attack, attack.fit(scene.seen, aux, val), settings, prior)
+    details = {} if scene.has_server or not kind.needs_server else _own_head(scene, aux, val)
+    fit = attack.fit(scene.seen, aux, val)
+    return Fitted(attack, replace(fit, details=fit.details | details), settings, prior)
+
+
+def _own_head(scene: Scene, aux: Images, val: Images) -> dict[str, float]:
+    """Let a head of the attacker's own answer for the server; return its accuracy on attacker-validation."""
+    head = label_head(scene.seen, aux, val)
+    scene.seen.answered_by(head)
+    right = head(released(scene.seen, val)).argmax(1) == val.y
+    return {"label_head_accuracy": float(right.float().mean())}
 
 
 def _with_prior(scene: Scene, attack: Attack) -> tuple[Attack, dict[str, str]]:

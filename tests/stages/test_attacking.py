@@ -39,6 +39,7 @@ def job(name: str, **changes) -> AttackJob:
 
 GUESS, REMEMBERING, UNDONE = job("Guess"), job("Remembering"), job("Undone")
 COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
+LABELLED = job("Labelled", attack="tests.later_attacks:Labelled")
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +298,16 @@ def test_an_attack_that_asks_a_server_that_was_let_go_says_so(weights, tmp_path)
     (kept / "server.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="that of trial 0 was let go"):
         attacked(kept, COUNTING)
+
+
+def test_who_wants_the_predicted_label_alone_does_without_a_server(weights, tmp_path):
+    """A head of its own answers, twice alike, and the record says so."""
+    kept = tmp_path / "attempt-9"
+    shutil.copytree(weights, kept)
+    beside = attacked(kept, LABELLED).measured
+    assert (beside.needs_server, "label_head_accuracy" in beside.details) == (True, False)
+    (kept / "server.safetensors").unlink()
+    found, again = attacked(kept, LABELLED).measured, attacked(kept, LABELLED).measured
+    assert found.needs_server is False
+    assert found.details["label_head_accuracy"] > 0.5
+    assert found == again
