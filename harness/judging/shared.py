@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy
 
-from harness.judging.worst import BLIND, Candidate, worst_case
+from harness.judging.worst import BLIND, Candidate, compact, worst_case
 from harness.records import DIRECTIONS, Objectives
 from reports.dominance import DIRECTIONS as SIGNS
 from reports.dominance import Floats, joined, non_dominated
@@ -30,6 +30,29 @@ class Contender(Protocol):
     @property
     def objectives(self) -> Objectives | None:
         """Over all its attacks."""
+
+
+class Contestant(NamedTuple):
+    """What of a trial a front is made of, without its files."""
+
+    number: int
+    state: str
+    feasible: bool
+    asked_suite: frozenset[str]
+    candidates: tuple[Candidate, ...]
+    objectives: Objectives | None
+
+
+def contestant_of(trial: Contender) -> Contestant:
+    """Return what a front needs of a trial, whose files may then be forgotten."""
+    return Contestant(
+        number=trial.number,
+        state=trial.state,
+        feasible=trial.feasible,
+        asked_suite=trial.asked_suite,
+        candidates=compact(trial.candidates) if trial.objectives else (),
+        objectives=trial.objectives,
+    )
 
 
 def held(trial: Contender) -> frozenset[str]:

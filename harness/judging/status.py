@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from harness.judging.shared import Front
+from harness.judging.shared import Front, contestant_of
 from harness.judging.trials import RUNNING, JudgedTrial
 from harness.records import DIRECTIONS, Value
 
@@ -45,7 +45,7 @@ def status(identity: Mapping[str, str], budget: int, trials: Iterable[JudgedTria
         budget: Trials it was given; more may have been asked.
         trials: Those that were asked.
     """
-    listed = list(trials)
+    listed = [contestant_of(trial) for trial in trials]
     return status_of(identity, budget, Counter(trial.state for trial in listed), Front(listed))
 
 

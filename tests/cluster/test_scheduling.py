@@ -129,6 +129,14 @@ def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(
 
 
 @pytest.mark.timeout(600)
+def test_a_lost_worker_is_replaced(tmp_path, local_ray):
+    done = scheduled(tmp_path / "study", [noting(0, tmp_path / "0", ("Fragile",))])
+    assert done[0].record.state == "complete"
+    assert len(noted(str(tmp_path / "0"), "attack")) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_lost_workers_are_replaced_twice_and_time_runs_out_for_what_does_not_end(tmp_path, local_ray):
     trials = [
         noting(0, tmp_path / "0", ("Fragile", "Grey")),
