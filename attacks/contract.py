@@ -23,6 +23,7 @@ import torch
 
 from attacks.base import Attack, Evidence, Knowledge, Probe, ProbeAttack, Span, Verdict
 from attacks.contract_bench import NUM_IMAGES, Run, pictures
+from attacks.refusals import bad_numbers, must_refuse
 
 BATCH = 6
 """Images reconstructed at once, where the law does not say otherwise."""
@@ -93,16 +94,8 @@ def budgets_are_whole(case: Case) -> None:
 
 def refuses_bad_settings(case: Case) -> None:
     """A negative number, or none at all, is refused by a ``ValueError`` that names the setting."""
-    numbers = {name: value for name, value in case.settings.items() if type(value) in (int, float)}
-    bad: list[tuple[str, float]] = [(name, -1) for name in numbers if name not in case.signed]
-    bad += [(name, math.nan) for name, value in numbers.items() if isinstance(value, float)]
-    for name, value in bad:
-        try:
-            case.create(**(case.settings | {name: value}))
-        except ValueError as error:
-            _require(name in str(error), f"refusing {name}={value}, the message does not name it: {error}")
-        else:
-            raise AssertionError(f"{name}={value} is accepted")
+    for name, value in bad_numbers(case.settings, case.signed):
+        must_refuse(functools.partial(case.create, **(case.settings | {name: value})), name, value)
 
 
 def says_how_it_went(case: Case) -> None:

@@ -75,7 +75,7 @@ class Linear(Attack):
 
     def _solved(self, normal: "Normal", z_val: Tensor, val: Images) -> tuple[Tensor, float]:
         """Return the weights of the ridge with the least error on attacker-validation, and that error."""
-        best, least = normal.solved(RIDGES[0]), math.inf
+        best, least = torch.zeros_like(normal.cross), math.inf
         for ridge in RIDGES:
             weight = normal.solved(ridge)
             error = self._error(weight, z_val, val)

@@ -22,7 +22,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     root = find_study(study)
     quiet(None)
     from harness.commands.summary import disk_line, overview
-    from harness.judging import judged_trials, widened_lines
+    from harness.judging import judged_trials, suite_of, widened_lines
     from harness.judging import status as standing
     from harness.ledger import Ledger
     from harness.ledger.disk import free_bytes, sizes
@@ -32,7 +32,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     now = standing(found.named(), found.search.trials, judged_trials(ledger))
     disk = sizes(root) | {"free": free_bytes(root)}
     if as_json:
-        say(now.model_dump(mode="json") | {"disk": disk, "widened": list(widened_lines(ledger))})
+        say(now.model_dump(mode="json") | {"disk": disk, "widened": list(widened_lines(ledger, suite_of(ledger)))})
         return
     for line in (*overview(now, ledger), disk_line(disk)):
         typer.echo(line)

@@ -35,11 +35,11 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
     counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
     yield f"{now.name}: {now.budget} trials: {counts}"
-    yield from widened_lines(ledger)
+    suite = suite_of(ledger)
+    yield from widened_lines(ledger, suite)
     yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")
     if now.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"
-    suite = suite_of(ledger)
     for number in now.front[:MOST]:
         yield f"  {_row(ledger, number, suite)}"
     if len(now.front) > MOST:

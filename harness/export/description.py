@@ -16,6 +16,7 @@ from harness.judging import (
     other_images,
     spans,
     states,
+    suite_of,
     unlike_torch,
     widened_lines,
 )
@@ -56,7 +57,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
         metric_notes=_metric_notes(trials),
         image_marks=[*_marks(ledger), *other_images(trials)],
-        widened=list(widened_lines(ledger)),
+        widened=list(widened_lines(ledger, suite_of(ledger))),
         warnings=unlike_torch(paid),
         unsettled=list(Front(trials).unsettled),
     )

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from harness.judging.shared import Front
+from harness.judging.shared import Front, contestant_of
 from harness.judging.status import Status, status_of
 from harness.judging.trials import JudgedTrial
-from harness.judging.worst import Candidate, compact
+from harness.judging.worst import Candidate
 from harness.records import Asked, Objectives, Scalar
 
 
@@ -57,14 +57,9 @@ def outline_of(trial: JudgedTrial) -> Outline:
     record, floor = trial.record, trial.asked.floor
     accuracy = record.measured.accuracy if record else None
     return Outline(
-        number=trial.number,
-        state=trial.state,
+        **contestant_of(trial)._asdict(),
         settings=trial.asked.settings,
         anchor=trial.asked.anchor,
-        feasible=trial.feasible,
-        objectives=trial.objectives,
-        asked_suite=trial.asked_suite,
-        candidates=compact(trial.candidates) if trial.objectives else (),
         constraint=None if floor is None or accuracy is None else floor - accuracy,
         later=trial.moved,
         mark=trial.mark,

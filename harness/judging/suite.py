@@ -45,11 +45,11 @@ def lacked(files: TrialFiles, added: Iterable[AttackJob]) -> list[AttackJob]:
     return [job for job in added if job not in had]
 
 
-def widened_lines(ledger: Ledger) -> Iterator[str]:
+def widened_lines(ledger: Ledger, suite: Suite) -> Iterator[str]:
     """Yield what a reader must know of a study that was widened: when, by what, and which attacks do not count yet."""
     lineage = ledger.lineage()
     yield from (_widened(extension) for extension in (lineage.extensions if lineage else ()))
-    for job, numbers in suite_of(ledger).lacking.items():
+    for job, numbers in suite.lacking.items():
         trials = ", ".join(map(str, numbers[:MOST])) + (f" and {len(numbers) - MOST} more" if numbers[MOST:] else "")
         yield f"{job.name} counts for nothing yet, since complete trials lack it ({trials}): `invfront resume` runs it"
 

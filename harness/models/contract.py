@@ -7,6 +7,7 @@ A network's whole test is::
         law(contract.Case(Mine, {"channels": 8}))
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attacks.refusals import bad_numbers, must_refuse
 from harness.models.network import Pictures
 from harness.models.own import Body, Halves
 
@@ -158,16 +160,12 @@ def is_built_without_memory(case: Case) -> None:
 
 def refuses_bad_settings(case: Case) -> None:
     """A negative number, or none at all, is refused by a ``ValueError`` that names the setting."""
-    numbers = {name: value for name, value in case.settings.items() if type(value) in (int, float)}
-    bad: list[tuple[str, float]] = [(name, -1) for name in numbers if name not in case.signed]
-    bad += [(name, math.nan) for name, value in numbers.items() if isinstance(value, float)]
-    for name, value in bad:
-        try:
-            case.create(**(case.settings | {name: value})).halves(1, case.pictures())
-        except ValueError as error:
-            _require(name in str(error), f"refusing {name}={value}, the message does not name it: {error}")
-        else:
-            raise AssertionError(f"{name}={value} is accepted")
+    for name, value in bad_numbers(case.settings, case.signed):
+        must_refuse(functools.partial(_halves, case, case.settings | {name: value}), name, value)
+
+
+def _halves(case: Case, settings: dict[str, Any]) -> Halves:
+    return case.create(**settings).halves(1, case.pictures())
 
 
 LAWS: dict[str, Callable[[Case], None]] = {

@@ -78,15 +78,15 @@ def test_optunas_values_follow(ledger):
 
 def test_a_reader_is_told_what_changed_when_and_what_does_not_count_yet(ledger):
     widened = "widened 2026-01-02T03:04Z from trial 2 on: attacks/rmle is new"
-    assert list(widened_lines(ledger)) == [
+    assert list(widened_lines(ledger, suite_of(ledger))) == [
         widened,
         "rmle-quick-0 counts for nothing yet, since complete trials lack it (0): `invfront resume` runs it",
     ]
     ledger.publish_attack(leaking(0))
-    assert list(widened_lines(ledger)) == [widened]
+    assert list(widened_lines(ledger, suite_of(ledger))) == [widened]
 
 
 def test_a_study_that_was_never_widened_is_judged_by_all_that_each_trial_had(ledger):
     ledger.lineage_file.unlink()
     assert errors(ledger) == {0: 0.02, 1: None, 2: 0.001}
-    assert list(widened_lines(ledger)) == []
+    assert list(widened_lines(ledger, suite_of(ledger))) == []
