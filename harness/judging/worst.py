@@ -131,8 +131,8 @@ def decisions(found: Sequence[Candidate], score: str) -> Iterator[Decision]:
     """Yield all that the worst case by a score is the worst of.
 
     What has all images: its own mean. A challenger: by itself its mean and ``MARGIN`` standard errors in the defender's
-    favour; with each attack on all images that is ``ALIKE`` it, the difference estimate if it lies below that attack's
-    mean. A weaker attack, or a guess, says little of which images are hard: the difference would be noise.
+    favour; with each attack on all images that is ``ALIKE`` it, the difference estimate, which decides only below that
+    attack's mean. A weaker attack, or a guess, says little of which images are hard: the difference would be noise.
     """
     whole = [each for each in found if each.images is None]
     for each in whole:
@@ -149,10 +149,9 @@ def _paired(base: Candidate, challenger: Candidate, score: str) -> Iterator[Deci
     if pair is None or pair[0].mse > ALIKE * pair[1].mse:
         return
     difference = _of(pair[1], score) - _of(pair[0], score)
-    if _sign(score) * difference < 0:
-        low, high = RANGES[score]
-        value = min(max(_of(base.own, score) + difference, low), high)
-        yield Decision(value, challenger.name, base.name, challenger.images)
+    low, high = RANGES[score]
+    value = min(max(_of(base.own, score) + difference, low), high)
+    yield Decision(value, challenger.name, base.name, challenger.images)
 
 
 def common(base: Candidate, challenger: Candidate) -> tuple[Means, Means] | None:
