@@ -50,9 +50,9 @@ def everything(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def resumed(root: Path, trials: int) -> None:
-    """Go on with a study in a process of its own, as Ray's driver."""
-    command = [sys.executable, "-m", "harness.cli", "resume", str(root), "--trials", str(trials)]
+def resumed(root: Path, trials: int, *address: str) -> None:
+    """Go on with a study in a process of its own."""
+    command = [sys.executable, "-m", "harness.cli", "resume", str(root), "--trials", str(trials), *address]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -114,12 +114,14 @@ def test_doctor_mends_an_old_study_and_writes_no_record_anew(old, capsys):
     assert main(["doctor", str(root)]) == 0, capsys.readouterr().out
 
 
-def check_resume(root: Path, said: dict[str, Any], trials: int, capsys: pytest.CaptureFixture[str]) -> None:
+def check_resume(
+    root: Path, said: dict[str, Any], trials: int, capsys: pytest.CaptureFixture[str], *address: str
+) -> None:
     """Go on with an old study until it has ``trials``: what was unfinished ends, what was finished stays as it was."""
     before, asked = published(root), len(list(root.glob("trials/*/asked.json")))
     finished = {Path(path).parts[1] for path in before if path.endswith("record.json")}
     attempts = {path for number in finished for path in root.glob(f"trials/{number}/attempt-*")}
-    resumed(root, trials)
+    resumed(root, trials, *address)
 
     assert main(["status", str(root), "--json"]) == 0
     now, then = json.loads(capsys.readouterr().out), said["status"]
@@ -139,10 +141,9 @@ def check_resume(root: Path, said: dict[str, Any], trials: int, capsys: pytest.C
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.ray
 def test_a_resume_hands_out_the_trial_that_was_running_and_leaves_the_finished_ones(tmp_path, capsys):
     root, said = copied(OLD / "0.1" / "strict", tmp_path)
-    check_resume(root, said, len(list(root.glob("trials/*/asked.json"))), capsys)
+    check_resume(root, said, len(list(root.glob("trials/*/asked.json"))), capsys, "--address", "in-process")
 
 
 @pytest.mark.slow

@@ -1,20 +1,17 @@
-"""Jobs on Ray: the connection, Ray Tune's side and a trial's side."""
+"""Jobs on Ray: the connection, Ray Tune's side and a trial's side; and, for a debugger, jobs without it."""
 
-from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
-from harness.cluster.requests import attack_claim, claims_of, fitting, threads
+from harness.cluster.connection import OWN_PACKAGES, cluster
+from harness.cluster.requests import threads
+from harness.cluster.running import IN_PROCESS, Runner, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
-from harness.cluster.submitting import Claim, RaySubmit
 
 __all__ = [
+    "IN_PROCESS",
     "OWN_PACKAGES",
-    "Claim",
-    "RaySubmit",
-    "attack_claim",
-    "claims_of",
+    "Runner",
     "cluster",
-    "fitting",
-    "nodes",
     "refuse_full_disk",
+    "runner",
     "schedule",
     "threads",
 ]

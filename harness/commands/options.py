@@ -17,7 +17,12 @@ def count(text: str) -> int:
 
 
 Address = Annotated[
-    str | None, typer.Option(metavar="A", help="Address of a Ray cluster; without it Ray starts on this machine.")
+    str | None,
+    typer.Option(
+        metavar="A",
+        help="Address of a Ray cluster; without it Ray starts on this machine. `in-process`: no Ray, one trial after "
+        "another in this process, for a debugger.",
+    ),
 ]
 Storage = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.cluster import attack_claim, nodes
+from harness.cluster import Runner
 from harness.driver.conditions import place_of
 from harness.driver.later import Task, run_tasks, tasks_of
 from harness.errors import UserError
@@ -32,19 +32,23 @@ def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:
         raise UserError(f"{error}; or postpone it with --later") from error
 
 
-def catch_up(tasks: Sequence[Task], study: Study, ledger: Ledger, way: str, noted: Callable[[str], None]) -> None:
+def catch_up(
+    tasks: Sequence[Task], study: Study, ledger: Ledger, fleet: Runner, way: str, noted: Callable[[str], None]
+) -> None:
     """Run what is left, and publish each as it ends.
 
     Args:
         tasks: What is left.
         study: Says where, and by what share of a node.
         ledger: Its directory.
+        fleet: Runs them.
         way: How to go on if it is cut off, a clause.
         noted: Hears of each.
     """
     noted(f"{counted(len(tasks), 'attack')} to run on trials that finished before the study had it")
-    claim = attack_claim(study.resources, nodes())
-    with contextlib.closing(run_tasks(tasks, place_of(study), claim, way, lambda progress: None)) as found:
+    place = place_of(study)
+    submit = fleet.later(study.resources, place)
+    with contextlib.closing(run_tasks(tasks, place, submit, way, lambda progress: None)) as found:
         for record in found:
             ledger.publish_attack(record)
             noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.cluster import OWN_PACKAGES, RaySubmit, claims_of, cluster, fitting, nodes, schedule
+from harness.cluster import OWN_PACKAGES, runner
 from harness.driver.catching_up import catch_up, lacking
 from harness.driver.causes import Causes, Step
 from harness.driver.comparison import Comparison
@@ -112,10 +112,9 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
         ready = make_ready(study, watcher.preparing)
         tracking = held.enter_context(where.show(study, ledger))
         farewell = f"the local Ray died; {patience.way}"
-        held.enter_context(
-            cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)], tracking.cut_off)
-        )
-        fitting(study.resources, nodes())
+        packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
+        fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
+        fleet.refuse(study.resources)
         if not root.exists():
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
@@ -125,7 +124,7 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
         conditions, place = conditions_of(study, ledger), place_of(study)
         stand.begun = True
         if left:
-            catch_up(left, study, ledger, patience.way, watcher.noted)
+            catch_up(left, study, ledger, fleet, patience.way, watcher.noted)
             book = read_book(ledger, str(study.ledger))
         at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
         rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
@@ -138,18 +137,17 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
         if plan.extension and not search.left():
             watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
         if search.left():
-            submit = RaySubmit(claims_of(study.resources), study.resources.timeout)
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
-            train_priors(study, priors, submit, watcher.preparing)
+            train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
         publisher = _Publisher(
             ledger, book, search, tracking, watcher, Comparison(), Causes(proven), room, suite_of(ledger)
         )
-        schedule(study.resources, place, ledger, ask=publisher.ask, finish=publisher.heard, watch=watcher.progress)
+        fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress)
         publisher.end()
         tried = [(task.files.number, task.job) for task in left]
         if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
-            catch_up(rest, study, ledger, patience.way, watcher.noted)
+            catch_up(rest, study, ledger, fleet, patience.way, watcher.noted)
         if plan.added:
             book = read_book(ledger, str(study.ledger))
             tracking.backfill(book.outlines.values())

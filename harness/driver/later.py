@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import attacks
-from harness.cluster import Claim, RaySubmit, refuse_full_disk
+from harness.cluster import refuse_full_disk
 from harness.driver.causes import cause_of
 from harness.errors import Interrupted, UserError
 from harness.ledger import REDONE, SERVER, TrialFiles, find, open_attempt
 from harness.records import AttackJob, AttackRecord, Place, Tell
-from harness.stages import LATER, Assignment
+from harness.stages import LATER, Assignment, Submit
 from harness.trial import failed_attack, weights_of
 
 
@@ -68,7 +68,7 @@ def _is_left(files: TrialFiles, job: AttackJob) -> bool:
 
 
 def run_tasks(
-    tasks: Sequence[Task], place: Place, claim: Claim, way: str, tell: Tell
+    tasks: Sequence[Task], place: Place, submit: Submit, way: str, tell: Tell
 ) -> Generator[AttackRecord, None, None]:
     """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
 
@@ -82,7 +82,6 @@ def run_tasks(
     left = [task for task in tasks if task.done is None]
     attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
     jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
-    submit = RaySubmit({"attack": claim}, place.timeout_seconds, each=True)
     with contextlib.closing(submit(LATER, jobs, "attack", tell)) as outcomes:
         for outcome in outcomes:
             handed, _, job = jobs[outcome.number]

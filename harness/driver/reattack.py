@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
-from harness.cluster import OWN_PACKAGES, attack_claim, cluster, nodes
+from harness.cluster import OWN_PACKAGES, runner
 from harness.driver.campaign import Campaign, next_round
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
@@ -68,13 +68,15 @@ def attack_again(
         tracking = held.enter_context(where.show(study, ledger))
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
-        held.enter_context(cluster(where.address, farewell, [*OWN_PACKAGES, *plugins(study, named)], tracking.cut_off))
-        claim, suite = attack_claim(moved.resources, nodes()), suite_of(ledger)
+        packages = [*OWN_PACKAGES, *plugins(study, named)]
+        fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
+        place, suite = place_of(moved), suite_of(ledger)
+        submit = fleet.later(moved.resources, place)
         stand.begun, found = True, list[AttackRecord]()
         while now.tasks:
             for line in now.left_out:
                 noted(line)
-            running = contextlib.closing(run_tasks(now.tasks, place_of(moved), claim, AGAIN, tell))
+            running = contextlib.closing(run_tasks(now.tasks, place, submit, AGAIN, tell))
             for record in held.enter_context(running):
                 ledger.publish_attack(record)
                 added(record)

@@ -5,6 +5,8 @@ References:
     Collaborative Inference Systems", 2025.
 """
 
+import copy
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -55,7 +57,13 @@ def join(
 
 
 def activation_shape(client: nn.Module, image_shape: Sequence[int]) -> tuple[int, int, int]:
-    """Return ``(C, H, W)`` of the client's activation, by one image in eval mode; leave its state as it was."""
+    """Return ``(C, H, W)`` of the client's activation, by one image in eval mode; leave its state as it was.
+
+    One without values is given zeros here: PyTorch's tensors without values take a second to get ready.
+    """
+    if next(client.parameters()).is_meta:
+        with torch.device("cpu"):
+            return activation_shape(_of_zeros(client), image_shape)
     training = {module: module.training for module in client.modules()}
     parameter = next(client.parameters())
     client.eval()
@@ -69,6 +77,14 @@ def activation_shape(client: nn.Module, image_shape: Sequence[int]) -> tuple[int
         raise ValueError(f"model: the client maps an image to {tuple(z.shape)}, not to an activation (1, C, H, W)")
     _, channels, height, width = z.shape
     return channels, height, width
+
+
+def _of_zeros(module: nn.Module) -> nn.Module:
+    """Return a copy of a module without values, on the CPU and all zeros."""
+    copied = copy.deepcopy(module).to_empty(device="cpu")
+    for tensor in itertools.chain(copied.parameters(), copied.buffers()):
+        tensor.detach().zero_()
+    return copied
 
 
 def initialise(client: nn.Module) -> None:

@@ -6,7 +6,7 @@ torch, a quarter of the time and a fifth of the memory of one that does.
 
 import importlib
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from harness.records import Failure, Progress, Tell
@@ -51,11 +51,13 @@ class Outcome(NamedTuple):
 class Submit(Protocol):
     """Runs a stage for every job and yields outcomes as they come; never raises for a job's own failure."""
 
-    def __call__(self, stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
+    def __call__(
+        self, stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
+    ) -> Generator[Outcome, None, None]:
         """``kind`` is ``train`` or ``attack``: whose resources the jobs take."""
 
 
-def call(stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
+def call(stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Generator[Outcome, None, None]:
     """Run the jobs one after another in this process."""
     for index, job in enumerate(jobs):
         watch = Stopwatch()

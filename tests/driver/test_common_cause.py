@@ -25,14 +25,25 @@ WHY = {
 }
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize("cause", ["torn", pytest.param("short", marks=pytest.mark.slow)])
-def test_a_common_cause_stops_the_study_which_goes_on_once_it_is_mended(cause, tmp_path, capsys):
+RAY = [[], ["--set", "resources/concurrent=2"]]
+"""How a study is run, and how it is resumed."""
+
+
+@pytest.mark.parametrize(
+    ("cause", "how"),
+    [
+        ("torn", [["--address", "in-process"]] * 2),
+        ("short", [["--address", "in-process"]] * 2),
+        pytest.param("torn", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
+        pytest.param("short", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
+    ],
+)
+def test_a_common_cause_stops_the_study_which_goes_on_once_it_is_mended(cause, how, tmp_path, capsys):
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / cause).write_text("")
     (tmp_path / "space.yaml").write_text(SPACE % notes)
-    assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path)]) == 130
+    assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), *how[0]]) == 130
     ledger, said = Ledger(tmp_path / "torn"), capsys.readouterr().err
     assert said.count("\n") == 1
     why = (
@@ -44,7 +55,7 @@ def test_a_common_cause_stops_the_study_which_goes_on_once_it_is_mended(cause, t
     assert len(noted(str(notes), "train")) == 3
     assert not any(ledger.read(number).record for number in ledger.numbers())
     (notes / cause).unlink()
-    assert main(["resume", str(ledger.root), "--set", "resources/concurrent=2"]) == 0
+    assert main(["resume", str(ledger.root), *how[1]]) == 0
     assert [ledger.read(number).record.state for number in range(4)] == ["complete"] * 4
 
 

@@ -21,7 +21,8 @@ defense: {none: {}}
 attacks: {'tests.adversaries:Guess': quick}
 search: {trials: 1, sampler: random, allocate: joint}
 """
-GUESS = ["--attack", "tests.adversaries:Remembering:quick"]
+HERE = ["--address", "in-process"]
+GUESS = ["--attack", "tests.adversaries:Remembering:quick", *HERE]
 
 
 def test_a_trial_costs_its_driver_two_fsyncs_for_each_file_that_it_publishes(tmp_path, monkeypatch):
@@ -41,7 +42,7 @@ def moved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moved")
     write_folder(folder / "old", count=60, size=32)
     (folder / "space.yaml").write_text(SPACE % (folder / "old"))
-    assert main(["run", str(folder / "space.yaml"), "--out", str(folder)]) == 0
+    assert main(["run", str(folder / "space.yaml"), "--out", str(folder), *HERE]) == 0
     ledger = Ledger(folder / "moved")
     first = ledger.read(0).asked
     second = {"version": 1, "number": 1, "seed": first.seed + 1, "data_root": str(folder / "old"), "download": False}
@@ -52,7 +53,6 @@ def moved(tmp_path_factory):
     return ledger
 
 
-@pytest.mark.ray
 def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     before = {path: path.read_bytes() for path in (moved.root / "study.yaml", *moved.root.glob("trials/*/*.json"))}
     assert main(["attack", str(moved.root), "0", *GUESS]) == 2
@@ -65,21 +65,19 @@ def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.ray
 def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_it_may_now(moved, capsys):
     asked = moved.trial(1) / "asked.json"
     before = asked.read_bytes()
-    assert main(["resume", str(moved.root), "--trials", "2"]) == 2
+    assert main(["resume", str(moved.root), "--trials", "2", *HERE]) == 2
     assert re.search(r"data/root: .*old", capsys.readouterr().err)
     new = moved.root.parent / "new"
-    assert main(["resume", str(moved.root), "--trials", "2", "--set", f"data/root={new}"]) == 0
+    assert main(["resume", str(moved.root), "--trials", "2", "--set", f"data/root={new}", *HERE]) == 0
     assert [moved.read(number).record.state for number in (0, 1)] == ["complete", "complete"]
     assert moved.read(1).record.measured.digests == moved.read(0).record.measured.digests
     assert asked.read_bytes() == before
     assert yaml.safe_load((moved.root / "study.yaml").read_text())["data"]["root"] == str(new)
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     "setting", ["search/seed=2", "search/trials=9", "data/name=digits", "data=null", "attacker=null"]
 )

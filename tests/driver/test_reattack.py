@@ -16,6 +16,7 @@ import pytest
 
 import harness
 from harness.cli import main
+from harness.cluster import IN_PROCESS
 from harness.cluster.requests import attack_claim
 from harness.cluster.scratch import SCRATCH
 from harness.commands.environment import quiet
@@ -42,12 +43,11 @@ from tests.later_attacks import STALL
 from tests.small_ledger import JOB, small_ledger
 from tests.values import book_of, scores
 
-pytestmark = pytest.mark.ray
-
 MODULE, LATER = "tests.adversaries:", "tests.later_attacks:"
 SHARP = f"{MODULE}Remembering:quick"
 PROBE = f"{MODULE}Counting:quick"
 WINNING = f"{LATER}Ridge:quick"
+HERE = Endpoints(address=IN_PROCESS)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def attacked(tmp_path_factory):
     campaign = Campaign(ledger.root, ["0", "1"], orders, ["resources/attack/gpu=0"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRAININGS, str(ledger.root / "trainings"))
-        found = attack_again(campaign, Endpoints(), lambda progress: None, told.append)
+        found = attack_again(campaign, HERE, lambda progress: None, told.append)
     assert told == found
     return ledger, before, found
 
@@ -77,7 +77,7 @@ def on_gpus(ledger: Ledger) -> None:
 
 def again(ledger: Ledger, trials: list[str], *attacks: str, sets: tuple[str, ...] = ()) -> list[AttackRecord]:
     campaign = Campaign(ledger.root, trials, [order_of(text) for text in attacks], sets)
-    return attack_again(campaign, Endpoints(), lambda progress: None, lambda record: None)
+    return attack_again(campaign, HERE, lambda progress: None, lambda record: None)
 
 
 def open_rows_of(ledger: Ledger) -> optuna.Study:
@@ -281,6 +281,7 @@ def test_an_attack_that_was_run_with_another_tuning_is_refused(tmp_path):
 # being cut off
 
 
+@pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
@@ -324,6 +325,7 @@ def cut_off(arguments: list[str], sign: signal.Signals) -> tuple[subprocess.Pope
     return driver, errors, told
 
 
+@pytest.mark.ray
 def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, capsys, monkeypatch):
     """The study is named from here; its attempt's path is whole, since workers may start in another folder."""
     _, ledger = small_ledger(tmp_path)
@@ -369,7 +371,6 @@ def test_an_attack_asks_for_its_own_share_alone(tmp_path):
     assert (attack_claim(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)
 
 
-@pytest.mark.timeout(300)
 def test_the_front_is_attacked_until_nothing_new_enters_it(tmp_path, capsys):
     """Trial 1 is off the front, until the attack has found trial 0 out: then it is attacked as well."""
     _, ledger = small_ledger(tmp_path)
@@ -382,7 +383,9 @@ def test_the_front_is_attacked_until_nothing_new_enters_it(tmp_path, capsys):
         told["measured"] |= {"accuracy": 0.9, "feasible": True}
         (ledger.trial(number) / "record.json").write_text(json.dumps(told))
     assert [outline.number for outline in book_of(ledger).standing().front] == [0]
-    assert main(["attack", str(ledger.root), "front", "--until-stable", "--attack", WINNING]) == 0
+    assert (
+        main(["attack", str(ledger.root), "front", "--until-stable", "--attack", WINNING, "--address", IN_PROCESS]) == 0
+    )
     said = capsys.readouterr().out
     assert [len(ledger.read(number).attacks) for number in (0, 1)] == [2, 2]
     assert re.search(r"^front: .*; settled$", said, re.MULTILINE), said
