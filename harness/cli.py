@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _spell_out()
     asked = list(sys.argv[1:] if arguments is None else arguments)
     as_json = AS_JSON in itertools.takewhile(lambda word: word != "--", asked)
-    with interruptible():
+    with interruptible(last=arguments is None):
         try:
             code = _run(asked, as_json)
         except KeyboardInterrupt:

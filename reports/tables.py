@@ -99,6 +99,8 @@ class StudyInfo(TypedDict):
     """What a reader of the numbers must know of the images, a line each; folders of 0.1 have none."""
     widened: NotRequired[list[str]]
     """When the study was widened and by what, and which attacks do not count yet, a line each."""
+    informed: NotRequired[list[str]]
+    """Whose results inform the search beside the study's own, none of which are in its tables, a line each."""
     unsettled: NotRequired[list[str]]
     """Attack jobs that some trials have and the front does not count, since some of its trials lack them."""
     warnings: NotRequired[list[str]]

@@ -47,6 +47,7 @@ def cautions(data: StudyData) -> list[str]:
     return [
         *([unfinished] if states["running"] or states["waiting"] else []),
         *(f"{line[0].upper()}{line[1:]}." for line in data.study.get("widened", [])),
+        *(f"{line}; none of them is in these tables, or on a front." for line in data.study.get("informed", [])),
         *(f"{mark}." for mark in data.study.get("image_marks", [])),
         *_few(data),
         *_unconverged(data, members),

@@ -209,7 +209,18 @@ def test_resume_refuses_fewer_trials_than_were_asked(study, capsys):
 def test_status_counts_every_trial_of_the_budget(study, capsys):
     assert main(["status", str(study), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert list(status) == ["name", "digest", "budget", "states", "front", "objectives", "unsettled", "disk", "widened"]
+    assert list(status) == [
+        "name",
+        "digest",
+        "budget",
+        "states",
+        "front",
+        "objectives",
+        "unsettled",
+        "disk",
+        "widened",
+        "informed",
+    ]
     assert (status["name"], status["budget"], status["front"]) == ("small", 4, [0])
     assert status["states"] == {"complete": 1, "failed": 0, "partial": 0, "pruned": 0, "running": 1, "waiting": 2}
     assert status["objectives"] == {"accuracy": "maximize", "mse": "maximize", "ssim": "minimize"}

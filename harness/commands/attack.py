@@ -100,10 +100,11 @@ def attack(
 
 def _worst(root: Path, number: int) -> "Objectives | None":
     """Return what a trial's worst case has become, if it has one."""
-    from harness.judging import judged
+    from harness.judging import judged, suite_of
     from harness.ledger import Ledger
 
-    return judged(Ledger(root).read(number)).objectives
+    ledger = Ledger(root)
+    return judged(ledger.read(number), suite_of(ledger)).objectives
 
 
 def _document(

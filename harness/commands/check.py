@@ -65,12 +65,14 @@ def _document(space: str, found: "Inspection") -> dict[str, Any]:
 
 def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     """Yield what a study would run, in words."""
+    from harness.study import borrowed_lines
     from harness.study.jobs import attack_jobs
 
     space, search, resources = study.space(), study.search, study.resources
     yield "study", f"{study.name}, digest {study.digest()[:12]}"
     yield "data", f"{study.data.name}{f', {study.data.root}' if study.data.root else ''}, protocol {study.protocol}"
     yield "trials", f"{search.trials}, {search.sampler}, {_anchors(len(search.anchors))}, seed {search.seed}"
+    yield from (("search", line) for line in borrowed_lines(study))
     yield "every trial", _settings(space.shared)
     for role, branches in space.roles():
         for branch, entries in branches.items():

@@ -16,6 +16,9 @@ from harness.errors import CUT_OFF, INTERRUPTED, Interrupted
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; a scheduler's end; what Slurm sends before a time limit; a terminal that was closed."""
 
+AGAIN_SECONDS = 0.01
+"""Until a signal comes again whose interrupt was lost."""
+
 Handler = Callable[[int, FrameType | None], Any] | int | None
 """What a process does on a signal, as Python's ``signal`` tells it."""
 
@@ -35,7 +38,8 @@ def terminable(way: Callable[[], str]) -> Iterator[None]:
     ending = _Ending(way)
     before = _heard(ending.cut_off)
     try:
-        yield
+        with ending.in_earnest():
+            yield
     except SystemExit as end:  # Ray's own handler, while Ray starts
         if end.code != signal.SIGTERM:
             raise
@@ -49,17 +53,23 @@ def terminable(way: Callable[[], str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Let any of ``SIGNALS`` interrupt the body as Ctrl-C does: nothing is under way in it that has to end well."""
+def interruptible(last: bool = False) -> Iterator[None]:
+    """Let any of ``SIGNALS`` interrupt the body as Ctrl-C does: nothing is under way in it that has to end well.
+
+    Args:
+        last: Whether this process ends after the body: no signal changes anything then.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = _heard(_interrupt)
+    interrupt = _Interrupt()
+    before = _heard(interrupt.hear)
     try:
-        yield
+        with interrupt.in_earnest():
+            yield
     finally:
         for each, handler in before.items():
-            signal.signal(each, handler)
+            signal.signal(each, signal.SIG_IGN if last else handler)
 
 
 def end_with(code: int) -> None:
@@ -84,14 +94,45 @@ def _heard(handler: Callable[[int, FrameType | None], None]) -> dict[int, Handle
     return before
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupt:
+    """Ctrl-C, once: what comes after it finds the body ending already."""
+
+    def __init__(self) -> None:
+        self._raised: int | None = None
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt the body; later calls change nothing."""
+        if self._raised is None:
+            self._raised = number
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def in_earnest(self) -> Iterator[None]:
+        """Raise it again where it fell into a finaliser while the body ran, from which Python lets nothing out."""
+        before = sys.unraisablehook
+
+        def lost(unraisable: "sys.UnraisableHookArgs") -> None:
+            number, self._raised = self._raised, None
+            if number is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
+                self._raised = number
+                before(unraisable)
+                return
+            again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+
+        sys.unraisablehook = lost
+        try:
+            yield
+        finally:
+            sys.unraisablehook = before
 
 
-class _Ending:
+class _Ending(_Interrupt):
     """The end of one piece of work."""
 
     def __init__(self, way: Callable[[], str]) -> None:
+        super().__init__()
         self._way = way
         self._watchdog = threading.Timer(ENDING_SECONDS, self._leave)
         self._watchdog.daemon = True
@@ -100,17 +141,16 @@ class _Ending:
 
     def cut_off(self, number: int, frame: FrameType | None) -> None:
         """End the work; later calls change nothing."""
-        if self._begun:
-            return
-        self._begun = True
-        self._watchdog.start()
-        if number != signal.SIGINT:
-            self.cause = f"ended by {signal.Signals(number).name}"
-        raise KeyboardInterrupt
+        if not self._begun:
+            self._begun = True
+            self._watchdog.start()
+            if number != signal.SIGINT:
+                self.cause = f"ended by {signal.Signals(number).name}"
+        self.hear(number, frame)
 
     def over(self) -> None:
         """The work has ended by itself."""
-        self._begun = True
+        self._begun, self._raised = True, signal.SIGINT
         self._watchdog.cancel()
 
     def _leave(self) -> None:

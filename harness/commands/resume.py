@@ -49,7 +49,8 @@ def resume(
       invfront resume runs/laplace --set attacks/rmle=standard
 
     \b
-    JSON: as of status but for disk and widened, then study (its directory), report (the page), mlflow (its URI).
+    JSON: as of status but for disk, widened and informed, then study (its directory), report (the page),
+    mlflow (its URI).
     """
     root = find_study(study)
     quiet(address)

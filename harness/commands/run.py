@@ -32,13 +32,15 @@ def run(
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
 
     \b
-    JSON: as of status but for disk and widened, then study (its directory), report (the page), mlflow (its URI).
+    JSON: as of status but for disk, widened and informed, then study (its directory), report (the page),
+    mlflow (its URI).
     """
     quiet(address)
     from harness.driver import Endpoints, driving
-    from harness.study.check import load_checked
+    from harness.study.check import load_all_checked
 
-    study = load_checked(space, set_ or [], trials)
-    study = study.model_copy(update={"storage": storage or study.storage})
+    loaded = load_all_checked(space, set_ or [], trials, out)
+    study = loaded.study.model_copy(update={"storage": storage or loaded.study.storage})
     where = Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking, tracked=tracked)
-    return work(lambda watcher: driving.run(study, out, where, watcher), where, out / study.name, as_json)
+    root = out / study.name
+    return work(lambda watcher: driving.run(study, out, where, watcher, loaded.borrowed), where, root, as_json)

@@ -30,8 +30,8 @@ def show(
       invfront show runs/quickstart 3 --json
 
     \b
-    JSON: study, trial, state, path, objectives, asked, record, trained, attacks [{verdict, why, record}],
-    files [{path, bytes}], logs {attempt: text}; what does not exist is null.
+    JSON: study, informed [line on results of another study], trial, state, path, objectives, asked, record, trained,
+    attacks [{verdict, why, record}], files [{path, bytes}], logs {attempt: text}; what does not exist is null.
     """
     root = find_study(study)
     from harness.commands.curves import levels_of
@@ -52,20 +52,21 @@ def _seen(root: Path, text: str) -> "Seen":
         UserError: there is no such trial.
     """
     from harness.commands.telling import Seen
-    from harness.judging import judged
+    from harness.judging import judged, suite_of
     from harness.ledger import Ledger, attempts, find, log_of
     from harness.ledger.disk import files_of
-    from harness.study import load_study
+    from harness.study import borrowed_lines, load_study
 
-    name, ledger = load_study(root / "study.yaml").name, Ledger(root)
+    own, ledger = load_study(root / "study.yaml"), Ledger(root)
     known = ledger.numbers()
     if not text.isdecimal() or int(text) not in known:
         have = f"{known[0]} to {known[-1]}" if known else "none"
         raise UserError(f"TRIAL {text}: {root} has trials {have}; name one of them")
-    trial = judged(ledger.read(int(text)))
+    trial = judged(ledger.read(int(text)), suite_of(ledger))
     found = None if trial.record else find(trial.path, trial.asked.attacks)
     return Seen(
-        study=name,
+        study=own.name,
+        informed=tuple(borrowed_lines(own)),
         trial=trial,
         trained=found.trained if found else None,
         attacks=trial.attacks or (tuple(found.attacks.values()) if found else ()),
@@ -81,6 +82,7 @@ def _document(seen: "Seen") -> dict[str, Any]:
     judged = {attack.job.name: trial.verdicts.get(attack.job.name) for attack in seen.attacks}
     return {
         "study": seen.study,
+        "informed": list(seen.informed),
         "trial": trial.number,
         "state": trial.state,
         "path": str(trial.path),

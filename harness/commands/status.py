@@ -17,7 +17,8 @@ def status(study: StudyPath, as_json: Json = False) -> None:
 
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
-    unsettled [attack that not all of the front has], disk {kind of files: bytes, total, free}, widened [line].
+    unsettled [attack that not all of the front has], disk {kind of files: bytes, total, free}, widened [line],
+    informed [line on results of another study].
     """
     root = find_study(study)
     quiet(None)
@@ -26,13 +27,14 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     from harness.judging import status as standing
     from harness.ledger import Ledger
     from harness.ledger.disk import free_bytes, sizes
-    from harness.study import load_study
+    from harness.study import borrowed_lines, load_study
 
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
     now = standing(found.named(), found.search.trials, judged_trials(ledger))
     disk = sizes(root) | {"free": free_bytes(root)}
     if as_json:
-        say(now.model_dump(mode="json") | {"disk": disk, "widened": list(widened_lines(ledger, suite_of(ledger)))})
+        told = {"widened": list(widened_lines(ledger, suite_of(ledger))), "informed": list(borrowed_lines(found))}
+        say(now.model_dump(mode="json") | {"disk": disk} | told)
         return
     for line in (*overview(now, ledger), disk_line(disk)):
         typer.echo(line)

@@ -10,6 +10,7 @@ from harness.judging import Status, Suite, judged, settings_line, suite_of, wide
 from harness.ledger import Ledger
 from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
+from harness.study import borrowed_lines, load_study
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
@@ -36,7 +37,7 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
     yield f"{now.name}: {now.budget} trials: {counts}"
     suite = suite_of(ledger)
-    yield from widened_lines(ledger, suite)
+    yield from (*widened_lines(ledger, suite), *borrowed_lines(load_study(ledger.study_file)))
     yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")
     if now.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"

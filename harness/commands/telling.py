@@ -23,6 +23,8 @@ class Seen(NamedTuple):
     """All that is known of a trial."""
 
     study: str
+    informed: tuple[str, ...]
+    """Whose results informed the search beside the study's own."""
     trial: JudgedTrial
     trained: Trained | None
     """The training of a trial that is not finished; null if it is not done."""
@@ -44,6 +46,7 @@ def story(seen: Seen, levels: str) -> Iterator[str]:
     trial = seen.trial
     yield f"trial {trial.number} of {seen.study}: {trial.state}"
     yield from _asked(trial)
+    yield from (f"{INDENT}{line}" for line in seen.informed)
     yield from _where(seen)
     yield from _measured(seen, levels)
     for attack in seen.attacks:

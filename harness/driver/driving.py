@@ -24,11 +24,13 @@ from harness.judging import ALL, Book, JudgedTrial, Status, Suite, judged, judge
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
-from harness.records import Asked, ImagesSeen
+from harness.records import Asked, Borrowed, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
+from harness.study.agreeing import check_images
+from harness.study.borrowing import borrowed_lines, borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
 from harness.tracking import Tracked
@@ -39,8 +41,15 @@ MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root")
 the sections of ``WIDENED``."""
 
 
-def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
+def run(study: Study, out: Path, where: Endpoints, watcher: Watcher, borrowed: Borrowed | None = None) -> Status:
     """Run a study in ``out/<its name>``, or go on with it if it is there; return how it stands in the end.
+
+    Args:
+        study: The study.
+        out: Folder of studies.
+        where: Where it runs and writes.
+        watcher: Hears of it.
+        borrowed: Results of another study that inform its search; null if it has none, or has them on storage.
 
     Raises:
         UserError: before any worker starts, and with nothing changed on the disk.
@@ -52,7 +61,8 @@ def run(study: Study, out: Path, where: Endpoints, watcher: Watcher) -> Status:
     if not (root / "study.yaml").exists():
         if (root / "trials").exists():
             raise UserError(f"{root}: holds trials but no study.yaml; put it back, or choose another name or --out")
-        return _drive(Plan(study.model_copy(update={"ledger": str(uuid.uuid4())}), None), root, where, watcher)
+        own = study.model_copy(update={"ledger": str(uuid.uuid4())})
+        return _drive(Plan(own, None, borrowed=borrowed), root, where, watcher)
     there = load_study(root / "study.yaml")
     refuse_by_hand(there, root, where.storage)
     difference = first_difference(there, study)
@@ -98,6 +108,7 @@ def resume(
 
 def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bool = False) -> Status:
     study, added = plan.study, () if later else plan.added
+    evidence = plan.borrowed or borrowed_of(study, root)
     # workers may start in another folder, so their paths are absolute
     ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
     patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
@@ -109,8 +120,10 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
         left = lacking(ledger, added)
         if book.standing().finished < study.search.trials:
             room.refuse()
-        ready = make_ready(study, watcher.preparing)
         tracking = held.enter_context(where.show(study, ledger))
+        ready = make_ready(study, watcher.preparing)
+        if plan.borrowed is not None:
+            check_images(plan.borrowed, study)
         farewell = f"the local Ray died; {patience.way}"
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
@@ -128,11 +141,11 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
             book = read_book(ledger, str(study.ledger))
         at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
         rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
-        search = Search(study, rows, ledger, conditions, patience)
+        search = Search(study, rows, ledger, conditions, patience, evidence)
         found = at_once(lambda: reconcile(search, rows, book))
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
-        for line in ready.told:
+        for line in (*ready.told, *borrowed_lines(study)):
             watcher.noted(line)
         if plan.extension and not search.left():
             watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")

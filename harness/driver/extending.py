@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.errors import UserError
 from harness.ledger import Ledger, write_whole
-from harness.records import AttackJob, Extension, Lineage
+from harness.records import AttackJob, Borrowed, Extension, Lineage
 from harness.search import redrawn
 from harness.search.comparing import edited_line
 from harness.study import Study, load_study, load_text, refuse_edited, widened
@@ -23,6 +23,8 @@ class Plan(NamedTuple):
     """What it has more than the study that the directory's trials were asked of; null if it is that one."""
     added: tuple[AttackJob, ...] = ()
     """Attacks that came when it was widened, now or before."""
+    borrowed: Borrowed | None = None
+    """Results of another study that inform its search; null if it has none, or they are on storage."""
 
 
 def planned(loaded: Loaded, root: Path) -> Plan:
@@ -78,7 +80,7 @@ def refuse_by_hand(there: Study, root: Path, url: str | None) -> None:
 
 
 def write_down(plan: Plan, ledger: Ledger) -> None:
-    """Put a study on storage: first its file, which names what it extends, then its lineage.
+    """Put a study on storage: results that it borrowed, its file, which names them and what it extends, its lineage.
 
     A driver that was cut off between the two left a file that the next one takes for what it is.
     """
@@ -86,5 +88,7 @@ def write_down(plan: Plan, ledger: Ledger) -> None:
     extensions = () if lineage is None else lineage.extensions
     if plan.extension is not None:
         extensions = (*extensions, plan.extension)
+    if plan.borrowed is not None:
+        write_whole(ledger.borrowed_file, plan.borrowed.content())
     write_whole(ledger.study_file, text.encode())
     ledger.publish_lineage(Lineage(study=text, extensions=extensions))

@@ -64,8 +64,8 @@ def attack_again(
         if not now.tasks:
             why = "; ".join(now.left_out) or "has been run; take another budget or --seed"
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: {why}")
-        make_ready(moved)
         tracking = held.enter_context(where.show(study, ledger))
+        make_ready(moved)
         named = [order.attack for order in orders]
         farewell = f"the local Ray died; {AGAIN}"
         packages = [*OWN_PACKAGES, *plugins(study, named)]

@@ -22,7 +22,7 @@ from harness.judging import (
 )
 from harness.ledger import Ledger, read_value
 from harness.records import DIRECTIONS, Circumstances, ImagesSeen
-from harness.study import Study
+from harness.study import Study, borrowed_lines
 from reports import tables
 
 
@@ -58,6 +58,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         metric_notes=_metric_notes(trials),
         image_marks=[*_marks(ledger), *other_images(trials)],
         widened=list(widened_lines(ledger, suite_of(ledger))),
+        informed=list(borrowed_lines(study)),
         warnings=unlike_torch(paid),
         unsettled=list(Front(trials).unsettled),
     )

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +56,12 @@ class JudgedTrial:
         """What its worst case is taken over: its attacks that count, and the guesses; nothing without a record."""
         if self.record is None:
             return ()
-        counting = [attack for attack in self.attacks if attack.job not in self.suite.lacking]
-        return candidates(self.record.measured.floors, counting, self.record.measured.images)
+        return candidates(self.record.measured.floors, self.counting, self.record.measured.images)
+
+    @property
+    def counting(self) -> list[AttackRecord]:
+        """Its attacks that count: all but those of the study that some complete trial still lacks."""
+        return [attack for attack in self.attacks if attack.job not in self.suite.lacking]
 
     @functools.cached_property
     def asked_suite(self) -> frozenset[str]:
@@ -72,8 +76,9 @@ class JudgedTrial:
 
     @functools.cached_property
     def mark(self) -> str:
-        """Digest of when its attacks were run and how they ended: what a view of it shows."""
-        return mark_of(self.attacks, self.verdicts) if self.record else ""
+        """Digest of when its attacks were run, how they ended and which do not count: what a view of it shows."""
+        withheld = [attack.job.name for attack in self.attacks if attack.job in self.suite.lacking]
+        return mark_of(self.attacks, self.verdicts, withheld) if self.record else ""
 
     @property
     def later(self) -> list[AttackRecord]:
@@ -92,11 +97,11 @@ def _names(jobs: tuple[str, ...]) -> frozenset[str]:
     return frozenset(jobs)
 
 
-def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]) -> str:
-    """Return a digest of when attacks were run and how they ended."""
+def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement], withheld: Sequence[str] = ()) -> str:
+    """Return a digest of when attacks were run, how they ended, and of those that do not count."""
     started = {attack.job.name: attack.circumstances.started for attack in attacks}
     told = [(name, judgements[name].verdict, judgements[name].why, time) for name, time in started.items()]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([*told, *withheld]).encode()).hexdigest()[:16]
 
 
 def judged(files: TrialFiles, suite: Suite = ALL) -> JudgedTrial:

@@ -62,6 +62,11 @@ class Ledger:
         """``lineage.json``, what the study was and has become."""
         return self.root / "lineage.json"
 
+    @property
+    def borrowed_file(self) -> Path:
+        """``borrowed.json``, the results of another study that inform the search."""
+        return self.root / "borrowed.json"
+
     def lineage(self) -> Lineage | None:
         """Return what the study was and has become; null of a directory whose driver wrote none, errors as in
         ``trials``.

@@ -2,6 +2,7 @@
 
 from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
+from harness.records.borrowed import Borrowed, BorrowedResult
 from harness.records.circumstances import Circumstances, Failure, failure_line
 from harness.records.images import ImagesSeen
 from harness.records.lineage import Change, Extension, Lineage
@@ -25,6 +26,8 @@ __all__ = [
     "AttackJob",
     "AttackMeasured",
     "AttackRecord",
+    "Borrowed",
+    "BorrowedResult",
     "Change",
     "Circumstances",
     "CurvePoint",

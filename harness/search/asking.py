@@ -10,14 +10,12 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.judging import Outline
 from harness.ledger import Ledger
 from harness.ledger.patience import Patience
-from harness.records import DIRECTIONS, Asked, AttackJob, Objectives, Precision, derive
+from harness.records import Asked, AttackJob, Borrowed, Precision, derive
 from harness.search.drawing import draw
+from harness.search.informed import FLOOR, Informed, evidence, values_of
 from harness.search.samplers import make_sampler
 from harness.search.turns import Turns
 from harness.study import Study
-
-FLOOR = "floor/accuracy"
-"""Name of the constraint: the floor minus the accuracy, feasible at or below 0."""
 
 
 class Conditions(NamedTuple):
@@ -39,10 +37,12 @@ class Search:
         ledger: Ledger,
         conditions: Conditions,
         patience: Patience = Patience(),  # noqa: B008  # a frozen value
+        borrowed: Borrowed | None = None,
     ) -> None:
         self._study, self._rows, self._ledger, self._conditions = study, rows, ledger, conditions
         self._patience = patience
         self._space = study.space()
+        self._drawing = rows if borrowed is None else Informed(rows, evidence(borrowed, study))
         self.again: deque[Asked] = deque()
         """Trials that were asked and not finished: handed out before anything new."""
         self.unstarted: deque[int] = deque()
@@ -92,16 +92,16 @@ class Search:
         if self._started >= search.trials:
             return None
         seed = derive(search.seed, "sampler", self._num_rows, len(self.unstarted)) % 2**32
-        self._rows.sampler = make_sampler(search.sampler, search.seed, seed)
+        self._drawing.sampler = make_sampler(search.sampler, search.seed, seed)
         if self.unstarted:
-            return optuna.trial.Trial(self._rows, self._row(self.unstarted.popleft())._trial_id)
+            return optuna.trial.Trial(self._drawing, self._row(self.unstarted.popleft())._trial_id)
         if self._waiting:
             self._pin(self._row(self._waiting.popleft()))
         else:
             params, anchor = self._turns.due(self._num_rows, self._num_rows)
             self._rows.enqueue_trial(params, user_attrs={"anchor": True} if anchor else {})
             self._num_rows += 1
-        return self._rows.ask()
+        return self._drawing.ask()
 
     def _look_again(self) -> None:
         """Count the rows anew: an ask that failed half-way has left one that waits, or one that nobody was asked."""
@@ -155,8 +155,3 @@ class Search:
     def _row(self, number: int) -> FrozenTrial:
         storage = self._rows._storage
         return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._rows._study_id, number))
-
-
-def values_of(objectives: Objectives) -> list[float]:
-    """Return objectives in Optuna's order."""
-    return [getattr(objectives, name) for name in DIRECTIONS]

@@ -18,8 +18,8 @@ from harness.errors import UserError
 from harness.judging import Outline
 from harness.ledger.database import sqlite_url
 from harness.records import one_line
-from harness.search.asking import FLOOR, values_of
 from harness.search.drawing import distributions, drawn_alike, settled
+from harness.search.informed import FLOOR, values_of
 from harness.search.storage import engine_options, load
 from harness.study import Space, Study
 

@@ -1,5 +1,6 @@
 """The study file: what it may say, how it is read and checked, and what makes two studies the same one."""
 
+from harness.study.borrowing import borrowed_lines
 from harness.study.distributions import Choices, Distribution, Range, Setting, alike
 from harness.study.edited import by_hand, refuse_edited
 from harness.study.identity import Difference, elsewhere, first_difference
@@ -23,6 +24,7 @@ __all__ = [
     "Space",
     "Study",
     "alike",
+    "borrowed_lines",
     "by_hand",
     "elsewhere",
     "first_difference",

@@ -21,7 +21,8 @@ from harness.data.ready import Ready
 from harness.data.source import Source
 from harness.errors import UserError
 from harness.models import MODELS, Network, Pictures, build_model
-from harness.records import Scalar, Tell
+from harness.records import Borrowed, Scalar, Tell
+from harness.study.agreeing import check_versions
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, probes
 from harness.study.load import Loaded, load
@@ -46,11 +47,13 @@ def load_checked(space: str | Path, overrides: Sequence[str] = (), trials: int |
     return load_all_checked(space, overrides, trials).study
 
 
-def load_all_checked(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
-    """Return what ``load_checked`` returns, with where each value was written."""
-    loaded = load(space, overrides, trials)
+def load_all_checked(
+    space: str | Path, overrides: Sequence[str] = (), trials: int | None = None, out: Path | None = None
+) -> Loaded:
+    """Return what ``load_checked`` returns, with where each value was written; arguments as of ``load``."""
+    loaded = load(space, overrides, trials, out)
     try:
-        check(loaded.study)
+        check(loaded.study, loaded.borrowed)
     except Problem as problem:
         raise loaded.blamed(problem) from problem
     return loaded
@@ -97,8 +100,12 @@ def make_ready(study: Study, tell: Tell = lambda progress: None) -> Ready:
     return ready
 
 
-def check(study: Study) -> None:
-    """Refuse what a constructor of a part of the study would refuse later.
+def check(study: Study, borrowed: Borrowed | None = None) -> None:
+    """Refuse what a constructor of a part of the study would refuse later, and results of other attacks than its own.
+
+    Args:
+        study: The study.
+        borrowed: What it takes of another one.
 
     Raises:
         Problem: names the path, the value and the way out.
@@ -116,6 +123,8 @@ def check(study: Study) -> None:
     _check_terms(kinds)
     _check_noise(study, kinds)
     _check_attacks(study)
+    if borrowed is not None:
+        check_versions(borrowed, study)
     _check_attacker(study)
     space = study.space()
     check_anchors(space, study.search.anchors)

@@ -78,8 +78,8 @@ class _Reading:
         for _ in range(MOST):
             study = None
             try:
-                study = resolve(self._given, self._written, self._beside)
-                check(study)
+                study, borrowed = resolve(self._given, self._written, self._beside)
+                check(study, borrowed)
                 check_ready(study)
             except Problem as problem:
                 found = problem

@@ -43,6 +43,8 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
         del shown["attacker"]
     if shown["extends"] is None:
         del shown["extends"]
+    if shown["search"]["origin"] is None:
+        del shown["search"]["origin"]
     for choice in shown["attacks"].values():
         if choice["tune"] == 0:
             del choice["tune"]
@@ -63,6 +65,8 @@ def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
         for parent in parents:
             owner = owner.get(parent, {})
         owner.pop(last, None)
+    if shown["search"].get("origin", {}).get("take") == "anchors":
+        del shown["search"]["origin"]  # the settings themselves are among the anchors
     return shown | {"order": {role: list(shown[role] or {}) for role in ("defense", "term")}}
 
 

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 import search_spaces
 from harness import plugins
 from harness.errors import UserError
-from harness.records import CURRENT, VERSIONS, Scalar, Value, keys_after, one_line
+from harness.records import CURRENT, VERSIONS, Borrowed, Scalar, Value, keys_after, one_line
 from harness.study import warm
 from harness.study.anchors import relieved
+from harness.study.beginning import Begun, begun_with, refuse_foreign
 from harness.study.folders import located
 from harness.study.keys import refuse_misplaced, refuse_odd_keys
 from harness.study.overrides import BRANCHED, Override, apply, parse
@@ -38,6 +39,8 @@ class Loaded(NamedTuple):
     overrides: tuple[Override, ...]
     where: str
     """The file."""
+    borrowed: Borrowed | None = None
+    """Results of another study that it takes; null if it takes none, or has them on storage."""
 
     def blamed(self, problem: Problem) -> UserError:
         """Return a problem with the place where its value was written."""
@@ -64,8 +67,17 @@ def load_study(space: str | Path, overrides: Sequence[str] = (), trials: int | N
     return load(space, overrides, trials).study
 
 
-def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = None) -> Loaded:
-    """Return what ``load_study`` returns, with where each value was written."""
+def load(
+    space: str | Path, overrides: Sequence[str] = (), trials: int | None = None, out: Path | None = None
+) -> Loaded:
+    """Return what ``load_study`` returns, with where each value was written.
+
+    Args:
+        space: As of ``load_study``.
+        overrides: As of ``load_study``.
+        trials: As of ``load_study``.
+        out: Folder of studies: one that has begun there keeps what it took of another study.
+    """
     path = Path(space)
     if path.name == OWN and not path.exists() and (path.parent / "trials").is_dir():
         raise UserError(f"{path}: is missing; `invfront doctor {path.parent}` says how to have it back")
@@ -77,7 +89,8 @@ def load(space: str | Path, overrides: Sequence[str] = (), trials: int | None = 
     beside = path.parent if path.is_file() else None
     try:
         written += read(overrides, trials)
-        return Loaded(resolve(given, written, beside), tuple(written), where)
+        study, borrowed = resolve(given, written, beside, out)
+        return Loaded(study, tuple(written), where, borrowed)
     except Problem as problem:
         raise UserError(f"{Loaded.place(problem.path, written, where)}: {problem}") from problem
 
@@ -88,7 +101,7 @@ def load_text(text: str, where: str) -> Study:
         given = search_spaces.parse(text)
         if not isinstance(given, dict):
             raise UserError(f"{where}: holds no study")
-        return resolve(given, [], None)
+        return resolve(given, [], None).study
     except (ValueError, Problem) as error:
         raise UserError(f"{where}: {one_line(error)}") from error
 
@@ -104,13 +117,16 @@ def read(texts: Sequence[str], trials: int | None) -> list[Override]:
     return [*found, *([] if trials is None else [Override("search/trials", trials, f"--trials {trials}")])]
 
 
-def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None) -> Study:
+def resolve(
+    given: dict[Any, Any], overrides: Sequence[Override], beside: Path | None, out: Path | None = None
+) -> Begun:
     """Return a study from its file as written.
 
     Args:
         given: The file; it stays as it is.
         overrides: Applied in order.
         beside: The file's folder; null of a bundled one.
+        out: As of ``load``.
 
     Raises:
         Problem: the first thing that is wrong.
@@ -125,24 +141,20 @@ def resolve(given: dict[Any, Any], overrides: Sequence[Override], beside: Path |
         apply(mapping, override)
         refuse_odd_keys(mapping)
         _expand(mapping)
-    source = warm.source_of(mapping)
+    wish = warm.wish_of(mapping)
     refuse_misplaced(mapping)
     _settle_network(mapping)
     try:
         study = Study.model_validate(mapping)
     except ValidationError as error:
         raise problem_of(error) from None
-    return _warmed(_settled(study, overrides, beside), source, overrides, beside)
-
-
-def _warmed(study: Study, source: str | None, overrides: Sequence[Override], beside: Path | None) -> Study:
-    """Add the settings of another study's front to the anchors."""
-    if source is None:
-        return study
-    folder = located(warm.PATH, source, None if _touching(warm.PATH, overrides) else beside)
-    anchors = study.search.anchors
-    taken = [anchor for anchor in warm.anchors_from(Path(folder), study.space()) if anchor not in anchors]
-    return study.model_copy(update={"search": study.search.model_copy(update={"anchors": (*anchors, *taken)})})
+    refuse_foreign(study)
+    settled = _settled(study, overrides, beside)
+    if wish is None:
+        return Begun(settled)
+    folder = located(warm.PATH, wish.study, None if _touching(warm.PATH, overrides) else beside)
+    own = None if out is None else out / study.name / OWN
+    return begun_with(settled, wish, Path(folder), own, load_study)
 
 
 def _fill(mapping: dict[Any, Any]) -> None:

@@ -136,6 +136,22 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+class Origin(Value):
+    """What a study started with of another one."""
+
+    take: Literal["anchors", "results"]
+    study: str
+    """The other study's name."""
+    digest: str
+    """Its identity at that time."""
+    ledger: str | None
+    """UUID of its directory."""
+    taken: int
+    """How many settings or results were taken."""
+    sha256: str | None = None
+    """Digest of ``borrowed.json``, which holds the results; null of anchors, which stand among the study's own."""
+
+
 class SearchSection(Value):
     """How settings are chosen."""
 
@@ -147,6 +163,8 @@ class SearchSection(Value):
     floor: Floor = Floor()
     anchors: Annotated[tuple[dict[str, fields.Constant], ...], BeforeValidator(_tuple)] = ()
     """Settings by their paths that are tried first."""
+    origin: Origin | None = None
+    """What ``from`` took of another study; only a directory's own ``study.yaml`` has one."""
 
 
 class Share(Value):

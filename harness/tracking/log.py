@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Metric, Param, RunTag
 
 from harness.export import contact_sheet, reference
-from harness.judging import Front, JudgedTrial, Outline, judged, mark_of
+from harness.judging import ALL, Front, JudgedTrial, Outline, judged, mark_of, suite_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Scalar
@@ -42,6 +42,7 @@ class Log:
         self._study, self._ledger, self._client, self._pictures = study, ledger, store.client, pictures
         self._runs = Runs(store, str(study.ledger))
         self._reference = reference(study)
+        self._suite = ALL
         self._front, self._finished, self._volume = Front(), 0, 0.0
         self._volumes: dict[int, float] = {}
         """The store's newest hypervolume by step."""
@@ -51,6 +52,7 @@ class Log:
     def open(self) -> None:
         """Open the study's run, and look at the others."""
         self._runs.find()
+        self._suite = suite_of(self._ledger)
         known = self._runs.get(Key())
         if known is not None:
             self._client.update_run(known.run, status="RUNNING")
@@ -79,7 +81,7 @@ class Log:
         if self._finished not in self._volumes:
             self._point()
         if not self.is_complete(outline):
-            self._write_trial(judged(self._ledger.read(outline.number)), outline)
+            self._write_trial(judged(self._ledger.read(outline.number), self._suite), outline)
         self._runs.forget(str(outline.number))
         if time.monotonic() - self._written > VOLUME_SECONDS:
             self._write_volumes()

@@ -42,8 +42,8 @@ class Payload(NamedTuple):
 def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
     """Return a finished trial's run: settings as parameters, what was measured as metrics.
 
-    The objectives' step is the number of attacks that they are the worst case over, so that attacks run later add a
-    point. A partial trial has no objectives and is FAILED, as it is in the search.
+    The objectives' step is the number of attacks that they are the worst case over, so that attacks that are run later,
+    or count later, add a point. A partial trial has no objectives and is FAILED, as it is in the search.
     """
     time, measured, objectives = start_ms(record.circumstances), record.measured, trial.objectives
     worst = {name: getattr(objectives, name) for name in DIRECTIONS} if objectives else {"accuracy": measured.accuracy}
@@ -51,7 +51,7 @@ def trial_payload(trial: JudgedTrial, record: Record) -> Payload:
     deciding = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack} if objectives else {}
     return _payload(
         params(record.asked.settings),
-        [*metrics(worst, time, step=len(trial.attacks)), *metrics(numbers, time), *_curve(measured.curve, time)],
+        [*metrics(worst, time, step=len(trial.counting)), *metrics(numbers, time), *_curve(measured.curve, time)],
         tags(
             {
                 "state": record.state,

@@ -49,7 +49,8 @@ class Artifacts:
         """Put a study's file, page, tables and figures beside its run."""
 
         def write() -> None:
-            self._put(known, root / "study.yaml", None)
+            for path in filter(Path.exists, (root / "study.yaml", root / "borrowed.json")):
+                self._put(known, path, None)
             for path in sorted((root / "report").glob("*.*")):
                 self._put(known, path, "report")
             for path in sorted((root / "report" / "figures").glob("*.*")):

@@ -10,9 +10,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
+import mlflow
 import sqlalchemy
 from filelock import FileLock
-from mlflow import MlflowClient
+from mlflow import MlflowClient, environment_variables
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -70,7 +71,7 @@ def locate(uri: str | None, out: Path) -> str:
     """Return the tracking URI: the one given, else ``MLFLOW_TRACKING_URI``, else a database beside the studies.
 
     Raises:
-        UserError: MLflow knows no such kind of address.
+        UserError: MLflow knows no such kind of address, or takes no plain folder.
     """
     named = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if named is None or named == "":
@@ -83,7 +84,19 @@ def locate(uri: str | None, out: Path) -> str:
             "or sqlite:///mlflow.db, or --no-tracking"
         )
     refuse_cut(f"tracking at {named}", named)
+    if scheme in ("", "file") and named not in SCHEMES and not _takes_folders():
+        database = sqlite_url((out / "mlflow.db").resolve())
+        raise UserError(
+            f"tracking at {named}: MLflow {mlflow.__version__} writes no plain folder; give --tracking-uri {database}, "
+            "export MLFLOW_ALLOW_FILE_STORE=true, or give --no-tracking"
+        )
     return named
+
+
+def _takes_folders() -> bool:
+    """Say whether MLflow writes into a plain folder: since its third version only if it is told to."""
+    allowed = getattr(environment_variables, "MLFLOW_ALLOW_FILE_STORE", None)
+    return allowed is None or bool(allowed.get())
 
 
 def connect(uri: str, out: Path) -> Store:

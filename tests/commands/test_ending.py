@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,6 +50,41 @@ def test_a_second_signal_does_not_cut_the_ending_short(tmp_path):
     with pytest.raises(Interrupted, match="ended by SIGUSR1"):
         working(tmp_path, steps)
     assert ended == ["workers gone, run killed"]
+
+
+class Finalised:
+    """Is interrupted where Python lets no exception out."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("body", [lambda: interruptible(), lambda: terminable(lambda: "go on")])
+def test_an_interrupt_that_falls_into_a_finaliser_comes_again(body, capsys):
+    def steps():
+        Finalised()
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt), body():
+        steps()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_command_that_ends_is_interrupted_once(capsys):
+    said = []
+
+    def steps():
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:
+            for sign in SIGNALS:
+                os.kill(os.getpid(), sign)
+            said.append("its one line")
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        steps()
+    assert said == ["its one line"]
 
 
 def test_a_signal_that_is_ignored_stays_so(tmp_path):

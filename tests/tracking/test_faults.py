@@ -201,8 +201,17 @@ def test_texts_hold_nothing_that_a_database_refuses():
 def test_an_address_that_mlflow_does_not_know_is_refused_before_any_work(fresh, tmp_path):
     with pytest.raises(UserError, match="MLflow knows no htp:; give a --tracking-uri such as"):
         Tracking(*fresh, "htp://host:5000")
-    for known in ("https://host", "postgresql+psycopg://u:p@host/db", "databricks", str(tmp_path)):
+    for known in ("https://host", "postgresql+psycopg://u:p@host/db", "databricks"):
         assert locate(known, tmp_path) == known
+
+
+@pytest.mark.parametrize("folder", ["mlruns", "./mlruns", "/data/mlruns", "file:mlruns", "file:///data/mlruns"])
+def test_a_plain_folder_is_refused_before_any_work_where_mlflow_takes_none(folder, fresh, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "false")
+    with pytest.raises(UserError, match=r"writes no plain folder; give --tracking-uri sqlite:///.*mlflow.db, export"):
+        Tracking(*fresh, folder)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    assert locate(folder, tmp_path) == folder
 
 
 def test_nothing_is_remembered_of_trials_that_are_logged(fresh, uri):

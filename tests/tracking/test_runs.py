@@ -15,6 +15,7 @@ from mlflow import MlflowClient  # noqa: E402
 
 from harness.errors import Interrupted  # noqa: E402
 from harness.export.folder import write_tables  # noqa: E402
+from harness.records import Extension, Lineage  # noqa: E402
 from harness.records.attack import AttackRecord  # noqa: E402
 from harness.tracking import Tracking  # noqa: E402
 from harness.tracking.runs import Key  # noqa: E402
@@ -211,6 +212,24 @@ def test_an_attack_run_later_adds_its_run_and_a_step_of_the_objectives(fresh, ur
     assert set(runs) == expected(ledger)
     assert [step for step, _ in points_of(runs[Key("0")], uri)["mse"]] == [1, 2]
     assert points_of(runs[Key("0")], uri)["mse"][-1] == (2, 0.0002)
+
+
+def test_a_widened_studys_new_attack_counts_in_no_trial_before_all_have_had_it(fresh, uri):
+    study, ledger = fresh
+    new = JOB.model_copy(update={"seed": 1})
+    step = Extension(digest="d", parent="p", time="2026-01-02T03:04:05+00:00", asked=2, changes=(), attacks=(new,))
+    ledger.publish_lineage(Lineage(study="", extensions=(step,)))
+    before = runs_points(study, ledger, uri)
+    for number in (0, 1):
+        ledger.publish_attack(attack(number, new, selection=scores(0.0001, 0.99), scored=scores(0.0002, 0.98)))
+        after = runs_points(study, ledger, uri)
+        assert after == (before if number == 0 else {trial: [*before[trial], (2, 0.0002)] for trial in before})
+    assert set(runs_of(study, uri)) == expected(ledger)
+
+
+def runs_points(study: Any, ledger: Any, uri: str) -> dict[str, list[tuple[int, float]]]:
+    runs = backfilled(study, ledger, uri)
+    return {trial: points_of(runs[Key(trial)], uri)["mse"] for trial in ("0", "1")}
 
 
 def newest(run: Any, uri: str, name: str) -> tuple[int, float]:

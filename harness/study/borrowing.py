@@ -1,0 +1,46 @@
+"""The results of another study that a directory holds a copy of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.ledger import Ledger, read_value, sha256
+from harness.records import Borrowed, one_line
+from harness.study.study import Study
+
+
+def fault_of(study: Study, root: Path) -> str | None:
+    """Return what is wrong with a directory's ``borrowed.json``; null if nothing is, or the study has none."""
+    origin, path = study.search.origin, Ledger(root).borrowed_file
+    if origin is None or origin.take != "results":
+        return None
+    if not path.exists():
+        return f"is missing, of which {origin.taken} results of {origin.study} inform the search"
+    if sha256(path) != origin.sha256:
+        return "is not what was written when the study started"
+    return None
+
+
+def borrowed_of(study: Study, root: Path) -> Borrowed | None:
+    """Return the results that inform a study's search; null if it has none.
+
+    Raises:
+        UserError: the file is not there, or not as it was written.
+    """
+    origin, path = study.search.origin, Ledger(root).borrowed_file
+    if origin is None or origin.take != "results":
+        return None
+    if fault := fault_of(study, root):
+        raise UserError(f"{path}: {fault}; put back a copy of it, such as the one in MLflow's run of the study")
+    try:
+        return read_value(path, Borrowed)
+    except ValueError as error:
+        raise UserError(f"{path}: {one_line(error)}; see `invfront doctor {root}`") from error
+
+
+def borrowed_lines(study: Study) -> Iterator[str]:
+    """Yield what a reader must know of results that inform a search: they are none of the study's trials."""
+    origin = study.search.origin
+    if origin is not None and origin.take == "results":
+        results = f"{origin.taken} result{'s' * (origin.taken != 1)}"
+        yield f"{results} of {origin.study} ({origin.digest[:12]}) inform{'s' * (origin.taken == 1)} the search"
