@@ -124,6 +124,8 @@ class Probe:
     images: int
     """Number of images scored."""
     curve: tuple[Point, ...] = ()
+    null_reasons: dict[str, str] = field(default_factory=dict)
+    """Why a score of this name could not be measured; it is then not among ``scores``."""
 
 
 class Attack(ABC):

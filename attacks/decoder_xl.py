@@ -85,7 +85,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 4
+    version = 5
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
@@ -171,8 +171,9 @@ class DecoderXl(Attack):
 
     def _begin(self, target: Target, aux: Images) -> UnetDecoder:
         """Return the untrained network, which reconstructs the mean image; keep the target and how it is read."""
-        z = released(target, Images(aux.x[:STATISTICS], aux.y[:STATISTICS]))
-        self._reader = Reader(target, z)
+        shown = Images(aux.x[:STATISTICS], aux.y[:STATISTICS])
+        z = released(target, shown)
+        self._reader = Reader(target, z, lambda: released(target, shown))
         read = self._reader(z[:1]).z
         activation = (read.shape[1], read.shape[2], read.shape[3])
         start = mean_image(aux.x) / 255

@@ -15,10 +15,14 @@ from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
 from attacks.counted import counted
 from attacks.fitting import CHUNK, channel_statistics, guess_error, released, unit
 from attacks.ranges import at_least
+from attacks.ridge import Dual, Map, Normal
 from attacks.verdict import verdict
 
 RIDGES = tuple(10.0**power for power in range(4, -9, -1))
 """Tried from the largest on, in units of the features' mean variance, until the validation error rises."""
+
+MOST_FEATURES = 4096
+"""Features of a release up to which their own equations are solved; beyond, those of releases (:class:`Dual`)."""
 
 
 class Linear(Attack):
@@ -26,7 +30,9 @@ class Linear(Attack):
 
     Z and X are centred releases and pixels of the attacker's images. Every image is released ``draws`` times, so that W
     knows the noise as well as the images. The ridge is the one with the least error on attacker-validation. Of a linear
-    client and Gaussian images no attack is better; elsewhere it is what a decoder must beat.
+    client and Gaussian images no attack is better; elsewhere it is the floor of any decoder. Of a release with more
+    than 4,096 features, the same system is solved by releases, at most 4,096 of them and 1 GiB: a curve that ends
+    before ``draws`` says so.
 
     Args:
         draws: Releases of every image, >= 1; their number doubles from point to point of the curve.
@@ -45,7 +51,7 @@ class Linear(Attack):
     def __init__(self, draws: int) -> None:
         at_least("linear", 1, draws=draws)
         self.draws = draws
-        self.weight: Tensor | None = None
+        self.weight: Map | None = None
 
     @torch.no_grad()
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
@@ -55,15 +61,19 @@ class Linear(Attack):
         self.deviation = channel_statistics(z)[1].double()
         self.centre = (z.double() / self.deviation).flatten(1).mean(0)
         self.mean = unit(aux.x).double().flatten(1).mean(0)
-        normal = Normal.empty(len(self.centre), len(self.mean), z.device)
+        normal: Normal | Dual = Dual(len(self.centre))
+        if len(self.centre) <= MOST_FEATURES:
+            normal = Normal.empty(len(self.centre), len(self.mean), z.device)
         seen, known = Images(aux.x[: len(val.x)], aux.y[: len(val.x)]), z[: len(val.x)]
         curve: list[Point] = []
         for draw in counted(range(1, self.draws + 1)):
             for x in aux.x.split(CHUNK):
                 normal.add(self._read(target.release(unit(x))), unit(x).double().flatten(1) - self.mean)
-            if draw & (draw - 1) == 0 or draw == self.draws:
+            if draw & (draw - 1) == 0 or draw == self.draws or normal.full:
                 self.weight, error = self._solved(normal, z_val, val)
                 curve.append(Point(draw, self._error(self.weight, known, seen), error))
+            if normal.full:
+                break
         return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)))
 
     @torch.no_grad()
@@ -73,9 +83,9 @@ class Linear(Attack):
             raise RuntimeError("linear: fit it before it reconstructs")
         return torch.cat([self._predicted(self.weight, chunk) for chunk in z.split(CHUNK)])
 
-    def _solved(self, normal: "Normal", z_val: Tensor, val: Images) -> tuple[Tensor, float]:
-        """Return the weights of the ridge with the least error on attacker-validation, and that error."""
-        best, least = torch.zeros_like(normal.cross), math.inf
+    def _solved(self, normal: Normal | Dual, z_val: Tensor, val: Images) -> tuple[Map, float]:
+        """Return the map of the ridge with the least error on attacker-validation, and that error."""
+        best, least = normal.solved(RIDGES[0]), math.inf
         for ridge in RIDGES:
             weight = normal.solved(ridge)
             error = self._error(weight, z_val, val)
@@ -88,42 +98,11 @@ class Linear(Attack):
         """Return centred features in units of their channel's deviation, ``(B, D)``, float64."""
         return (z.double() / self.deviation).flatten(1) - self.centre
 
-    def _predicted(self, weight: Tensor, z: Tensor) -> Tensor:
-        x_hat: Tensor = (self._read(z) @ weight + self.mean).clamp(0, 1).float()
-        return x_hat.view(-1, *self.image_shape)
+    def _predicted(self, weight: Map, z: Tensor) -> Tensor:
+        x_hat = functools.reduce(torch.matmul, weight, self._read(z))
+        return (x_hat + self.mean).clamp(0, 1).float().view(-1, *self.image_shape)
 
-    def _error(self, weight: Tensor, z: Tensor, images: Images) -> float:
+    def _error(self, weight: Map, z: Tensor, images: Images) -> float:
         pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
         squares = [(self._predicted(weight, part) - unit(x)).square().sum() for part, x in pairs]
         return float(torch.stack(squares).sum()) / images.x.numel()
-
-
-class Normal:
-    """The normal equations of a regression, summed up batch by batch in float64."""
-
-    def __init__(self, gram: Tensor, cross: Tensor) -> None:
-        self.gram, self.cross, self.count = gram, cross, 0
-
-    @classmethod
-    def empty(cls, features: int, pixels: int, device: torch.device) -> "Normal":
-        """Return equations of D features and P pixels, of no image yet."""
-        zeros = functools.partial(torch.zeros, dtype=torch.float64, device=device)
-        return cls(zeros(features, features), zeros(features, pixels))
-
-    def add(self, z: Tensor, x: Tensor) -> None:
-        """Take in centred features ``(B, D)`` and pixels ``(B, P)``."""
-        self.gram.addmm_(z.T, z)
-        self.cross.addmm_(z.T, x)
-        self.count += len(z)
-
-    def solved(self, ridge: float) -> Tensor:
-        """Return the weights ``(D, P)`` under a ridge, in units of the features' mean variance; zeros of features
-        that never vary.
-        """
-        scale = float(self.gram.diagonal().mean())
-        if scale == 0:
-            return torch.zeros_like(self.cross)
-        eye = torch.eye(len(self.gram), dtype=self.gram.dtype, device=self.gram.device)
-        factor = torch.linalg.cholesky(self.gram + ridge * scale * eye)
-        weight: Tensor = torch.cholesky_solve(self.cross, factor)
-        return weight

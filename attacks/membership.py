@@ -13,10 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target
+from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target, Verdict
 from attacks.counted import counted
 from attacks.ranges import at_least, positive
-from attacks.roc import area, area_error, true_positive_rate
+from attacks.roc import (
+    LEAST_FALSE,
+    Interval,
+    area,
+    area_error,
+    area_interval,
+    enough,
+    rate_interval,
+    true_positive_rate,
+)
 from attacks.server_features import features
 from attacks.verdict import verdict
 
@@ -25,8 +34,11 @@ CURVE_POINTS = 20
 FALSE_POSITIVES = 0.01
 """Rate at which the true-positive rate is read."""
 
-WITHIN = 2.0
-"""Standard errors by which an area must exceed a half to count as better than chance."""
+CHANCE = 0.5
+"""An area of no use."""
+
+NEGLIGIBLE = 0.05
+"""What the area may exceed chance by, at the upper end of its interval, where the probe is said to be at the floor."""
 
 BOUND = 5.0
 """Standard deviations that a feature is cut off at."""
@@ -62,13 +74,15 @@ class Membership(ProbeAttack):
     both; scored on the other half beside images that nobody has seen.
 
     Scores: ``auc``, probability that a member scores higher than a non-member, [0, 1], .5 is chance, more leaks more;
-    ``auc_se``, its standard error, >= 0; ``auc_loss``, the same probability by the loss alone (Yeom);
-    ``tpr_at_1_percent_fpr``, share of members found when 1 % of non-members are taken for members, [0, 1], more leaks
-    more, chance is .01 (of fewer than 100 non-members none may be).
+    ``auc_se``, its standard error, >= 0; ``auc_low`` and ``auc_high``, its interval of 95 %; ``auc_loss``, the same
+    probability by the loss alone (Yeom); ``tpr_at_1_percent_fpr``, share of members found when 1 % of non-members are
+    taken for members, [0, 1], more leaks more, chance is .01, with its own ``_low`` and ``_high``: null where fewer
+    than 1,000 non-members are scored, of which 1 % are too few to set a threshold by.
 
     The curve's losses are cross-entropies in nats; its validation is the Brier score on the known images held out, of
-    the best network so far, which is the one kept: .25 without any knowledge. ``floor``: ``auc`` is within two standard
-    errors of a half, or below: about 2 in 100 networks that leak nothing exceed that.
+    the best network so far, which is the one kept: .25 without any knowledge. ``floor``: all of the interval of ``auc``
+    is below .55. An interval that holds chance and more than that besides is no evidence of either: ``limited``, by the
+    number of images.
 
     Args:
         images: Of each of the groups, at most, >= 4.
@@ -88,6 +102,7 @@ class Membership(ProbeAttack):
     cost = "a gradient of the server's parameters for each image and release; then one training of a small network"
     knowledge: ClassVar[Knowledge] = "gradients"
     needs_server = True
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "images": 100, "draws": 1, "chunk": 32, "hidden": 32, "steps": 200, "lr": 3e-3, "weight_decay": 1e-1,
@@ -125,20 +140,22 @@ class Membership(ProbeAttack):
         with torch.no_grad():
             members, others = (model(side)[:, 0] for side in scored)
         auc = area(members, others)
+        low, high = area_interval(auc, len(members), len(others))
         scores = {
             "auc": auc,
             "auc_se": area_error(auc, len(members), len(others)),
+            "auc_low": low,
+            "auc_high": high,
             # the first feature is the loss, and members have less
             "auc_loss": area(-scored.members[:, 0], -scored.others[:, 0]),
-            "tpr_at_1_percent_fpr": true_positive_rate(members, others, FALSE_POSITIVES),
         }
-        chance = auc - 0.5 <= WITHIN * scores["auc_se"]
-        own = verdict(curve, guess=0.25)
+        found, reasons = found_at_few_false_positives(members, others)
         return Probe(
-            scores=scores,
-            verdict="floor" if chance and own != "diverged" else own,
+            scores=scores | found,
+            verdict=told(verdict(curve, guess=0.25), Interval(low, high)),
             images=2 * len(members),
             curve=curve,
+            null_reasons=reasons,
         )
 
     def _train(self, fit: Sides, held: Sides) -> tuple[nn.Module, tuple[Point, ...]]:
@@ -174,6 +191,28 @@ class Membership(ProbeAttack):
     def _chunk(self, target: Target, server: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         releases = (target.release(x) for _ in range(self.draws))
         return torch.stack([features(target, server, z, y) for z in releases]).mean(0)
+
+
+def told(own: Verdict, auc: Interval) -> Verdict:
+    """Return the probe's verdict: its curve's, or what the interval of its area says of chance."""
+    if own == "diverged" or auc.low > CHANCE:
+        return own
+    return "floor" if auc.high <= CHANCE + NEGLIGIBLE else "limited"
+
+
+def found_at_few_false_positives(members: Tensor, others: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the share of members found at few false positives and its interval, by name; or why there are none."""
+    name = "tpr_at_1_percent_fpr"
+    names = (name, f"{name}_low", f"{name}_high")
+    if not enough(len(others), FALSE_POSITIVES):
+        reason = (
+            f"{FALSE_POSITIVES:.0%} of {len(others)} non-members are fewer than {LEAST_FALSE}, too few to set a "
+            "threshold by"
+        )
+        return {}, dict.fromkeys(names, reason)
+    rate = true_positive_rate(members, others, FALSE_POSITIVES)
+    interval = rate_interval(members, others, FALSE_POSITIVES)
+    return dict(zip(names, (rate, *interval), strict=True)), {}
 
 
 def _groups(evidence: Evidence, most: int) -> Groups:

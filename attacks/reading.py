@@ -1,5 +1,6 @@
 """What a strong inverse network reads of a release: standardised values, the predicted label, and the noise."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -28,15 +29,20 @@ class Reader:
     """Reads releases, by statistics of the attacker's own.
 
     A defense with ``masks`` adds a channel for each of z's: 1 where the value is small enough to be a hidden one. One
-    with noise of its own on each feature adds the logarithm of its total standard deviation instead.
+    with noise of its own on each feature adds the logarithm of its total standard deviation instead: where that depends
+    on the activation, of what is expected of the activation given the release.
 
     Args:
         target: The network under attack.
         z: Releases of the attacker's images, ``(N, C, H, W)``.
+        again: Releases the same images once more: what both releases share is the activation.
     """
 
-    def __init__(self, target: Target, z: Tensor) -> None:
+    def __init__(self, target: Target, z: Tensor, again: Callable[[], Tensor] | None = None) -> None:
         self.target = target
+        self._shrunk: Shrunk | None = None
+        if again is not None and torch.as_tensor(target.noise_std(z)).ndim and not self._masks:
+            self._shrunk = Shrunk(z, again())
         self.mean, self.deviation = channel_statistics(self._channels(z))
 
     @torch.no_grad()
@@ -49,12 +55,40 @@ class Reader:
         standard = (self._channels(z) - self.mean) / self.deviation
         return Read(standard.contiguous(memory_format=torch.channels_last), probabilities, log_sigma)
 
+    @property
+    def _masks(self) -> bool:
+        return bool(getattr(self.target.defense, "masks", False))
+
     @torch.no_grad()
     def _channels(self, z: Tensor) -> Tensor:
         least = effective_sigma(self.target)
-        if getattr(self.target.defense, "masks", False):
+        if self._masks:
             return torch.cat([z, (z.abs() < HIDDEN * least).to(z.dtype)], dim=1)
-        own = torch.as_tensor(self.target.noise_std(z), dtype=z.dtype, device=z.device)
+        activation = self._shrunk(z) if self._shrunk else z
+        own = torch.as_tensor(self.target.noise_std(activation), dtype=z.dtype, device=z.device)
         if own.ndim == 0:
             return z
         return torch.cat([z, (own.square() + least**2).sqrt().log().expand_as(z)], dim=1)
+
+
+class Shrunk:
+    """The best linear guess of an activation from its release, of each position by its channels.
+
+    The covariance of two releases of the same images is that of the activations, whose noise is independent.
+
+    Args:
+        z: Releases of some images, ``(N, C, H, W)``.
+        again: Other ones of the same images, of the same shape.
+    """
+
+    def __init__(self, z: Tensor, again: Tensor) -> None:
+        both = torch.cat([z, again])
+        self._mean = both.mean(dim=(0, 2, 3), keepdim=True)
+        (first, second) = ((each - self._mean).movedim(1, -1).flatten(0, -2).double() for each in (z, again))
+        common = (first.T @ second + second.T @ first) / 2
+        whole = (first.T @ first + second.T @ second) / 2
+        self._map = (torch.linalg.pinv(whole, hermitian=True) @ common).to(z)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return expected activations, ``(B, C, H, W)``."""
+        return self._mean + torch.einsum("bchw,cd->bdhw", z - self._mean, self._map)

@@ -82,7 +82,7 @@ PROBES = {
     "part": "str",
     "verdict": "str",
     "name": "str or null: the score's; null for a probe that failed",
-    "value": "float",
+    "value": "float or null: too little was there to measure it by, the record says what",
     "images": "int, number of images scored",
     "seconds": "float, of the whole job",
     "error": "str or null",

@@ -19,6 +19,8 @@ from harness.stages.circumstances import software
 from harness.stages.jobs import Outcome, drain
 from harness.stages.spent import Spent
 from harness.stages.training import train_stage
+from harness.study.check import load_checked
+from harness.study.jobs import attack_jobs
 from harness.trial import give_up, read_result, run_trial, write_result
 from tests.data.test_survey import photographs
 from tests.values import JOB, asked
@@ -29,6 +31,9 @@ GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
 EAGER = Place(checkpoint_seconds=0.0)
 """A checkpoint after every step."""
 
+SUITE = attack_jobs(load_checked("quickstart"))
+"""Who attacks the quickstart's trials."""
+
 CEM = {
     "defense/name": "cem_paper",
     "defense/cem_paper/lam": 0.05,
@@ -38,8 +43,8 @@ CEM = {
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
-    """A defended trial under the decoder's attack."""
-    return run_trial(asked(settings=CEM), tmp_path_factory.mktemp("attacked"))
+    """A defended trial under the quickstart's suite."""
+    return run_trial(asked(settings=CEM, attacks=SUITE), tmp_path_factory.mktemp("attacked"))
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +63,25 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert record.measured.accuracy is not None
     assert 0.2 < record.measured.accuracy <= 1
     assert set(record.measured.floors) == {"mean_image", "class_mean", "mean_colour", "nearest"}
-    assert [attack.job for attack in attacked.attacks] == [JOB]
+    assert [attack.job for attack in attacked.attacks] == list(SUITE)
     assert all(value is not None and value > 0 for value in record.measured.diagnostics.values())
-    assert attacked.attacks[0].measured.images == 200
+    assert [attack.measured.images for attack in attacked.attacks] == [200, 200]
     assert len(set(record.measured.digests.values())) == 5
 
 
 def test_an_attack_that_sees_z_beats_the_mean_image(attacked):
     objectives = attacked.record.measured.objectives
     assert objectives is not None
-    assert objectives.mse_attack == JOB.name
+    assert objectives.mse_attack in [job.name for job in SUITE]
     assert objectives.mse < attacked.record.measured.floors["mean_image"].scores.mse
+
+
+def test_something_at_least_as_strong_as_the_ridge_decides_a_trial_of_the_quickstart(attacked):
+    ridge = next(attack.measured for attack in attacked.attacks if attack.job.attack == "linear")
+    objectives = attacked.record.measured.objectives
+    assert objectives.mse <= ridge.scores.mse < attacked.record.measured.floors["class_mean"].scores.mse
+    assert objectives.ssim >= ridge.scores.ssim
+    assert ridge.selection.mse == pytest.approx(ridge.scores.mse, rel=0.3)
 
 
 def test_nothing_that_is_fitted_is_scored(attacked):
@@ -189,7 +202,7 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
     (tmp_path / "attempt-9").mkdir()
     handed = Assignment(attacked.record.asked, Place(), tmp_path / "attempt-9")
     again = drain(attack_stage(handed, tmp_path, JOB), lambda progress: None)
-    assert again.measured == attacked.attacks[0].measured
+    assert again.measured == next(attack.measured for attack in attacked.attacks if attack.job == JOB)
 
 
 def test_memory_does_not_grow_with_epochs(tmp_path):

@@ -137,5 +137,5 @@ def _ended(record: "AttackRecord") -> str:
     if record.error is not None:
         return f"{record.job.name} failed: {failure_line(record.error)}"
     scores = measured.scores.model_dump() if measured.scores else measured.probe or {}
-    numbers = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if value is not None)
     return f"{record.job.name} {measured.verdict}: {numbers or 'no finite scores'} ({measured.images} images)"

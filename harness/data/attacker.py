@@ -37,6 +37,10 @@ class Held(NamedTuple):
     """What an attacker holds in place of the attacker's part."""
 
     part: Part
+    """What it fits on."""
+    stopping: Part
+    """What it is tuned and stopped on, of the same kind and none of those that it fits on: as many for these as the
+    study's attacker-validation has for the attacker's part."""
     labelled: bool
     """Whether the labels are of the study's classes; else they are 0, and the attacker takes what the network says."""
 
@@ -44,8 +48,8 @@ class Held(NamedTuple):
 def attacker_part(data: Data, settings: Settings, root: str | None, device: torch.device) -> Held | None:
     """Return what the attacker fits on; None for the attacker's part as it is.
 
-    Only that changes. Attacker-validation stays of the distribution that is scored: no attack is fitted on it, it
-    draws curves and decides which attack counts as the worst.
+    What it stops on changes with it: whoever holds no image of the distribution that is scored cannot stop by one.
+    Attacker-validation itself, on which attacks are compared once they are fitted, stays as it is.
 
     Args:
         data: The study's images, whose protocol is ``strict`` unless the attacker's part is taken as it is.
@@ -64,13 +68,20 @@ def attacker_part(data: Data, settings: Settings, root: str | None, device: torc
     images = None if count is None else int(count)
     if kind == "few":
         refuse_too_many(images or 0, len(own.y), "the attacker's part")
-        return Held(_part(Labelled(own.x[:images].to(device), own.y[:images].to(device))), labelled=True)
+        fit, stop = Labelled(own.x[:images], own.y[:images]), data.parts["attacker_validation"]
+        further = _further(data, len(fit.y))
+        return _held(fit, Labelled(stop.x[:further], stop.y[:further]), device, labelled=True)
+    wanted = images or len(own.y)
+    further = _further(data, wanted)
     if kind == "noise":
-        x = noise(images or len(own.y), data.image_shape)
+        x = noise(wanted + further, data.image_shape)
     else:
-        x = _elsewhere(data, str(settings["attacker/name"]), root, images, device)
+        x = _elsewhere(data, str(settings["attacker/name"]), root, images, further, device)
+    # without images beyond those to fit on, the last of these are set aside
+    cut = wanted if len(x) > wanted else len(x) - _further(data, len(x))
     # no image of these is of a class of the study
-    return Held(_part(Labelled(x.to(device), torch.zeros(len(x), dtype=torch.int64, device=device))), labelled=False)
+    labels = torch.zeros(len(x), dtype=torch.int64)
+    return _held(Labelled(x[:cut], labels[:cut]), Labelled(x[cut:], labels[cut:]), device, labelled=False)
 
 
 def noise(count: int, image_shape: tuple[int, int, int]) -> Tensor:
@@ -156,26 +167,38 @@ def make_ready(name: str, root: str | None, own_size: int, images: int | None) -
     _read(name, root, pixels, images, 1)
 
 
-def _elsewhere(data: Data, name: str, root: str | None, images: int | None, device: torch.device) -> Tensor:
-    """Return the first images of another data set, less those that are also in a part no attacker fits on."""
+def _elsewhere(
+    data: Data, name: str, root: str | None, images: int | None, further: int, device: torch.device
+) -> Tensor:
+    """Return the first images of another data set, less those that are also in a part no attacker fits on.
+
+    At least two, and up to ``further`` more than asked for.
+    """
     size, most = data.image_shape[1], len(data.parts["attacker"].y)
-    pool = _read(name, root, size if source_of(name).resizable else source_of(name).size, images, most)
+    pool = _read(name, root, size if source_of(name).resizable else source_of(name).size, images, most, further)
     x = torch.cat([_resized(chunk.to(device), size) for chunk in pool.split(CHUNK)])
     unseen = {image.tobytes() for part in UNSEEN for image in data.parts[part].x.cpu().numpy()}
     new = torch.tensor([image.tobytes() not in unseen for image in x.cpu().numpy()], device=device)
     if not new.any():
         raise UserError(f"attacker/name: {name}: all its images are the study's own; name another data set")
+    if new.sum() < 2:
+        raise UserError(
+            f"attacker/name: {name}: a single image is none to fit on and one to stop on; name a larger one"
+        )
     return x[new]
 
 
 @functools.lru_cache(maxsize=1)
-def _read(name: str, root: str | None, pixels: int, images: int | None, most: int) -> Tensor:
-    """Return so many training images of a data set in dealt order, which is the same for all; if None, ``most``."""
+def _read(name: str, root: str | None, pixels: int, images: int | None, most: int, further: int = 0) -> Tensor:
+    """Return so many training images of a data set in dealt order, which is the same for all; if None, ``most``.
+
+    And as many as there are of ``further`` ones.
+    """
     with _as_attackers():
         pool = read(Reading(name=name, root=root, size=pixels)).original.train
     if images is not None:
         refuse_too_many(images, len(pool.y), f"the training part of {name}")
-    return pool.x[: images or most]
+    return pool.x[: (images or most) + further]
 
 
 @contextmanager
@@ -197,5 +220,15 @@ def _resized(x: Tensor, size: int) -> Tensor:
     return scaled.round().clamp(0, 255).to(torch.uint8)
 
 
-def _part(images: Labelled) -> Part:
-    return Part(name="attacker_held", x=images.x, y=images.y, digest=digest(images))
+def _further(data: Data, count: int) -> int:
+    """Return how many images whoever fits on ``count`` stops on: in the study's own proportion, at least one."""
+    stop, fit = (len(data.parts[name].y) for name in ("attacker_validation", "attacker"))
+    return min(stop, max(1, round(stop * count / fit)))
+
+
+def _held(fit: Labelled, stop: Labelled, device: torch.device, *, labelled: bool) -> Held:
+    return Held(_part("attacker_held", fit, device), _part("attacker_stopping", stop, device), labelled)
+
+
+def _part(name: str, images: Labelled, device: torch.device) -> Part:
+    return Part(name=name, x=images.x.to(device), y=images.y.to(device), digest=digest(images))

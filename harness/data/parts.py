@@ -19,7 +19,7 @@ CEM_INFER_SHARE = 0.9
 """Share of the test images that the published protocol's second attacker fits on: the first 9,000 of CIFAR's 10,000."""
 
 CEM_SELECTION = 1000
-"""Most images that an attack's curve is drawn on under the published protocol."""
+"""Most images that attackers set aside, to be tuned and stopped on, under the published protocol."""
 
 
 class Labelled(NamedTuple):
@@ -90,8 +90,9 @@ class AttackSplit:
     """``validation`` under ``strict``; ``train`` or ``infer``, after what is fitted on, under ``cem``."""
     fit: Part
     selection: Part
-    """Attacker-validation. Under the published protocol, which holds nothing out, it is the first tenth of ``fit``, at
-    most 1,000 images: it draws the learning curve, and says nothing about images that the attacker has not seen."""
+    """Attacker-validation: the attacker fits on none of it. Under the published protocol, which holds nothing out, it
+    is the last tenth of what the attacker was given, at most 1,000 images, set aside by itself: else it would stop by
+    images that it knows by heart."""
     scored: Part
 
 
@@ -212,25 +213,23 @@ def _cem(pool: Labelled, test: Labelled, train_images: int | None, device: torch
     kept = len(test.y) - _size(1 - CEM_INFER_SHARE, len(test.y))
     if kept < 1:
         raise UserError(f"data/root: {len(test.y)} test images are too few to divide; at least 2 are needed")
-    infer = test.take(slice(kept))
     parts = {"train": _part("train", train, device), "test": _part("test", test, device)}
-    by_train = AttackSplit(
-        part="train",
-        fit=parts["train"],
-        selection=_selection("train", train, device),
-        scored=parts["test"],
-    )
-    by_infer = AttackSplit(
-        part="infer",
-        fit=_part("infer_fit", infer, device),
-        selection=_selection("infer", infer, device),
-        scored=_part("infer_scored", test.take(slice(kept, None)), device),
-    )
-    return Division(parts, (by_train, by_infer))
+    by_train = _attacked("train", train, parts["test"], device)
+    scored = _part("infer_scored", test.take(slice(kept, None)), device)
+    return Division(parts, (by_train, _attacked("infer", test.take(slice(kept)), scored, device)))
 
 
-def _selection(part: str, fit: Labelled, device: torch.device) -> Part:
-    return _part(f"{part}_selection", fit.take(slice(min(CEM_SELECTION, _size(0.1, len(fit.y))))), device)
+def _attacked(part: str, given: Labelled, scored: Part, device: torch.device) -> AttackSplit:
+    """Return what an attacker does with the images that it is given: all but the last ones are to fit on."""
+    kept = max(1, len(given.y) - min(CEM_SELECTION, _size(0.1, len(given.y))))
+    selection = given.take(slice(min(kept, len(given.y) - 1), None))
+    fit = given.take(slice(kept))
+    return AttackSplit(
+        part=part,
+        fit=_part(f"{part}_fit", fit, device),
+        selection=_part(f"{part}_selection", selection, device),
+        scored=scored,
+    )
 
 
 def _first(images: Labelled, count: int | None, protocol: Protocol) -> Labelled:

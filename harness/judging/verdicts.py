@@ -53,8 +53,7 @@ def verdicts(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> di
     guesses = [found[name] for name in BLIND if name in found]
     judged = {}
     for attack in listed:
-        known = _knows(attack)
-        others = [found[each.job.name] for each in listed if each.job.name in found and _knows(each) <= known]
+        others = [found[each.job.name] for each in listed if each.job.name in found and knows_no_more(each, attack)]
         judged[attack.job.name] = _judged(attack.measured.verdict, found.get(attack.job.name), guesses, others)
     return judged
 
@@ -79,14 +78,22 @@ def _hardest(mine: Selected, others: list[Selected]) -> _Rival | None:
     return min(rivals, key=lambda rival: rival.other / rival.own if rival.own else float("inf"), default=None)
 
 
-def _knows(attack: AttackRecord) -> tuple[int, bool]:
-    """Return what an attack knows, to be compared: first what it may do with the client, then whether it asks the
-    server.
+def knows_no_more(one: AttackRecord, other: AttackRecord) -> bool:
+    """Return whether all that one attack may do, the other may do too.
+
+    A partial order: what it may do with the client is one thing, whether it asks the server another. Of two attacks
+    neither of which includes the other, such as one that holds the client's weights and one that asks client and
+    server, none can be blamed for doing worse.
     """
+    return ORDER.index(one.measured.knowledge) <= ORDER.index(other.measured.knowledge) and (
+        _asks(other) or not _asks(one)
+    )
+
+
+def _asks(attack: AttackRecord) -> bool:
+    """Return whether an attack asks the server; of an older record, the attack's name tells."""
     asks = attack.measured.needs_server
-    if asks is None:
-        asks = attack.job.attack in ASKED_THE_SERVER["0.1"]
-    return ORDER.index(attack.measured.knowledge), asks
+    return attack.job.attack in ASKED_THE_SERVER["0.1"] if asks is None else asks
 
 
 def outdone(own: Verdict, error: float, other: float) -> Verdict:

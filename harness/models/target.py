@@ -13,6 +13,9 @@ class LiveTarget:
     """A target (:class:`attacks.base.Target`) over a split network, which is put into eval mode.
 
     Only client and server run under autocast; every tensor that comes back is float32.
+
+    :meth:`differentiated` is the same network for whoever differentiates it: exact in float32, but for the releases,
+    which are the device's own, and for a likelihood that knows how far these are off.
     """
 
     def __init__(
@@ -41,6 +44,19 @@ class LiveTarget:
         self.num_classes = num_classes
         self.precision = precision
         self.spread, self.extent = (1.0, (0.0, 1.0)) if shown is None else self._measured(shown)
+        self._shown, self._device, self._rounding = shown, self, 0.0
+
+    def differentiated(self) -> "LiveTarget":
+        """Return the network in float32, of which everything is exact but what it releases; itself if it is so."""
+        if self.precision == torch.float32:
+            return self
+        exact = LiveTarget(self.model, self.image_shape, self.num_classes, torch.float32, self._shown)
+        exact._device = self
+        if self._shown is not None:
+            with torch.no_grad():
+                off = self._activation(self._shown) - exact._activation(self._shown)
+            exact._rounding = float(off.square().mean().sqrt())
+        return exact
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the expected release."""
@@ -51,7 +67,7 @@ class LiveTarget:
         """Return m independent releases; the client runs once."""
         if m < 1:
             raise ValueError(f"release: m is at least 1, not {m}")
-        z = self._activation(x)
+        z = self._device._activation(x)
         if m == 1:
             return self.model.noised(z)
         return self.model.noised(z.repeat(m, 1, 1, 1)).view(m, *z.shape)
@@ -62,7 +78,7 @@ class LiveTarget:
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the negative log-likelihood of releases if the images were x."""
-        return self.defense.surprise(z, self._activation(x), effective_sigma(self))
+        return self.defense.surprise(z, self._activation(x), max(effective_sigma(self), self._rounding))
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""

@@ -53,8 +53,9 @@ class AttackMeasured(Value):
     """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()
     """Every setting it was tuned over, in order; the best one is in ``settings``."""
-    probe: dict[str, FiniteFloat] | None = None
-    """A probe's scores; null for a reconstruction, and for a probe that failed."""
+    probe: dict[str, FiniteFloat | None] | None = None
+    """A probe's scores, one of them null with its reason in ``null_reasons``; null for a reconstruction, and for a
+    probe that failed."""
 
 
 class AttackRecord(Value):

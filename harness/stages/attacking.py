@@ -47,10 +47,12 @@ class Scene(NamedTuple):
     """As the protocol divides the images."""
     split: AttackSplit
     """What the attacker fits on is what the study says that it holds."""
+    stopping: Part
+    """What it is tuned and stopped on: attacker-validation or, of whoever holds other images, some of these."""
     target: LiveTarget
     """In the trial's own precision: what it releases is what the device released."""
     seen: Seen
-    """What the attack may know of it; of one that differentiates the client, in float32."""
+    """What the attack may know of it; one that differentiates the client does so in float32."""
     has_server: bool
     """Whether the network's server was kept."""
 
@@ -84,6 +86,8 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
         job.name, lambda: _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
     )
     digests = {use: getattr(scene.split, use).digest for use in ("fit", "selection", "scored")}
+    if scene.stopping is not scene.split.selection:
+        digests["stopping"] = scene.stopping.digest
     record = AttackRecord(
         trial=asked.number,
         job=job,
@@ -120,28 +124,30 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
         )
     data = images_of(asked.settings, handed.place, device)
     model = trained(asked, data, weights)
-    target = target_of(model, asked, data)
-    exact = target_of(model, asked, data, torch.float32) if kind.knowledge == "gradients" else target
     split = next(split for split in data.attack_splits if split.part == job.part)
-    fit = _held(handed, data, split, target)
-    seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
-    return Scene(handed, job, data, split, _with_fit(split, fit), target, seen, has_server)
+    fit, stopping = _held(handed, data, split, target_of(model, asked, data))
+    target = target_of(model, asked, data, fit)
+    met = target.differentiated() if kind.knowledge == "gradients" else target
+    seen = Seen(met, kind.knowledge, needs_server=kind.needs_server)
+    held = AttackSplit(part=split.part, fit=fit, selection=split.selection, scored=split.scored)
+    return Scene(handed, job, data, split, held, stopping, target, seen, has_server)
 
 
-def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> Part:
-    """Return what the attacker fits on; images of elsewhere get the labels that the network gives them."""
+def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> tuple[Part, Part]:
+    """Return what the attacker fits and stops on; images of elsewhere get the labels that the network gives them."""
     asked = handed.asked
-    part = attacker_part(data, asked.settings, handed.place.attacker_root, split.fit.x.device)
-    if part is None:
-        return split.fit
-    if part.labelled:
-        return part.part
-    labels = predicted(target, releases(target, part.part, asked.seed))
-    return Part(name=part.part.name, x=part.part.x, y=labels, digest=part.part.digest)
+    held = attacker_part(data, asked.settings, handed.place.attacker_root, split.fit.x.device)
+    if held is None:
+        return split.fit, split.selection
+    if held.labelled:
+        return held.part, held.stopping
 
+    def labelled(part: Part) -> Part:
+        return Part(
+            name=part.name, x=part.x, y=predicted(target, releases(target, part, asked.seed)), digest=part.digest
+        )
 
-def _with_fit(split: AttackSplit, fit: Part) -> AttackSplit:
-    return AttackSplit(part=split.part, fit=fit, selection=split.selection, scored=split.scored)
+    return labelled(held.part), labelled(held.stopping)
 
 
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
@@ -219,7 +225,7 @@ def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: 
     attack, prior = _with_prior(scene, kind(**settings))
     tried = (number,) if number else ()
     prepare(asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
-    aux, val = (Images(part.x, part.y) for part in (split.fit, split.selection))
+    aux, val = (Images(part.x, part.y) for part in (split.fit, scene.stopping))
     details = {} if scene.has_server or not kind.needs_server else _own_head(scene, aux, val)
     fit = attack.fit(scene.seen, aux, val)
     return Fitted(attack, replace(fit, details=fit.details | details), settings, prior)
@@ -261,7 +267,8 @@ def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
         conversions={},
         curve=recorded(found.curve),
         version=kind.version,
-        probe=found.scores,
+        probe=found.scores | dict.fromkeys(found.null_reasons),
+        null_reasons=found.null_reasons,
     )
 
 

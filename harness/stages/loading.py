@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from harness.data import Data, Reading, load, to_float
+from harness.data import Data, Part, Reading, load, to_float
 from harness.models import LiveTarget, SplitModel
 from harness.records import Asked, Place, Scalar
 from harness.stages.building import build, load_parts
@@ -30,10 +30,17 @@ def images_of(settings: Mapping[str, Scalar], place: Place, device: torch.device
     return _load(reading, device)
 
 
-def target_of(model: SplitModel, asked: Asked, data: Data, dtype: torch.dtype | None = None) -> LiveTarget:
-    """Return a network as its adversary meets it, in the trial's precision or another one."""
-    shown = to_float(data.attack_splits[0].fit.x[:SHOWN])
-    return LiveTarget(model, data.image_shape, data.num_classes, dtype or dtype_of(asked.precision), shown)
+def target_of(model: SplitModel, asked: Asked, data: Data, held: Part | None = None) -> LiveTarget:
+    """Return a network as its adversary meets it, in the trial's precision.
+
+    Args:
+        model: The network.
+        asked: What the trial is.
+        data: Its images.
+        held: What the adversary fits on, the attacker's part without it: in whose unit it reads features.
+    """
+    shown = to_float((held or data.attack_splits[0].fit).x[:SHOWN])
+    return LiveTarget(model, data.image_shape, data.num_classes, dtype_of(asked.precision), shown)
 
 
 def trained(asked: Asked, data: Data, weights: Path) -> SplitModel:

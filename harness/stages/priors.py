@@ -130,7 +130,7 @@ def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> No
 def held_images(data: Data, split: AttackSplit, priors: Priors) -> Held:
     """Return the images that an attacker's prior is trained on, which no network has labelled."""
     held = attacker_part(data, priors.shared.settings, priors.place.attacker_root, split.fit.x.device)
-    return Held(split.fit, labelled=True) if held is None else held
+    return Held(split.fit, split.selection, labelled=True) if held is None else held
 
 
 def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
@@ -167,7 +167,7 @@ def _only_writer(lock: Path, timeout_seconds: float | None) -> AbstractContextMa
 
 
 def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
-    shared, (part, labelled) = priors.shared, wanted.images
+    shared, (part, _, labelled) = priors.shared, wanted.images
     y = part.y if labelled else torch.randint_like(part.y, wanted.num_classes)
     meter = Meter(shared, "attack", part.x.device, priors.place.driver)
     curve = train_prior(wanted.attack, prior.model, Images(part.x, y), dtype_of(shared.precision))

@@ -157,11 +157,12 @@ def _sections(survey: Survey) -> Iterator[tuple[str, str]]:
 def _attacks(parts: Mapping[str, int]) -> tuple[str, str]:
     """Return the attacks that have enough images, and what is said of them."""
     probed = min(parts["train"] // 10, parts["attacker_validation"], parts["validation"]) >= LEAST_IMAGES
-    probe = "and a probe of who was trained on" if probed else "(too few images to probe who was trained on)"
+    probe = "a probe of who was trained on" if probed else "too few images to probe who was trained on"
     return (
-        "Who attacks each trial, and how hard: a decoder that learns to invert, a search for each image by itself, "
+        "Who attacks each trial, and how hard: a linear map, the floor of any decoder; a decoder that learns to "
+        "invert; a search for each image by itself; "
         f"{probe}. `invfront attacks` lists all there are, with their budgets.",
-        f"attacks: {{decoder: quick, rmle: quick{', membership: quick' if probed else ''}}}\n",
+        f"attacks: {{linear: quick, decoder: quick, rmle: quick{', membership: quick' if probed else ''}}}\n",
     )
 
 

@@ -82,7 +82,7 @@ def _job(attack: AttackRecord, judged: Judgement) -> dict[str, Scalar]:
     }
 
 
-def _scores(probe: dict[str, float] | None) -> list[dict[str, Scalar]]:
+def _scores(probe: dict[str, float | None] | None) -> list[dict[str, Scalar]]:
     return [{"name": name, "value": value} for name, value in (probe or {}).items()] or [{}]
 
 

@@ -232,6 +232,38 @@ def test_under_a_defense_with_noise_of_its_own_it_reads_how_much():
     assert torch.allclose(reader.mean[0, 8:], torch.tensor(0.5).log())
 
 
+class Louder(LinearGaussian):
+    """Adds noise that grows with the activation, as VIB learns to."""
+
+    def noise_std(self, z):
+        return 0.3 * z.exp()
+
+    def release(self, x, m=1):
+        z = self.mean(x)
+        return z + torch.randn_like(z) * (self.noise_std(z).square() + self.sigma**2).sqrt()
+
+
+def test_noise_that_depends_on_the_activation_is_read_of_what_is_expected_of_it_and_not_of_a_noisy_release():
+    torch.manual_seed(0)
+    target = Louder(sigma=0.1, side=16)
+    x = target.sample(600).x / 255
+    z, activation = target.release(x), target.mean(x)
+    known = (target.noise_std(activation).square() + target.sigma**2).sqrt().log()
+
+    def missed(reader):
+        read = reader(z)
+        return float((read.z[:, 8:] * reader.deviation[:, 8:] + reader.mean[:, 8:] - known).square().mean())
+
+    plain, shrunk = (missed(Reader(target, z, again)) for again in (None, lambda: target.release(x)))
+    # the best linear guess of the activation: its residual is what no reader of one release can know
+    assert shrunk < 0.5 * plain
+    cov = torch.cov(activation.movedim(1, -1).flatten(0, -2).T)
+    noise = (target.noise_std(activation).square() + target.sigma**2).mean(dim=(0, 2, 3)).diag()
+    least = (cov - cov @ torch.linalg.inv(cov + noise) @ cov).diagonal().mean()
+    off = (Reader(target, z, lambda: target.release(x))._shrunk(z) - activation).square().mean()
+    assert float(off) == pytest.approx(float(least), rel=0.1)
+
+
 # training
 
 

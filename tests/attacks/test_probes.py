@@ -12,10 +12,10 @@ from attacks.confidence import Confidence
 from attacks.gradient import Gradient
 from attacks.gradient_matching import ExpectedNetwork, Observed, total_variation
 from attacks.lbfgs import minimise
-from attacks.membership import Membership
+from attacks.membership import Membership, found_at_few_false_positives, told
 from attacks.per_image import per_image_gradients
 from attacks.representative import Representative
-from attacks.roc import area, area_error, true_positive_rate
+from attacks.roc import area, area_error, area_interval, rate_interval, true_positive_rate
 from attacks.testproblems import PureNoise
 from attacks.vector_network import VectorNetwork
 
@@ -425,8 +425,8 @@ def test_members_of_an_overfitted_network_are_found():
     found = probe(Membership, memoriser(around.members), around)
     assert found.scores["auc"] > 0.7
     assert found.scores["auc_loss"] > 0.7
-    assert found.scores["tpr_at_1_percent_fpr"] > 0.05
-    assert found.verdict in ("converged", "limited")
+    assert 0.5 < found.scores["auc_low"] < found.scores["auc"] < found.scores["auc_high"] <= 1
+    assert found.verdict != "floor"
 
 
 def test_nobody_is_a_member_of_a_network_that_never_trained():
@@ -440,8 +440,34 @@ def test_nobody_is_a_member_of_a_network_that_never_trained():
     for name in ("auc", "auc_loss"):
         mean = sum(each.scores[name] for each in found) / num_draws
         assert abs(mean - 0.5) <= 3 * error / math.sqrt(num_draws)
-    # about 2 in 100 such networks exceed a half by two standard errors
-    assert sum(each.verdict == "floor" for each in found) >= num_draws - 1
+    # in about 2 of 100 such networks the interval lies above a half
+    assert sum(each.scores["auc_low"] <= 0.5 <= each.scores["auc_high"] for each in found) >= num_draws - 1
+    # 100 members cannot tell an area of .5 from one of .55, and say so
+    assert {each.verdict for each in found if each.scores["auc_high"] > 0.55} <= {"limited"}
+    reason = "1% of 100 non-members are fewer than 10, too few to set a threshold by"
+    names = [f"tpr_at_1_percent_fpr{end}" for end in ("", "_low", "_high")]
+    assert found[0].null_reasons == dict.fromkeys(names, reason)
+    assert not found[0].scores.keys() & set(names)
+
+
+@pytest.mark.parametrize(
+    ("auc", "members", "expected"),
+    [(0.54, 300, "limited"), (0.5, 300, "floor"), (0.5, 100, "limited"), (0.54, 1200, "converged")],
+)
+def test_an_area_near_a_half_is_at_the_floor_only_if_its_interval_leaves_no_room_for_more(auc, members, expected):
+    assert told("converged", area_interval(auc, members, members)) == expected
+
+
+def test_of_enough_non_members_the_rate_at_1_percent_has_an_interval():
+    torch.manual_seed(0)
+    held = 0
+    for _ in range(10):
+        scores, reasons = found_at_few_false_positives(torch.randn(300) + 1, torch.randn(1000))
+        assert reasons == {}
+        low, rate, high = (scores[f"tpr_at_1_percent_fpr{end}"] for end in ("_low", "", "_high"))
+        assert low <= rate <= high
+        held += low < 0.0924 < high  # of unit normals one apart: 1 - Phi(z_.99 - 1)
+    assert held >= 8
 
 
 def test_too_few_images_to_tell_members_by_are_refused():
@@ -471,6 +497,22 @@ def test_the_error_of_an_area_is_that_of_repeated_draws():
     torch.manual_seed(0)
     areas = torch.tensor([area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)])
     assert float(areas.std()) == pytest.approx(area_error(float(areas.mean()), 60, 60), rel=0.15)
+
+
+def test_19_in_20_intervals_of_an_area_hold_it():
+    torch.manual_seed(1)
+    true = 0.5 * (1 + math.erf(0.5))  # of unit normals one apart, Phi(1 / sqrt 2)
+    areas = [area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)]
+    held = [low <= true <= high for low, high in (area_interval(each, 60, 60) for each in areas)]
+    assert 0.91 <= sum(held) / len(held) <= 0.99
+
+
+def test_19_in_20_intervals_of_a_true_positive_rate_hold_it():
+    torch.manual_seed(0)
+    true = 0.5 * (1 - math.erf((1.2816 - 1) / math.sqrt(2)))  # at a tenth of false positives
+    intervals = [rate_interval(torch.randn(150) + 1, torch.randn(200), 0.1) for _ in range(100)]
+    assert 0.86 <= sum(low <= true <= high for low, high in intervals) / len(intervals) <= 1
+    assert 0.1 < sum(high - low for low, high in intervals) / len(intervals) < 0.4
 
 
 def test_the_true_positive_rate_takes_no_more_negatives_than_it_may():

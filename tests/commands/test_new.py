@@ -125,8 +125,8 @@ def test_a_first_study_is_sized_for_what_is_there(here: Path) -> None:
     assert sizes_for(many) == (10_000, 128, 8, 0.5, 0.015)
     assert "one of 1 is 100% of accuracy: add images" in " ".join(draft("few", few).split())
     assert "add images" not in draft("digits", digits)
-    assert "attacks: {decoder: quick, rmle: quick}" in draft("few", few)
-    assert "attacks: {decoder: quick, rmle: quick, membership: quick}" in draft("digits", digits)
+    assert "attacks: {linear: quick, decoder: quick, rmle: quick}" in draft("few", few)
+    assert "attacks: {linear: quick, decoder: quick, rmle: quick, membership: quick}" in draft("digits", digits)
 
 
 @pytest.mark.slow

@@ -85,6 +85,8 @@ def test_few_are_the_first_images_of_the_attackers_part_with_their_labels(images
     assert few.labelled
     assert few.part.x.equal(own.x[:images])
     assert few.part.y.equal(own.y[:images])
+    stopping = digits.parts["attacker_validation"].x[: max(1, images // 4)]
+    assert few.stopping.x.equal(stopping)
 
 
 def test_few_hold_each_class_in_its_due_share(digits: Data) -> None:
@@ -122,20 +124,25 @@ def test_noise_is_the_same_on_every_machine_and_more_of_it_begins_with_less() ->
 def test_noise_has_as_many_images_as_asked_for_else_as_the_attackers_part(
     images: int | None, count: int, digits: Data
 ) -> None:
-    part, labelled = held(digits, data="noise", images=images)
+    part, stopping, labelled = held(digits, data="noise", images=images)
     assert part.x.shape == (count, 3, 32, 32)
+    assert len(stopping.y) == min(80, count // 4)
+    assert torch.cat([part.x, stopping.x]).equal(noise(count + len(stopping.y), (3, 32, 32)))
     assert not labelled
 
 
-@pytest.mark.parametrize(("images", "count"), [(None, 60), (25, 25)])
+@pytest.mark.parametrize(("images", "count", "stops"), [(None, 45, 15), (25, 25, 6), (60, 45, 15)])
 def test_shifted_are_images_of_the_other_data_set_at_the_studys_size(
-    images: int | None, count: int, digits: Data, tmp_path: Path
+    images: int | None, count: int, stops: int, digits: Data, tmp_path: Path
 ) -> None:
-    part, labelled = held(digits, write_folder(tmp_path / "other"), data="shifted", name="folder", images=images)
+    part, stopping, labelled = held(
+        digits, write_folder(tmp_path / "other"), data="shifted", name="folder", images=images
+    )
     assert part.x.shape == (count, 3, 32, 32)
     assert part.y.tolist() == [0] * count
     assert not labelled
     assert len(fingerprints(part.x)) == count
+    assert len(fingerprints(stopping.x) - fingerprints(part.x)) == stops == len(stopping.y)
 
 
 def test_shifted_are_at_most_as_many_as_the_attackers_part_unless_more_are_asked_for(tmp_path: Path) -> None:
@@ -184,6 +191,7 @@ KINDS = [
 def test_every_kind_has_a_digest_of_its_own_and_an_image_that_is_no_other_parts(digits: Data, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "other")
     parts = [held(digits, root, **kind).part for kind in KINDS]
+    stopping = [held(digits, root, **kind).stopping for kind in KINDS]
     assert len({part.digest for part in (*parts, *digits.parts.values())}) == len(KINDS) + len(digits.parts)
     others = [digits.parts[name].x for name in ("train", "validation", "attacker_validation", "test")]
     for part in parts:
@@ -193,12 +201,17 @@ def test_every_kind_has_a_digest_of_its_own_and_an_image_that_is_no_other_parts(
         assert part.digest == digest(Labelled(part.x, part.y))
         for other in others:
             assert not fingerprints(part.x) & fingerprints(other)
+    for part, stop, kind in zip(parts, stopping, KINDS, strict=True):
+        assert not fingerprints(part.x) & fingerprints(stop.x)
+        own = fingerprints(digits.parts["attacker_validation"].x)
+        assert bool(fingerprints(stop.x) & own) == (kind["data"] == "few")
 
 
 def test_images_of_another_folder_that_are_copies_of_scored_ones_are_left_out(tmp_path: Path) -> None:
     own, copy = write_folder(tmp_path / "own"), write_folder(tmp_path / "copy")
     data = load(Reading(name="folder", root=str(own), size=20), CPU)
-    x = held(data, copy, data="shifted", name="folder", images=60).part.x
+    part, stopping, _ = held(data, copy, data="shifted", name="folder", images=60)
+    x = torch.cat([part.x, stopping.x])
     for name in ("validation", "attacker_validation", "test"):
         assert not fingerprints(x) & fingerprints(data.parts[name].x)
     assert len(x) == 60 - sum(len(data.parts[name].y) for name in ("validation", "attacker_validation", "test"))

@@ -156,27 +156,27 @@ def test_strict_attackers_are_scored_on_validation_and_never_see_test() -> None:
     assert data.scored is data.parts["validation"]
 
 
-def test_the_published_protocol_attacks_by_all_of_train_and_by_nine_tenths_of_test() -> None:
+def test_the_published_protocol_attacks_by_train_and_by_nine_tenths_of_test_and_stops_by_none_that_it_fits_on() -> None:
     train = Labelled(noise(200, 8), torch.arange(200) % 10)
     test = Labelled(noise(100, 8, seed=1), torch.arange(100) % 10)
     parts, (by_train, by_infer) = divide(Original(train, test, ()), SHARES, protocol="cem", device=CPU)
     assert fingerprints(parts["train"].x) == fingerprints(train.x)
     assert parts["test"].x.equal(test.x)
     assert (by_train.part, by_infer.part) == ("train", "infer")
-    assert by_train.fit is parts["train"]
     assert by_train.scored is parts["test"]
-    assert by_infer.fit.x.equal(test.x[:90])
     assert by_infer.scored.x.equal(test.x[90:])
-    for split in (by_train, by_infer):
-        assert split.selection.x.equal(split.fit.x[: len(split.fit.y) // 10])
-        assert not fingerprints(split.fit.x) & fingerprints(split.scored.x)
+    for split, given in ((by_train, parts["train"].x), (by_infer, test.x[:90])):
+        assert len(split.selection.y) == len(given) // 10
+        assert torch.cat([split.fit.x, split.selection.x]).equal(given)
+        assert not fingerprints(split.fit.x) & fingerprints(split.selection.x)
+        assert not fingerprints(torch.cat([split.fit.x, split.selection.x])) & fingerprints(split.scored.x)
 
 
 def test_the_published_protocol_scores_accuracy_on_test() -> None:
     data = digits(protocol="cem", train_images=300)
     assert set(data.parts) == {"train", "test"}
     assert data.scored is data.parts["test"]
-    assert data.attack_splits[0].fit.y.shape == (300,)
+    assert [len(part.y) for part in (data.attack_splits[0].fit, data.attack_splits[0].selection)] == [270, 30]
 
 
 # sources

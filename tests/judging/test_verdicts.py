@@ -5,7 +5,7 @@ import torch
 
 from attacks.base import Point
 from attacks.verdict import beside_guess, disagreement, verdict
-from harness.judging.verdicts import outdone, verdicts
+from harness.judging.verdicts import knows_no_more, outdone, verdicts
 from harness.records.scores import Guess
 from tests.values import JOB, attack, floors, scores
 
@@ -80,6 +80,32 @@ def test_an_attack_is_held_against_those_that_know_no_more(known, expected):
     assert found["mine-quick-0"].verdict == expected
     reason = "worse than decoder-quick-0, which knows no more of the client" if expected == "limited" else None
     assert found["mine-quick-0"].why == reason
+
+
+EVERY = [(knowledge, asks) for knowledge in ("none", "queries", "gradients") for asks in (False, True)]
+"""All that an attack may know."""
+
+
+def test_what_attacks_know_is_ordered_only_where_one_includes_the_other():
+    records = {each: record("mine", 0.02, each[0], needs_server=each[1]) for each in EVERY}
+    below = {(a, b) for a in EVERY for b in EVERY if knows_no_more(records[a], records[b])}
+    assert all((each, each) in below for each in EVERY)
+    assert all(a == b for a, b in below if (b, a) in below)
+    assert all((a, d) in below for a, b in below for c, d in below if b == c)
+    beside = {frozenset((a, b)) for a in EVERY for b in EVERY if (a, b) not in below and (b, a) not in below}
+    assert beside == {
+        frozenset({("none", True), ("queries", False)}),
+        frozenset({("none", True), ("gradients", False)}),
+        frozenset({("queries", True), ("gradients", False)}),
+    }
+
+
+def test_whoever_holds_the_client_alone_is_not_held_against_whoever_also_asks_the_server():
+    asks = record("decoder_xl", 0.01, "queries", needs_server=True)
+    holds = record("rmle", 0.02, "gradients", needs_server=False)
+    assert verdicts({}, [asks, holds])["rmle-quick-0"] == ("converged", None)
+    both = record("gan_prior", 0.02, "gradients", needs_server=True)
+    assert verdicts({}, [asks, both])["gan_prior-quick-0"].verdict == "limited"
 
 
 def test_whoever_does_not_ask_the_server_is_not_held_against_whoever_does():

@@ -299,6 +299,21 @@ def test_a_target_in_bfloat16_returns_float32_near_the_exact_values():
         assert torch.equal(model.client(x).float(), z)
 
 
+def test_whoever_differentiates_a_bfloat16_target_meets_its_own_releases():
+    shown = torch.rand(64, 3, 32, 32)
+    device = LiveTarget(small_model(sigma=0.0), (3, 32, 32), 10, torch.bfloat16, shown)
+    exact = device.differentiated()
+    x = torch.rand(8, 3, 32, 32)
+    assert torch.equal(exact.release(x), device.release(x))
+    assert not torch.equal(exact.release(x), exact.mean(x))
+    assert exact.precision == torch.float32
+    assert exact.differentiated() is exact
+    # the likelihood knows how far off they are: a squared residual of its own variance, one half each
+    z = device.release(x)
+    half = (exact.surprise(x, z) - exact.surprise(x, exact.mean(x).detach())) / z[0].numel()
+    assert float(half.detach().mean()) == pytest.approx(0.5, rel=0.2)
+
+
 def test_a_target_knows_the_unit_of_its_features():
     shown = torch.rand(16, 3, 32, 32)
     client, server = built(**SMALL)

@@ -4,12 +4,14 @@ import json
 import multiprocessing
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from filelock import FileLock
+from torch import Tensor
 
-from attacks.base import Images, Point, train_prior
+from attacks.base import Fit, Images, Knowledge, Point, Target, train_prior
 from attacks.diffusion import Diffusion
 from attacks.gan_prior import GanPrior
 from attacks.seen import Seen
@@ -25,7 +27,7 @@ from harness.stages.priors import PriorRecord, Priors, folder_of, train_priors
 from harness.stages.training import train_stage
 from harness.study.check import load_checked
 from harness.trial import run_trial
-from tests.adversaries import TRAININGS, Remembering
+from tests.adversaries import TRAININGS, Guess, Remembering
 from tests.values import asked
 
 ANYWHERE = Place()
@@ -53,6 +55,52 @@ def weights(tmp_path_factory) -> Path:
 def attacked(weights: Path, which: AttackJob, trial: Path | None = None, place: Place = ANYWHERE, **changes):
     handed = Assignment(asked(settings=FAST, **changes), place, open_attempt(trial or weights.parent))
     return drain(attack_stage(handed, weights, which), lambda progress: None)
+
+
+# what it meets
+
+
+class Met(Guess):
+    """Says what it was fitted and stopped on, and what it was shown of its own images."""
+
+    knowledge: ClassVar[Knowledge] = "gradients"
+    met: ClassVar[list[tuple[Tensor, Tensor, Tensor]]] = []
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        self.met.append((aux.x, val.x, target.release(val.x.float() / 255)))
+        return super().fit(target, aux, val)
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        self.met[-1] = (*self.met[-1], z)
+        return super().reconstruct(z)
+
+
+MET = job("Met", attack=f"{__name__}:Met")
+
+
+@pytest.mark.parametrize("kind", ["noise", "few"])
+def test_an_attacker_with_other_images_stops_by_its_own(weights, tmp_path, kind):
+    settings = FAST | {"attacker/data": kind, "attacker/images": 100}
+    handed = Assignment(asked(settings=settings), ANYWHERE, open_attempt(tmp_path / "trials" / "00000"))
+    record = drain(attack_stage(handed, weights, MET), lambda progress: None).measured
+    aux, val, *_ = Met.met.pop()
+    assert (len(aux), len(val)) == (100, 25)
+    own = images_of(asked(settings=FAST).settings, ANYWHERE, torch.device("cpu")).parts["attacker_validation"]
+    assert val.equal(own.x[:25]) == (kind == "few")
+    assert record.digests["selection"] == own.digest != record.digests["stopping"]
+    assert max(map(int, record.subsets)) == 80
+
+
+def test_a_white_box_attack_is_fitted_on_releases_like_those_it_is_scored_on(weights, tmp_path):
+    quiet = FAST | {"model/sigma": 0.0}
+    for number, precision in enumerate(("bfloat16", "float32")):
+        changed = asked(settings=quiet, precision=precision)
+        handed = Assignment(changed, ANYWHERE, open_attempt(tmp_path / "trials" / f"0000{number}"))
+        drain(attack_stage(handed, weights, MET), lambda progress: None)
+    (_, _, bfloat16, z, _), (_, _, float32, other, _) = (Met.met.pop(0) for _ in range(2))
+    assert bfloat16.equal(z)
+    assert float32.equal(other)
+    assert not bfloat16.equal(float32)
 
 
 # tuning

@@ -1,6 +1,7 @@
 """The study file: what it resolves to, what makes two studies the same one, and how it refuses what makes no sense."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch
     assert {"none", "laplace", "cem_paper", "cem_code"} <= study.defense.keys()
     assert study.search.trials >= 12
     assert study.search.anchors[0]["defense/name"] == "none"
+
+
+@pytest.mark.parametrize("name", ["all-attacks", "all-defenses", "attack-suite", "cifar10-small", "quickstart"])
+def test_every_bundled_study_has_the_floor_of_any_decoder_in_its_file(name):
+    written = (Path(search_spaces.__file__).parent / f"{name}.yaml").read_text()
+    assert re.search(r"^attacks:\s*({linear: quick|\n  linear: )", written, re.MULTILINE)
+    assert next(iter(load_checked(name).attacks)) == "linear"
 
 
 LEDGER = "5d8b3f52-6c1f-4b61-9a55-0a3f0c1d2e4b"
