@@ -20,6 +20,7 @@ from attacks.query_free import QueryFree
 from attacks.repeated import Repeated
 from attacks.representative import Representative
 from attacks.rmle import Rmle
+from attacks.unrolled import Unrolled
 
 AnyAttack = type[Attack] | type[ProbeAttack]
 """A class that stands under a name: a reconstruction attack, or a probe of another leakage."""
@@ -28,6 +29,7 @@ ATTACKS: dict[str, AnyAttack] = {
     "decoder": Decoder,
     "decoder_xl": DecoderXl,
     "linear": Linear,
+    "unrolled": Unrolled,
     "rmle": Rmle,
     "dip": Dip,
     "query_free": QueryFree,

@@ -16,6 +16,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "decoder": {"blocks": 0, "channels": 8, "steps": 20},
     "decoder_xl": {"width": 4, "attention": 4, "steps": 15},
     "linear": {"draws": 2},
+    "unrolled": {"width": 4, "attention": 4, "corrections": 1, "correction_width": 4, "steps": 10},
     "rmle": {"steps": 5, "decoder_steps": 10, "starts": 1},
     "dip": {"steps": 5, "widths": (4, 4), "kernels": (3, 3)},
     "query_free": {"width": 4, "shadow_steps": 10, "steps": 5},

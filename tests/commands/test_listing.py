@@ -44,8 +44,8 @@ def test_every_defense_names_a_dated_source_and_its_cost(listed):
 
 def test_the_attacks_have_the_names_of_the_suite_reconstructions_first():
     kinds = {name: attack.kind for name, attack in ATTACKS.items()}
-    reconstructions = ["decoder", "decoder_xl", "linear", "rmle", "dip", "query_free", "gan_decoder", "gan_prior"]
-    reconstructions += ["diffusion", "repeated"]
+    reconstructions = ["decoder", "decoder_xl", "linear", "unrolled", "rmle", "dip", "query_free"]
+    reconstructions += ["gan_decoder", "gan_prior", "diffusion", "repeated"]
     probes = ["confidence", "representative", "gradient", "membership"]
     assert kinds == dict.fromkeys(reconstructions, "reconstruction") | dict.fromkeys(probes, "probe")
     assert list(kinds) == [*reconstructions, *probes]
