@@ -1,6 +1,7 @@
 """The Ray that a study runs on: a cluster's, or a local one on loopback that leaves nothing behind."""
 
 import contextlib
+import ctypes
 import importlib
 import logging
 import os
@@ -30,6 +31,9 @@ SERVERS = ("raylet", "gcs_server")
 
 WATCH_SECONDS = 0.1
 
+KEEP_SECONDS = 0.001
+"""Longest time that SIGTERM is not heard while Ray ends."""
+
 STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
@@ -56,7 +60,7 @@ def cluster(
     with contextlib.ExitStack() as ending:
         if address is not None:
             modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in packages]
-            ending.callback(ray.shutdown)
+            ending.callback(_shut_down)
             try:
                 with _answering(address):
                     ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
@@ -68,7 +72,7 @@ def cluster(
         else:
             temporary = ending.enter_context(scratch(sockets=True))
             ending.enter_context(token(temporary))
-            ending.callback(ray.shutdown)
+            ending.callback(_shut_down)
             ray.init(
                 address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
             )
@@ -78,6 +82,27 @@ def cluster(
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
         yield
+
+
+def _shut_down() -> None:
+    """End this process's part of Ray, which on its way lets SIGTERM end the process at once, behind Python's back."""
+    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.restype = put.restype = ctypes.c_void_p
+    get.argtypes, put.argtypes = [ctypes.c_int], [ctypes.c_int, ctypes.c_void_p]
+    heard, over = get(signal.SIGTERM), threading.Event()
+
+    def keep() -> None:
+        while not over.wait(KEEP_SECONDS):
+            put(signal.SIGTERM, heard)
+
+    keeping = threading.Thread(target=keep, daemon=True)
+    keeping.start()
+    try:
+        ray.shutdown()
+    finally:
+        over.set()
+        keeping.join()
+        put(signal.SIGTERM, heard)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,10 @@ _WANTED = {
 }
 
 
+WRITTEN = {"origin": "from"}
+"""Keys of a study as people write them, where that is not what their directory notes."""
+
+
 class Problem(Exception):  # noqa: N818  # becomes a UserError once it is known where the value was written
     """A value that a study cannot have."""
 
@@ -80,7 +84,7 @@ def _accepted(steps: list[str]) -> list[str]:
     kind: Any = Study
     for step in steps:
         kind = _within(kind, step)
-    return list(kind.model_fields)
+    return [WRITTEN.get(name, name) for name in kind.model_fields]
 
 
 def _within(kind: Any, step: str) -> Any:

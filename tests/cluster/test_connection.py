@@ -45,6 +45,21 @@ def test_a_head_that_does_not_answer_is_waited_for_so_long_and_no_longer():
     assert f"waiting for the Ray head at {address}" in done.stderr
 
 
+@pytest.mark.ray
+def test_sigterm_is_heard_while_a_local_ray_ends_and_afterwards():
+    code = (
+        "import os, signal, threading, time; from harness.cluster import cluster; heard = []\n"
+        "from harness.commands.environment import quiet; quiet(None)\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number)); over = threading.Event()\n"
+        "def send():\n    while not over.wait(0.05): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "with cluster(None, 'farewell'): threading.Thread(target=send).start()\n"
+        "time.sleep(0.2); over.set(); print(len(heard) > 5)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stdout) == (0, "True\n")
+
+
 def test_tune_takes_no_signal_for_itself():
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
