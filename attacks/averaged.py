@@ -1,6 +1,7 @@
-"""A target that releases what several releases of an image come to: their mean, or that of the values not hidden."""
+"""A target that releases what several releases of an image come to: what these are likeliest to come from."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,10 @@ ROUNDS = 3
 
 
 class Averaged:
-    """Another target, seen through the mean of ``num_releases`` independent releases.
+    """Another target, seen through what ``num_releases`` independent releases of an image come to (:func:`averaged`).
 
-    Its noise is less by ``sqrt(num_releases)``. Of releases with additive Gaussian noise the mean says all there is to
-    know (it is a sufficient statistic); of others it may say less than the releases one by one. Where the defense hides
-    features anew in each release, the mean is that of the values which are not hidden (:func:`averaged`).
+    With additive Gaussian noise that is their mean, which says all there is to know (it is a sufficient statistic), and
+    its noise is less by ``sqrt(num_releases)``.
 
     Args:
         target: The other target.
@@ -45,7 +45,7 @@ class Averaged:
 
     @torch.no_grad()
     def release(self, x: Tensor, m: int = 1) -> Tensor:
-        """Return m independent means; the client runs once on each image."""
+        """Return m independent ones; the client runs once on each image."""
         if self.num_releases == 1:
             return self.target.release(x, m)
         drawn = self.num_releases * m
@@ -59,7 +59,7 @@ class Averaged:
         return self.target.noise_std(z) / math.sqrt(self.num_releases)
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return the negative log-likelihood of means by the central limit: Gaussian, whatever the noise was."""
+        """Return their negative log-likelihood by the central limit: Gaussian, whatever the noise was."""
         mean = self.mean(x)
         own = torch.as_tensor(self.noise_std(mean), dtype=z.dtype, device=z.device)
         return gaussian_surprise(z, mean, (own.square() + effective_sigma(self) ** 2).sqrt())
@@ -73,17 +73,20 @@ class Averaged:
         return self.target.server(z)
 
 
+@torch.no_grad()
 def averaged(z: Tensor, target: Target) -> Tensor:
     """Return what independent releases ``(m, ...)`` of the same images come to, ``(...)``, float32.
 
-    Their mean. If the defense hides features, a value z counts by how likely it is to show the feature, and not noise
-    about 0: ``z ~ N(a, sigma^2)`` against ``N(0, sigma^2)``, a being the mean so far, for a few rounds.
+    The expected release under which they are likeliest together, as the defense knows it (``Defense.joint``): the mean
+    of Gaussian ones. If the defense hides features, a value z counts by how likely it is to show the feature, and not
+    noise about 0: ``z ~ N(a, sigma^2)`` against ``N(0, sigma^2)``, a being the mean so far, for a few rounds.
     """
     z = z.float()
-    mean = z.mean(dim=0)
-    if getattr(target.defense, "masks", False):
-        variance = effective_sigma(target) ** 2
-        for _ in range(ROUNDS):
-            shown = ((z * mean - mean.square() / 2) / variance).sigmoid()
-            mean = (shown * z).sum(dim=0) / shown.sum(dim=0).clamp_min(1e-6)
+    if not getattr(target.defense, "masks", False):
+        joint: Callable[[Tensor, float], Tensor] | None = getattr(target.defense, "joint", None)
+        return z.mean(dim=0) if joint is None else joint(z, effective_sigma(target))
+    mean, variance = z.mean(dim=0), effective_sigma(target) ** 2
+    for _ in range(ROUNDS):
+        shown = ((z * mean - mean.square() / 2) / variance).sigmoid()
+        mean = (shown * z).sum(dim=0) / shown.sum(dim=0).clamp_min(1e-6)
     return mean

@@ -1,4 +1,4 @@
-"""The repeated query: one image is released many times, and the attacker averages the noise away.
+"""The repeated query: one image is released many times, and the attacker takes the noise away.
 
 References:
     Dwork, Roth, The algorithmic foundations of differential privacy, 2014 (what composition of releases costs).
@@ -25,9 +25,10 @@ NUMBERS = (1, 4, 16, 64)
 
 
 class Repeated(Attack):
-    """Fits another attack anew for each number m of releases, to the mean of m; it reconstructs from such a mean.
+    """Fits another attack anew for each number m of releases, to what m of them are likeliest to come from together.
 
-    The fit for fewer releases reads a mean of m too: the one with the least error on attacker-validation is used.
+    That is their mean where the noise is Gaussian (:func:`attacks.averaged.averaged`). The fit for fewer releases reads
+    what m come to as well: the one with the least error on attacker-validation is used.
     Verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on,
     ``fitted_to_m4`` tells by which fit, and ``converged_m4`` whether that one converged (1 or 0).
 
@@ -44,10 +45,10 @@ class Repeated(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 4
+    version = 5
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},
-        "standard": {"inner": "decoder_xl", "budget": "quick", "steps": 1000, "most": 64},
+        "standard": {"inner": "decoder_xl", "budget": "standard", "steps": 1000, "most": 64},
         "strong": {"inner": "decoder_xl", "budget": "strong", "steps": None, "most": 64},
     }
     tunable: ClassVar[dict[str, Tunable]] = {"inner": ("decoder", "decoder_xl")}

@@ -128,6 +128,21 @@ class Defense(nn.Module):
         own = torch.as_tensor(self.noise_std(activation), dtype=z.dtype, device=z.device)
         return gaussian_surprise(z, self.mean(activation), (own.square() + sigma**2).sqrt())
 
+    def joint(self, z: Tensor, sigma: float) -> Tensor:
+        """Return the expected release under which several independent ones of the same images are likeliest.
+
+        By default their mean, which is right for Gaussian noise that is as strong in each of them. Of a defense that
+        hides features (``masks``) nobody asks it.
+
+        Args:
+            z: Releases, channel noise included, ``(m, B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, >= 0.
+
+        Returns:
+            ``(B, C, H, W)``.
+        """
+        return z.mean(dim=0)
+
     def penalty(self, batch: Batch) -> Tensor:
         """Return the scalar added to the task loss.
 

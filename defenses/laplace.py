@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from attacks.joint import laplace_location
 from attacks.likelihood import log_laplace, surprise
 from defenses.base import Defense
 from defenses.ranges import number
@@ -46,6 +47,10 @@ class Laplace(Defense):
         if self.scale == 0:
             return super().surprise(z, activation, sigma)
         return surprise(log_laplace(z, activation, self.scale, sigma))
+
+    def joint(self, z: Tensor, sigma: float) -> Tensor:
+        """Return their most likely location under both noises: at sigma 0 the median, and not the mean."""
+        return laplace_location(z, self.scale, sigma)
 
 
 def laplace_like(z: Tensor) -> Tensor:

@@ -69,3 +69,7 @@ class LocalDP(Defense):
         if self.mechanism == "laplace":
             return self.laplace.surprise(z, self.mean(activation), sigma)
         return super().surprise(z, activation, sigma)
+
+    def joint(self, z: Tensor, sigma: float) -> Tensor:
+        """Return their most likely location under both noises."""
+        return self.laplace.joint(z, sigma) if self.mechanism == "laplace" else super().joint(z, sigma)

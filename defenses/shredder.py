@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attacks.joint import member_location
 from attacks.likelihood import log_laplace
 from defenses.base import Batch, Defense, Shapes
 from defenses.laplace import laplace_like
@@ -82,6 +83,12 @@ class Shredder(Defense):
             return super().surprise(z, activation, sigma)
         features = log_laplace(z, activation + self.location[:, None], self.log_scale.exp()[:, None], sigma)
         return -features.flatten(2).sum(2).logsumexp(0)
+
+    def joint(self, z: Tensor, sigma: float) -> Tensor:
+        """Return their most likely location, each release's member found out on the way."""
+        if self.lam == 0:
+            return super().joint(z, sigma)
+        return self.mean(member_location(z, self.location, self.log_scale.exp(), sigma))
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return ``lam`` over the standard deviation of the noise; its unit is that of 1 over an activation."""

@@ -9,8 +9,14 @@ from torch import nn
 from attacks.averaged import Averaged, averaged
 from attacks.base import Fit, Point
 from attacks.decoder_xl import DecoderXl
+from attacks.joint import laplace_location
+from attacks.likelihood import log_laplace
 from attacks.repeated import Repeated
 from attacks.testproblems import LinearGaussian
+from defenses.base import Defense, Shapes
+from defenses.laplace import Laplace, laplace_like
+from defenses.local_dp import LocalDP
+from defenses.shredder import Shredder
 
 SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 70, "most": 16}
 
@@ -116,6 +122,84 @@ def test_of_values_that_are_hidden_now_and_then_those_shown_are_averaged(sigma, 
     assert float((averaged(target.release(x, 16), target) - 0.5).square().mean().sqrt()) < most
     assert float((Averaged(target, 16).release(x) - 0.5).square().mean().sqrt()) < most
     assert float((target.release(x, 16).mean(0) - 0.3).std()) > 0.05
+
+
+# what releases with another noise come to
+
+
+class Noisy(LinearGaussian):
+    """A linear client behind a defense."""
+
+    def __init__(self, defense: Defense, sigma: float) -> None:
+        super().__init__(sigma=sigma, side=16)
+        self.defense = defense
+        defense.attach(nn.Identity(), Shapes(self.image_shape, self.activation_shape, num_classes=4))
+
+    def activation(self, x):
+        return LinearGaussian.mean(self, x)
+
+    def mean(self, x):
+        return self.defense.mean(self.activation(x))
+
+    def release(self, x, m=1):
+        with torch.no_grad():
+            z = self.activation(x)
+            z = torch.stack([self.defense(z) + self.sigma * torch.randn_like(z) for _ in range(m)])
+            return z[0] if m == 1 else z
+
+
+def missed(target: Noisy, m: int) -> tuple[float, float]:
+    """Mean squared error of what m releases come to, and of their mean."""
+    torch.manual_seed(0)
+    x = target.sample(60).x / 255
+    z, truth = target.release(x, m), target.mean(x)
+    return tuple(float((found - truth).square().mean().detach()) for found in (averaged(z, target), z.mean(0)))
+
+
+@pytest.mark.parametrize("m", [4, 16])
+@pytest.mark.parametrize(("scale", "sigma"), [(0.1, 0.02), (0.1, 0.1), (0.05, 0.3), (1e-6, 0.1)])
+def test_laplace_releases_come_to_where_they_are_likeliest(scale, sigma, m):
+    torch.manual_seed(0)
+    z = 0.5 + scale * laplace_like(torch.zeros(m, 200)) + sigma * torch.randn(m, 200)
+    found = laplace_location(z, scale, sigma)
+
+    def likelihood(location):
+        return log_laplace(z, location, scale, sigma).sum(0)
+
+    line = torch.linspace(-3, 3, 2001)[:, None] * math.hypot(scale, sigma)
+    best = torch.stack([likelihood(location) for location in z.mean(0) + line]).amax(0)
+    assert float((best - likelihood(found)).max()) < 0.01
+
+
+@pytest.mark.parametrize("defense", [Laplace(0.1), LocalDP(10.0, "laplace")])
+def test_without_channel_noise_laplace_releases_come_to_half_the_variance_of_their_mean(defense):
+    # of m releases the mean has 2 b^2 / m, the likeliest location b^2 / m as m grows
+    likeliest, mean = missed(Noisy(defense, sigma=0.0), 64)
+    assert mean == pytest.approx(2 * 0.1**2 / 64, rel=0.1)
+    assert likeliest == pytest.approx(0.1**2 / 64, rel=0.25)
+
+
+def test_each_release_is_told_its_member_of_shredders_collection():
+    torch.manual_seed(1)
+    shredder = Shredder(lam=0.03, members=8, scale=0.1)
+    target = Noisy(shredder, sigma=0.02)
+    shredder.location.data *= 10
+    likeliest, mean = missed(target, 4)
+    # were the members told: four releases of Laplace noise of scale .1 with Gaussian noise of .02
+    z = 0.1 * laplace_like(torch.zeros(4, 20_000)) + 0.02 * torch.randn(4, 20_000)
+    told = float(laplace_location(z, 0.1, 0.02).square().mean())
+    assert likeliest == pytest.approx(told, rel=0.05)
+    assert likeliest < 0.05 * mean
+
+
+@pytest.mark.parametrize("budget", ["quick", "standard", "strong"])
+def test_a_budget_repeats_the_network_of_its_own_name(budget):
+    attack = Repeated(**Repeated.budgets[budget])
+    sizes = ("width", "blocks", "attention")
+    for inner in attack.attacks.values():
+        assert {name: getattr(inner, name) for name in sizes} == {
+            name: DecoderXl.budgets[budget][name] for name in sizes
+        }
 
 
 # the attack
