@@ -85,7 +85,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 4
+    version = 5
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
