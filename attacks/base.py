@@ -13,6 +13,10 @@ Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
 """``limited``: its budget was too small (:mod:`attacks.verdict` has the rules). ``floor``: converged, and no better
 than a guess without z. ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
 
+RELEASES = 5
+"""Independent releases of each scored image over which the scores of an attack are averaged that costs little an image.
+"""
+
 Knowledge = Literal["queries", "gradients", "none"]
 """What an adversary may do with the client. ``none``: nothing, it knows shapes and channel only. ``queries``: ask it
 for releases of images of its own. ``gradients``: differentiate through it, that is, hold its weights, and ask it."""
@@ -161,6 +165,14 @@ class Attack(ABC):
     """A model of images trained before the first trial (:meth:`make_prior`), of an attack that was given it."""
     prior_precision: torch.dtype = torch.float32
     """For plug-ins whose ``train_prior`` takes no precision: what autocast should use in it."""
+
+    @property
+    def scored_releases(self) -> int:
+        """Independent releases of each scored image, each reconstructed by itself, over which its scores are averaged.
+
+        One for an attack that is costly an image.
+        """
+        return RELEASES if self.images is None else 1
 
     @abstractmethod
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:

@@ -43,7 +43,7 @@ class Decoder(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "one training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "blocks": 4, "channels": 32, "epochs": 16, "steps": 500, "batch_size": 128,

@@ -18,6 +18,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tu
 from attacks.denoiser import Denoiser, ImagePrior, Training, train
 from attacks.guesses import mean_image
 from attacks.guidance import GUIDANCES, Guidance, Settings, sample
+from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive, share
 from attacks.recent import Recent
 from attacks.unet import Sizes
@@ -80,7 +81,7 @@ class Diffusion(Attack):
     threat = "The server, holding the client's weights and images of the same kind, explains single releases."
     cost = "one training of a denoising network a study; then steps times samples passes through it and the client"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 3
+    version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "images": 32, "samples": 2, "steps": 10, "recurrences": 1, "guidance": "dps", "step_size": 1.0,
@@ -191,7 +192,7 @@ class Diffusion(Attack):
         return self._recent.put(z, self._run(z, self.how, (self.best_step,), int(torch.randint(2**62, (1,)))))
 
     def _run(self, z: Tensor, how: Settings, watch: tuple[int, ...], seed: int) -> Drawn:
-        """Run the sampler, some images at a time: all of them meet the same noise."""
+        """Run the sampler, some images at a time: each meets noise of its own."""
         prior, target = self._fitted()
         num_chunk = max(1, CHUNK // how.samples)
         means, ones = list[Tensor](), list[Tensor]()
@@ -201,7 +202,7 @@ class Diffusion(Attack):
             def surprise(u: Tensor, releases: Tensor = releases) -> Tensor:
                 return target.surprise(prior.to_images(u), releases)
 
-            drawn = sample(prior, surprise, len(part), how, watch, seed)
+            drawn = sample(prior, surprise, OwnNoise(part, seed), how, watch)
             means.append(prior.to_images(drawn.means.flatten(0, 1)).unflatten(0, (len(watch), len(part))))
             ones.append(prior.to_images(drawn.u[0]))
         return Drawn(torch.cat(means, dim=1).clamp(0, 1), torch.cat(ones).clamp(0, 1))

@@ -17,6 +17,7 @@ from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Watch, cosine, minimise, pulled_error, unwatched
+from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive
 from attacks.skip_network import SkipNetwork
 from attacks.verdict import verdict
@@ -38,7 +39,7 @@ STAGES = ((0.4, 1.0), (0.6, 0.2), (0.8, 0.05))
 
 
 class Dip(Attack):
-    """Minimises ``surprise(z | g(u; w))`` over the weights w of a skip network, each image's own; u is fixed noise.
+    """Minimises ``surprise(z | g(u; w))`` over the weights w of a skip network; u is fixed noise, each image's own.
 
     An untrained network draws the mean of the attacker's images. Its input is perturbed by fresh noise in stages that
     shrink as the published ones do (10, 2, .5, 0), relative to u. The search is stopped where the error on watched
@@ -60,7 +61,7 @@ class Dip(Attack):
     threat = "The server holds the client's weights and the defense, and fits a network that draws what it was sent."
     cost = "a network fitted to each image: some hundred to thousand passes through it and the client"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 3
+    version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "steps": 50, "lr": 5e-2, "widths": (16, 16, 16), "kernels": (3, 3, 3), "perturbation": 0.3, "images": 32,
@@ -99,12 +100,10 @@ class Dip(Attack):
         self.target: Target | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Draw first weights and input, the same for all images; invert the first ``WATCHED`` of ``val``."""
+        """Build the network; invert the first ``WATCHED`` images of ``val``."""
         self.target = target
         mean = self.mean = mean_image(aux.x) / 255
         self.network = SkipNetwork(mean, self.widths, self.kernels, SKIP, INPUTS)
-        self.weights = self.network.initial()
-        self.u = torch.randn(1, INPUTS, *mean.shape[2:], device=mean.device)
         self.seed = int(torch.randint(2**31, ()))
         shown = Images(val.x[:WATCHED], val.y[:WATCHED])
         x, z = unit(shown.x), released(target, shown)
@@ -134,9 +133,10 @@ class Dip(Attack):
         self, z: Tensor, steps: int, stop: int, watch: Callable[[int, Tensor, Tensor], None] = unwatched
     ) -> Tensor:
         """Take the first ``stop`` of so many steps."""
-        target, inputs = self.target, self._inputs(steps)
+        target, own = self.target, OwnNoise(z, self.seed)
         assert target is not None
-        start = [weight.expand(len(z), *weight.shape[1:]) for weight in self.weights]
+        start = self.network.initial(own)
+        inputs = self._inputs(own, steps)
         found = minimise(
             start,
             images=lambda weights: self.network.draw(weights, next(inputs)),
@@ -148,10 +148,10 @@ class Dip(Attack):
         )
         return found.x
 
-    def _inputs(self, steps: int) -> Iterator[Tensor]:
-        """Yield the input of each evaluation: the same for all images, whoever is beside them."""
-        generator = torch.Generator(self.u.device).manual_seed(self.seed)
+    def _inputs(self, own: OwnNoise, steps: int) -> Iterator[Tensor]:
+        """Yield the inputs of each evaluation side by side, ``(1, B INPUTS, height, width)``."""
+        shape = INPUTS, *self.mean.shape[2:]
+        u = own.normal(*shape).flatten(0, 1)[None]
         for step in range(steps + 1):
             factor = next((part for share, part in STAGES if step < share * steps), 0.0)
-            noise = torch.randn(self.u.shape, generator=generator, device=self.u.device)
-            yield self.u + factor * self.perturbation * noise
+            yield u + factor * self.perturbation * own.normal(*shape).flatten(0, 1)[None] if factor else u

@@ -64,7 +64,7 @@ class GanDecoder(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "one adversarial training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "blocks": 1, "channels": 32, "critic_channels": 8, "epochs": 40, "steps": 300, "warm": 0.6,

@@ -41,7 +41,7 @@ class GanPrior(Attack):
     trained on the attacker's images, y is the label that the server predicts, d the deviation of a feature over images,
     R a root of the covariance of the attacker's images (scaled to a mean variance of 1), and s^2 the generator's mean
     squared error on attacker-validation over ``proximity``. A priori u, w and v are standard normal, so that one
-    learning rate fits all. First u alone moves, a few steps from each of ``restarts`` vectors, the same for all images;
+    learning rate fits all. First u alone moves, a few steps from each of ``restarts`` random vectors, an image's own;
     then the best two do, longer; then w and v with it, so that nothing is bound to the generator's range. Of each image
     the restart with the least objective counts.
 
@@ -74,7 +74,7 @@ class GanPrior(Attack):
     knowledge: ClassVar[Knowledge] = "gradients"
     needs_server = True
     labels_alone = True
-    version = 3
+    version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "latent": 32, "width": 8, "critic_width": 16, "prior_steps": 100, "batch_size": 32, "prior_lr": 2e-3,

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from attacks.counted import counted
 from attacks.denoiser import ImagePrior, signal_and_noise
+from attacks.own_noise import OwnNoise
 
 Surprise = Callable[[Tensor], Tensor]
 """Negative log-likelihood of the releases, nats, ``(B,)``, differentiable, of images ``(B, 3, height, width)``."""
@@ -138,29 +139,24 @@ def spherical(gradient: Tensor, noise: Tensor, weight: float, deviation: float) 
 
 
 @torch.no_grad()
-def sample(
-    prior: ImagePrior, surprise: Surprise, num_images: int, how: Settings, watch: tuple[int, ...], seed: int
-) -> Samples:
+def sample(prior: ImagePrior, surprise: Surprise, own: OwnNoise, how: Settings, watch: tuple[int, ...]) -> Samples:
     """Draw samples of images given their releases.
 
-    All images share the noise of a sample, so that an image's samples depend neither on those beside it nor on how
-    many are treated at once; an image's samples are independent of each other.
+    Every image has noise of its own, so that its samples depend neither on those beside it nor on how many are treated
+    at once, and the errors of two images have no noise in common; an image's samples are independent of each other.
 
     Args:
         prior: Its denoiser works in the units of images.
         surprise: Of all samples at once: images ``(samples * B, 3, height, width)``, the first sample's first.
-        num_images: B, >= 1.
+        own: The noise of B images, not drawn from yet.
         how: The settings.
         watch: Steps, counted from 0, after which the expectation is kept.
-        seed: Of the noise.
     """
-    shape, device = prior.mean.shape[1:], prior.mean.device
-    generator = torch.Generator(device).manual_seed(seed)
 
     def noise() -> Tensor:
-        each = torch.randn(how.samples, 1, *shape, device=device, generator=generator)
-        return each.expand(-1, num_images, -1, -1, -1).flatten(0, 1)
+        return own.normal(how.samples, *prior.mean.shape[1:]).transpose(0, 1).flatten(0, 1)
 
+    num_images = len(own)
     times = torch.linspace(EARLIEST, 0, how.steps + 1).tolist()
     u, means = noise(), []
     for step, (now, then) in enumerate(counted([*itertools.pairwise(times)])):

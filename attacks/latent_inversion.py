@@ -18,6 +18,7 @@ from attacks.base import Target
 from attacks.fitting import channel_statistics
 from attacks.generator import Generator
 from attacks.inversion import Leaves, Minimum, minimise, ranked, unwatched
+from attacks.own_noise import OwnNoise
 
 KEPT = 2
 """Starts of each image that are kept after the search."""
@@ -67,7 +68,7 @@ class LatentInversion:
     Args:
         target: The network under attack.
         generator: In eval mode.
-        restarts: Vectors u to start from, drawn here, the same for all images; >= ``KEPT``.
+        restarts: Vectors u to start from, each image's own; >= ``KEPT``.
         lr: Highest learning rate, in deviations, > 0.
         feature_scale: Deviation of a feature from the generator's, as a share of d, > 0.
         spread: Of the attacker's images.
@@ -78,7 +79,7 @@ class LatentInversion:
     ) -> None:
         self.target, self.generator, self.lr, self.spread = target, generator, lr, spread
         device = generator.offset.device
-        self.starts = torch.randn(restarts, generator.latent, device=device)
+        self.restarts, self.seed = restarts, int(torch.randint(2**62, ()))
         with torch.no_grad():
             y = torch.randint(target.num_classes, (DRAWS,), device=device)
             features = generator.features(torch.randn(DRAWS, generator.latent, device=device), y)
@@ -100,7 +101,8 @@ class LatentInversion:
 
     def search(self, z: Tensor, steps: int, watch: Look = unwatched) -> Tensor:
         """Return where the best starts led to, least objective first, ``(KEPT, B, latent)``, from releases."""
-        return self._within(z, self.starts[:, None].expand(-1, len(z), -1), steps, watch)[:KEPT]
+        starts = OwnNoise(z, self.seed).normal(self.restarts, self.generator.latent).transpose(0, 1)
+        return self._within(z, starts, steps, watch)[:KEPT]
 
     def refine(self, z: Tensor, u: Tensor, steps: int, watch: Look = unwatched) -> Tensor:
         """Return where u ``(S, B, latent)`` lead to, least objective first, ``(S, B, latent)``."""

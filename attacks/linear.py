@@ -42,6 +42,7 @@ class Linear(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "some releases of every image of the attacker's and a few solutions of one linear system: seconds"
     knowledge: ClassVar[Knowledge] = "queries"
+    version = 2
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"draws": 2},
         "standard": {"draws": 8},

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attacks.own_noise import OwnNoise
+
 SLOPE = 0.2
 """Of LeakyReLU below 0."""
 
@@ -19,7 +21,7 @@ LEAST_SIDE = 2
 
 
 class SkipNetwork:
-    """Draws images from one fixed input, each by weights of its own; all copies run as one grouped convolution.
+    """Draws images from random inputs, each by weights of its own; all copies run as one grouped convolution.
 
     Each scale halves the size: two convolutions down, then back up and together with a thin skip connection. Norms are
     over a single image's pixels. As many scales are built as the image allows, the first ones given.
@@ -50,16 +52,16 @@ class SkipNetwork:
             width = new
         self.shapes |= {"last.weight": (mean.shape[1], widths[0], 1, 1), "last.bias": (mean.shape[1],)}
 
-    def initial(self) -> list[Tensor]:
-        """Return random weights of one copy, each ``(1, *shape)``: all images start alike, whoever is beside them."""
-        return [_initial(name, shape).to(self.offset.device) for name, shape in self.shapes.items()]
+    def initial(self, own: OwnNoise) -> list[Tensor]:
+        """Return random weights of a copy for each of B images, ``(B, *shape)`` each, whoever is beside it."""
+        return [_initial(name, shape, own).to(self.offset.device) for name, shape in self.shapes.items()]
 
     def draw(self, weights: Sequence[Tensor], u: Tensor) -> Tensor:
         """Return images in [0, 1], ``(B, 3, height, width)``; differentiable in the weights.
 
         Args:
             weights: Of B copies, ``(B, *shape)`` each, in the order of ``shapes``.
-            u: Input of all copies, ``(1, inputs, height, width)``.
+            u: Inputs of the copies side by side, ``(1, B inputs, height, width)``, or one for all of them.
         """
         named = dict(zip(self.shapes, weights, strict=True))
         h = self._scale(u.contiguous(memory_format=torch.channels_last), named, 0)
@@ -82,13 +84,12 @@ class SkipNetwork:
         return _block(_normed(merged, weights, f"merge{scale}"), weights, f"mix{scale}")
 
 
-def _initial(name: str, shape: tuple[int, ...]) -> Tensor:
+def _initial(name: str, shape: tuple[int, ...], own: OwnNoise) -> Tensor:
     if name.startswith("last") or name.endswith("bias"):
-        return torch.zeros(1, *shape)
+        return torch.zeros(len(own), *shape)
     if name.endswith("gain"):
-        return torch.ones(1, *shape)
-    bound = 1 / math.sqrt(math.prod(shape[1:]))
-    return torch.empty(1, *shape).uniform_(-bound, bound)
+        return torch.ones(len(own), *shape)
+    return own.uniform(*shape) / math.sqrt(math.prod(shape[1:]))
 
 
 def _block(h: Tensor, weights: Mapping[str, Tensor], name: str, stride: int = 1) -> Tensor:

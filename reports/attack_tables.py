@@ -15,6 +15,8 @@ WHOLE = frozenset({"job"})
 MOST_ROWS = 600
 """Attacks listed at most; of more, those on the front's trials and the anchors."""
 
+_MEASURED = ("mse", "psnr, dB", "ssim", "images", "releases", "time")
+
 KNOWLEDGE = {
     "none": "shapes and channel",
     "queries": "releases of images of its own",
@@ -57,7 +59,7 @@ def verdicts_table(data: StudyData) -> Table:
 def attacks_table(data: StudyData) -> Table:
     """Return every attack job's scores and verdict, and the part they were measured on."""
     jobs, caption = _listed(data)
-    headers = ("trial", "job", "part", "verdict", "knows", "tuned over", "mse", "psnr, dB", "ssim", "images", "time")
+    headers = ("trial", "job", "part", "verdict", "knows", "tuned over", *_MEASURED)
     parts = set(jobs["part"])
     rows = [
         (
@@ -68,17 +70,17 @@ def attacks_table(data: StudyData) -> Table:
             number(row.get("tune") or None),
             *(with_error(row[name], row.get(f"{name}_se"), name) for name in ("mse", "psnr", "ssim")),
             number(row["images"]),
+            number(row.get("releases")),
             duration(row["seconds"]),
             number(row.get("why") if is_missing(row["error"]) else row["error"]),
         )
         for row in jobs.to_dict("records")
     ]
-    numeric = frozenset({"trial", "tuned over", "mse", "psnr, dB", "ssim", "images", "time"})
-    caption = (
-        f"{caption}; means over the scored images{'' if len(parts) > 1 else ''.join(f' ({part})' for part in parts)}."
-    )
+    numeric = frozenset({"trial", "tuned over", *_MEASURED})
+    of_part = "" if len(parts) > 1 else "".join(f" ({part})" for part in parts)
+    caption = f"{caption}; means over the scored images and their releases{of_part}."
     table = Table(caption, (*headers, "remark"), rows, numeric, WHOLE, frozenset({"remark"}))
-    return _without_empty(table, "part", "knows", "tuned over", "remark")
+    return _without_empty(table, "part", "knows", "tuned over", "releases", "remark")
 
 
 def deciding_metrics_table(data: StudyData) -> Table:

@@ -53,9 +53,9 @@ ATTACKS = {
     "seed": "int, index of the attacker's seed",
     "part": "str: what is scored",
     "verdict": "str: converged, limited, floor, diverged or failed; beside the trial's other attacks",
-    "mse": "float, mean over images",
-    "psnr": "float, dB, mean over images",
-    "ssim": "float, mean over images",
+    "mse": "float, mean over images and their releases",
+    "psnr": "float, dB, likewise",
+    "ssim": "float, likewise",
     "images": "int, number of images scored",
     "seconds": "float",
     "error": "str or null",
@@ -64,12 +64,14 @@ ATTACKS = {
 column of numbers is a further metric (`further_metrics`)."""
 
 DETAILS = {
-    "mse_se": "float: standard error of the mean over images; it says nothing of the spread over seeds",
+    "mse_se": "float: standard error of the mean over images and their releases, clustered by image; it says nothing "
+    "of the spread over seeds",
     "ssim_se": "float: likewise for ssim",
     "why": "str or null: what lowered the attack's own verdict, or keeps it out of the worst case",
     "knowledge": "str: none, queries or gradients",
     "version": "int, of the attack's algorithm and budgets",
     "tune": "int: settings that the attack was tuned over; 0 for none",
+    "releases": "int: independent releases of each image, reconstructed one by one, over which scores are means",
 }
 """Optional columns of ``attacks.parquet``."""
 

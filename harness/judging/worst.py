@@ -52,7 +52,8 @@ class Candidate(NamedTuple):
     errors: Means | None
     """Standard errors of ``own``; null if the record has none."""
     first: Mapping[int, Means]
-    """Over the first so many scored images, by their number; empty in records of before this was recorded."""
+    """Over the first so many scored images, by their number, each by the first release alone, which all attacks see: so
+    a challenger that has but this one is paired with it. Empty in records of before this was recorded."""
     selected: Mapping[int, Means]
     """Likewise over attacker-validation."""
 

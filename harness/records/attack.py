@@ -18,11 +18,13 @@ class AttackMeasured(Value):
     """By the attack's own curve and restarts; `harness.judging.verdicts` adds what the trial's others say."""
     settings: dict[str, Scalar]
     scores: Scores | None
-    """On the scored part; null if the attack failed."""
+    """On the scored part, over images and ``releases``; null if the attack failed."""
     selection: Scores | None
     """On attacker-validation, which decides the worst attack."""
     images: int
     """Number of images scored."""
+    releases: int = 1
+    """Independent releases of each of them, each reconstructed by itself, over which the scores are averaged."""
     digests: dict[str, str]
     """SHA-256 of the images by use (``fit``, ``selection``, ``scored``) and of the attacked ``client``.
 
@@ -41,9 +43,13 @@ class AttackMeasured(Value):
     subsets: dict[str, Scores] = {}
     """On the first so many images of attacker-validation, by their number: where attacks of different size compare."""
     scored_subsets: dict[str, Scores] = {}
-    """Likewise on the first so many scored images: where one with fewer of them challenges one that has all."""
+    """Likewise on the first so many scored images, of the first release alone, which every attack sees: where one with
+    fewer images challenges one that has all."""
     errors: dict[str, FiniteFloat] = {}
-    """Standard errors of ``scores`` over images, by ``mse`` and ``ssim``; they say nothing of the spread over seeds."""
+    """Standard errors of ``scores`` over images and their releases, clustered by image, by ``mse`` and ``ssim``; they
+    say nothing of the spread over seeds."""
+    release_errors: dict[str, FiniteFloat] = {}
+    """Likewise over releases alone, the images given; empty for a single release."""
     variants: dict[str, Scores] = {}
     """On the scored part, of the attack's other reconstructions: ``for_ssim``; ``m=4`` from four releases an image."""
     extras: dict[str, FiniteFloat | None] = {}

@@ -30,6 +30,8 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "AttackMeasured.subsets": {},
             "AttackMeasured.scored_subsets": {},
             "AttackMeasured.errors": {},
+            "AttackMeasured.releases": 1,
+            "AttackMeasured.release_errors": {},
             "AttackMeasured.variants": {},
             "AttackMeasured.extras": {},
             "AttackMeasured.null_reasons": {},

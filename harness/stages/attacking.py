@@ -27,9 +27,17 @@ from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
-from harness.stages.measuring import mean_scores, predicted, recorded, releases, standard_errors, subsets
+from harness.stages.measuring import (
+    mean_scores,
+    predicted,
+    recorded,
+    release_errors,
+    releases,
+    standard_errors,
+    subsets,
+)
 from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held_images
-from harness.stages.reconstructions import Reconstructed, reconstructed, save_arrays
+from harness.stages.reconstructions import Reconstructed, Seeds, reconstructed, save_arrays
 
 
 def labels_alone(kind: type[Attack] | type[ProbeAttack]) -> bool:
@@ -153,8 +161,8 @@ def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
     """Fit a reconstruction attack, and score it on attacker-validation and on the scored part."""
     best = _best(scene, kind)
-    selection = reconstructed(best.attack, scene.target, scene.split.selection, scene.asked.seed)
-    scored = reconstructed(best.attack, scene.target, scene.split.scored, scene.asked.seed)
+    selection = reconstructed(best.attack, scene.target, scene.split.selection, _seeds(scene))
+    scored = reconstructed(best.attack, scene.target, scene.split.scored, _seeds(scene), best.attack.scored_releases)
     finite = selection.finite and scored.finite
     further, reasons = _further(scene, scored) if finite else ({}, {})
     details = {name: value for name, value in best.fit.details.items() if math.isfinite(value)}
@@ -165,20 +173,27 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         scores=mean_scores(scored.per_image) if finite else None,
         selection=mean_scores(selection.per_image) if finite else None,
         images=len(scored.part.y),
+        releases=len(scored.by_release.mse),
         digests=best.prior,
         metrics=metrics.protocol_digest(),
         conversions=save_arrays(scene.handed.attempt / scene.job.name, scored),
         curve=recorded(best.fit.curve),
         version=kind.version,
         subsets=subsets(selection.per_image) if finite else {},
-        scored_subsets=subsets(scored.per_image) if finite else {},
+        scored_subsets=subsets(scored.first) if finite else {},
         errors=standard_errors(scored.per_image) if finite else {},
+        release_errors=release_errors(scored.by_release) if finite else {},
         variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
         extras=further,
         null_reasons=reasons | lost,
         details=details,
         tuning=best.tuning,
     )
+
+
+def _seeds(scene: Scene) -> Seeds:
+    asked, job = scene.asked, scene.job
+    return Seeds(asked.seed, derive(asked.seed, "reconstruct", job.attack, job.budget, job.seed, job.part))
 
 
 def _verdict(own: Verdict, selection: Reconstructed, fit: Part) -> Verdict:
@@ -246,7 +261,7 @@ def _with_prior(scene: Scene, attack: Attack) -> tuple[Attack, dict[str, str]]:
     asked, place, attempt = scene.handed
     priors = Priors(asked.shared(), place, folder_of(attempt.parent))
     held = held_images(scene.data, scene.own, priors)
-    found = find_or_train(Wanted(attack, scene.job.attack, held, scene.data.num_classes), priors)
+    found = find_or_train(Wanted(attack, scene.job, held, scene.data.num_classes), priors)
     return attack.with_prior(found.model), {"prior": found.digest}
 
 
@@ -273,7 +288,7 @@ def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
 
 
 def _further(scene: Scene, scored: Reconstructed) -> tuple[dict[str, float | None], dict[str, str]]:
-    return metrics.further(scored.x_hat, scored.part.x, scored.part.y, scored.per_image)
+    return metrics.further(scored.x_hat, scored.part.x, scored.part.y, scored.first)
 
 
 def _scalars(settings: dict[str, Any]) -> dict[str, Scalar]:

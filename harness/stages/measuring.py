@@ -39,10 +39,28 @@ def subsets(per_image: PerImage) -> dict[str, Scores]:
 
 
 def standard_errors(per_image: PerImage) -> dict[str, float]:
-    """Return the standard errors of the means over images of mse and ssim; empty for a single image."""
+    """Return the standard errors of the means over images of mse and ssim; empty for a single image.
+
+    Of scores that are means over an image's releases they are of images and releases both: the image is the cluster,
+    and clusters are independent.
+    """
     count = len(per_image.mse)
     columns = {"mse": per_image.mse, "ssim": per_image.ssim}
     return {name: float(column.double().std()) / count**0.5 for name, column in columns.items()} if count > 1 else {}
+
+
+def release_errors(by_release: PerImage) -> dict[str, float]:
+    """Return what of the standard errors of mse and ssim the releases are to blame for, the images given.
+
+    Args:
+        by_release: Scores of each release of each image, ``(R, N)``; of a single one there is nothing to tell.
+    """
+    count, images = by_release.mse.shape
+    columns = {"mse": by_release.mse, "ssim": by_release.ssim}
+    if count == 1:
+        return {}
+    variances = {name: float(column.double().var(0).mean()) for name, column in columns.items()}
+    return {name: (variance / (count * images)) ** 0.5 for name, variance in variances.items()}
 
 
 def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:
@@ -54,13 +72,14 @@ def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:
     )
 
 
-def releases(target: LiveTarget, part: Part, seed: int, m: int = 1) -> Tensor:
+def releases(target: LiveTarget, part: Part, seed: int, m: int = 1, number: int = 0) -> Tensor:
     """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones.
 
-    For m > 1, m independent releases of each, ``(m, N, C, H, W)``.
+    For m > 1, m independent releases of each, ``(m, N, C, H, W)``. ``number`` counts further independent ones from 0.
     """
     several = (m,) if m > 1 else ()
-    seed_everything(derive(seed, "release", part.name, *several))
+    further = ("number", number) if number else ()
+    seed_everything(derive(seed, "release", part.name, *several, *further))
     with torch.no_grad():
         return torch.cat([target.release(to_float(x), m) for x in part.x.split(CHUNK)], dim=len(several))
 

@@ -1,4 +1,4 @@
-"""Models of images that attacks start from: trained once per images and budget, then shared by a study's trials."""
+"""Models of images that attacks start from: trained once per images, budget and seed, then shared by all trials."""
 
 import hashlib
 import json
@@ -59,8 +59,8 @@ class Wanted(NamedTuple):
     """A prior that an attack starts from."""
 
     attack: Attack
-    name: str
-    """The attack's."""
+    job: AttackJob
+    """Whose seed is the prior's too."""
     images: Held
     """What the attacker holds."""
     num_classes: int
@@ -68,9 +68,12 @@ class Wanted(NamedTuple):
 
     def told(self, shared: Shared) -> str:
         """Return everything that the prior's name is the digest of, as JSON."""
+        # of the first seed, what it has always been: a study that runs on finds its priors again
+        own = {"attack_seed": self.job.seed} if self.job.seed else {}
         return json.dumps(
-            {
-                "attack": self.name,
+            own
+            | {
+                "attack": self.job.attack,
                 "version": self.attack.version,
                 "prior": self.attack.prior_settings(),
                 "images": self.images.part.digest,
@@ -105,7 +108,7 @@ def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str
     if attack is None:
         raise TypeError(f"{job.attack} is a probe, which has no prior")
     held = held_images(data, split, priors)
-    found = find_or_train(Wanted(attack, job.attack, held, data.num_classes), priors)
+    found = find_or_train(Wanted(attack, job, held, data.num_classes), priors)
     yield Progress(f"prior of {job.attack}", 1, 1)
     return found.digest
 
@@ -119,7 +122,7 @@ def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> No
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    jobs = [job for job in attack_jobs(study) if job.seed == 0 and _needs_prior(job)]
+    jobs = [job for job in attack_jobs(study) if _needs_prior(job)]
     for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(
@@ -136,8 +139,8 @@ def held_images(data: Data, split: AttackSplit, priors: Priors) -> Held:
 def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
     """Return a prior; one writer at a time trains it if no file has it.
 
-    It knows no network: its seed derives from the study's seed and from what the prior is, and images without labels
-    of the study's classes get random ones, so that every trial starts from the same prior.
+    It knows no network: its seed derives from the study's seed and from what the prior is, the attack's seed included,
+    and images without labels of the study's classes get random ones, so that every trial starts from the same prior.
 
     Raises:
         TimeoutError: another process has been training it for half of a trial's time.
@@ -175,7 +178,7 @@ def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
     weights = stem.with_suffix(".safetensors")
     write_whole(weights, save({name: value.contiguous() for name, value in prior.model.state_dict().items()}))
     record = PriorRecord(
-        attack=wanted.name,
+        attack=wanted.job.attack,
         settings=wanted.told(shared),
         weights=sha256(weights),
         curve=recorded(curve),

@@ -1,7 +1,7 @@
 """What an attack made of a part's releases: images, scores of each, and the files that keep them."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,18 @@ from harness.judging import BLIND
 from harness.ledger import write_whole
 from harness.ledger.arrays import FIXED_IMAGES, GUESSES
 from harness.models import LiveTarget
+from harness.records import derive
+from harness.stages.ground import seed_everything
 from harness.stages.measuring import CHUNK, releases
+
+
+class Seeds(NamedTuple):
+    """What the numbers of a scoring derive from."""
+
+    trial: int
+    """Releases derive from it alone: every attack on a trial sees the same ones."""
+    job: int
+    """What the attack itself draws derives from it: another seed of the attack gives another reconstruction."""
 
 
 class Reconstructed(NamedTuple):
@@ -27,38 +38,61 @@ class Reconstructed(NamedTuple):
     part: Part
     """The images: the part's first ones if the attack takes no more."""
     x_hat: Tensor
-    """The reconstruction that is scored by mse, ``(N, 3, height, width)`` in [0, 1]."""
-    per_image: PerImage
-    """The scores that count: mse and psnr of ``x_hat``, ssim of the reconstruction made for it."""
+    """The reconstruction from the first release that is scored by mse, ``(N, 3, height, width)`` in [0, 1]."""
+    by_release: PerImage
+    """Scores of each of R releases of each image, ``(R, N)``: mse and psnr of the reconstruction made for mse, ssim of
+    the one made for it."""
     variants: dict[str, PerImage]
     """Scores of further reconstructions: ``for_mse`` and ``for_ssim`` where they are two, ``m=4`` of four releases."""
     finite: bool
 
+    @property
+    def first(self) -> PerImage:
+        """Scores of the first release, which every attack sees, ``(N,)``."""
+        return PerImage(*(column[0] for column in self.by_release))
 
-def reconstructed(attack: Attack, target: LiveTarget, part: Part, seed: int) -> Reconstructed:
-    """Reconstruct a part's first images, ``attack.images`` of them, from the releases that every attack sees."""
+    @property
+    def per_image(self) -> PerImage:
+        """The scores that count: the mean over an image's releases, ``(N,)``."""
+        return PerImage(*(column.mean(0) for column in self.by_release))
+
+
+def reconstructed(attack: Attack, target: LiveTarget, part: Part, seeds: Seeds, count: int = 1) -> Reconstructed:
+    """Reconstruct a part's first images, ``attack.images`` of them, from ``count`` releases of each, one by one."""
     kept = _first(part, attack.images)
-    count, x = len(kept.y), to_float(kept.x)
-    z = releases(target, part, seed)[:count]
-    x_hat = torch.cat([attack.reconstruct(chunk).clamp(0, 1) for chunk in z.split(CHUNK)])
-    per_image, variants = metrics.score(x_hat, x), {}
-    finite = bool(torch.isfinite(x_hat).all())
-    if type(attack).reconstruct_for_ssim is not Attack.reconstruct_for_ssim:
-        second = torch.cat([attack.reconstruct_for_ssim(chunk).clamp(0, 1) for chunk in z.split(CHUNK)])
-        variants = {"for_mse": per_image, "for_ssim": metrics.score(second, x)}
-        per_image = per_image._replace(ssim=variants["for_ssim"].ssim)
-        finite = finite and bool(torch.isfinite(second).all())
+    x = to_float(kept.x)
+    again = type(attack).reconstruct_for_ssim is not Attack.reconstruct_for_ssim
+    scores, second, x_hat = list[PerImage](), list[PerImage](), None
+    for number in range(count):
+        z = releases(target, part, seeds.trial, number=number)[: len(x)]
+        seed_everything(derive(seeds.job, part.name, number))
+        found = _all(attack.reconstruct, z)
+        x_hat = found if x_hat is None else x_hat
+        scores.append(metrics.score(found, x))
+        if again:
+            second.append(metrics.score(_all(attack.reconstruct_for_ssim, z), x))
+    by_release, variants = _stacked(scores), dict[str, PerImage]()
+    if again:
+        for_ssim = _stacked(second)
+        variants = {"for_mse": by_release, "for_ssim": for_ssim}
+        by_release = by_release._replace(ssim=for_ssim.ssim)
     for m in attack.releases[1:]:
-        several = releases(target, kept, seed, m)
-        images = [attack.reconstruct(chunk).clamp(0, 1) for chunk in several.split(CHUNK, dim=1)]
-        variants[f"m={m}"] = metrics.score(torch.cat(images), x)
-        finite = finite and bool(torch.isfinite(variants[f"m={m}"].mse).all())
-    return Reconstructed(kept, x_hat, per_image, variants, finite)
+        several = releases(target, kept, seeds.trial, m)
+        seed_everything(derive(seeds.job, part.name, "m", m))
+        variants[f"m={m}"] = metrics.score(_all(attack.reconstruct, several, dim=1), x)
+    assert x_hat is not None
+    finite = all(bool(each.mse.isfinite().all()) for each in (by_release, *variants.values()))
+    return Reconstructed(kept, x_hat, by_release, variants, finite)
 
 
 def save_arrays(stem: Path, found: Reconstructed) -> dict[str, float]:
-    """Store every image's scores and the fixed reconstructions; return the latter's labelled conversions."""
+    """Store every image's scores and the fixed reconstructions; return the latter's labelled conversions.
+
+    Of several releases ``mse_first`` and so on are the scores of the first one, from which the reconstructions are.
+    """
     columns = {name: column.cpu().numpy() for name, column in found.per_image._asdict().items()}
+    if len(found.by_release.mse) > 1:
+        columns |= {f"{name}_first": column.cpu().numpy() for name, column in found.first._asdict().items()}
     write_whole(stem.with_name(stem.name + ".parquet"), pandas.DataFrame(columns).to_parquet())
     fixed = (found.x_hat[:FIXED_IMAGES].float() * 255).round().to(torch.uint8).cpu().numpy()
     originals = found.part.x[:FIXED_IMAGES].cpu().numpy()
@@ -76,6 +110,15 @@ def save_guesses(attempt: Path, per_image: Mapping[str, PerImage]) -> None:
         for score, column in per_image[guess]._asdict().items()
     }
     write_whole(attempt / GUESSES, pandas.DataFrame(columns).to_parquet())
+
+
+def _all(reconstruct: Callable[[Tensor], Tensor], z: Tensor, dim: int = 0) -> Tensor:
+    """Return the reconstructions of all releases, which lie along a dimension, in chunks."""
+    return torch.cat([reconstruct(chunk).clamp(0, 1) for chunk in z.split(CHUNK, dim=dim)])
+
+
+def _stacked(scores: Sequence[PerImage]) -> PerImage:
+    return PerImage(*(torch.stack(columns) for columns in zip(*scores, strict=True)))
 
 
 def _first(part: Part, count: int | None) -> Part:

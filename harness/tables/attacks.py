@@ -24,6 +24,7 @@ ATTACK = {
     "knowledge": str,
     "version": int,
     "tune": int,
+    "releases": int,
 }
 PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "job": str, "error": str}
 VARIANT = {"trial": int, "job": str, "variant": str, **SCORE_COLUMNS}
@@ -97,5 +98,6 @@ def _reconstruction(
         "why": judged.why,
         "knowledge": measured.knowledge,
         "version": measured.version,
+        "releases": measured.releases,
         **images[trial.number].errors.get(attack.job.name, {}),
     }

@@ -11,6 +11,7 @@ from attacks.base import Images, Span
 from attacks.denoiser import Denoiser, ImagePrior, Training, signal_and_noise, train
 from attacks.diffusion import Diffusion
 from attacks.guidance import GUIDANCES, Noisy, Settings, dps, moment, sample, spherical
+from attacks.own_noise import OwnNoise
 from attacks.testproblems import DEVIATION, PATCH, LinearGaussian, PureNoise
 from attacks.unet import Sizes
 from tests.known_answers import sampling_error
@@ -61,7 +62,7 @@ def sampled(target: LinearGaussian, x: Tensor, how: Settings) -> tuple[Tensor, T
     def surprise(u: Tensor) -> Tensor:
         return target.surprise(prior.to_images(u), releases)
 
-    drawn = prior.to_images(sample(prior, surprise, len(x), how, (how.steps - 1,), seed=1).u.flatten(0, 1))
+    drawn = prior.to_images(sample(prior, surprise, OwnNoise(z, 1), how, (how.steps - 1,)).u.flatten(0, 1))
     drawn = drawn.unflatten(0, (how.samples, len(x)))
     information = torch.linalg.inv(target.covariance) + target.weight.T @ target.weight / target.sigma**2
     gain = torch.linalg.solve(information, target.weight.T / target.sigma**2).float()
@@ -274,6 +275,18 @@ def test_an_image_does_not_depend_on_those_beside_it(guidance):
     alone = attack._run(z[1:2], how, watch, seed=5)
     torch.testing.assert_close(together.means[:, 1:2], alone.means, atol=1e-4, rtol=0)
     torch.testing.assert_close(together.one[1:2], alone.one, atol=1e-4, rtol=0)
+
+
+def test_the_samples_of_two_images_have_no_noise_in_common():
+    """From releases that say nothing each image, and each seed, gets a draw from the prior of its own."""
+    target = PureNoise(0.07, side=SIDE)
+    prior = Exact(target)
+    attack = Diffusion(**(SMALL | {"samples": 1})).with_prior(prior)
+    attack.target = target
+    z, how = target.release(unit(target.sample(8))), attack.how
+    first, second = ((attack._run(z, how, (how.steps - 1,), seed).one - 0.5).flatten(1) for seed in (5, 6))
+    correlation = torch.corrcoef(torch.cat([first, second])) - torch.eye(16)
+    assert correlation.abs().max() < 0.75
 
 
 def test_the_same_seed_gives_the_same_reconstructions():

@@ -11,6 +11,7 @@ from attacks.base import Images
 from attacks.dip import Dip
 from attacks.inversion import Watch, constant, contrast, minimise, pulled_error, ranked, roughness, trust
 from attacks.likelihood import gaussian_surprise
+from attacks.own_noise import OwnNoise
 from attacks.query_free import QueryFree, ShadowClient
 from attacks.rmle import Rmle
 from attacks.skip_network import SkipNetwork
@@ -415,7 +416,7 @@ def test_the_skip_network_draws_images_of_any_size_and_begins_with_the_mean(size
     torch.manual_seed(0)
     mean = torch.rand(1, 3, *size) * 0.9 + 0.05
     network = SkipNetwork(mean, widths=(4, 8, 8, 8, 8), kernels=(7, 5, 5, 3, 3), skip=2, inputs=4)
-    x = network.draw(network.initial(), torch.randn(1, 4, *size))
+    x = network.draw(network.initial(OwnNoise(torch.rand(1, 8, 2, 2), 0)), torch.randn(1, 4, *size))
     torch.testing.assert_close(x, mean)
 
 
@@ -423,10 +424,12 @@ def test_each_copy_of_the_skip_network_draws_by_its_own_weights():
     torch.manual_seed(0)
     network = SkipNetwork(torch.full((1, 3, 16, 16), 0.5), widths=(4, 8), kernels=(3, 3), skip=2, inputs=4)
     u = torch.randn(1, 4, 16, 16)
-    copies = [[torch.randn_like(weight) for weight in network.initial()] for _ in range(3)]
-    together = network.draw([torch.cat(weights) for weights in zip(*copies, strict=True)], u)
-    alone = torch.cat([network.draw(weights, u) for weights in copies])
-    torch.testing.assert_close(together, alone)
+    together = [torch.randn_like(weight) for weight in network.initial(OwnNoise(torch.rand(3, 8, 2, 2), 0))]
+    copies = list(zip(*(weight.split(1) for weight in together), strict=True))
+    torch.testing.assert_close(network.draw(together, u), torch.cat([network.draw(weights, u) for weights in copies]))
+    inputs = torch.randn(3, 4, 16, 16)
+    alone = torch.cat([network.draw(weights, own[None]) for weights, own in zip(copies, inputs, strict=True)])
+    torch.testing.assert_close(network.draw(together, inputs.flatten(0, 1)[None]), alone)
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,17 @@ def test_a_prior_whose_losses_are_no_numbers_is_kept_and_trained_once(weights, t
     assert [point.value for point in read_value(record, PriorRecord).curve] == [None, None]
 
 
+def test_another_seed_of_the_attack_trains_another_prior(weights, trainings, tmp_path):
+    first, second = (
+        attacked(weights, REMEMBERING.model_copy(update={"seed": seed}), tmp_path / "trials" / "00000").measured
+        for seed in (0, 1)
+    )
+    assert len(trainings.read_text().splitlines()) == 2
+    assert first.digests["prior"] != second.digests["prior"]
+    told = [json.loads(read_value(path, PriorRecord).settings) for path in (tmp_path / "priors").glob("*.json")]
+    assert sorted(each.get("attack_seed", 0) for each in told) == [0, 1]
+
+
 def test_a_prior_that_is_not_as_written_is_trained_again_to_the_same_weights(weights, trainings, tmp_path):
     attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
     (file,) = (tmp_path / "priors").glob("*.safetensors")
