@@ -112,9 +112,10 @@ def placement_groups() -> int:
 
 @pytest.mark.timeout(600)
 def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(tmp_path, local_ray):
-    """And in its own placement group, of which each trial has one."""
+    """And in its own placement group, of which each trial has one; beside them another trial's attack on its own."""
     before = placement_groups()
-    trials = [noting(number, tmp_path / str(number), ("Together",) * 4) for number in range(2)]
+    kinds = [("Together",) * 4, ("Grey",)]
+    trials = [noting(number, tmp_path / str(number), kinds[number]) for number in range(2)]
     share = {"train": {"cpu": 1, "gpu": 1}, "attack": {"cpu": 0.25, "gpu": 0.25}}
     done = scheduled(tmp_path / "study", trials, **share)
     assert {number: result.record.state for number, result in done.items()} == dict.fromkeys(range(2), "complete")
@@ -122,7 +123,7 @@ def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(
     for number in range(2):
         (device,) = noted(str(tmp_path / str(number)), "train")
         assert device in ("0", "1")
-        assert noted(str(tmp_path / str(number)), "attack") == [device] * 4
+        assert noted(str(tmp_path / str(number)), "attack") == [device] * len(kinds[number])
         devices.append(device)
     assert set(devices) == {"0", "1"}
     assert placement_groups() - before == len(trials)
