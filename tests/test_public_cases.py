@@ -11,6 +11,8 @@ CASES = [
     ("a folder as --tracking-uri is taken, and MLflow never has anything", "tests.tracking.test_faults", "test_a_plain_folder_is_refused_before_any_work_where_mlflow_takes_none"),
     ("a second SIGTERM kills the process while its Ray ends, and MLflow shows it running for ever", "tests.cluster.test_connection", "test_sigterm_is_heard_while_a_local_ray_ends_and_afterwards"),
     ("Ctrl-C twice ends in a traceback", "tests.commands.test_ending", "test_a_command_that_ends_is_interrupted_once"),
+    ("a signal is lost in some package, and the work goes on", "tests.commands.test_ending", "test_an_interrupt_that_is_lost_in_a_finaliser_or_in_a_package_comes_again"),
+    ("an attack was cut off while its page was written, and the advice to give the command again is refused", "tests.driver.test_reattack", "test_a_command_that_was_cut_off_while_it_wrote_the_page_writes_it_when_it_is_given_again"),
     ("the reason why a worker died is in no file", "tests.ledger.test_log", "test_the_last_words_of_a_process_that_dies_are_there"),
     ("a library that warns at every step fills the disk", "tests.ledger.test_log", "test_a_flood_is_cut_while_it_runs"),
     ("one trial cannot be looked at without a page or a server", "tests.commands.test_show", "test_a_complete_trial_tells_settings_place_scores_curves_attacks_and_files"),

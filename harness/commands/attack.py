@@ -95,7 +95,7 @@ def attack(
         typer.echo(f"report: {root / 'report' / 'index.html'}")
     if as_json:
         say(_document(root, found, worst, notes))
-    return 0 if any(record.error is None for record in found) else NONE_SUCCEEDED
+    return 0 if not found or any(record.error is None for record in found) else NONE_SUCCEEDED
 
 
 def _worst(root: Path, number: int) -> "Objectives | None":

@@ -16,8 +16,8 @@ from harness.errors import CUT_OFF, INTERRUPTED, Interrupted
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; a scheduler's end; what Slurm sends before a time limit; a terminal that was closed."""
 
-AGAIN_SECONDS = 0.01
-"""Until a signal comes again whose interrupt was lost."""
+AGAIN_SECONDS = 2.0
+"""Between two interrupts of work that goes on as if there had been none."""
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 """What a process does on a signal, as Python's ``signal`` tells it."""
@@ -95,37 +95,55 @@ def _heard(handler: Callable[[int, FrameType | None], None]) -> dict[int, Handle
 
 
 class _Interrupt:
-    """Ctrl-C, once: what comes after it finds the body ending already."""
+    """Ctrl-C, once: what comes after it changes nothing while the body is ending.
+
+    An interrupt can be lost: in a finaliser, from which Python lets nothing out, or in a package's C code that clears
+    what a callback raised. So it is raised again until the body ends.
+    """
 
     def __init__(self) -> None:
-        self._raised: int | None = None
+        self._heard = False
+        self._settled = threading.Event()
+        """Set once the body has ended, or is seen to be ending."""
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt the body; later calls change nothing."""
-        if self._raised is None:
-            self._raised = number
-            raise KeyboardInterrupt
+        """Interrupt the body, unless it is ending for that already."""
+        if self._heard and _is_ending():
+            self._settled.set()
+        if self._settled.is_set():
+            return
+        if not self._heard:
+            self._heard = True
+            threading.Thread(target=self._insist, args=(number,), daemon=True).start()
+        raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def in_earnest(self) -> Iterator[None]:
-        """Raise it again where it fell into a finaliser while the body ran, from which Python lets nothing out."""
+        """Have the body interrupted, whatever is in the way."""
         before = sys.unraisablehook
 
         def lost(unraisable: "sys.UnraisableHookArgs") -> None:
-            number, self._raised = self._raised, None
-            if number is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
-                self._raised = number
+            if not (self._heard and issubclass(unraisable.exc_type, KeyboardInterrupt)):
                 before(unraisable)
-                return
-            again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
 
         sys.unraisablehook = lost
         try:
             yield
         finally:
+            self._settled.set()
             sys.unraisablehook = before
+
+    def _insist(self, number: int) -> None:
+        while not self._settled.wait(AGAIN_SECONDS):
+            os.kill(os.getpid(), number)
+
+
+def _is_ending() -> bool:
+    """Say whether an interrupt is on its way out: what runs now are the clauses and context managers that it meets."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, KeyboardInterrupt | Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 class _Ending(_Interrupt):
@@ -136,13 +154,11 @@ class _Ending(_Interrupt):
         self._way = way
         self._watchdog = threading.Timer(ENDING_SECONDS, self._leave)
         self._watchdog.daemon = True
-        self._begun = False
         self.cause = CUT_OFF
 
     def cut_off(self, number: int, frame: FrameType | None) -> None:
         """End the work; later calls change nothing."""
-        if not self._begun:
-            self._begun = True
+        if not (self._heard or self._settled.is_set()):
             self._watchdog.start()
             if number != signal.SIGINT:
                 self.cause = f"ended by {signal.Signals(number).name}"
@@ -150,7 +166,7 @@ class _Ending(_Interrupt):
 
     def over(self) -> None:
         """The work has ended by itself."""
-        self._begun, self._raised = True, signal.SIGINT
+        self._settled.set()
         self._watchdog.cancel()
 
     def _leave(self) -> None:

@@ -20,8 +20,9 @@ from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
 from harness.records import AttackRecord, Tell
 from harness.search import check_storage
-from harness.study import refuse_edited
+from harness.study import Study, refuse_edited
 from harness.study.check import check_ready, load_checked, make_ready
+from harness.tracking import Tracked
 from reports.formats import listed
 
 Added = Callable[[AttackRecord], None]
@@ -35,6 +36,8 @@ def attack_again(
     campaign: Campaign, where: Endpoints, tell: Tell, added: Added, noted: Callable[[str], None] = lambda line: None
 ) -> list[AttackRecord]:
     """Run attacks on finished trials of a study; return their records, which are on storage.
+
+    Where all have been run by a command that was cut off before it had written the page, that alone is left.
 
     Args:
         campaign: The attacks and the trials.
@@ -61,6 +64,10 @@ def attack_again(
         book = read_book(ledger, str(study.ledger))
         orders = campaign.ordered(book, ledger)
         now = next_round(campaign, orders, book, ledger)
+        if not now.tasks and _is_behind(ledger):
+            noted("all of that has been run; a command that was cut off left the page behind, which is written now")
+            _show(study, ledger, held.enter_context(where.show(study, ledger)))
+            return []
         if not now.tasks:
             why = "; ".join(now.left_out) or "has been run; take another budget or --seed"
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: {why}")
@@ -90,10 +97,22 @@ def attack_again(
         if campaign.until_stable:
             for line in (*now.left_out, _ended(book)):
                 noted(line)
-        write_report(study, ledger)
-        tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
-        tracking.finish()
+        _show(study, ledger, tracking)
     return found
+
+
+def _show(study: Study, ledger: Ledger, tracking: Tracked) -> None:
+    """Log what is missing, and write page and tables."""
+    tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
+    write_report(study, ledger)
+    tracking.finish()
+
+
+def _is_behind(ledger: Ledger) -> bool:
+    """Say whether attacks are on storage that the page does not tell of: what ran them was cut off while it wrote."""
+    page = ledger.root / "report" / "index.html"
+    newest = max((path.stat().st_mtime_ns for path in ledger.root.glob("trials/*/attacks/*.json")), default=0)
+    return page.exists() and page.stat().st_mtime_ns < newest
 
 
 def _ended(book: Book) -> str:

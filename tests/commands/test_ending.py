@@ -1,5 +1,6 @@
 """Whatever signal ends work, once or more often, it ends as Ctrl-C ends it, and says by what."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from harness.cli import main
+from harness.commands import ending
 from harness.commands.ending import SIGNALS, interruptible, terminable
 from harness.driver.faults import resumable, resume_of
 from harness.errors import Interrupted
@@ -60,10 +62,19 @@ class Finalised:
         time.sleep(0.001)
 
 
+def clear():
+    with contextlib.suppress(BaseException):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("lose", [Finalised, clear])
 @pytest.mark.parametrize("body", [lambda: interruptible(), lambda: terminable(lambda: "go on")])
-def test_an_interrupt_that_falls_into_a_finaliser_comes_again(body, capsys):
+def test_an_interrupt_that_is_lost_in_a_finaliser_or_in_a_package_comes_again(body, lose, capsys, monkeypatch):
+    monkeypatch.setattr(ending, "AGAIN_SECONDS", 0.1)
+
     def steps():
-        Finalised()
+        lose()
         time.sleep(10)
 
     with pytest.raises(KeyboardInterrupt), body():

@@ -260,6 +260,18 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path):
         again(ledger, ["0", "1", "2"], SHARP)
 
 
+def test_a_command_that_was_cut_off_while_it_wrote_the_page_writes_it_when_it_is_given_again(tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    page = ledger.root / "report" / "index.html"
+    write_whole(page, b"of before the attack")
+    os.utime(page, (0, 0))
+    own = f"{JOB.attack}:{JOB.budget}"
+    assert again(ledger, ["0"], own) == []
+    assert "<html" in page.read_text()
+    with pytest.raises(UserError, match="has been run"):
+        again(ledger, ["0"], own)
+
+
 def ended(ledger: Ledger, number: int) -> Path:
     """Run an attack on a trial to its end without publishing it; return its attempt."""
     attempt = open_attempt(ledger.trial(number))
