@@ -42,16 +42,22 @@ class LiveTarget:
         self.precision = precision
         self.spread, self.extent = (1.0, (0.0, 1.0)) if shown is None else self._measured(shown)
 
+    def activation(self, x: Tensor) -> Tensor:
+        """Return what the client makes of images, before the defense, ``(B, C, H, W)``."""
+        with autocast(x.device, self.precision):
+            z: Tensor = self.model.client(x)
+        return z.float()
+
     def mean(self, x: Tensor) -> Tensor:
         """Return the expected release."""
-        return self.defense.mean(self._activation(x))
+        return self.defense.mean(self.activation(x))
 
     @torch.no_grad()
     def release(self, x: Tensor, m: int = 1) -> Tensor:
         """Return m independent releases; the client runs once."""
         if m < 1:
             raise ValueError(f"release: m is at least 1, not {m}")
-        z = self._activation(x)
+        z = self.activation(x)
         if m == 1:
             return self.model.noised(z)
         return self.model.noised(z.repeat(m, 1, 1, 1)).view(m, *z.shape)
@@ -62,7 +68,7 @@ class LiveTarget:
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the negative log-likelihood of releases if the images were x."""
-        return self.defense.surprise(z, self._activation(x), effective_sigma(self))
+        return self.defense.surprise(z, self.activation(x), effective_sigma(self))
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""
@@ -79,8 +85,3 @@ class LiveTarget:
         z = self.mean(shown)
         spread = float(z.var(dim=0, correction=0).mean().sqrt())
         return spread if spread > 0 else 1.0, (float(z.min()), float(z.max()))
-
-    def _activation(self, x: Tensor) -> Tensor:
-        with autocast(x.device, self.precision):
-            z: Tensor = self.model.client(x)
-        return z.float()
