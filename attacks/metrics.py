@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import numpy
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from attacks.worst_class import worst_class
 
 _MSE_FLOOR = 1e-10
 _WINDOW, _SIGMA, _RANGE, _K1, _K2 = 11, 1.5, 1.0, 0.01, 0.03
@@ -38,27 +39,37 @@ PROTOCOL = {
 }
 """The definition of every score; records carry its digest, and scores of different digests are not compared."""
 
-CANDIDATES = 1000
-"""Most images, the first ones, among which an image is looked for."""
+PERCEIVED = 1000
+"""Most images, the first ones, of which the perceptual distance is taken."""
+EXTRACTION = 200
+"""Images, the first ones of the part, that an extracted one must be nearer than."""
 _NEAREST, _ALPHA, _SSIM, _DELTAS = 50, 0.5, 0.3, (0.10, 0.15)
 _LPIPS_FILE, _LPIPS_SIDE = "alexnet-owt-7be5be79.pth", 31
 
 FURTHER = {
-    "version": 1,
-    "identification_1": "share of images that are nearest to their reconstruction, by mse, among the candidates; a tie "
-    "counts against the attacker; chance is 1 over their number",
-    "identification_5": "the same for the five nearest",
-    "identification_candidates": f"number of candidates: the images themselves, at most the first {CANDIDATES}",
+    "version": 2,
     "mse_colour_removed": "mse after the mean of each channel is taken off both images",
     f"ssim_above_{_SSIM}": f"share of images whose ssim exceeds {_SSIM}",
-    "mse_worst_class": "least mean mse of a class: the class that leaks most",
+    "worst_class_mse": "mse to be expected of the class that leaks most: the least class mean, each drawn towards the "
+    "mean of all by the share of its deviation that chance explains (empirical Bayes, variances by moments)",
+    "worst_class_mse_se": "its standard error",
     "mse_5th_percentile": "5th percentile of the mse of an image: the images that leak most",
     **{f"extracted_{delta:.2f}": f"share of images whose root mse is at most {delta}" for delta in _DELTAS},
-    "extracted_adaptive": f"share of candidates x with |x_hat - x| < {_ALPHA} times the mean of |x_hat - s| over the "
-    f"{_NEAREST} candidates s other than x that are nearest to x_hat",
-    "lpips": "learned perceptual distance by AlexNet, mean over the candidates",
+    f"extracted_among_{EXTRACTION}": f"share of images x with |x_hat - x| < {_ALPHA} times the mean of |x_hat - s| "
+    f"over the {_NEAREST} nearest to x_hat of the first {EXTRACTION} images s of the part, x apart",
+    "lpips": f"learned perceptual distance by AlexNet, mean over at most the first {PERCEIVED} images",
 }
 """The definition of every further score; what is in [0, 1] and says ``share`` leaks more if it is higher."""
+
+FORMER = {
+    "identification_1": "share of images nearest to their reconstruction, by mse, among as many candidates as there "
+    "are images, at most 1,000: no attacker's best guess, and its chance changes with their number",
+    "identification_5": "the same for the five nearest",
+    "identification_candidates": "number of these candidates",
+    "mse_worst_class": "least mean mse of a class, chance included: too low",
+    "extracted_adaptive": "as extracted_among_200, among as many candidates as there are images",
+}
+"""Scores that only older records have."""
 
 
 class PerImage(NamedTuple):
@@ -107,7 +118,14 @@ def means(scores: PerImage) -> dict[str, float]:
 
 
 @torch.no_grad()
-def further(x_hat: Tensor, x: Tensor, y: Tensor, per_image: PerImage) -> Further:
+def further(
+    x_hat: Tensor,
+    x: Tensor,
+    y: Tensor,
+    per_image: PerImage,
+    mse_means: Tensor | None = None,
+    part: Tensor | None = None,
+) -> Further:
     """Return what else reconstructions tell of their images (``FURTHER``), computed on the images' device.
 
     Args:
@@ -115,32 +133,35 @@ def further(x_hat: Tensor, x: Tensor, y: Tensor, per_image: PerImage) -> Further
         x: Images, ``(N, 3, height, width)``: float32 in [0, 1], or uint8.
         y: Their labels, ``(N,)``, int64, >= 0.
         per_image: Their scores.
+        mse_means: The mse of each image over all releases of it, ``(N,)``; null for one.
+        part: All images of the part, of which these are the first, likewise; null if these are all.
 
     Raises:
         ValueError: the shapes differ.
     """
     if x_hat.shape != x.shape or len(y) != len(x):
         raise ValueError(f"{tuple(x_hat.shape)} reconstructions, {tuple(x.shape)} images, {len(y)} labels do not agree")
-    x_hat, x = x_hat.float().clamp(0, 1), x.float() / (255 if x.dtype == torch.uint8 else 1)
+    others = _as_unit((x if part is None else part)[:EXTRACTION])
+    x_hat, x = x_hat.float().clamp(0, 1), _as_unit(x)
     mse = per_image.mse.double()
     colour = (x_hat - x).mean(dim=(2, 3)).double().square().mean(1)
-    found = _identified(x_hat[:CANDIDATES], x[:CANDIDATES])
-    found["mse_colour_removed"] = (mse - colour).clamp_min(0).mean()
+    found = {"mse_colour_removed": (mse - colour).clamp_min(0).mean()}
     found[f"ssim_above_{_SSIM}"] = (per_image.ssim > _SSIM).double().mean()
-    found["mse_worst_class"] = _class_means(mse, y).min()
     found["mse_5th_percentile"] = mse.quantile(0.05)
     found |= {f"extracted_{delta:.2f}": (mse.sqrt() <= delta).double().mean() for delta in _DELTAS}
-    values: dict[str, float | None] = {"identification_candidates": float(min(len(x), CANDIDATES))}
+    values: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     measured = zip(found, torch.stack(list(found.values())).tolist(), strict=True)
-    for name, value in (*measured, ("lpips", _lpips(x_hat[:CANDIDATES], x[:CANDIDATES]))):
+    apart: list[tuple[str, float | str]] = [
+        *_worst_class(mse if mse_means is None else mse_means, y),
+        (f"extracted_among_{EXTRACTION}", _extracted(x_hat, x, others)),
+        ("lpips", _lpips(x_hat[:PERCEIVED], x[:PERCEIVED])),
+    ]
+    for name, value in (*measured, *apart):
         finite = isinstance(value, float) and numpy.isfinite(value)
         values[name] = value if finite else None
         if not finite:
             reasons[name] = value if isinstance(value, str) else "a reconstruction is not finite"
-    if len(x) <= _NEAREST:
-        values["extracted_adaptive"] = None
-        reasons["extracted_adaptive"] = f"it takes {_NEAREST + 1} candidates, and there are {len(x)}"
     return Further(values, reasons)
 
 
@@ -184,30 +205,27 @@ def _score(x_hat: Tensor, x: Tensor) -> PerImage:
     return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim)
 
 
-def _identified(x_hat: Tensor, x: Tensor) -> dict[str, Tensor]:
-    """Return the shares ``()`` of images that are found among all from their reconstructions."""
-    left, right = x_hat.flatten(1).double(), x.flatten(1).double()
-    sizes = left.square().sum(1, keepdim=True) + right.square().sum(1)
-    squares = (sizes - 2 * left @ right.mT).clamp_min(0)
-    # what a matrix product cannot tell apart is a tie; so is what is not a number
-    farther = squares > squares.diagonal()[:, None] + 1e-12 * sizes
-    rank = (~farther).sum(1) - 1
-    others = squares.sqrt()
-    own = others.diagonal().clone()
-    others.fill_diagonal_(torch.inf)
-    nearest = others.topk(min(_NEAREST, len(x)), largest=False).values.mean(1)
-    return {
-        "identification_1": (rank < 1).double().mean(),
-        "identification_5": (rank < 5).double().mean(),
-        "extracted_adaptive": (own < _ALPHA * nearest).double().mean(),
-    }
+def _as_unit(x: Tensor) -> Tensor:
+    return x.float() / (255 if x.dtype == torch.uint8 else 1)
 
 
-def _class_means(values: Tensor, y: Tensor) -> Tensor:
-    """Return the mean of each class, ``(classes,)``; inf for a number that no label has."""
-    own = F.one_hot(y).to(values.dtype)
-    counts = own.sum(0)
-    return torch.where(counts > 0, own.mT @ values / counts.clamp_min(1), torch.inf)
+def _worst_class(mse: Tensor, y: Tensor) -> list[tuple[str, float | str]]:
+    found = worst_class(mse, y)
+    told = ("no two images share a class",) * 2 if found is None else (found.mean, found.error)
+    return list(zip(("worst_class_mse", "worst_class_mse_se"), told, strict=True))
+
+
+def _extracted(x_hat: Tensor, x: Tensor, others: Tensor) -> float | str:
+    """Return the share of images that are extracted, those that are among the others told from themselves."""
+    if len(others) < EXTRACTION:
+        return f"it takes {EXTRACTION} images to be told from, and there are {len(others)}"
+    left, right = x_hat.flatten(1).double(), others.flatten(1).double()
+    squares = left.square().sum(1, keepdim=True) + right.square().sum(1) - 2 * left @ right.mT
+    distances = squares.clamp_min(0).sqrt()
+    own = (x_hat - x).flatten(1).double().square().sum(1).sqrt()
+    distances.diagonal().fill_(torch.inf)  # the first images are the first of the others
+    nearest = distances.topk(_NEAREST, largest=False).values.mean(1)
+    return float((own < _ALPHA * nearest).double().mean())
 
 
 def _lpips(x_hat: Tensor, x: Tensor) -> float | str:

@@ -1,5 +1,6 @@
 """What a defense is: a module between client and server, and the penalty it is trained to minimise."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -8,6 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from attacks.likelihood import gaussian_surprise
+
+Law = Literal["gaussian", "surprise", "atoms", "unknown"]
+"""How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
+``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
+``unknown``: ``surprise`` is an attacker's stand-in."""
 
 
 class Shapes(NamedTuple):
@@ -142,6 +148,23 @@ class Defense(nn.Module):
             ``(B, C, H, W)``.
         """
         return z.mean(dim=0)
+
+    def law(self, sigma: float) -> Law:
+        """Return how releases are distributed; a defense with a ``surprise`` of its own that is exact says so here."""
+        return "gaussian" if type(self).surprise is Defense.surprise else "unknown"
+
+    def exact_surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return what ``surprise`` is without softening, nats, ``(B,)``: of a known law exact but for ``normaliser``.
+
+        The arguments are those of ``surprise``. Its gradient may be of no use.
+        """
+        if self.law(sigma) == "gaussian":
+            return Defense.surprise(self, z, activation, sigma)
+        return self.surprise(z, activation, sigma)
+
+    def normaliser(self, features: int) -> float:
+        """Return what ``exact_surprise`` of so many features leaves out of the negative log-density, nats."""
+        return features * math.log(2 * math.pi) / 2
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return the scalar added to the task loss.

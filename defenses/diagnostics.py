@@ -1,10 +1,12 @@
-"""What every trial's release tells beyond the class, by one measure for all defenses.
+"""Bounds on what a release tells beyond the class, by moments and mixtures of what is released.
 
 References:
     Xia et al., Theoretical Insights in Model Inversion Robustness and Conditional Entropy Maximization for
     Collaborative Inference Systems, CVPR 2025: theorem 2.
     Pichler et al., A Differential Entropy Estimator for Training Neural Networks (KNIFE), ICML 2022.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,8 +22,6 @@ NAMES = (
     "mixture_nats_per_feature",
     "snr",
 )
-NO_NOISE = "sigma is 0: without noise the information in a release is infinite"
-"""Why every diagnostic is null."""
 COMPONENTS = 5
 """Most components of a class."""
 PER_COMPONENT = 20
@@ -30,8 +30,19 @@ SHRINKAGE = 16.0
 """Images that a tied variance counts for."""
 
 
+class Noise(NamedTuple):
+    """What is known of noise that is not Gaussian."""
+
+    e: Tensor
+    """A draw of it for each image, less its mean, of the shape of the activations."""
+    negentropy: float
+    """Nats by which its entropy falls short of a Gaussian's with the same variances, averaged over images, >= 0."""
+
+
 @torch.no_grad()
-def diagnose(z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float = 0.0) -> dict[str, float | None]:
+def diagnose(
+    z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float = 0.0, noise: Noise | None = None
+) -> dict[str, float | None]:
     """Return estimates of I(x; z | y) and the signal-to-noise ratio; draws noise from the global RNG.
 
     ``class_gaussian_nats``
@@ -45,50 +56,63 @@ def diagnose(z_clean: Tensor, y: Tensor, sigma: float, noise_std: Tensor | float
     ``snr``
         ``mean_d v_yd / s_d``, averaged over images: the linear signal-to-noise ratio within classes.
 
-    Noise that depends on the image is averaged over images, and the entropy it lacks by that is charged. What the
-    defense adds itself counts as Gaussian of its variance.
+    Noise that depends on the image is averaged over images, and the entropy it lacks by that is charged; so is what
+    noise that is not Gaussian lacks of a Gaussian's entropy, since of all noise with given variances Gaussian noise
+    hides most.
 
     Args:
         z_clean: What would be released but for noise, ``(N, C, H, W)``.
         y: Labels, ``(N,)``.
         sigma: Standard deviation of the channel noise, >= 0.
         noise_std: Standard deviation of what the defense adds itself, >= 0, of ``z_clean``'s shape or broadcast to it.
+        noise: Of a defense whose own noise is not Gaussian; None for Gaussian noise.
 
     Returns:
         The numbers by ``NAMES``; all None where some feature has no noise, those of ``mixture_nats`` where no class
         has two images.
     """
     own = torch.as_tensor(noise_std, device=z_clean.device).float()
-    noise = (own.square() + sigma**2).expand_as(z_clean).flatten(1)
-    if not bool((noise > 0).all()):
+    variance = (own.square() + sigma**2).expand_as(z_clean).flatten(1)
+    if not bool((variance > 0).all()):
         return dict.fromkeys(NAMES)
-    averaged = noise.mean(0)
-    gap = (averaged.log() - noise.log().mean(0)).sum() / 2
-    z = z_clean.float().flatten(1) / averaged.sqrt()
-    gaussian, snr = _class_gaussian(z, y)
-    bounds = (gaussian, _held_out(z, y) if bool((y.bincount() > 1).any()) else None)
+    averaged = variance.mean(0)
+    gap = (averaged.log() - variance.log().mean(0)).sum() / 2 + (noise.negentropy if noise else 0.0)
+    z, relative = z_clean.float().flatten(1) / averaged.sqrt(), variance / averaged
+    e = noise.e.flatten(1) / averaged.sqrt() if noise else torch.randn_like(z) * relative.sqrt()
+    gaussian, snr = _class_gaussian(z, relative, y)
+    bounds = (gaussian, _held_out(z, e, y) if bool((y.bincount() > 1).any()) else None)
     whole = [None if bound is None else float(bound + gap) for bound in bounds]
     each = [None if nats is None else nats / z.shape[1] for nats in whole]
     return dict(zip(NAMES, (whole[0], each[0], whole[1], each[1], float(snr)), strict=True))
 
 
-def _class_gaussian(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the bound in nats, ``()``, and the ratio, ``()``, of features ``(N, D)`` in units of the noise."""
+def _class_gaussian(z: Tensor, relative: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the bound in nats, ``()``, and the ratio, ``()``, of features ``(N, D)`` in units of the averaged noise.
+
+    Args:
+        z: Noise-free features.
+        relative: Variance of the noise on each, ``(N, D)``, > 0, its mean 1.
+        y: Labels, ``(N,)``.
+    """
     rows = by_class(z, y, int(y.max()) + 1)
     variances = moments(rows, rows.member[..., None]).variances[:, 0]
     share = rows.member.sum(1) / len(y)
-    return share @ torch.log1p(variances).sum(1) / 2, share @ variances.mean(1)
+    # of a class whose noise is not the average one, what the Gaussian of the averaged noise costs
+    noise = (by_class(relative, y, len(share)).points * rows.member[..., None]).sum(1) / rows.member.sum(1).clamp(
+        min=1
+    )[:, None]
+    nats = torch.log1p(variances) + (noise - 1) / (variances + 1)
+    return share @ nats.sum(1) / 2, share @ variances.mean(1)
 
 
-def _held_out(z: Tensor, y: Tensor) -> Tensor:
-    """Return the cross-entropy less the noise's entropy, nats, ``()``, of features ``(N, D)`` in units of the noise.
+def _held_out(z: Tensor, e: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy less the averaged noise's entropy, nats, ``()``, of features and their noise ``(N, D)``.
 
     Some class has two images or more.
     """
     num_classes = int(y.max()) + 1
     rank, counts = ranks(y, num_classes)
     half, shared = rank % 2 == 0, (counts > 1)[y]
-    e = torch.randn_like(z)
     charges = []
     for fit, held in ((half, ~half), (~half, half)):
         mixture, held = _fitted(z[fit], y[fit], num_classes), held & shared

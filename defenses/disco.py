@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attacks.inverse_network import InverseNetwork
 from attacks.likelihood import log_either, log_gaussian, log_zeroed, surprise
-from defenses.base import Batch, Defense, Shapes
+from defenses.base import Batch, Defense, Law, Shapes
 from defenses.ranges import number, whole
 
 TEMPERATURE = 1 / 30
@@ -75,6 +75,9 @@ class Disco(Defense):
 
     def forward(self, z: Tensor) -> Tensor:
         return z if self.num_pruned == 0 else z * self._mask(z)[..., None, None]
+
+    def law(self, sigma: float) -> Law:
+        return "gaussian"
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of a mixture for every channel: kept, or pruned.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attacks.likelihood import log_gaussian, log_zeroed, surprise
-from defenses.base import Defense
+from defenses.base import Defense, Law
 from defenses.ranges import number
 
 
@@ -49,6 +49,9 @@ class Dropout(Defense):
 
     def noise_std(self, z: Tensor) -> Tensor:
         return z.abs() * math.sqrt(self.rate * (1 - self.rate))
+
+    def law(self, sigma: float) -> Law:
+        return "surprise" if sigma > 0 else "atoms"
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of a mixture for every feature: kept, or dropped."""

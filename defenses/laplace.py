@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.joint import laplace_location
 from attacks.likelihood import log_laplace, surprise
-from defenses.base import Defense
+from defenses.base import Defense, Law
 from defenses.ranges import number
 
 
@@ -41,6 +41,12 @@ class Laplace(Defense):
 
     def noise_std(self, z: Tensor) -> float:
         return math.sqrt(2) * self.scale
+
+    def law(self, sigma: float) -> Law:
+        return "surprise" if self.scale else "gaussian"
+
+    def normaliser(self, features: int) -> float:
+        return 0.0 if self.scale else super().normaliser(features)
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood under both noises, Laplace and Gaussian."""

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from defenses.base import Defense
+from defenses.base import Defense, Law
 from defenses.laplace import Laplace
 from defenses.ranges import number
 
@@ -63,6 +63,12 @@ class LocalDP(Defense):
         if self.mechanism == "laplace":
             return self.laplace.noise_std(z)
         return math.sqrt(2 * math.log(1.25 / DELTA)) / self.epsilon
+
+    def law(self, sigma: float) -> Law:
+        return self.laplace.law(sigma) if self.mechanism == "laplace" else "gaussian"
+
+    def normaliser(self, features: int) -> float:
+        return self.laplace.normaliser(features) if self.mechanism == "laplace" else super().normaliser(features)
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood under both noises, about the clipped activation."""

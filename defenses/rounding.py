@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from attacks.likelihood import log_rounded, surprise
-from defenses.base import Defense
+from attacks.likelihood import log_gaussian, log_rounded, surprise
+from defenses.base import Defense, Law
 from defenses.ranges import flag, number
 
 EDGE = 1 / 8
@@ -65,6 +65,20 @@ class Rounding(Defense):
             return 0.0
         share = (z / self.step).frac().abs()
         return self.step * (share * (1 - share)).sqrt()
+
+    def law(self, sigma: float) -> Law:
+        if not self.dither or self.step == 0:
+            return "gaussian"
+        return "surprise" if sigma > 0 else "atoms"
+
+    def exact_surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        """Return that of the two grid points about an activation; without dither, of the one that it is rounded to."""
+        if self.law(sigma) == "gaussian":
+            return super().exact_surprise(z, activation, sigma)
+        below = (activation / self.step).floor()
+        up = activation / self.step - below
+        either = [log_gaussian(z, self.step * (below + i), sigma) + share.log() for i, share in ((0, 1 - up), (1, up))]
+        return surprise(torch.logaddexp(*either))
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of an activation in the cells that the release may come from."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attacks.joint import member_location
 from attacks.likelihood import log_laplace
-from defenses.base import Batch, Defense, Shapes
+from defenses.base import Batch, Defense, Law, Shapes
 from defenses.laplace import laplace_like
 from defenses.ranges import number, whole
 
@@ -76,6 +76,12 @@ class Shredder(Defense):
 
     def noise_std(self, z: Tensor) -> Tensor | float:
         return 0.0 if self.lam == 0 else self._variance().sqrt().expand_as(z)
+
+    def law(self, sigma: float) -> Law:
+        return "surprise" if self.lam else "gaussian"
+
+    def normaliser(self, features: int) -> float:
+        return math.log(self.members) if self.lam else super().normaliser(features)
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of a mixture over the collection: an image's features share a member."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attacks.likelihood import TINY, log_either, log_gaussian, log_zeroed, surprise
-from defenses.base import Defense
+from defenses.base import Defense, Law
 from defenses.ranges import number
 
 SOFTNESS = 0.05
@@ -47,6 +47,9 @@ class TopK(Defense):
         smallest = features.detach().abs().topk(num_pruned, largest=False).indices
         mask = torch.ones_like(features).scatter_(1, smallest, 0.0)
         return (features * mask).view(z.shape)
+
+    def law(self, sigma: float) -> Law:
+        return "gaussian"
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of a mixture for every feature: kept if above the image's threshold.

@@ -125,6 +125,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
             feasible=asked.floor is None or trained.accuracy >= asked.floor,
             curve=trained.curve,
             diagnostics=trained.diagnostics,
+            diagnostics_version=trained.diagnostics_version,
             null_reasons=trained.null_reasons,
         ),
         verdicts={name: judged.verdict for name, judged in verdicts(trained.floors, attacks).items()},

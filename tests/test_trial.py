@@ -7,6 +7,7 @@ import psutil
 import pytest
 import torch
 
+from defenses.information import NAMES, VERSION
 from harness.ledger.attempts import open_attempt
 from harness.ledger.files import read_value
 from harness.records.asked import Asked
@@ -66,6 +67,8 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert [attack.job for attack in attacked.attacks] == list(SUITE)
     assert all(value is not None and value > 0 for value in record.measured.diagnostics.values())
     assert [attack.measured.images for attack in attacked.attacks] == [200, 200]
+    assert tuple(record.measured.diagnostics) == NAMES
+    assert record.measured.diagnostics_version == VERSION
     assert len(set(record.measured.digests.values())) == 5
 
 
@@ -226,5 +229,6 @@ def test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_
     record = run_trial(tiny, tmp_path / "trial", Place(data_root=str(folder))).record
     assert record.state == "complete"
     reason = "no two of the 1 images of validation share a class"
-    assert record.measured.null_reasons == dict.fromkeys(("mixture_nats", "mixture_nats_per_feature"), reason)
+    missing = [name for name in NAMES if name.startswith(("mixture", "codebook"))]
+    assert record.measured.null_reasons == dict.fromkeys(missing, reason)
     assert record.measured.diagnostics["snr"] == 0

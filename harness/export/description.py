@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attacks import ATTACKS
-from attacks.metrics import FURTHER, PROTOCOL
+from attacks.identification import FOUND
+from attacks.metrics import FORMER, FURTHER, PROTOCOL
 from harness.export import published
 from harness.judging import (
     Front,
@@ -24,6 +25,9 @@ from harness.ledger import Ledger, read_value
 from harness.records import DIRECTIONS, Circumstances, ImagesSeen
 from harness.study import Study, borrowed_lines
 from reports import tables
+
+_MEANINGS: dict[str, str] = {name: str(meaning) for name, meaning in {**FORMER, **FURTHER, **FOUND}.items()}
+"""Of every further metric that a record may have."""
 
 
 def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes:
@@ -54,7 +58,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         study_yaml=study.dump(),
         published=published.published(study.data.name),
         attacks=_attacks(study, trials),
-        metric_meanings={name: str(FURTHER[name]) for name in _further(trials) if name in FURTHER},
+        metric_meanings={name: _MEANINGS[name] for name in _further(trials) if name in _MEANINGS},
         metric_notes=_metric_notes(trials),
         image_marks=[*_marks(ledger), *other_images(trials)],
         widened=list(widened_lines(ledger, suite_of(ledger))),

@@ -54,20 +54,26 @@ class LiveTarget:
         exact._device = self
         if self._shown is not None:
             with torch.no_grad():
-                off = self._activation(self._shown) - exact._activation(self._shown)
+                off = self.activation(self._shown) - exact.activation(self._shown)
             exact._rounding = float(off.square().mean().sqrt())
         return exact
 
+    def activation(self, x: Tensor) -> Tensor:
+        """Return what the client makes of images, before the defense, ``(B, C, H, W)``."""
+        with autocast(x.device, self.precision):
+            z: Tensor = self.model.client(x)
+        return z.float()
+
     def mean(self, x: Tensor) -> Tensor:
         """Return the expected release."""
-        return self.defense.mean(self._activation(x))
+        return self.defense.mean(self.activation(x))
 
     @torch.no_grad()
     def release(self, x: Tensor, m: int = 1) -> Tensor:
         """Return m independent releases; the client runs once."""
         if m < 1:
             raise ValueError(f"release: m is at least 1, not {m}")
-        z = self._device._activation(x)
+        z = self._device.activation(x)
         if m == 1:
             return self.model.noised(z)
         return self.model.noised(z.repeat(m, 1, 1, 1)).view(m, *z.shape)
@@ -78,7 +84,7 @@ class LiveTarget:
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the negative log-likelihood of releases if the images were x."""
-        return self.defense.surprise(z, self._activation(x), max(effective_sigma(self), self._rounding))
+        return self.defense.surprise(z, self.activation(x), max(effective_sigma(self), self._rounding))
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """Return client and server."""
@@ -95,8 +101,3 @@ class LiveTarget:
         z = self.mean(shown)
         spread = float(z.var(dim=0, correction=0).mean().sqrt())
         return spread if spread > 0 else 1.0, (float(z.min()), float(z.max()))
-
-    def _activation(self, x: Tensor) -> Tensor:
-        with autocast(x.device, self.precision):
-            z: Tensor = self.model.client(x)
-        return z.float()

@@ -29,6 +29,8 @@ class Measured(Value):
     curve: tuple[CurvePoint, ...]
     diagnostics: dict[str, FiniteFloat | None]
     """Diagnostics of the trained network; null with the reason in ``null_reasons``."""
+    diagnostics_version: int = 1
+    """Of their definitions (`defenses.information`)."""
     null_reasons: dict[str, str]
 
 
@@ -62,6 +64,7 @@ class Trained(Value):
     """Number of images by part."""
     curve: tuple[CurvePoint, ...]
     diagnostics: dict[str, FiniteFloat | None]
+    diagnostics_version: int = 1
     null_reasons: dict[str, str]
     notes: tuple[str, ...]
     circumstances: Circumstances

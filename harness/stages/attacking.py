@@ -10,11 +10,11 @@ import torch
 
 import attacks
 from attacks import metrics
-from attacks.base import Attack, Evidence, Fit, Images, ProbeAttack, Verdict
+from attacks.base import Attack, Evidence, Fit, Images, Knowledge, ProbeAttack, Verdict
 from attacks.fitting import released
 from attacks.guesses import mean_image
 from attacks.label_head import label_head
-from attacks.metrics import score
+from attacks.metrics import Further, score
 from attacks.seen import Seen
 from attacks.verdict import beside_guess
 from harness.data import AttackSplit, Data, Part, to_float
@@ -25,6 +25,7 @@ from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Prog
 from harness.stages.assignment import Assignment
 from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
+from harness.stages.identifying import identified_by
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
 from harness.stages.measuring import (
@@ -164,7 +165,7 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
     selection = reconstructed(best.attack, scene.target, scene.split.selection, _seeds(scene))
     scored = reconstructed(best.attack, scene.target, scene.split.scored, _seeds(scene), best.attack.scored_releases)
     finite = selection.finite and scored.finite
-    further, reasons = _further(scene, scored) if finite else ({}, {})
+    further, reasons = _further(scene, scored, kind.knowledge) if finite else Further({}, {})
     details = {name: value for name, value in best.fit.details.items() if math.isfinite(value)}
     lost = dict.fromkeys(best.fit.details.keys() - details.keys(), "what the attack says of its fit is not finite")
     return AttackMeasured(
@@ -287,8 +288,12 @@ def _probed(scene: Scene, kind: type[ProbeAttack]) -> AttackMeasured:
     )
 
 
-def _further(scene: Scene, scored: Reconstructed) -> tuple[dict[str, float | None], dict[str, str]]:
-    return metrics.further(scored.x_hat, scored.part.x, scored.part.y, scored.first)
+def _further(scene: Scene, scored: Reconstructed, knowledge: Knowledge) -> Further:
+    part = scene.split.scored
+    mse = scored.per_image.mse
+    told = metrics.further(scored.x_hat, scored.part.x, scored.part.y, scored.first, mse, part.x)
+    found = identified_by(knowledge, scene.target, part, scored.x_hat, scene.asked.seed)
+    return Further({**found.values, **told.values}, found.reasons | told.reasons)
 
 
 def _scalars(settings: dict[str, Any]) -> dict[str, Scalar]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from attacks import guesses, metrics
 from attacks.base import Point
 from attacks.metrics import PerImage, score
-from defenses.diagnostics import diagnose
+from defenses.information import MISSING, information
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
 from harness.records import CurvePoint, Guess, Scores, derive
@@ -109,13 +109,13 @@ class Diagnostics(NamedTuple):
 
 
 def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
-    """Return the common diagnostics of a part's images (:func:`defenses.diagnostics.diagnose`)."""
+    """Return the common diagnostics of a part's images (:func:`defenses.information.information`)."""
     seed_everything(derive(seed, "diagnostics", part.name))
     with torch.no_grad():
-        z = torch.cat([target.mean(to_float(x)) for x in part.x.split(CHUNK)])
-        values = diagnose(z, part.y, target.sigma, target.noise_std(z))
+        activation = torch.cat([target.activation(to_float(x)) for x in part.x.split(CHUNK)])
+        values = information(target.defense, activation, part.y, target.sigma)
     missing = [name for name, value in values.items() if value is None]
-    reason = "some feature is released without noise: every bound is infinite"
+    reason = MISSING[target.defense.law(target.sigma)]
     if len(missing) < len(values):
         reason = f"no two of the {len(part.y)} images of {part.name} share a class"
     return Diagnostics(values, dict.fromkeys(missing, reason))

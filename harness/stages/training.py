@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+from defenses.information import VERSION
 from harness.data import parts_digests
 from harness.ledger import attempt_number, write_whole
 from harness.records import Progress, Trained
@@ -36,6 +37,7 @@ def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
         images={name: len(part.y) for name, part in data.parts.items()},
         curve=training.curve,
         diagnostics=told.values,
+        diagnostics_version=VERSION,
         null_reasons=told.reasons,
         notes=training.notes,
         circumstances=meter.read(),

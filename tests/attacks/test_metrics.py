@@ -7,6 +7,7 @@ import torchvision
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from attacks import metrics
+from attacks.worst_class import worst_class
 
 
 @pytest.fixture
@@ -111,8 +112,18 @@ def many() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return (x + noise).clamp(0, 1), x, torch.arange(80) % 7
 
 
-def further(x_hat: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> metrics.Further:
-    return metrics.further(x_hat, x, y, metrics.score(x_hat, x))
+@pytest.fixture
+def others() -> torch.Tensor:
+    """As many further images as an extracted one is told from."""
+    torch.manual_seed(1)
+    return torch.nn.functional.interpolate(torch.rand(metrics.EXTRACTION, 3, 4, 4), (12, 12), mode="bilinear")
+
+
+def further(
+    x_hat: torch.Tensor, x: torch.Tensor, y: torch.Tensor, others: torch.Tensor | None = None
+) -> metrics.Further:
+    part = None if others is None else torch.cat([x, others])
+    return metrics.further(x_hat, x, y, metrics.score(x_hat, x), part=part)
 
 
 def test_further_scores_are_those_of_the_protocol_and_leave_its_digest(many):
@@ -123,43 +134,25 @@ def test_further_scores_are_those_of_the_protocol_and_leave_its_digest(many):
     assert metrics.protocol_digest().startswith("5456f931d87b6cab")
 
 
-def test_perfect_reconstructions_leak_everything(many):
+def test_perfect_reconstructions_leak_everything(many, others):
     _, x, y = many
-    values, _ = further(x, x, y)
-    assert [values[f"identification_{k}"] for k in (1, 5)] == [1, 1]
-    assert [values[name] for name in ("extracted_0.10", "extracted_0.15", "extracted_adaptive")] == [1, 1, 1]
-    assert [values[name] for name in ("mse_colour_removed", "mse_worst_class", "mse_5th_percentile")] == [0, 0, 0]
+    values, _ = further(x, x, y, others)
+    assert [values[name] for name in ("extracted_0.10", "extracted_0.15", "extracted_among_200")] == [1, 1, 1]
+    assert [values[name] for name in ("mse_colour_removed", "worst_class_mse", "mse_5th_percentile")] == [0, 0, 0]
     assert values["ssim_above_0.3"] == 1
 
 
-def test_reconstructions_without_z_identify_by_chance():
-    torch.manual_seed(0)
-    x, y = torch.rand(500, 3, 12, 12), torch.arange(500) % 10
-    values, _ = further(torch.rand(500, 3, 12, 12), x, y)
-    assert values["identification_candidates"] == 500
-    assert values["identification_1"] < 0.002 + 4 * (0.002 / 500) ** 0.5
-    assert 0 < values["identification_5"] < 0.01 + 4 * (0.01 / 500) ** 0.5
-    # one picture for all is nearest to one of them
-    constant, _ = further(x.mean(0).expand_as(x), x, y)
-    assert constant["identification_1"] == pytest.approx(1 / 500)
-    assert constant["identification_5"] == pytest.approx(5 / 500)
-    assert constant["extracted_adaptive"] == 0
-
-
-def test_a_tie_counts_against_the_attacker(many):
+def test_one_picture_for_all_extracts_nothing(many, others):
     _, x, y = many
-    twins = torch.cat([x[:40], x[:40]])
-    values, _ = further(twins, twins, y)
-    assert values["identification_1"] == 0
-    assert values["identification_5"] == 1
+    assert further(x.mean(0).expand_as(x), x, y, others).values["extracted_among_200"] == 0
 
 
-def test_what_is_not_finite_is_null_and_identifies_nothing(many):
+def test_what_is_not_finite_is_null_and_extracts_nothing(many, others):
     x_hat, x, y = many
-    values, reasons = further(torch.full_like(x_hat, torch.nan), x, y)
-    assert values["identification_1"] == values["extracted_0.15"] == values["extracted_adaptive"] == 0
+    values, reasons = further(torch.full_like(x_hat, torch.nan), x, y, others)
+    assert values["extracted_0.15"] == values["extracted_among_200"] == 0
     assert values["mse_colour_removed"] is None
-    assert reasons["mse_worst_class"] == "a reconstruction is not finite"
+    assert reasons["worst_class_mse"] == "a reconstruction is not finite"
 
 
 def test_further_scores_do_not_depend_on_the_order_or_type_of_images(many):
@@ -174,29 +167,25 @@ def test_further_scores_do_not_depend_on_the_order_or_type_of_images(many):
         assert two.values[name] == (value if value is None else pytest.approx(value, abs=1e-6))
 
 
-def test_further_scores_are_those_of_a_loop_over_images(many):
+def test_further_scores_are_those_of_a_loop_over_images(many, others):
     x_hat, x, y = many
     a, b = x_hat.double().numpy(), x.double().numpy()
-    n = len(a)
-    distances = numpy.array([[numpy.linalg.norm(a[i] - b[j]) for j in range(n)] for i in range(n)])
-    ranks = [sum(distances[i, j] <= distances[i, i] for j in range(n) if j != i) for i in range(n)]
+    n, every = len(a), numpy.concatenate([b, others.double().numpy()])[: metrics.EXTRACTION]
+    distances = numpy.array([[numpy.linalg.norm(a[i] - each) for each in every] for i in range(n)])
     mse = numpy.array([((a[i] - b[i]) ** 2).mean() for i in range(n)])
     flat = [a[i] - a[i].mean((1, 2), keepdims=True) - b[i] + b[i].mean((1, 2), keepdims=True) for i in range(n)]
     around = [numpy.sort(numpy.delete(distances[i], i))[:50].mean() for i in range(n)]
     expected = {
-        "identification_1": numpy.mean([rank < 1 for rank in ranks]),
-        "identification_5": numpy.mean([rank < 5 for rank in ranks]),
-        "identification_candidates": n,
         "mse_colour_removed": numpy.mean([(part**2).mean() for part in flat]),
         "ssim_above_0.3": numpy.mean([float(s) > 0.3 for s in metrics.score(x_hat, x).ssim]),
-        "mse_worst_class": min(mse[y.numpy() == label].mean() for label in range(7)),
+        "worst_class_mse": worst_class(torch.from_numpy(mse), y).mean,
         "mse_5th_percentile": numpy.percentile(mse, 5),
         "extracted_0.10": numpy.mean([m**0.5 <= 0.10 for m in mse]),
         "extracted_0.15": numpy.mean([m**0.5 <= 0.15 for m in mse]),
-        "extracted_adaptive": numpy.mean([distances[i, i] / (0.5 * around[i]) < 1 for i in range(n)]),
+        "extracted_among_200": numpy.mean([distances[i, i] / (0.5 * around[i]) < 1 for i in range(n)]),
     }
-    values, _ = further(x_hat, x, y)
-    assert all(0 < expected[name] < 1 for name in expected if "identification_c" not in name)
+    values, _ = further(x_hat, x, y, others)
+    assert all(0 < expected[name] < 1 for name in expected)
     assert {name: values[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
@@ -205,31 +194,30 @@ def test_a_shade_over_the_whole_image_is_not_in_the_colour_removed_error(many):
     x = 0.5 * x
     values, _ = further(x + torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1), x, y)
     assert values["mse_colour_removed"] == pytest.approx(0, abs=1e-7)
-    assert values["mse_worst_class"] == pytest.approx(0.14 / 3)
+    assert values["worst_class_mse"] == pytest.approx(0.14 / 3)
 
 
 def test_classes_that_no_image_has_are_no_worst_class():
-    x = torch.zeros(3, 3, 12, 12)
-    x_hat = torch.stack([torch.full((3, 12, 12), value) for value in (0.1, 0.3, 0.2)])
-    values, _ = further(x_hat, x, torch.tensor([2, 2, 9]))
-    assert values["mse_worst_class"] == pytest.approx(0.04)
-    assert further(x_hat, x, torch.tensor([0, 1, 2])).values["mse_worst_class"] == pytest.approx(0.01)
+    x = torch.zeros(4, 3, 12, 12)
+    x_hat = torch.stack([torch.full((3, 12, 12), value) for value in (0.1, 0.1, 0.3, 0.3)])
+    assert further(x_hat, x, torch.tensor([2, 2, 9, 9])).values["worst_class_mse"] == pytest.approx(0.01)
+    apart = further(x_hat, x, torch.arange(4))
+    assert apart.values["worst_class_mse"] is None
+    assert apart.reasons["worst_class_mse"] == "no two images share a class"
 
 
-def test_the_adaptive_rate_needs_51_candidates(many):
-    x_hat, x, y = (part[:50] for part in many)
-    found = further(x_hat, x, y)
-    assert found.values["extracted_adaptive"] is None
-    assert found.reasons["extracted_adaptive"] == "it takes 51 candidates, and there are 50"
+def test_the_adaptive_rate_needs_200_images_to_be_told_from(many):
+    found = further(*many)
+    assert found.values["extracted_among_200"] is None
+    assert found.reasons["extracted_among_200"] == "it takes 200 images to be told from, and there are 80"
 
 
-def test_only_the_first_thousand_images_are_candidates():
-    torch.manual_seed(0)
-    x = torch.rand(1010, 3, 11, 11)
-    x_hat = torch.cat([x[:1000], torch.rand(10, 3, 11, 11)])
-    values, _ = further(x_hat, x, torch.zeros(1010, dtype=torch.int64))
-    assert (values["identification_candidates"], values["identification_1"]) == (1000, 1)
-    assert values["extracted_0.15"] == pytest.approx(1000 / 1010)
+def test_the_worst_class_is_of_the_means_over_releases(many):
+    x_hat, x, y = many
+    scores = metrics.score(x_hat, x)
+    told = metrics.further(x_hat, x, y, scores, mse_means=2 * scores.mse).values
+    assert told["worst_class_mse"] == pytest.approx(2 * worst_class(scores.mse, y).mean)
+    assert told["mse_5th_percentile"] == metrics.further(x_hat, x, y, scores).values["mse_5th_percentile"]
 
 
 def test_further_scores_refuse_labels_of_other_images(many):

@@ -260,7 +260,7 @@ def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_tr
 
     train_priors(study, Priors(asked().shared(), ANYWHERE, tmp_path), submit, lambda progress: None)
     assert [(job.part, job.attack) for job in handed] == [
-        (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "diffusion")
+        (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "gan_prior", "diffusion")
     ]
 
 
