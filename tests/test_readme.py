@@ -311,8 +311,10 @@ def test_steps_one_and_two_the_class_keeps_the_contract(test, laws, site):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.ray
-def test_step_three_a_study_that_names_the_classes_runs_them(site, tmp_path):
+@pytest.mark.parametrize(
+    "address", [["--address", "in-process"], pytest.param([], marks=[pytest.mark.slow, pytest.mark.ray])]
+)
+def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))
     attack = next(
         span for span in spans(READMES["attacks/README.md"]) if span.startswith("attacks: {decoder: quick, my")
@@ -324,7 +326,7 @@ def test_step_three_a_study_that_names_the_classes_runs_them(site, tmp_path):
         f"name: plugged\n{defense}\n{attack}\n{model}\n{data}\n"
         "train: {recipe: fast, epochs: 1, batch_size: 64, images: 128}\nsearch: {trials: 1}\n"
     )
-    done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path))
+    done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path), *address)
     assert done.returncode == 0, done.stderr
     trial = tmp_path / "plugged" / "trials" / "00000"
     settings = json.loads((trial / "asked.json").read_text())["settings"]

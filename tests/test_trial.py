@@ -1,5 +1,6 @@
 """One trial in one process: what is measured, what is resumed, what is recorded when it fails."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -41,6 +42,9 @@ CEM = {
     "model/sigma": 0.1,
 }
 
+SHORT = {"train/epochs": 1, "train/images": 128}
+"""A training that takes no time."""
+
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
@@ -65,7 +69,9 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert 0.2 < record.measured.accuracy <= 1
     assert set(record.measured.floors) == {"mean_image", "class_mean", "mean_colour", "nearest"}
     assert [attack.job for attack in attacked.attacks] == list(SUITE)
-    assert all(value is not None and value > 0 for value in record.measured.diagnostics.values())
+    told = record.measured.diagnostics
+    assert all(value is not None and value >= 0 for value in told.values())
+    assert all(value > 0 for name, value in told.items() if not name.endswith("_se"))
     assert [attack.measured.images for attack in attacked.attacks] == [200, 200]
     assert tuple(record.measured.diagnostics) == NAMES
     assert record.measured.diagnostics_version == VERSION
@@ -120,16 +126,15 @@ def test_a_corrupt_checkpoint_falls_back_to_the_one_before_and_says_so(whole, tm
 
 
 def test_finished_stages_are_taken_over_and_not_run_again(whole, tmp_path):
-    first = run_trial(quick(), tmp_path)
+    shutil.copytree(whole.attempt, tmp_path / whole.attempt.name)
     second = run_trial(quick(), tmp_path)
     assert second.attempt.name == "attempt-2"
     assert not list(second.attempt.iterdir())
-    assert second.record == first.record
+    assert second.record == whole.record
 
 
 def test_weights_that_are_not_as_written_are_trained_again(whole, tmp_path):
-    first = run_trial(quick(), tmp_path)
-    client = first.attempt / "client.safetensors"
+    client = shutil.copytree(whole.attempt, tmp_path / whole.attempt.name) / "client.safetensors"
     client.write_bytes(client.read_bytes()[:-1] + b"\x00")
     second = run_trial(quick(), tmp_path)
     assert second.record.measured == whole.record.measured
@@ -148,7 +153,7 @@ def test_a_trial_that_learns_nothing_finite_is_failed_with_its_error(tmp_path):
 
 def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_path):
     broken = JOB.model_copy(update={"budget": "no-such-budget"})
-    result = run_trial(asked(attacks=(broken, GREY)), tmp_path)
+    result = run_trial(asked(settings=SHORT, attacks=(broken, GREY)), tmp_path)
     assert result.record.state == "partial"
     assert result.record.verdicts[broken.name] == "failed"
     assert result.record.verdicts[GREY.name] != "failed"
@@ -160,7 +165,7 @@ def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_pat
 
 def test_a_failed_attack_is_charged_its_own_time_and_not_the_trainings_again(tmp_path):
     broken = JOB.model_copy(update={"budget": "no-such-budget"})
-    result = run_trial(asked(settings={"train/epochs": 30}, attacks=(broken, GREY)), tmp_path)
+    result = run_trial(asked(settings={"train/epochs": 8}, attacks=(broken, GREY)), tmp_path)
     trained = read_value(result.attempt / "train.json", Trained).circumstances
     failed, whole = (attack.circumstances for attack in result.attacks)
     assert 0 < failed.seconds < trained.seconds / 2
@@ -174,22 +179,22 @@ def test_a_trial_that_is_given_up_charges_its_time_to_no_attack(tmp_path):
     outcome = Outcome(0, None, lost, Spent("2026-01-01T00:00:00+00:00", 50.0))
     untrained = give_up(quick(), tmp_path / "0", Place(), outcome)
     assert (untrained.record.state, untrained.record.circumstances.seconds) == ("failed", 50)
-    first = run_trial(asked(settings=CEM, attacks=(GREY,)), tmp_path / "1")
-    partial = give_up(asked(settings=CEM, attacks=(GREY, JOB)), tmp_path / "1", Place(), outcome)
+    first = run_trial(asked(settings=SHORT, attacks=(GREY,)), tmp_path / "1")
+    partial = give_up(asked(settings=SHORT, attacks=(GREY, JOB)), tmp_path / "1", Place(), outcome)
     assert partial.record.state == "partial"
     assert [attack.error and attack.error.type for attack in partial.attacks] == [None, "WorkerLost"]
     assert partial.attacks[1].circumstances.seconds == 0
     assert partial.record.circumstances.seconds == first.record.circumstances.seconds
 
 
-def test_a_record_names_its_node_and_the_drivers_versions_where_they_differ(tmp_path):
+def test_a_record_names_its_node_and_the_drivers_versions_where_they_differ(whole, tmp_path):
     own = software()
     driver = own.model_copy(update={"packages": own.packages | {"torch": "1.0.0"}})
-    result = run_trial(quick(), tmp_path, Place(driver=driver))
+    result = run_trial(asked(settings=SHORT, attacks=(GREY,)), tmp_path, Place(driver=driver))
     for cost in (result.record.circumstances, result.attacks[0].circumstances):
         assert (cost.node, cost.packages, cost.commit) == (socket.gethostname(), own.packages, own.commit)
         assert cost.driver == {"torch": "1.0.0"}
-    assert run_trial(quick(), tmp_path / "alone").record.circumstances.driver == {}
+    assert whole.record.circumstances.driver == {}
 
 
 def test_the_global_state_of_torch_does_not_reach_a_trial(whole, tmp_path):
@@ -210,14 +215,14 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
 
 def test_memory_does_not_grow_with_epochs(tmp_path):
     process = psutil.Process()
-    long = asked(settings=CEM | {"train/epochs": 60, "train/images": 128}, attacks=(GREY,))
+    long = asked(settings=CEM | {"train/epochs": 40, "train/images": 64}, attacks=(GREY,))
     stage = train_stage(Assignment(long, Place(), open_attempt(tmp_path)))
     used = [process.memory_info().rss for progress in stage if progress.done]
-    assert used[-1] - used[9] < 30e6
+    assert used[-1] - used[9] < 15e6
 
 
 def test_diagnostics_without_noise_are_null_with_the_reason(tmp_path):
-    measured = run_trial(asked(settings={"model/sigma": 0.0}, attacks=(GREY,)), tmp_path).record.measured
+    measured = run_trial(asked(settings=SHORT | {"model/sigma": 0.0}, attacks=(GREY,)), tmp_path).record.measured
     assert set(measured.diagnostics.values()) == {None}
     assert set(measured.null_reasons) == set(measured.diagnostics)
 

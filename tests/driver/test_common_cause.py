@@ -33,7 +33,6 @@ RAY = [[], ["--set", "resources/concurrent=2"]]
     ("cause", "how"),
     [
         ("torn", [["--address", "in-process"]] * 2),
-        ("short", [["--address", "in-process"]] * 2),
         pytest.param("torn", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
         pytest.param("short", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
     ],

@@ -255,7 +255,7 @@ def test_a_lineage_that_cannot_be_read_is_named_and_made_anew_unless_it_tells_of
     assert (finding.path, finding.action) == (file, "yours")
 
 
-@pytest.mark.parametrize("cut_off", [False, True])
+@pytest.mark.parametrize("cut_off", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_new_attack_runs_on_the_trials_that_are_complete_and_then_counts(cut_off, tmp_path, capsys):
     """A trial that was cut off finishes with the attacks that it was asked with, and is caught up with then."""
     _, ledger = small_ledger(tmp_path)
