@@ -143,6 +143,8 @@ def test_no_attack_is_below_the_least_error(attack, settings):
     fitted.fit(target, target.sample(320), target.sample(32))
     per_image = errors(fitted, target, 64)
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    # of the others, one draws smooth images and one never met the client: no better than the mean image here
+    assert attack is not Rmle or per_image.mean() <= 1.2 * target.least_error()
 
 
 @EVERY
@@ -190,9 +192,28 @@ def test_a_query_free_attacker_never_meets_the_client():
     torch.manual_seed(0)
     target = Unmet(sigma=0.07, side=8)
     attack = QueryFree(**SMALL_QUERY_FREE)
-    fit = attack.fit(target, target.sample(32), target.sample(8))
-    assert attack.reconstruct(torch.randn(2, *target.activation_shape)).shape == (2, 3, 8, 8)
-    assert 0 <= fit.details["trust"] <= 1
+    aux = target.sample(32)
+    fit = attack.fit(target, aux, target.sample(8))
+    z = torch.randn(2, *target.activation_shape)
+    assert attack.reconstruct(z).shape == (2, 3, 8, 8)
+    assert fit.details["trust"] == attack.trust
+    # it is what is left of the deviations from the mean image
+    mean = aux.x.float().mean(0, keepdim=True) / 255
+    attack.trust = 1.0
+    whole = attack.reconstruct(z) - mean
+    attack.trust = 0.25
+    torch.testing.assert_close(attack.reconstruct(z), mean + whole / 4, atol=1e-5, rtol=0)
+
+
+def test_a_query_free_attacker_whose_shadow_is_the_client_finds_the_image():
+    torch.manual_seed(0)
+    target = Network()
+    attack = QueryFree(**SMALL_QUERY_FREE | {"steps": 150, "lam_tv": 0.1})
+    attack.fit(target, smooth(40), smooth(8))
+    attack.shadow, attack.trust = nn.Sequential(target.client, nn.Sigmoid()), 1.0
+    x = smooth(8).x.float() / 255
+    error = (attack.reconstruct(target.release(x)) - x).square().mean()
+    assert error < 0.1 * x.var(0).mean()
 
 
 def test_a_shadow_is_trained_until_the_server_knows_its_images():
