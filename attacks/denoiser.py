@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Images, Point
+from attacks.components import components
 from attacks.counted import counted
 from attacks.precision import autocast
 from attacks.unet import Sizes, UNet
@@ -130,21 +131,12 @@ class Denoiser(ImagePrior):
         self.mean.copy_(x.mean(dim=0, keepdim=True))
         self.deviation.copy_((x - self.mean).square().mean().sqrt().clamp_min(1e-3))
         u, held = self.to_units(x).flatten(1), self.to_units(held).flatten(1)
-        rank = min(len(self.basis), len(u) - 1)
-        if rank < 1:
+        if len(u) < 2:
             return
-        _, values, vectors = torch.svd_lowrank(u, q=rank, niter=2)
-        variances = (values.square() / len(u)).clamp_min(LEAST_VARIANCE)
-        squares = (held @ vectors).square().mean(dim=0)
-        total = held.square().sum(dim=1).mean()
-        counts = torch.arange(1, rank + 1, device=u.device)
-        left = u.shape[1] - counts
-        remainder = ((total - squares.cumsum(0)) / left.clamp_min(1)).clamp_min(LEAST_VARIANCE)
-        surprise = (variances.log() + squares / variances).cumsum(0) + left * (remainder.log() + 1)
-        best = int(surprise.argmin())
-        self.remainder.copy_(remainder[best])
-        self.basis.zero_()[: best + 1] = vectors.T[: best + 1]
-        self.variances[: best + 1] = variances[: best + 1]
+        found = components(u, held, len(self.basis), LEAST_VARIANCE)
+        self.remainder.copy_(found.remainder)
+        self.basis.zero_()[: len(found.basis)] = found.basis
+        self.variances[: len(found.variances)] = found.variances
 
 
 class Training(NamedTuple):

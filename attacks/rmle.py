@@ -1,9 +1,9 @@
-"""White-box maximum likelihood: the image under which the release is least surprising, among smooth images.
+"""White-box inversion by likelihood: the image that explains a release best, among images like the attacker's own.
 
 References:
     He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019.
     He, Zhang, Lee, Attacking and protecting data privacy in edge-cloud collaborative inference systems, 2020.
-    Rudin, Osher, Fatemi, Nonlinear total variation based noise removal algorithms, 1992.
+    Tipping, Bishop, Probabilistic principal component analysis, 1999.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.components import Components, components
 from attacks.decoder import UnitDecoder
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Leaves, Watch, contrast, minimise, pulled_error, ranked, roughness, unwatched
+from attacks.inversion import Leaves, Watch, minimise, pulled_error, ranked, unwatched
 from attacks.ranges import at_least, positive
 from attacks.verdict import disagreement, verdict
 
@@ -26,8 +27,8 @@ WATCHED = 32
 CHUNK = 256
 """Images, each start counted, that are optimised at once."""
 
-MARGIN = 1e-3
-"""Distance from 0 and 1 at which a start is kept: a sigmoid is flat at the ends."""
+LEAST_VARIANCE = 1e-5
+"""Of a direction over images, at least: pixels are rounded to 1/255, and few images must not make any impossible."""
 
 DECODER: dict[str, Any] = {
     "blocks": 1, "channels": 32, "epochs": 1000, "batch_size": 64, "lr": 4e-3, "schedule": "one-cycle",
@@ -37,23 +38,26 @@ DECODER: dict[str, Any] = {
 
 
 class Rmle(Attack):
-    """Minimises, image by image, ``surprise(z | x) + lam_tv TV(x) + proximity |x - x_dec|^2 / (2 s^2)``, in nats.
+    """Minimises, image by image, ``surprise(z | x) + lam (x - m)' C^-1 (x - m) / 2``, in nats.
 
-    TV is the sum of absolute differences of neighbouring pixels over their mean in the attacker's images: with a
-    ``lam_tv`` of 1 the negative log-density of independent Laplace variables. ``x_dec`` is the output of a decoder
-    trained inside on standardised releases, and s^2 its mean squared error on attacker-validation. Images are sigmoids
-    of what Adam moves. Starts are the mean image, the decoder's output, and noise, the same for all images; of each
-    image the start with the least objective counts. What the search adds to ``x_dec`` (to the mean image without a
-    decoder) is multiplied by one factor in [0, 1], fitted on the watched images of attacker-validation: a likelihood is
-    not an error.
+    m and C are the mean of the attacker's images and their covariance: principal components, as many as
+    attacker-validation confirms, and white noise beside them (:mod:`attacks.components`). With a ``lam`` of 1 the image
+    found is the most plausible one given z, and of Gaussian images behind a linear client the posterior mean.
+
+    Adam moves an image's coordinates along the components and beside them, each in deviations of images, so that one
+    learning rate fits all. Starts are the mean image, draws from the prior, the same for all images, and the output of
+    a decoder that is trained inside on standardised releases; of each image the start with the least objective counts.
+    The decoder is no more than a start: its output is made of z, which the likelihood counts already. What the search
+    adds to it (to the mean image without a decoder) is multiplied by one factor in [0, 1], fitted on the watched images
+    of attacker-validation: a likelihood is not an error.
 
     Args:
         steps: Of Adam, >= 1.
-        lr: Highest learning rate, in logits, > 0; falls as a cosine.
-        lam_tv: Weight of the total variation, >= 0.
+        lr: Highest learning rate, in deviations of images, > 0; falls as a cosine.
+        lam: Weight of the Gaussian prior, >= 0; 1 is the exact one.
+        components: Principal components of the prior, at most, >= 0.
         starts: Number of random starts, >= 0.
         decoder_steps: Training steps of the decoder, >= 0; 0 for neither decoder nor its start.
-        proximity: Weight of the distance from the decoder's output, >= 0; 0 without a decoder.
         images: Most images scored, >= 1.
     """
 
@@ -63,51 +67,67 @@ class Rmle(Attack):
     )
     cost = "a small decoder's training; then some hundred forward and backward passes through the client an image"
     knowledge: ClassVar[Knowledge] = "gradients"
-    version = 3
+    version = 4
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
-            "steps": 40, "lr": 0.1, "lam_tv": 0.4, "starts": 0, "decoder_steps": 120, "proximity": 3.0, "images": 32,
+            "steps": 60, "lr": 0.2, "lam": 1.0, "components": 512, "starts": 0, "decoder_steps": 120,
+            "images": 32,
         },
         "standard": {
-            "steps": 300, "lr": 0.05, "lam_tv": 0.4, "starts": 1, "decoder_steps": 900, "proximity": 3.0, "images": 200,
+            "steps": 200, "lr": 0.2, "lam": 1.0, "components": 1024, "starts": 1, "decoder_steps": 900,
+            "images": 200,
         },
         "strong": {
-            "steps": 5000, "lr": 0.03, "lam_tv": 0.4, "starts": 4, "decoder_steps": 5000, "proximity": 3.0,
-            "images": 1000,
+            "steps": 2000, "lr": 0.1, "lam": 1.0, "components": 3072, "starts": 4,
+            "decoder_steps": 5000, "images": 1000,
         },
     }  # fmt: skip
     tunable: ClassVar[dict[str, Tunable]] = {
-        "lr": Span(0.01, 0.3, log=True),
-        "lam_tv": Span(0.01, 10.0, log=True),
-        "proximity": Span(0.1, 100.0, log=True),
+        "lr": Span(0.03, 0.3, log=True),
+        "lam": Span(0.1, 10.0, log=True),
     }
 
     def __init__(
-        self, steps: int, lr: float, lam_tv: float, starts: int, decoder_steps: int, proximity: float, images: int
+        self,
+        steps: int,
+        lr: float,
+        lam: float,
+        components: int,
+        starts: int,
+        decoder_steps: int,
+        images: int,
     ) -> None:
-        at_least("rmle", 0, lam_tv=lam_tv, starts=starts, decoder_steps=decoder_steps, proximity=proximity)
+        at_least("rmle", 0, lam=lam, components=components, starts=starts, decoder_steps=decoder_steps)
         at_least("rmle", 1, steps=steps, images=images)
         positive("rmle", lr=lr)
-        if proximity and not decoder_steps:
-            raise ValueError(f"rmle: proximity {proximity} needs a decoder; set decoder_steps >= 1 or proximity 0")
-        self.steps, self.lr, self.lam_tv = steps, lr, lam_tv
-        self.starts, self.decoder_steps, self.proximity, self.images = starts, decoder_steps, proximity, images
+        self.steps, self.lr, self.lam, self.components = steps, lr, lam, components
+        self.starts, self.decoder_steps, self.images = starts, decoder_steps, images
         self.decoder: UnitDecoder | None = None
-        self.trust = 1.0
+        self.trust, self.variance = 1.0, 0.0
         self.target: Target | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Train the decoder, then invert the first ``WATCHED`` images of ``val`` for the curve."""
+        """Measure the prior, train the decoder, then invert the first ``WATCHED`` images of ``val`` for the curve."""
         self.target = target
-        self.contrast = contrast(unit(aux.x))
-        mean = mean_image(aux.x) / 255
-        noise = torch.randn(self.starts, *mean.shape[1:], device=mean.device).sigmoid()
-        self.fixed = torch.cat([mean, noise])
+        self.mean = mean_image(aux.x) / 255
+        deviations, held = ((unit(images.x) - self.mean).flatten(1) for images in (aux, val))
+        self.covariance = self.prior_of(deviations, held)
+        drawn = torch.randn(self.starts, *self.mean.shape[1:], device=self.mean.device)
+        drawn = self.covariance.through(drawn.flatten(1), torch.sqrt).view_as(drawn)
+        self.fixed = torch.cat([torch.zeros_like(self.mean), drawn])
+        """Deviations from the mean image that the search starts from."""
         if self.decoder_steps:
             self.decoder = UnitDecoder(**DECODER, steps=self.decoder_steps)
             self.variance = self.decoder.fit(target, aux, val).curve[-1].validation
         shown = Images(val.x[:WATCHED], val.y[:WATCHED])
         return self._watched(unit(shown.x), released(target, shown), guess_error(aux, shown))
+
+    def prior_of(self, deviations: Tensor, held: Tensor) -> Components:
+        """Return the covariance of images, by deviations ``(N, D)`` from their mean and those of others, ``(M, D)``.
+
+        A subclass may know the true one.
+        """
+        return components(deviations, held, self.components, LEAST_VARIANCE)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Invert releases, in chunks."""
@@ -117,11 +137,8 @@ class Rmle(Attack):
         return torch.cat([self._pulled(chunk.float()) for chunk in z.split(size)])
 
     def implausibility(self, x: Tensor) -> Tensor:
-        """Return the negative log-density of images ``(B, 3, height, width)`` before any release, nats, ``(B,)``.
-
-        The total variation; a subclass may know better.
-        """
-        return self.lam_tv / self.contrast * roughness(x)
+        """Return the negative log-density of images ``(B, 3, height, width)`` before any release, nats, ``(B,)``."""
+        return self.lam * self.covariance.through((x - self.mean).flatten(1), torch.rsqrt).square().sum(1) / 2
 
     def _watched(self, x: Tensor, z: Tensor, guess: float) -> Fit:
         """Invert releases ``(B, C, H, W)`` of known images and say how it went."""
@@ -150,31 +167,31 @@ class Rmle(Attack):
 
     def _inverted(self, z: Tensor, steps: int, watch: Callable[[int, Tensor, Tensor], None] = unwatched) -> Tensor:
         """Return the images that each start led to, ``(S, B, 3, height, width)``, the least objective first."""
-        starts = [image.expand(len(z), *image.shape) for image in self.fixed]
-        decoded = self.decoder.reconstruct(z) if self.decoder else None
-        if decoded is not None:
-            starts.append(decoded)
-        objective = self._objective(
-            z.repeat(len(starts), 1, 1, 1), None if decoded is None else decoded.repeat(len(starts), 1, 1, 1)
+        starts = [deviation.expand(len(z), *deviation.shape) for deviation in self.fixed]
+        if self.decoder is not None:
+            starts.append(self._begun(self.decoder.reconstruct(z)))
+        found = minimise(
+            self.covariance.coordinates(torch.cat(starts).flatten(1)),
+            images=lambda leaves: self.mean + self.covariance.vectors(*leaves).view(-1, *self.mean.shape[1:]),
+            objective=self._objective(z.repeat(len(starts), 1, 1, 1)),
+            steps=steps,
+            lr=self.lr,
+            watch=lambda step, x, objective: watch(step, x.clamp(0, 1), objective),
         )
-        logits = torch.logit(torch.cat(starts), eps=MARGIN)
-        found = minimise([logits], _images, objective, steps, self.lr, watch=watch)
-        return ranked(found.x, found.objective.unflatten(0, (len(starts), len(z))))
+        return ranked(found.x.clamp(0, 1), found.objective.unflatten(0, (len(starts), len(z))))
 
-    def _objective(self, z: Tensor, decoded: Tensor | None) -> Callable[[Tensor, Leaves], Tensor]:
+    def _begun(self, decoded: Tensor) -> Tensor:
+        """Return the deviations expected if a decoder's output is off by white noise as strong as its error."""
+        off = decoded - self.mean
+        return self.covariance.through(off.flatten(1), lambda v: v / (v + self.variance)).view_as(off)
+
+    def _objective(self, z: Tensor) -> Callable[[Tensor, Leaves], Tensor]:
         def objective(x: Tensor, leaves: Leaves) -> Tensor:
             assert self.target is not None
-            nats = self.target.surprise(x, z) + self.implausibility(x)
-            if decoded is None or not self.proximity:
-                return nats
-            return nats + self.proximity * (x - decoded).square().flatten(1).sum(1) / (2 * self.variance)
+            return self.target.surprise(x, z) + self.implausibility(x)
 
         return objective
 
     def _first(self, z: Tensor) -> Tensor:
         """Return the decoder's reconstructions, or the mean image without one, ``(B, 3, height, width)``."""
-        return self.decoder.reconstruct(z) if self.decoder else self.fixed[:1].expand(len(z), -1, -1, -1)
-
-
-def _images(leaves: Leaves) -> Tensor:
-    return leaves[0].sigmoid()
+        return self.decoder.reconstruct(z) if self.decoder else self.mean.expand(len(z), -1, -1, -1)

@@ -14,7 +14,7 @@ from attacks.gradient_matching import ExpectedNetwork, Observed, total_variation
 from attacks.lbfgs import minimise
 from attacks.membership import Membership, found_at_few_false_positives, told
 from attacks.per_image import per_image_gradients
-from attacks.representative import Representative
+from attacks.representative import Classes, Known, Representative
 from attacks.roc import area, area_error, area_interval, rate_interval, true_positive_rate
 from attacks.testproblems import PureNoise
 from attacks.vector_network import VectorNetwork
@@ -272,8 +272,18 @@ def test_the_contrast_is_that_of_least_error_and_never_worse_than_the_guess():
     torch.manual_seed(0)
     around = Evidence(*(patterned(count) for count in (100, 100, 100, 10)))
     scores = probe(Representative, matched_filter(), around, **BRIEF[Representative]).scores
-    assert 0 <= scores["contrast"] <= 1
     assert scores["mse_to_class_mean"] <= 1.05 * min(scores["mse_as_drawn"], scores["mse_mean_image"])
+
+
+@pytest.mark.parametrize("drawn", [0.4, 2.0, -1.0])
+def test_a_contrast_is_the_best_of_all_from_none_to_the_whole(drawn):
+    torch.manual_seed(0)
+    guess, mean = torch.full((1, 3, 4, 4), 0.5), torch.rand(2, 3, 4, 4)
+    known = Known(guess, Classes(mean, torch.arange(2)))
+    found = guess + drawn * (mean - guess) + 0.02 * torch.randn_like(mean)
+    errors = {step / 200: known.error(found, step / 200) for step in range(201)}
+    assert known.contrast(found) == pytest.approx(min(errors, key=errors.__getitem__), abs=0.003)
+    assert errors[0.0] == pytest.approx(float((guess - mean).square().mean()))
 
 
 # gradients
