@@ -146,6 +146,33 @@ def has_one_law(case: Case) -> None:
             )
 
 
+def releases_by_its_law(case: Case) -> None:
+    """What it says of how releases are distributed is so, unless it says that it does not know (``Defense.law``).
+
+    Between two activations that differ in one feature, with p the share that ``exact_surprise`` gives to the second:
+    ``E_1[p] = E_2[1 - p]`` and ``E_1[p^2] = E_2[p (1 - p)]`` where the odds are right.
+    """
+    bench = Bench(case)
+    if bench.defense.eval().law(case.sigma) not in ("gaussian", "surprise"):
+        return
+    torch.manual_seed(2)
+    with torch.no_grad():
+        one = bench.features()[:8].repeat(DRAWS, 1, 1, 1)
+        own = torch.as_tensor(bench.defense.noise_std(one)).expand_as(one)[:, 0, 0, 0]
+        two = one.clone()
+        two[:, 0, 0, 0] += 1.5 * (own.square() + case.sigma**2).sqrt()
+        first, second = (_share_of_second(bench.defense, each, one, two, case.sigma) for each in (one, two))
+    for balance in (first - (1 - second), first.square() - second * (1 - second)):
+        off, error = float(balance.mean()), float(balance.std()) / math.sqrt(len(balance))
+        _require(abs(off) <= 4.5 * error + 1e-3, f"law: releases are not as exact_surprise says, by {off:.3g}")
+
+
+def _share_of_second(defense: Defense, of: Tensor, one: Tensor, two: Tensor, sigma: float) -> Tensor:
+    z = defense(of)
+    z = z + sigma * torch.randn_like(z)
+    return torch.sigmoid(defense.exact_surprise(z, one, sigma) - defense.exact_surprise(z, two, sigma))
+
+
 def lets_gradients_through(case: Case) -> None:
     """The task's gradient reaches the client through the release, and the penalty's is finite and goes somewhere."""
     bench = Bench(case)
@@ -241,6 +268,7 @@ LAWS: dict[str, Callable[[Case], None]] = {
     "keeps_the_shape": keeps_the_shape,
     "strength_zero_is_the_identity": strength_zero_is_the_identity,
     "has_one_law": has_one_law,
+    "releases_by_its_law": releases_by_its_law,
     "lets_gradients_through": lets_gradients_through,
     "repeats_itself": repeats_itself,
     "survives_saving": survives_saving,

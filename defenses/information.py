@@ -110,7 +110,7 @@ def _told(defense: Defense, activation: Tensor, sigma: float) -> Tensor:
     told = []
     for _ in range(DRAWS):
         z = _released(defense, activation, sigma)
-        surprise = pairwise(defense, z, activation, sigma)
+        surprise = pairwise(defense, z, activation, sigma).double()
         told.append(math.log(count) - surprise[own, own] - (-surprise).logsumexp(1))
     return torch.stack(told, dim=1)
 

@@ -73,6 +73,7 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert all(value is not None and value >= 0 for value in told.values())
     assert all(value > 0 for name, value in told.items() if not name.endswith("_se"))
     assert [attack.measured.images for attack in attacked.attacks] == [200, 200]
+    assert told["codebook_nats"] <= told["codebook_nats_most"]
     assert tuple(record.measured.diagnostics) == NAMES
     assert record.measured.diagnostics_version == VERSION
     assert len(set(record.measured.digests.values())) == 5

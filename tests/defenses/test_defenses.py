@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import defenses
 from defenses import clusters, contract
-from defenses.base import Batch, Defense, Epoch, Shapes
+from defenses.base import Batch, Defense, Epoch, Law, Shapes
 from defenses.bounds import mixture_bound
 from defenses.cem_code import CemCode, donors, weight_schedule
 from defenses.cem_paper import CemPaper
@@ -49,6 +49,12 @@ class Broken(Defense):
     def forward(self, z: Tensor) -> Tensor:
         return (z.detach() + self.memory + self.training).squeeze()
 
+    def law(self, sigma: float) -> Law:
+        return "surprise"
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        return 2 * super().surprise(z, activation, sigma)
+
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         return F.layer_norm(z_clean, z_clean.shape).square().mean() * (1 + y[0])
 
@@ -57,6 +63,7 @@ NOTICED = {
     "keeps_the_shape": r"forward maps \(1, 8, 4, 4\) to \(8, 4, 4\)",
     "strength_zero_is_the_identity": "at lam 0 forward changes the activation",
     "has_one_law": r"training=True: mean\(z\) is not the mean of forward",
+    "releases_by_its_law": "law: releases are not as exact_surprise says",
     "lets_gradients_through": "the task's gradient on the client has norm 0",
     "repeats_itself": "the same seed gives another release",
     "survives_saving": "a loaded defense releases otherwise",

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import defenses
-from defenses.base import Defense, Shapes
+from defenses import contract
+from defenses.base import Defense, Law, Shapes
 from defenses.information import CODEBOOK, MISSING, NAMES, codebook, information, pairwise
+from defenses.laplace import laplace_like
 
 SIGMA = 0.05
 SHAPES = Shapes(image=(3, 4, 4), activation=(1, 1, 1), num_classes=2)
@@ -193,6 +195,32 @@ class Softened(Defense):
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         return 2 * super().surprise(z, activation, sigma)
+
+
+class ToldGaussian(defenses.DEFENSES["dropout"]):
+    """Says that what it hides is Gaussian noise."""
+
+    def law(self, sigma: float) -> Law:
+        return "gaussian"
+
+
+class UntoldLaplace(Defense):
+    """Adds noise of another law than its variance tells of, and says nothing."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z + 0.2 * laplace_like(z)
+
+    def mean(self, z: Tensor) -> Tensor:
+        return z
+
+    def noise_std(self, z: Tensor) -> float:
+        return 0.2 * math.sqrt(2)
+
+
+@pytest.mark.parametrize("wrong", [ToldGaussian, UntoldLaplace])
+def test_the_contract_notices_a_law_that_is_not_so(wrong):
+    with pytest.raises(AssertionError, match="releases are not as exact_surprise says"):
+        contract.releases_by_its_law(contract.Case(wrong))
 
 
 @pytest.mark.parametrize("name", ["topk", "disco", "rounding"])
