@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Metric, Param, RunTag
 
 from harness.export import contact_sheet, reference
-from harness.judging import Front, JudgedTrial, Outline, judged, mark_of
+from harness.judging import Controls, Front, JudgedTrial, Outline, judged, mark_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Scalar
@@ -40,6 +40,7 @@ class Log:
     def __init__(self, study: Study, ledger: Ledger, store: Store, pictures: Artifacts) -> None:
         store = at_home(store, LEDGER, str(study.ledger))
         self._study, self._ledger, self._client, self._pictures = study, ledger, store.client, pictures
+        self._controls = Controls(ledger)
         self._runs = Runs(store, str(study.ledger))
         self._reference = reference(study)
         self._front, self._finished, self._volume = Front(), 0, 0.0
@@ -79,7 +80,7 @@ class Log:
         if self._finished not in self._volumes:
             self._point()
         if not self.is_complete(outline):
-            self._write_trial(judged(self._ledger.read(outline.number)), outline)
+            self._write_trial(judged(self._ledger.read(outline.number), controls=self._controls), outline)
         self._runs.forget(str(outline.number))
         if time.monotonic() - self._written > VOLUME_SECONDS:
             self._write_volumes()

@@ -106,8 +106,7 @@ def test_with_the_true_prior_maximum_likelihood_comes_within_5_percent_of_the_le
     per_image = errors(attack, target, 400)
     assert per_image.mean() <= 1.05 * target.least_error()
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
-    # half as many steps, with a schedule of their own, are 8 % worse
-    assert outcome == "limited"
+    assert outcome == "open"
 
 
 @pytest.mark.slow
@@ -118,7 +117,7 @@ def test_with_the_true_prior_it_comes_near_the_least_error_at_every_noise_level(
     per_image = errors(attack, target, 200)
     assert per_image.mean() <= 1.05 * target.least_error()
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
-    assert outcome == "converged"
+    assert outcome == "open"
 
 
 @EVERY
@@ -140,7 +139,7 @@ def test_pure_noise_is_not_beaten_and_costs_little(attack, settings):
     per_image = errors(fitted, target, 64)
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
     assert per_image.mean() <= 1.1 * target.least_error() + 4 * sampling_error(per_image)
-    assert fit.verdict in ("floor", "limited")
+    assert fit.verdict == "floor"
 
 
 @pytest.mark.parametrize("starts", [0, 2])
