@@ -81,6 +81,18 @@ def budget(attack: AnyAttack, name: str) -> dict[str, Any]:
     return dict(attack.budgets[name])
 
 
+def half_as_wide(attack: AnyAttack, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return an attack's settings with half its network's width.
+
+    Raises:
+        ValueError: it names no setting that is a width.
+    """
+    name = getattr(attack, "width_setting", None)
+    if name is None:
+        raise ValueError(f"{attack.__name__} names no setting that is its width")
+    return settings | {name: max(1, settings[name] // 2)}
+
+
 def _checked(name: str, found: object) -> AnyAttack:
     if isinstance(found, type) and issubclass(found, Attack | ProbeAttack):
         return found

@@ -3,15 +3,18 @@
 import copy
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
-"""``limited``: its budget was too small (:mod:`attacks.verdict` has the rules). ``floor``: converged, and no better
-than a guess without z. ``diverged``: worse than that guess, or not finite. ``failed``: it raised."""
+Verdict = Literal["tight", "open", "floor", "inert", "diverged", "failed", "converged", "limited"]
+"""``tight``: a better attack takes less than 5 % off its error (:mod:`attacks.gains`). ``open``: it may take more.
+``floor``: no better than a guess without z. ``inert``: nor is it on the study's undefended network, so that it says
+nothing. ``diverged``: worse than that guess, or not finite. ``failed``: it raised. ``converged`` and ``limited`` are
+0.1's."""
 
 RELEASES = 5
 """Independent releases of each scored image over which the scores of an attack are averaged that costs little an image.
@@ -98,11 +101,33 @@ Tunable = Span | tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Course:
+    """What an attack would have come to with less, and what it met, image by image: what its evidence is made of."""
+
+    errors: Mapping[float, Tensor] = field(default_factory=dict)
+    """Mean squared errors of the first images of attacker-validation, ``(V,)``, by the share of the steps they come
+    from: .25, .5, and 1 for what it reconstructs with."""
+    seen: Tensor | None = None
+    """The same of images that it was fitted on, ``(U,)``, freshly released; None of one that fits no network."""
+    drawn: Tensor | None = None
+    """Of one that returns the mean of random samples: the squared error that their number leaves, ``(V,)``, as their
+    spread tells; it is part of the error at 1."""
+    assumes: bool = False
+    """Whether it rests on what no number of steps mends: a linear map, a prior by hand, the range of a generator."""
+    worse_than_truth: float | None = None
+    """Of one that minimises: the share of images whose objective at the reconstruction is above that at the image."""
+    flags: tuple[str, ...] = ()
+    """What went wrong, in a few words each."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """How an attack's fitting went."""
 
     curve: tuple[Point, ...]
     verdict: Verdict
+    course: Course = field(default=Course(), compare=False)
+    """Of a plug-in that says nothing of it, empty: nothing is known of what more steps would gain."""
     details: dict[str, float] = field(default_factory=dict)
     """Further measured numbers by name, such as how far restarts disagree; all finite."""
 
@@ -157,6 +182,8 @@ class Attack(ABC):
     """Settings of the constructor by the budget's name: ``quick``, ``standard``, ``strong``."""
     tunable: ClassVar[dict[str, Tunable]] = {}
     """What settings may be tuned over on attacker-validation."""
+    width_setting: ClassVar[str | None] = None
+    """The setting that is its network's width, so that half of it can be tried; None for an attack without one."""
     images: int | None = None
     """Most images it scores, the part's first ones; None for all. An attack costly per image has it as a setting."""
     releases: tuple[int, ...] = (1,)

@@ -5,14 +5,28 @@ References:
     He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
-from attacks.fitting import CHUNK, FACTORS, channel_statistics, guess_error, plan, released, train, unit
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.branches import Branches
+from attacks.fitting import (
+    CHUNK,
+    FACTORS,
+    NOTHING,
+    Plan,
+    Stable,
+    channel_statistics,
+    guess_error,
+    plan,
+    released,
+    train,
+    unit,
+)
 from attacks.inverse_network import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
@@ -35,7 +49,8 @@ class Decoder(Attack):
         batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
         lr: Highest learning rate of Adam, > 0.
         schedule: ``cosine``: falls to a hundredth, epoch by epoch; ``one-cycle``: rises over the first 30 % of the
-            steps, then falls to nought.
+            steps, then falls to nought; ``stable``: rises over the first tenth, stays, and falls over the last three
+            tenths, so that the training of half the steps is a short branch, and its gain is known.
         weight_decay: L2 penalty of Adam, >= 0.
     """
 
@@ -44,14 +59,15 @@ class Decoder(Attack):
     cost = "one training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     version = 3
+    width_setting = "channels"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "blocks": 4, "channels": 32, "epochs": 16, "steps": 500, "batch_size": 128,
-            "lr": 4e-3, "schedule": "one-cycle", "weight_decay": 1e-4,
+            "lr": 4e-3, "schedule": "stable", "weight_decay": 1e-4,
         },
         "standard": {
             "blocks": 8, "channels": 64, "epochs": 50, "steps": 450, "batch_size": 128,
-            "lr": 2e-3, "schedule": "one-cycle", "weight_decay": 1e-4,
+            "lr": 2e-3, "schedule": "stable", "weight_decay": 1e-4,
         },
         "strong": {
             "blocks": 8, "channels": 64, "epochs": 50, "steps": None, "batch_size": 256,
@@ -68,7 +84,7 @@ class Decoder(Attack):
         steps: int | None,
         batch_size: int,
         lr: float,
-        schedule: Literal["cosine", "one-cycle"],
+        schedule: Literal["cosine", "one-cycle", "stable"],
         weight_decay: float,
     ) -> None:
         at_least("decoder", 0, blocks=blocks, weight_decay=weight_decay)
@@ -76,8 +92,8 @@ class Decoder(Attack):
             "decoder", 1, channels=channels, epochs=epochs, batch_size=batch_size, steps=1 if steps is None else steps
         )
         positive("decoder", lr=lr)
-        if schedule not in FACTORS:
-            raise ValueError(f"decoder: schedule takes {sorted(FACTORS)}, not {schedule!r}")
+        if schedule not in (*FACTORS, "stable"):
+            raise ValueError(f"decoder: schedule takes {sorted([*FACTORS, 'stable'])}, not {schedule!r}")
         self.blocks, self.channels = blocks, channels
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.lr, self.schedule, self.weight_decay = lr, schedule, weight_decay
@@ -89,16 +105,35 @@ class Decoder(Attack):
         self.network = self._network(z_val, target)
         optimiser = torch.optim.Adam(self.network.parameters(), weight_decay=self.weight_decay, fused=True)
         length = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
-        factor = FACTORS[self.schedule]
+
+        def step(x: Tensor) -> Tensor:
+            return self._step(target, x, optimiser)
+
+        def errors() -> Tensor:
+            return self._errors(z_val, val, target)
+
+        halves = Branches(aux.x, length, optimiser, self.lr, step, errors, (self.network, optimiser))
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.lr * factor(step, length.total, length.per_epoch),
-            step=lambda x: self._step(target, x, optimiser),
-            validate=lambda: self._error(z_val, val, target),
+            lr=self._rate(length),
+            step=step,
+            validate=lambda: float(errors().mean()),
+            after=halves.after() if self.schedule == "stable" else NOTHING,
         )
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)))
+        shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
+        seen = self._errors(released(target, shown), shown, target)
+        course = Course(errors=halves.shares(length.total) | {1.0: errors()}, seen=seen)
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course)
+
+    def _rate(self, length: Plan) -> Callable[[int], float]:
+        """Return the learning rate of a step, counted from 0."""
+        if self.schedule == "stable":
+            rate = Stable(length.total)
+            return lambda step: self.lr * rate(step)
+        factor = FACTORS[self.schedule]
+        return lambda step: self.lr * factor(step, length.total, length.per_epoch)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in eval mode and float32."""
@@ -126,14 +161,13 @@ class Decoder(Attack):
         optimiser.step()
         return loss.detach()
 
-    def _error(self, z: Tensor, images: Images, target: Target) -> float:
-        """Return the mean squared error on releases ``(N, C, H, W)`` of images, in eval mode."""
+    def _errors(self, z: Tensor, images: Images, target: Target) -> Tensor:
+        """Return each image's mean squared error, ``(N,)``, on releases ``(N, C, H, W)`` in eval mode."""
         assert self.network is not None
         self.network.eval()
         with torch.no_grad(), autocast(z.device, target.precision):
             pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
-            errors = [F.mse_loss(self.network(part), unit(x), reduction="sum") for part, x in pairs]
-        return float(torch.stack(errors).sum()) / images.x.numel()
+            return torch.cat([(self.network(part) - unit(x)).square().mean(dim=(1, 2, 3)) for part, x in pairs])
 
 
 class UnitDecoder(Decoder):

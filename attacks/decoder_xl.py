@@ -14,8 +14,9 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tunable
-from attacks.fitting import CHUNK, Average, Plan, guess_error, plan, released, train, unit, warm_cosine
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Span, Target, Tunable
+from attacks.branches import Branches
+from attacks.fitting import CHUNK, NOTHING, Average, Plan, Stable, guess_error, plan, released, train, unit
 from attacks.guesses import mean_image
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share
@@ -28,7 +29,7 @@ STATISTICS = 2048
 """Most of the attacker's images whose releases standardise the input."""
 
 IMPROVED = 0.005
-"""Relative fall of the validation error over ``patience`` epochs, below which training ends."""
+"""Relative fall of the validation error over ``patience`` epochs, below which the learning rate begins to fall."""
 
 WARM_UP, LEAST_WARM_UP = 0.02, 50
 """Share of the steps over which the learning rate rises, and the least number, as far as that is under a third."""
@@ -44,22 +45,22 @@ class _Trained(NamedTuple):
     """A network after its training."""
 
     network: UnetDecoder
-    error: float
-    """Its own, on attacker-validation: the least that was met."""
+    """Of those met, the one with the least error on attacker-validation."""
     curve: list[Point]
+    shorter: dict[float, Tensor]
+    """Errors ``(V,)`` of shorter trainings by the share of the steps."""
 
 
 class DecoderXl(Attack):
     """Regresses images on standardised releases, the predicted label and log sigma, with fresh noise for every batch.
 
     The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
-    on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest; the verdict is
-    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse; should
-    they do better, their network is kept. Where the defense hides features, the network also sees which values may be
-    hidden ones; where it adds noise of its own, how much each feature has.
+    on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest. Where the defense
+    hides features, the network also sees which values may be hidden ones; where it adds noise of its own, how much each
+    feature has.
 
-    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the training
-    with half the steps for mse comes on top.
+    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the branches of
+    a quarter and of half the steps for mse (:mod:`attacks.branches`) come on top.
 
     Args:
         width: Channels at the image's size; they double with each halving, up to four times; >= 1.
@@ -67,9 +68,10 @@ class DecoderXl(Attack):
         attention: Longer side of the largest scale with self-attention; 0 for none.
         epochs: Passes over the attacker's images for mse and ssim together, at most, >= 1.
         steps: Optimiser steps for mse and ssim together, at most, >= 2; null for no such limit.
-        patience: Epochs in which the validation error must fall by .5 %, or training ends, >= 1.
+        patience: Epochs in which the validation error must fall by .5 %, or the learning rate falls at once, >= 1.
         batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
-        lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls as a cosine.
+        lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls over the last
+            three tenths.
         weight_decay: Of AdamW, >= 0.
         ema: Decay of the average of weights, in [0, 1).
         flips: Whether images are mirrored at random, and released so: for photographs and many passes, not for digits.
@@ -81,11 +83,12 @@ class DecoderXl(Attack):
         "The server, which knows its own network and the noise, sends images of its own through a client and sees the "
         "releases."
     )
-    cost = "one long training on the attacker's images, and one half as long; then a forward pass an image"
+    cost = "one long training on the attacker's images and two short branches of it; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
     version = 5
+    width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
@@ -136,30 +139,30 @@ class DecoderXl(Attack):
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the network for mse, then a copy for ssim; validate both on one fixed release of ``val``."""
         network = self._begin(target, aux)
-        reads = [self._reader(z) for z in released(target, val).split(CHUNK)]
+        reads = self._reads(target, val)
 
-        def error(network: UnetDecoder) -> float:
-            return self._mean(_mse, network, reads, val)
+        def errors(network: UnetDecoder) -> Tensor:
+            return self._of_images(_mse, network, reads, val)
 
         both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
         for_ssim = both._replace(total=round(self.ssim_share * both.total))
         for_mse = both._replace(total=max(1, both.total - for_ssim.total))
-        longer = self._trained(network, aux, for_mse, _mse, error)
-        tuned, details = longer, dict[str, float]()
+        found = self._trained(network, aux, for_mse, _mse, errors)
+        tuned, details = found, dict[str, float]()
         if for_ssim.total:
             tuned = self._trained(
-                longer.network, aux, for_ssim, _l1_and_ssim, lambda n: self._mean(_dissimilarity, n, reads, val)
+                found.network, aux, for_ssim, _l1_and_ssim, lambda n: self._of_images(_dissimilarity, n, reads, val)
             )
-            names = {"ssim_start": longer, "ssim_end": tuned}
-            details = {name: self._mean(ssim, one.network, reads, val) for name, one in names.items()}
-        shorter = self._trained(network, aux, for_mse._replace(total=max(1, for_mse.total // 2)), _mse, error)
-        details["mse_of_half"] = shorter.error
-        better = shorter if shorter.error < longer.error else longer
-        self.network, self.network_for_ssim = better.network, (tuned if for_ssim.total else better).network
-        own = verdict(longer.curve, guess_error(aux, val), of_half=shorter.error)
-        if own == "converged" and verdict(tuned.curve, math.inf) != "converged":
-            own = "limited"
-        return Fit(curve=tuple(longer.curve), verdict=own, details=details)
+            names = {"ssim_start": found, "ssim_end": tuned}
+            details = {
+                name: float(self._of_images(ssim, one.network, reads, val).mean()) for name, one in names.items()
+            }
+        self.network, self.network_for_ssim = found.network, tuned.network
+        shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
+        seen = self._of_images(_mse, found.network, self._reads(target, shown), shown)
+        course = Course(errors=found.shorter | {1.0: errors(found.network)}, seen=seen)
+        own = verdict(found.curve, guess_error(aux, val))
+        return Fit(curve=tuple(found.curve), verdict=own, course=course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in float32 with the network trained for mse."""
@@ -180,33 +183,49 @@ class DecoderXl(Attack):
         network = UnetDecoder(activation, start, target.num_classes, self.width, self.blocks, self.attention)
         return network.to(z.device).to(memory_format=torch.channels_last)
 
+    def _reads(self, target: Target, images: Images) -> list[Read]:
+        """Return one release of each image as the network reads it, in chunks."""
+        return [self._reader(z) for z in released(target, images).split(CHUNK)]
+
     def _trained(
-        self, start: UnetDecoder, aux: Images, length: Plan, loss: Loss, error: Callable[[UnetDecoder], float]
+        self, start: UnetDecoder, aux: Images, length: Plan, loss: Loss, errors: Callable[[UnetDecoder], Tensor]
     ) -> _Trained:
         """Train a copy of a network; keep the average with the least error, or the start."""
         network = copy.deepcopy(start).train().requires_grad_(True)
         average = Average(network, self.ema)
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=self.weight_decay, fused=True)
-        best = (error(start), start)
-        warm_up = max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total))
+        best = (float(errors(start).mean()), start)
+        rate = Stable(length.total, max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total)))
+
+        def step(x: Tensor) -> Tensor:
+            return self._step(network, average, x, optimiser, loss)
 
         def validate() -> float:
             nonlocal best
-            now = error(average.network)
+            now = float(errors(average.network).mean())
             if now < best[0]:
                 best = (now, copy.deepcopy(average.network))
             return now
 
+        def ended(curve: Sequence[Point]) -> bool:
+            taken = curve[-1].step
+            if not rate.falls(taken) and _stalled(curve, self.patience * length.per_epoch):
+                rate.fall(taken)
+            return taken >= rate.total or not math.isfinite(curve[-1].validation)
+
+        parts = (network, optimiser, average)
+        shorter = Branches(aux.x, length, optimiser, self.lr, step, lambda: errors(average.network), parts)
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.lr * warm_cosine(step, length.total, length.per_epoch, warm_up),
-            step=lambda x: self._step(network, average, x, optimiser, loss),
+            lr=lambda step: self.lr * rate(step),
+            step=step,
             validate=validate,
-            ended=lambda curve: _ended(curve, self.patience * length.per_epoch),
+            ended=ended,
+            after=shorter.after() if loss is _mse else NOTHING,
         )
-        return _Trained(best[1], best[0], curve)
+        return _Trained(best[1], curve, shorter.shares(min(rate.total, length.total)))
 
     def _step(
         self,
@@ -231,12 +250,12 @@ class DecoderXl(Attack):
         average.update(network)
         return error.detach()
 
-    def _mean(self, loss: Loss, network: UnetDecoder, reads: Sequence[Read], images: Images) -> float:
-        """Return a loss's mean over images, whose releases come read in chunks."""
+    def _of_images(self, loss: Loss, network: UnetDecoder, reads: Sequence[Read], images: Images) -> Tensor:
+        """Return each image's loss, ``(N,)``; their releases come read in chunks."""
         x = images.x.split(CHUNK)
         with torch.no_grad(), autocast(images.x.device, self._reader.target.precision):
             x_hat = [network(*read) for read in reads]
-        return float(torch.cat([loss(a.clamp(0, 1), unit(b)) for a, b in zip(x_hat, x, strict=True)]).mean())
+        return torch.cat([loss(a.clamp(0, 1), unit(b)) for a, b in zip(x_hat, x, strict=True)])
 
     def _reconstructed(self, network: UnetDecoder | None, z: Tensor) -> Tensor:
         if network is None:
@@ -246,12 +265,12 @@ class DecoderXl(Attack):
             return torch.cat([network(*read).clamp(0, 1) for read in reads])
 
 
-def _ended(curve: Sequence[Point], patience: int) -> bool:
-    """Return whether the validation error is not finite, or fell by less than ``IMPROVED`` over so many steps."""
+def _stalled(curve: Sequence[Point], patience: int) -> bool:
+    """Return whether the validation error fell by less than ``IMPROVED`` over so many steps."""
     last = curve[-1]
     earlier = [point.validation for point in curve if point.step <= last.step - patience]
     best = min(point.validation for point in curve)
-    return not math.isfinite(last.validation) or (bool(earlier) and best > (1 - IMPROVED) * min(earlier))
+    return bool(earlier) and best > (1 - IMPROVED) * min(earlier)
 
 
 def _mse(x_hat: Tensor, x: Tensor) -> Tensor:

@@ -8,16 +8,18 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from attacks import metrics
-from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Span, Target, Tunable
 from attacks.denoiser import Denoiser, ImagePrior, Training, train
 from attacks.guesses import mean_image
 from attacks.guidance import GUIDANCES, Guidance, Settings, sample
+from attacks.inversion import above
 from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive, share
 from attacks.recent import Recent
@@ -41,6 +43,8 @@ class Drawn(NamedTuple):
     """Mean over samples of what the image was expected to be after each watched step, ``(K, B, 3, height, width)``."""
     one: Tensor
     """A single sample, ``(B, 3, height, width)``."""
+    left: Tensor
+    """Squared error of each mean that so few samples leave, ``(K, B)``, as their spread tells; NaN of a single one."""
 
 
 class Diffusion(Attack):
@@ -171,9 +175,7 @@ class Diffusion(Attack):
         curve = tuple(self._point(run, x, z, steps) for run, steps in zip(runs, budgets, strict=True))
         details = self._choose(runs[-1], x)
         guess = float((x - mean_image(aux.x) / 255).square().mean())
-        reached = verdict(curve, guess)
-        held_back = reached in ("converged", "floor") and details["prior_unfinished"] > 0
-        return Fit(curve=curve, verdict="limited" if held_back else reached, details=details)
+        return Fit(curve=curve, verdict=verdict(curve, guess), course=self._course(runs, x, z), details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Return the mean over samples of what the image was expected to be at the chosen step."""
@@ -195,7 +197,7 @@ class Diffusion(Attack):
         """Run the sampler, some images at a time: each meets noise of its own."""
         prior, target = self._fitted()
         num_chunk = max(1, CHUNK // how.samples)
-        means, ones = list[Tensor](), list[Tensor]()
+        means, ones, left = list[Tensor](), list[Tensor](), list[Tensor]()
         for part in z.split(num_chunk):
             releases = part.float().repeat(how.samples, 1, 1, 1)
 
@@ -205,7 +207,23 @@ class Diffusion(Attack):
             drawn = sample(prior, surprise, OwnNoise(part, seed), how, watch)
             means.append(prior.to_images(drawn.means.flatten(0, 1)).unflatten(0, (len(watch), len(part))))
             ones.append(prior.to_images(drawn.u[0]))
-        return Drawn(torch.cat(means, dim=1).clamp(0, 1), torch.cat(ones).clamp(0, 1))
+            left.append((drawn.spread * prior.deviation.square()).mean(dim=(2, 3, 4)) / how.samples)
+        few = torch.cat(left, dim=1) if how.samples > 1 else torch.full((len(watch), len(z)), math.nan, device=z.device)
+        return Drawn(torch.cat(means, dim=1).clamp(0, 1), torch.cat(ones).clamp(0, 1), few)
+
+    @torch.no_grad()
+    def _course(self, runs: Sequence[Drawn], x: Tensor, z: Tensor) -> Course:
+        """Return what fewer steps came to, each run at its best step, and what so few samples leave."""
+        prior, target = self._fitted()
+        best = [int(_errors(run, x).nan_to_num(math.inf).argmin()) for run in runs]
+        errors = [(run.means[step] - x).square().mean(dim=(1, 2, 3)) for run, step in zip(runs, best, strict=True)]
+        left = runs[-1].left[best[-1]]
+        return Course(
+            errors={0.5 ** (len(runs) - 1 - number): each for number, each in enumerate(errors)},
+            drawn=None if left.isnan().any() else left,
+            worse_than_truth=above(target.surprise(runs[-1].one, z), target.surprise(x, z)),
+            flags=("prior unfinished",) if float(prior.unfinished) > 0 else (),
+        )
 
     def _point(self, run: Drawn, x: Tensor, z: Tensor, steps: int) -> Point:
         """Return a run's surprise by its single samples, nats a feature, and its error at its best step."""

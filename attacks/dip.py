@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Watch, cosine, minimise, pulled_error, unwatched
+from attacks.inversion import Watch, above, cosine, minimise, pulled, unwatched
 from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive
 from attacks.skip_network import SkipNetwork
@@ -112,15 +112,20 @@ class Dip(Attack):
         errors = [point.validation for point in watch.points]
         best = min(range(len(errors)), key=errors.__getitem__)
         self.stop, self.trust = watch.points[best].step, watch.factors[best]
-        half = self.steps // 2
-        of_half = pulled_error(self._inverted(z, half, half), mean, x)
+        fewer = {1 / part: self.steps // part for part in (4, 2)}
+        shorter = {part: pulled(self._inverted(z, steps, steps), mean, x) for part, steps in fewer.items()}
+        stopped = x_hat if self.stop == self.steps else self._inverted(z, self.steps, self.stop)
         with torch.no_grad():
-            nats = [float(target.surprise(images, z).mean()) for images in (mean.expand_as(x_hat), x_hat)]
-        details = {"start_surprise": nats[0], "end_surprise": nats[1], "mse_of_half": of_half}
+            found, truth = target.surprise(x_hat, z), target.surprise(x, z)
+            nats = [float(target.surprise(mean.expand_as(x_hat), z).mean()), float(found.mean())]
+        course = Course(
+            assumes=True, errors=shorter | {1.0: pulled(stopped, mean, x)}, worse_than_truth=above(found, truth)
+        )
+        details = {"start_surprise": nats[0], "end_surprise": nats[1], "mse_of_half": float(shorter[0.5].mean())}
         details |= {"stop": float(self.stop), "trust": self.trust}
         least = itertools.accumulate(errors, min)
         curve = tuple(point._replace(validation=error) for point, error in zip(watch.points, least, strict=True))
-        return Fit(curve=curve, verdict=verdict(curve, guess_error(aux, shown), of_half=of_half), details=details)
+        return Fit(curve=curve, verdict=verdict(curve, guess_error(aux, shown)), course=course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Invert releases, in chunks."""

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,12 @@ CHUNK = 512
 
 LEAST_BATCHES = 10
 """Batches in an epoch, at least: with few images the batch shrinks, so that every epoch still takes some steps."""
+
+NOTHING: Mapping[int, Callable[[], None]] = MappingProxyType({})
+"""Of a training without branches: what is called after which step."""
+
+WARM, DECAY = 0.1, 0.3
+"""Shares of the steps over which a learning rate that stays in between rises, and falls."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -55,6 +62,7 @@ def train(
     step: Callable[[Tensor], Tensor],
     validate: Callable[[], float],
     ended: Callable[[Sequence[Point]], bool] = lambda curve: False,
+    after: Mapping[int, Callable[[], None]] = NOTHING,
 ) -> list[Point]:
     """Train, and validate evenly over the steps; return the learning curve, its last point at the end.
 
@@ -66,6 +74,7 @@ def train(
         step: Takes one step on images in [0, 1], ``(B, 3, height, width)``, and returns its loss, detached.
         validate: Returns the validation error.
         ended: Whether a curve says that further steps are of no use; asked after each validation.
+        after: What is called once so many steps were taken, such as a branch (:mod:`attacks.branches`).
     """
     validate_after = {round(length.total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     curve: list[Point] = []
@@ -79,6 +88,8 @@ def train(
             losses.clear()
             if ended(curve):
                 break
+        if taken in after:
+            after[taken]()
     return curve
 
 
@@ -93,6 +104,15 @@ class Average(Generic[Network]):
 
     def __init__(self, network: Network, decay: float) -> None:
         self.network, self.decay, self.steps = copy.deepcopy(network).eval().requires_grad_(False), decay, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a step changes."""
+        return {"network": self.network.state_dict(), "steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Put it back."""
+        self.network.load_state_dict(state_dict["network"])
+        self.steps = state_dict["steps"]
 
     @torch.no_grad()
     def update(self, network: Network) -> None:
@@ -156,5 +176,32 @@ def warm_cosine(step: int, total: int, per_epoch: int, share: float = 0.02) -> f
     return (1 + math.cos(math.pi * (progress - share) / (1 - share))) / 2
 
 
+class Stable:
+    """Rises in a line, stays, and falls to nought over the last ``DECAY`` of the steps.
+
+    All trainings go the same way until they begin to fall, so that a shorter one branches off a longer one, and one
+    that is of no further use while the rate is high falls at once.
+
+    Args:
+        total: Steps of the training, >= 1.
+        rise: Share of them over which the rate rises, in (0, 1).
+    """
+
+    def __init__(self, total: int, rise: float = WARM) -> None:
+        self.total, self.warm = total, rise * (total + 1)
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate over the highest, in [0, 1], of a step counted from 0."""
+        return max(0.0, min(1.0, (step + 1) / self.warm, (self.total - step) / (DECAY * (self.total + 1))))
+
+    def falls(self, taken: int) -> bool:
+        """Say whether the rate falls after so many steps."""
+        return taken > (1 - DECAY) * self.total
+
+    def fall(self, taken: int) -> None:
+        """Let the rate fall from here, and the training be as long as one that was meant to."""
+        self.total = min(self.total, round(taken / (1 - DECAY)))
+
+
 FACTORS: dict[str, Factor] = {"cosine": cosine, "one-cycle": one_cycle}
-"""The published decoder's schedules by name."""
+"""The published decoder's own schedules by name."""

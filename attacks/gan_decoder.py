@@ -12,15 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.branches import Branches
 from attacks.critic import Critic, gradient_penalty
 from attacks.fitting import (
     CHUNK,
     Plan,
+    Stable,
     channel_statistics,
     cosine,
     guess_error,
-    one_cycle,
     plan,
     released,
     train,
@@ -65,6 +66,7 @@ class GanDecoder(Attack):
     cost = "one adversarial training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     version = 3
+    width_setting = "channels"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "blocks": 1, "channels": 32, "critic_channels": 8, "epochs": 40, "steps": 300, "warm": 0.6,
@@ -123,18 +125,32 @@ class GanDecoder(Attack):
         length = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
         game = _Game(self, target, z_val, length)
         self.network = game.network
+
+        def step(x: Tensor) -> Tensor:
+            return game.step(x, self._standardised(target.release(x)))
+
+        def errors() -> Tensor:
+            return game.errors(z_val, val)
+
+        regression, whole = length._replace(total=game.warm), dict[float, Tensor]()
+        parts = (game.network, game.optimiser, game)
+        shorter = Branches(aux.x, regression, game.optimiser, self.lr, step, errors, parts)
         curve = train(
             aux.x,
             length,
             game.optimiser,
             lr=game.lr,
-            step=lambda x: game.step(x, self._standardised(target.release(x))),
-            validate=lambda: game.error(z_val, val),
+            step=step,
+            validate=lambda: float(errors().mean()),
+            after=shorter.after() | {game.warm: lambda: whole.update({1.0: errors()})},
         )
         warm = [point.validation for point in curve if point.step <= game.warm]
         details = {"end_mse": curve[-1].validation, "critic_distance": float(game.distance)}
         details |= {"warm_mse": warm[-1]} if warm else {}
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), details=details)
+        shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
+        seen = game.errors(self._standardised(released(target, shown)), shown)
+        course = Course(errors=shorter.shares(game.warm) | (whole or {1.0: errors()}), seen=seen)
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct in eval mode and float32."""
@@ -161,13 +177,14 @@ class _Game:
         self.optimiser = torch.optim.Adam(self.network.parameters(), weight_decay=1e-4, fused=True)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), betas=(0.0, 0.9), fused=True)
         self.warm = round(attack.warm * length.total)
+        self.rate = Stable(self.warm)
         self.taken = 0
         self.loss = self.distance = z.new_zeros(())
 
     def lr(self, step: int) -> float:
         """Return the network's learning rate in a step, counted from 0."""
         if step < self.warm:
-            return self.attack.lr * one_cycle(step, self.warm, 1)
+            return self.attack.lr * self.rate(step)
         return self.attack.generator_lr * self._fall(step)
 
     def step(self, x: Tensor, z: Tensor) -> Tensor:
@@ -181,13 +198,20 @@ class _Game:
             self._generator_step(x, z, adversarial=True)
         return self.loss
 
-    def error(self, z: Tensor, images: Images) -> float:
-        """Return the mean squared error on standardised releases of images, in eval mode."""
+    def errors(self, z: Tensor, images: Images) -> Tensor:
+        """Return each image's mean squared error on standardised releases, ``(N,)``, in eval mode."""
         self.network.eval()
         with torch.no_grad(), autocast(z.device, self.precision):
             pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
-            errors = [F.mse_loss(self.network(part), unit(x), reduction="sum") for part, x in pairs]
-        return float(torch.stack(errors).sum()) / images.x.numel()
+            return torch.cat([(self.network(part) - unit(x)).square().mean(dim=(1, 2, 3)) for part, x in pairs])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a step changes beside the network and its optimiser."""
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Put it back."""
+        self.taken = state_dict["taken"]
 
     def _generator_step(self, x: Tensor, z: Tensor, *, adversarial: bool) -> Tensor:
         with autocast(z.device, self.precision):

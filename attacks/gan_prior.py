@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Span, Target, Tunable
 from attacks.fitting import guess_error, released, unit
 from attacks.generator import Generator, Training, train
 from attacks.guesses import class_mean
-from attacks.inversion import Watch, pulled_error, trust
+from attacks.inversion import Watch, above, pulled, trust
 from attacks.latent_inversion import KEPT, LatentInversion, later, spread
 from attacks.ranges import at_least, positive, share
 from attacks.recent import Recent
-from attacks.verdict import disagreement, verdict
+from attacks.verdict import disagreeing, disagreement, verdict
 
 WATCHED = 32
 """Images of attacker-validation that the inversion is tried on: each costs as much as one that is scored."""
@@ -198,13 +198,16 @@ class GanPrior(Attack):
         inversion.scale = max(LEAST_SCALE, errors[1] ** 0.5) / self.proximity**0.5
         found = inversion.free(z, within, free, later(watch, search + refine))
         self.contrast = trust(found[0], base, x)
-        half = (search // 2, refine // 2, free // 2)
-        of_half = pulled_error(self._inverted(inversion, z, half), base, x)
+        shorter = {1.0: pulled(found[0], base, x)}
+        for part in (4, 2):
+            fewer = (search // part, refine // part, free // part)
+            shorter[1 / part] = pulled(self._inverted(inversion, z, fewer), base, x)
         apart = disagreement(found[0], found[1], guess)
         with torch.no_grad():
             nats = [
                 float(inversion.target.surprise(x_hat, z).mean()) for x_hat in (inversion.images(z, start)[0], found[0])
             ]
+            worse = above(inversion.target.surprise(found[0], z), inversion.target.surprise(x, z))
         details = {
             "restarts_disagree": apart,
             "contrast": self.contrast,
@@ -212,11 +215,12 @@ class GanPrior(Attack):
             "mse_within_range": errors[1],
             "mse_beyond_range": _mse(found[0], x),
             "end_mse": _mse(self._drawn_in(found[0], z), x),
-            "mse_of_half": of_half,
+            "mse_of_half": float(shorter[0.5].mean()),
             "start_surprise": nats[0],
             "end_surprise": nats[1],
         }
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart, of_half), details=details)
+        course = Course(assumes=True, errors=shorter, worse_than_truth=worse, flags=disagreeing(apart))
+        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess), course=course, details=details)
 
     def _drawn_in(self, x_hat: Tensor, z: Tensor) -> Tensor:
         return torch.lerp(self._mean(z), x_hat, self.contrast)

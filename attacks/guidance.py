@@ -74,6 +74,8 @@ class Samples(NamedTuple):
     """``(samples, B, 3, height, width)``."""
     means: Tensor
     """Mean over samples of ``E[u_0 | u_t, z]`` after each step that was watched, ``(len(watch), B, 3, h, w)``."""
+    spread: Tensor
+    """Variance of that expectation over samples, of the same shape; nought of a single sample, which has none."""
 
 
 def dps(at: Noisy, surprise: Surprise, step_size: float) -> Tensor:
@@ -158,15 +160,17 @@ def sample(prior: ImagePrior, surprise: Surprise, own: OwnNoise, how: Settings, 
 
     num_images = len(own)
     times = torch.linspace(EARLIEST, 0, how.steps + 1).tolist()
-    u, means = noise(), []
+    u, means, spread = noise(), list[Tensor](), list[Tensor]()
     for step, (now, then) in enumerate(counted([*itertools.pairwise(times)])):
         for left in reversed(range(how.recurrences)):
             u, expected = _step(prior, surprise, u, (now, then), how, noise)
             if left:
                 u = _renoised(u, (now, then), noise())
         if step in watch:
-            means.append(expected.unflatten(0, (how.samples, num_images)).mean(dim=0))
-    return Samples(u.unflatten(0, (how.samples, num_images)), torch.stack(means))
+            each = expected.unflatten(0, (how.samples, num_images))
+            means.append(each.mean(dim=0))
+            spread.append(each.var(dim=0) if how.samples > 1 else torch.zeros_like(means[-1]))
+    return Samples(u.unflatten(0, (how.samples, num_images)), torch.stack(means), torch.stack(spread))
 
 
 def _step(

@@ -157,6 +157,17 @@ def trust(x_hat: Tensor, base: Tensor, x: Tensor) -> float:
     return min(1.0, max(0.0, factor))
 
 
+def pulled(x_hat: Tensor, base: Tensor, x: Tensor) -> Tensor:
+    """Return each image's squared error, ``(B,)``, pulled towards a base by the factor that serves them best."""
+    found = torch.lerp(base.expand_as(x_hat), x_hat, trust(x_hat, base, x))
+    return (found - x).square().mean(dim=(1, 2, 3))
+
+
+def above(found: Tensor, truth: Tensor) -> float:
+    """Return the share of images, in [0, 1], whose objective ``(B,)`` where an optimiser ended is above the truth's."""
+    return float((found > truth).float().mean())
+
+
 def pulled_error(x_hat: Tensor, base: Tensor, x: Tensor) -> float:
     """Return the mean squared error of reconstructions pulled towards a base by the factor that serves best."""
     return float((torch.lerp(base.expand_as(x_hat), x_hat, trust(x_hat, base, x)) - x).square().mean())

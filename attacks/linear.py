@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Target
 from attacks.counted import counted
 from attacks.fitting import CHUNK, channel_statistics, guess_error, released, unit
 from attacks.ranges import at_least
@@ -66,16 +66,19 @@ class Linear(Attack):
         if len(self.centre) <= MOST_FEATURES:
             normal = Normal.empty(len(self.centre), len(self.mean), z.device)
         seen, known = Images(aux.x[: len(val.x)], aux.y[: len(val.x)]), z[: len(val.x)]
-        curve: list[Point] = []
+        curve, shorter = list[Point](), dict[float, Tensor]()
         for draw in counted(range(1, self.draws + 1)):
             for x in aux.x.split(CHUNK):
                 normal.add(self._read(target.release(unit(x))), unit(x).double().flatten(1) - self.mean)
             if draw & (draw - 1) == 0 or draw == self.draws or normal.full:
                 self.weight, error = self._solved(normal, z_val, val)
-                curve.append(Point(draw, self._error(self.weight, known, seen), error))
+                curve.append(Point(draw, float(self._errors(self.weight, known, seen).mean()), error))
+                shorter[draw / self.draws] = self._errors(self.weight, z_val, val)
             if normal.full:
                 break
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)))
+        assert self.weight is not None
+        course = Course(assumes=True, errors=shorter, seen=self._errors(self.weight, known, seen))
+        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course)
 
     @torch.no_grad()
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -89,7 +92,7 @@ class Linear(Attack):
         best, least = normal.solved(RIDGES[0]), math.inf
         for ridge in RIDGES:
             weight = normal.solved(ridge)
-            error = self._error(weight, z_val, val)
+            error = float(self._errors(weight, z_val, val).mean())
             if error > least:
                 break
             best, least = weight, error
@@ -103,7 +106,7 @@ class Linear(Attack):
         x_hat = functools.reduce(torch.matmul, weight, self._read(z))
         return (x_hat + self.mean).clamp(0, 1).float().view(-1, *self.image_shape)
 
-    def _error(self, weight: Map, z: Tensor, images: Images) -> float:
+    def _errors(self, weight: Map, z: Tensor, images: Images) -> Tensor:
+        """Return each image's mean squared error, ``(N,)``."""
         pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
-        squares = [(self._predicted(weight, part) - unit(x)).square().sum() for part, x in pairs]
-        return float(torch.stack(squares).sum()) / images.x.numel()
+        return torch.cat([(self._predicted(weight, part) - unit(x)).square().mean(dim=(1, 2, 3)) for part, x in pairs])

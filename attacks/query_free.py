@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.counted import counted
 from attacks.fitting import guess_error, one_cycle, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Watch, contrast, minimise, pulled_error, roughness, trust, unwatched
+from attacks.inversion import Watch, contrast, minimise, pulled, roughness, trust, unwatched
 from attacks.likelihood import effective_sigma, gaussian_surprise
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
@@ -98,6 +98,7 @@ class QueryFree(Attack):
     knowledge: ClassVar[Knowledge] = "none"
     needs_server: ClassVar[bool] = True
     version = 3
+    width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 16, "shadow_steps": 40, "batch_size": 32, "shadow_lr": 5e-3, "steps": 60, "lr": 0.1,
@@ -145,14 +146,15 @@ class QueryFree(Attack):
         known, shown = unit(aux.x[:WATCHED]), unit(val.x[:WATCHED])
         self.trust = trust(self._inverted(self._released(stand_in, known), self.steps), self.mean, known)
         watch, z = Watch(shown, self.steps, self.mean.expand_as(shown)), self._released(stand_in, shown)
-        self._inverted(z, self.steps, watch)
-        of_half = pulled_error(self._inverted(z, self.steps // 2), self.mean, shown)
+        errors = {1.0: pulled(self._inverted(z, self.steps, watch), self.mean, shown)}
+        errors |= {1 / part: pulled(self._inverted(z, self.steps // part), self.mean, shown) for part in (4, 2)}
         with torch.no_grad():
             labels = target.server(self._released(self.shadow, shown)).argmax(1)
         accuracy = float((labels == val.y[:WATCHED]).float().mean())
         guess = guess_error(aux, Images(val.x[:WATCHED], val.y[:WATCHED]))
-        details = {"shadow_accuracy": accuracy, "trust": self.trust, "mse_of_half": of_half}
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, of_half=of_half), details=details)
+        details = {"shadow_accuracy": accuracy, "trust": self.trust, "mse_of_half": float(errors[0.5].mean())}
+        own, course = verdict(watch.points, guess), Course(assumes=True, errors=errors)
+        return Fit(curve=tuple(watch.points), verdict=own, course=course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Invert releases through the shadow, in chunks."""

@@ -29,8 +29,8 @@ class Repeated(Attack):
 
     That is their mean where the noise is Gaussian (:func:`attacks.averaged.averaged`). The fit for fewer releases reads
     what m come to as well: the one with the least error on attacker-validation is used.
-    Verdict and curve are those of a single release; the validation error of each m is ``validation_m4`` and so on,
-    ``fitted_to_m4`` tells by which fit, and ``converged_m4`` whether that one converged (1 or 0).
+    Verdict, course and curve are those of a single release; the validation error of each m is ``validation_m4`` and so
+    on, ``fitted_to_m4`` tells by which fit.
 
     Args:
         inner: The attack that is repeated: ``decoder``, or ``decoder_xl`` without its network for ssim.
@@ -81,8 +81,7 @@ class Repeated(Attack):
             self.fitted_to[m] = min(errors, key=errors.__getitem__)
             details[f"validation_m{m}"] = errors[self.fitted_to[m]]
             details[f"fitted_to_m{m}"] = float(self.fitted_to[m])
-            details[f"converged_m{m}"] = float(fits[self.fitted_to[m]].verdict == "converged")
-        return Fit(curve=fits[1].curve, verdict=fits[1].verdict, details=details)
+        return Fit(curve=fits[1].curve, verdict=fits[1].verdict, course=fits[1].course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct from one release of each image, ``(B, C, H, W)``, or from m, ``(m, B, C, H, W)``."""

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.components import Components, components
 from attacks.decoder import UnitDecoder
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
-from attacks.inversion import Leaves, Watch, minimise, pulled_error, ranked, unwatched
+from attacks.inversion import Leaves, Watch, above, minimise, pulled, ranked, unwatched
 from attacks.ranges import at_least, positive
-from attacks.verdict import disagreement, verdict
+from attacks.verdict import disagreeing, disagreement, verdict
 
 WATCHED = 32
 """Images of attacker-validation that the learning curve is measured on: each costs as much as one that is scored."""
@@ -147,20 +147,24 @@ class Rmle(Attack):
         watch = Watch(x, self.steps, start)
         found = self._inverted(z, self.steps, watch)
         self.trust = watch.factors[-1]
-        of_half = pulled_error(self._inverted(z, self.steps // 2)[0], start, x)
+        errors = {1 / part: pulled(self._inverted(z, self.steps // part)[0], start, x) for part in (4, 2)}
+        errors[1.0] = pulled(found[0], start, x)
         apart = disagreement(found[0], found[1], guess) if len(found) > 1 else 0.0
         with torch.no_grad():
             nats = [float(self.target.surprise(images, z).mean()) for images in (start, found[0])]
+            objective = self._objective(z)
+            worse = above(objective(found[0], ()), objective(x, ()))
         details = {
             "restarts_disagree": apart,
             "start_mse": float((start - x).square().mean()),
             "end_mse": watch.points[-1].validation,
-            "mse_of_half": of_half,
+            "mse_of_half": float(errors[0.5].mean()),
             "trust": self.trust,
             "start_surprise": nats[0],
             "end_surprise": nats[1],
         }
-        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess, apart, of_half), details=details)
+        course = Course(assumes=True, errors=errors, worse_than_truth=worse, flags=disagreeing(apart))
+        return Fit(curve=tuple(watch.points), verdict=verdict(watch.points, guess), course=course, details=details)
 
     def _pulled(self, z: Tensor) -> Tensor:
         return torch.lerp(self._first(z), self._inverted(z, self.steps)[0], self.trust)

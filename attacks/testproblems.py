@@ -17,6 +17,9 @@ PATCH = 4
 DEVIATION = 0.1
 """Standard deviation of a pixel."""
 
+KINDS = 4
+"""Kinds of patches in a mixture."""
+
 
 class NoisyChannel:
     """The part of a target that follows from ``mean`` and ``sigma``: additive Gaussian noise, no defense."""
@@ -83,13 +86,21 @@ class LinearGaussian(NoisyChannel):
         information = torch.linalg.inv(self.covariance) + self.weight.T @ self.weight / self.sigma**2
         return float(torch.linalg.inv(information).trace()) / len(self.covariance)
 
+    def posterior_mean(self, z: Tensor) -> Tensor:
+        """Return what is expected of the images given releases: nothing has a lesser mean squared error."""
+        return _unpatched(torch.einsum("ij,njhw->nihw", self._estimator(self.covariance), z.double())).clamp(0, 1)
+
     def sample(self, num_images: int) -> Images:
         """Draw images from the global random state."""
         grid = self.image_shape[1] // PATCH
         standard = torch.randn(num_images, 3 * PATCH**2, grid, grid)
-        patches = torch.einsum("ij,njhw->nihw", self._root.float(), standard)
-        x = F.pixel_shuffle(patches, PATCH) + 0.5
-        return Images((x * 255).round().clamp(0, 255).to(torch.uint8), torch.zeros(num_images, dtype=torch.int64))
+        return _images(_unpatched(torch.einsum("ij,njhw->nihw", self._root.float(), standard)))
+
+    def _estimator(self, covariance: Tensor) -> Tensor:
+        """Return the matrix from a release to the expected patch, ``(48, 8)``, of patches of a covariance."""
+        released = self.weight @ covariance @ self.weight.T + self.sigma**2 * torch.eye(8, dtype=torch.float64)
+        matrix: Tensor = covariance @ self.weight.T @ torch.linalg.inv(released)
+        return matrix
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the release without noise, ``(B, 8, side / 4, side / 4)``."""
@@ -115,6 +126,58 @@ class PureNoise(LinearGaussian):
     def least_error(self) -> float:
         """Return the error of the mean image."""
         return DEVIATION**2
+
+
+class LinearMixture(LinearGaussian):
+    """The same client on patches of ``KINDS`` kinds, each a Gaussian of its own: no linear attack is best.
+
+    What is expected of a patch given its release is the mean of what each kind expects, weighted by how likely the
+    release is under it.
+    """
+
+    def __init__(self, sigma: float, seed: int = 0, side: int = 32, precision: torch.dtype = torch.float32) -> None:
+        super().__init__(sigma, seed, side, precision)
+        kinds = [LinearGaussian(sigma, seed=seed * KINDS + kind, side=side) for kind in range(KINDS)]
+        generator = torch.Generator().manual_seed(seed)
+        shifts = torch.randn(KINDS, 3 * PATCH**2, generator=generator, dtype=torch.float64)
+        self.means = 0.5 * DEVIATION * (shifts - shifts.mean(0))
+        """Of a patch less a half, ``(KINDS, 48)``, float64."""
+        self.covariances = torch.stack([kind.covariance for kind in kinds]) / 2
+        self._roots = torch.stack([kind._root for kind in kinds]) / 2**0.5
+
+    def least_error(self) -> float:
+        """Refuse: it has no closed form; :meth:`posterior_mean` attains it."""
+        raise NotImplementedError("the least error of a mixture has no closed form; measure posterior_mean's")
+
+    def posterior_mean(self, z: Tensor) -> Tensor:
+        """Return what is expected of the images given releases: nothing has a lesser mean squared error."""
+        rows = z.double().movedim(1, -1)
+        expected, surprise = [], []
+        for mean, covariance in zip(self.means, self.covariances, strict=True):
+            deviation = rows - self.weight @ mean
+            law = self.weight @ covariance @ self.weight.T + self.sigma**2 * torch.eye(8, dtype=torch.float64)
+            expected.append(deviation @ self._estimator(covariance).T + mean)
+            surprise.append((deviation @ torch.linalg.inv(law) * deviation).sum(-1) / 2 + law.logdet() / 2)
+        weights = torch.stack(surprise).neg().softmax(0)
+        patches = (weights[..., None] * torch.stack(expected)).sum(0)
+        return _unpatched(patches.movedim(-1, 1)).clamp(0, 1)
+
+    def sample(self, num_images: int) -> Images:
+        """Draw images from the global random state; each patch is of a kind of its own."""
+        grid = self.image_shape[1] // PATCH
+        standard = torch.randn(num_images, grid, grid, 3 * PATCH**2)
+        kinds = torch.randint(KINDS, (num_images, grid, grid))
+        patches = torch.einsum("nhwij,nhwj->nihw", self._roots.float()[kinds], standard)
+        return _images(_unpatched(patches + self.means.float()[kinds].movedim(-1, 1)))
+
+
+def _unpatched(patches: Tensor) -> Tensor:
+    """Return images around a half, ``(N, 3, side, side)`` float32, from patches around nought, ``(N, 48, ...)``."""
+    return F.pixel_shuffle(patches.float(), PATCH) + 0.5
+
+
+def _images(x: Tensor) -> Images:
+    return Images((x * 255).round().clamp(0, 255).to(torch.uint8), torch.zeros(len(x), dtype=torch.int64))
 
 
 def _levelled(basis: Tensor, eigenvalues: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How a job ends, by rules: what its curve, its restarts, and attacks that know less say about it.
+"""How a job ends, by rules: what its curve, what less of its budget did, and a guess without z say about it.
 
 References:
     Tramèr, Carlini, Brendel, Madry, On adaptive attacks to adversarial example defenses, 2020.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from attacks.base import Point, Verdict
+from attacks.gains import Range
 
 WORSE = 1.1
 """Validation error over that of the best guess without z, from which a fit counts as diverged."""
@@ -17,41 +18,30 @@ WORSE = 1.1
 NO_BETTER = 0.98
 """The same ratio, from which a fit counts as no better than the guess."""
 
-STILL_FALLING = 0.02
-"""Relative fall of the validation error over the last fifth of the budget, from which the budget was too small."""
-
+TIGHT = 0.05
+"""Upper end of the remainder under which an attack counts as tight: a better one gains less than this."""
 
 DISAGREE = 0.1
 """Mean squared difference of the two best restarts over the error of the best guess, from which they disagree."""
 
 
-def verdict(curve: Sequence[Point], guess: float, disagreement: float = 0.0, of_half: float | None = None) -> Verdict:
-    """Return how a fit went.
+def verdict(curve: Sequence[Point], guess: float, error: float | None = None) -> Verdict:
+    """Return how a fit went by itself: ``diverged``, ``floor``, or ``open`` until its remainder is known.
 
-    In this order: ``diverged`` if a number of the curve is not finite or the last validation error exceeds ``WORSE``
-    times the guess's; ``limited`` if the validation error still fell by more than ``STILL_FALLING`` over the last fifth
-    of the steps or from half the budget to all of it, the curve has too few points to tell, or restarts disagree by
-    more than ``DISAGREE``; ``floor`` if it ends above ``NO_BETTER`` times the guess's; ``converged`` otherwise.
-
-    A learning rate that falls to nought flattens any curve at its end: an attack that can afford it runs once more with
-    half as many steps and a schedule of their own.
+    ``diverged`` if a number of the curve is not finite or the error exceeds ``WORSE`` times the guess's; ``floor`` if
+    it is above ``NO_BETTER`` times the guess's.
 
     Args:
         curve: Points by ascending step, the last at the end of the budget; at least one.
         guess: Mean squared error of the best guess without z on the same validation images, > 0.
-        disagreement: Of restarts (:func:`disagreement`), >= 0; 0 for an attack that starts once.
-        of_half: Validation error of a run of half the budget, with a schedule of its own; None without one.
+        error: Validation error of what the attack reconstructs with; None for the curve's last.
     """
-    last = curve[-1]
+    error = curve[-1].validation if error is None else error
     if not all(math.isfinite(value) for point in curve for value in (point.train, point.validation)):
         return "diverged"
-    if last.validation > WORSE * guess:
+    if not error <= WORSE * guess:
         return "diverged"
-    earlier = [point.validation for point in curve if point.step <= 0.8 * last.step]
-    before = [error for error in (*earlier[-1:], of_half) if error is not None]
-    if not earlier or disagreement > DISAGREE or last.validation < (1 - STILL_FALLING) * max(before):
-        return "limited"
-    return "floor" if last.validation > NO_BETTER * guess else "converged"
+    return "floor" if error > NO_BETTER * guess else "open"
 
 
 def disagreement(best: Tensor, second: Tensor, guess: float) -> float:
@@ -65,16 +55,23 @@ def disagreement(best: Tensor, second: Tensor, guess: float) -> float:
     return float((best - second).square().mean()) / guess
 
 
-def beside_guess(own: Verdict, error: float, guess: float) -> Verdict:
-    """Return an attack's verdict once all of attacker-validation is reconstructed, beside the best guess without z.
+def disagreeing(apart: float) -> tuple[str, ...]:
+    """Return the flag of restarts that are ``apart`` (:func:`disagreement`), if they are."""
+    return ("restarts disagree",) if apart > DISAGREE else ()
+
+
+def beside_guess(own: Verdict, better: Range, remainder: Range | None) -> Verdict:
+    """Return an attack's verdict once attacker-validation is reconstructed: beside the guess, and by its remainder.
 
     An attack that never asks the true client can only judge itself by one of its own; this is the true one.
 
     Args:
         own: The verdict by its own curve.
-        error: Mean squared error on attacker-validation, >= 0.
-        guess: That of the best guess without z on the same images, > 0.
+        better: By how much its error is less than that of the best guess without z, as a share of the guess's.
+        remainder: What a better attack could take off its error; None where it is not known.
     """
-    if error > WORSE * guess:
-        return "diverged"
-    return "floor" if own == "converged" and error > NO_BETTER * guess else own
+    if own in ("diverged", "failed") or better.high < 1 - WORSE:
+        return own if own == "failed" else "diverged"
+    if better.low <= 0 or better.value < 1 - NO_BETTER:
+        return "floor"
+    return "tight" if remainder is not None and remainder.high < TIGHT else "open"

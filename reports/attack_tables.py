@@ -8,14 +8,17 @@ from reports.curves import shown_trials
 from reports.formats import MISSING, Table, defense_names, duration, is_missing, listed, measure, number, with_error
 from reports.tables import StudyData, further_metrics
 
-VERDICTS = ("converged", "limited", "floor", "diverged", "failed")
+VERDICTS = ("tight", "open", "floor", "inert", "diverged", "failed", "converged", "limited")
+"""Of today, then of 0.1."""
 
 WHOLE = frozenset({"job"})
 
 MOST_ROWS = 600
 """Attacks listed at most; of more, those on the front's trials and the anchors."""
 
-_MEASURED = ("mse", "psnr, dB", "ssim", "images", "releases", "time")
+_GAINED = ("twice the steps gain", "twice the images gain", "twice the width gains", "a better attack gains")
+
+_MEASURED = ("mse", "psnr, dB", "ssim", *_GAINED, "images", "releases", "time")
 
 KNOWLEDGE = {
     "none": "shapes and channel",
@@ -53,7 +56,8 @@ def verdicts_table(data: StudyData) -> Table:
     ]
     headers = ("attack", "budget", "part", *VERDICTS, "because")
     table = Table("Verdicts, by attack.", headers, rows, frozenset(VERDICTS), roomy=frozenset(headers[-1:]))
-    return _without_empty(table, headers[-1])
+    unused = [word for word in VERDICTS if not data.attacks["verdict"].eq(word).any()]
+    return _without(_without_empty(table, headers[-1]), unused)
 
 
 def attacks_table(data: StudyData) -> Table:
@@ -69,10 +73,11 @@ def attacks_table(data: StudyData) -> Table:
             number(row.get("knowledge")),
             number(row.get("tune") or None),
             *(with_error(row[name], row.get(f"{name}_se"), name) for name in ("mse", "psnr", "ssim")),
+            *(_share(row, name) for name in ("gain_steps", "gain_images", "gain_width", "remainder")),
             number(row["images"]),
             number(row.get("releases")),
             duration(row["seconds"]),
-            number(row.get("why") if is_missing(row["error"]) else row["error"]),
+            _remark(row),
         )
         for row in jobs.to_dict("records")
     ]
@@ -80,7 +85,7 @@ def attacks_table(data: StudyData) -> Table:
     of_part = "" if len(parts) > 1 else "".join(f" ({part})" for part in parts)
     caption = f"{caption}; means over the scored images and their releases{of_part}."
     table = Table(caption, (*headers, "remark"), rows, numeric, WHOLE, frozenset({"remark"}))
-    return _without_empty(table, "part", "knows", "tuned over", "releases", "remark")
+    return _without_empty(table, "part", "knows", "tuned over", *_GAINED, "releases", "remark")
 
 
 def deciding_metrics_table(data: StudyData) -> Table:
@@ -163,15 +168,31 @@ def _versions(attacks: pd.DataFrame) -> dict[str, str]:
     return {str(name): listed(sorted({int(version) for version in versions})) for name, versions in groups}
 
 
-def _without_empty(table: Table, *names: str) -> Table:
-    """Return the table without those of these columns that say nothing in any row."""
-    empty = {
-        index
-        for index, header in enumerate(table.headers)
-        if header in names and all(row[index] == MISSING for row in table.rows)
-    }
-    kept = [index for index in range(len(table.headers)) if index not in empty]
+def _share(row: dict[str, object], name: str) -> str:
+    """Return a share of the error with the interval of 90 %: ``3 % (1 to 6)``."""
+    value, low, high = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if is_missing(value):
+        return MISSING
+    return f"{float(str(value)):.1%} ({100 * float(str(low)):.1f} to {100 * float(str(high)):.1f})"
+
+
+def _remark(row: dict[str, object]) -> str:
+    """Return why an attack failed; else what lowered its verdict, and its flags."""
+    if not is_missing(row["error"]):
+        return number(row["error"])
+    told = [str(row[name]) for name in ("why", "flags") if not is_missing(row.get(name))]
+    return "; ".join(told) or MISSING
+
+
+def _without(table: Table, names: list[str]) -> Table:
+    kept = [index for index, header in enumerate(table.headers) if header not in names]
     return table._replace(
         headers=tuple(table.headers[index] for index in kept),
         rows=[tuple(row[index] for index in kept) for row in table.rows],
     )
+
+
+def _without_empty(table: Table, *names: str) -> Table:
+    """Return the table without those of these columns that say nothing in any row."""
+    columns = dict(zip(table.headers, zip(*table.rows, strict=True), strict=True)) if table.rows else {}
+    return _without(table, [name for name in names if set(columns.get(name, [MISSING])) == {MISSING}])

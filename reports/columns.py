@@ -17,8 +17,8 @@ TRIALS = {
     "feasible": "bool or null: whether accuracy reaches the study's floor",
     "on_front": "bool, as `reports.front.on_front` says",
     "anchor": "bool: asked for by the study file rather than drawn",
-    "limited": "bool: an attack that decided an objective did not converge: limited, diverged; or, where a guess "
-    "decided, no attack did",
+    "limited": "bool: an attack that decided an objective has not got as far as it can: open, inert, diverged, or of "
+    "0.1 limited; or, where a guess decided, no attack has",
     "seconds": "float: what the trial took, attacks included",
     "error": "str or null",
 }
@@ -28,6 +28,8 @@ DECIDED = {
     "mse_verdict": "str or null: verdict of the attack that decided mse; guess for a guess without z, or guess alone "
     "(`ALONE`)",
     "ssim_verdict": "str or null: likewise for ssim",
+    "mse_within": "float: what a better attacker could reach: mse less the upper end of the remainder of the attack "
+    "that decided it; NaN where that is not open, or not known",
     "mse_shared": "float: mse over the attacks that all trials of the front have, which is what `on_front` compares; "
     "of a trial that lacks some of them over the others; NaN of one that lacks part of the suite it was asked with",
     "ssim_shared": "float: likewise for ssim",
@@ -52,7 +54,8 @@ ATTACKS = {
     "budget": "str",
     "seed": "int, index of the attacker's seed",
     "part": "str: what is scored",
-    "verdict": "str: converged, limited, floor, diverged or failed; beside the trial's other attacks",
+    "verdict": "str: tight, open, floor, inert, diverged or failed, of 0.1 converged or limited; beside the trial's "
+    "other attacks",
     "mse": "float, mean over images and their releases",
     "psnr": "float, dB, likewise",
     "ssim": "float, likewise",
@@ -72,6 +75,18 @@ DETAILS = {
     "version": "int, of the attack's algorithm and budgets",
     "tune": "int: settings that the attack was tuned over; 0 for none",
     "releases": "int: independent releases of each image, reconstructed one by one, over which scores are means",
+    **{
+        f"{name}{end}": f"float, {'' if not end else 'end of the interval of 90 % of '}{meaning}; NaN if not measured"
+        for name, meaning in {
+            "gain_steps": "what the last doubling of steps gained, as a share of the error on attacker-validation",
+            "gain_images": "likewise the second half of the attacker's images",
+            "gain_width": "likewise the second half of the network's width",
+            "remainder": "what a better attacker could take off that error, (e - e_inf) / e",
+        }.items()
+        for end in ("", "_low", "_high")
+    },
+    "worse_than_truth": "float: share of images whose objective at the reconstruction is above that at the image",
+    "flags": "str or null: what went wrong, in a few words each, with commas between",
 }
 """Optional columns of ``attacks.parquet``."""
 
@@ -101,7 +116,10 @@ VARIANTS = {
 }
 """``variants.parquet``: what an attack made of the same images besides the reconstruction that counts."""
 
-BELIEVED = ("converged", "floor", "guess")
+OPEN = "open"
+"""Verdict of an attack that a better one may outdo by 5 % or more."""
+
+BELIEVED = ("tight", "converged", "floor", "guess")
 """Verdicts of what has got as far as it can; a trial that another verdict decided is marked."""
 
 ALONE = "guess alone"

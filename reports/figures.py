@@ -17,7 +17,10 @@ NOTE: dict[str, object] = {"showarrow": False, "font": {"size": 11}}
 QUIET = "#7A828C"
 """A grey that is legible on white and on black."""
 
-CURVE_DASHES = {"converged": "solid", "limited": "dash", "floor": "dot", "diverged": "dashdot", "failed": "longdashdot"}
+CURVE_DASHES = {
+    "tight": "solid", "open": "dash", "floor": "dot", "inert": "longdash", "diverged": "dashdot",
+    "failed": "longdashdot", "converged": "solid", "limited": "dash",
+}  # fmt: skip
 
 
 def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:

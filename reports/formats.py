@@ -56,6 +56,12 @@ def with_error(value: float, error: float | None, name: str) -> str:
     return f"{number(value, name)} ± {error:#.2g}"
 
 
+def could_reach(row: Mapping[str, object]) -> str:
+    """Return what a better attacker may bring a trial's mse down to, in words; nothing where that is not known."""
+    within = row.get("mse_within")
+    return "" if is_missing(within) else f"(a better attacker could reach {number(within, 'mse')})"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as ``42 s``, ``3 min 20 s`` or ``2 h 05 min``."""
     if is_missing(seconds):

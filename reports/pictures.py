@@ -32,7 +32,11 @@ STYLE: dict[RcKeyType, Any] = {
     "legend.frameon": False,
     "svg.hashsalt": "invfront",
 }
-LINES = {"converged": "-", "limited": "--", "floor": ":", "diverged": "-.", "failed": (0, (8, 2, 1, 2))}
+BROKEN = (0, (8, 2, 1, 2))
+LINES = {
+    "tight": "-", "open": "--", "floor": ":", "inert": BROKEN, "diverged": "-.", "failed": BROKEN,
+    "converged": "-", "limited": "--",
+}  # fmt: skip
 
 
 def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:

@@ -11,6 +11,7 @@ from reports.formats import (
     MISSING,
     Table,
     constant_settings,
+    could_reach,
     defense_names,
     duration,
     is_missing,
@@ -36,15 +37,16 @@ def front_table(data: StudyData) -> Table:
     paths, lacks = varying_settings(data.trials), lacking(data)
     return Table(
         "Trials that nothing dominates, and undefended anchors. ± is the standard error over the scored images; it "
-        "says nothing of the spread over seeds. ↓ marks what an attack decided that did not converge, or a guess "
-        "beside which none did; ≠ a trial that lacks an attack which another complete one has.",
+        "says nothing of the spread over seeds. ↓ marks what an attack decided that a better one may outdo by 5 % or "
+        "more (how far, beside it), or a guess beside which no attack works; ≠ a trial that lacks an attack which "
+        "another complete one has.",
         ("trial", "defense", "settings", "accuracy ↑", "mse ↑", "ssim ↓", "decided by", "standing"),
         [
             _front_row(data, row, name, kind, paths, unequal=row["trial"] in lacks)
             for row, name, kind in zip(rows.to_dict("records"), defense_names(rows), standing, strict=True)
         ],
         frozenset({"trial", "accuracy ↑", "mse ↑", "ssim ↓"}),
-        frozenset({"decided by"}),
+        frozenset({"decided by", "mse ↑"}),
     )
 
 
@@ -177,6 +179,8 @@ def _front_and_anchors(trials: pd.DataFrame) -> pd.DataFrame:
 def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str], *, unequal: bool) -> tuple[str, ...]:
     errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
     scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
+    if reach := could_reach(row):
+        scores[1] += f"\n{reach}"
     standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
     trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}{' ≠' if unequal else ''}"
     return (trial, name, settings_of(row, paths) or MISSING, *scores, _decisions(data, row), ", ".join(standing))
@@ -226,7 +230,7 @@ def _decision(data: StudyData, row: Row, score: str) -> str:
     jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(job)]
     if jobs.empty:
         alone = row.get(f"{score}_verdict") == ALONE
-        return f"{job}\na guess without z{', no attack converged ↓' if alone else ''}"
+        return f"{job}\na guess without z{', no attack works ↓' if alone else ''}"
     verdict, base = str(jobs["verdict"].iloc[0]), row.get(f"{score}_base")
     beside = "" if is_missing(base) else f"\nbeside {base}, on {number(jobs['images'].iloc[0])} images"
     return f"{job}{beside}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.columns import ALONE, BELIEVED
 from reports.dominance import DIRECTIONS
-from reports.formats import counted, defense_names, duration, listed, number, settings_of, varying_settings
+from reports.formats import could_reach, counted, defense_names, duration, listed, number, settings_of, varying_settings
 from reports.front import eligible, front
 from reports.points import undefended
 from reports.suites import lacking
@@ -71,8 +71,11 @@ def label(data: StudyData, row: "pd.Series[object]") -> str:
 
 
 def scores(row: "pd.Series[object]") -> str:
-    """Return ``accuracy .., mse .., ssim ..``."""
-    return ", ".join(f"{name} {number(row[name], name)}" for name in DIRECTIONS)
+    """Return ``accuracy .., mse .., ssim ..``, and what a better attacker could reach."""
+    told = {name: f"{name} {number(row[name], name)}" for name in DIRECTIONS}
+    reach = could_reach(row.to_dict())
+    told["mse"] += f" {reach}" if reach else ""
+    return ", ".join(told.values())
 
 
 def _few(data: StudyData) -> list[str]:
@@ -88,7 +91,7 @@ def _few(data: StudyData) -> list[str]:
 
 
 def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:
-    """Return which trials of the front rest on what did not converge, and how the attacks that decided them ended."""
+    """Return which trials of the front rest on what a better attack may outdo, and how the deciding ones ended."""
     weak = members[members["limited"].eq(True)]
     if weak.empty:
         return []
@@ -98,11 +101,19 @@ def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:
     ended = Counter(verdict for verdict in known.values() if verdict not in BELIEVED)
     alone = sum(ALONE in (row.get("mse_verdict"), row.get("ssim_verdict")) for row in weak.to_dict("records"))
     told = [f"{counted(count, 'attack')} {verdict}" for verdict, count in ended.items()]
-    told += [f"a guess without z in {counted(alone, 'trial')}, where no attack did"] if alone else []
+    told += [f"a guess without z in {counted(alone, 'trial')}, where no attack works"] if alone else []
     return [
         f"For {counted(len(weak), 'trial')} of the front ({listed(weak['trial'].tolist())}) an objective was decided "
-        f"by what did not converge ({listed(told)}): a longer or better attack may recover more."
+        f"by what a better attack may outdo ({listed(told)}){_how_far(weak)}."
     ]
+
+
+def _how_far(weak: pd.DataFrame) -> str:
+    """Return how much less the mse of these trials may become, where that is known."""
+    if "mse_within" not in weak or weak["mse_within"].isna().all():
+        return ""
+    less = (1 - weak["mse_within"] / weak["mse"]).max()
+    return f": their mse may be up to {less:.0%} less"
 
 
 def _unequal(data: StudyData, members: pd.DataFrame) -> list[str]:

@@ -76,7 +76,7 @@ def _attack(trial: dict[str, object], name: str, rng: np.random.Generator, hosti
         "budget": "quick",
         "seed": 0,
         "part": "validation",
-        "verdict": "failed" if failed else "limited" if limited else "converged",
+        "verdict": "failed" if failed else "open" if limited else "tight",
         "why": OUTDONE + hostile if outdone and not failed else None,
         "mse": mse,
         "psnr": -10 * np.log10(mse),
@@ -89,9 +89,23 @@ def _attack(trial: dict[str, object], name: str, rng: np.random.Generator, hosti
         "knowledge": knowledge,
         "version": 2 if name == "decoder" else 1,
         "tune": 6 if name == "decoder" else 0,
+        **_shares({"gain_steps": 0.02, "remainder": 0.06 if limited else 0.02}, failed),
+        **_shares({"gain_images": 0.01}, failed or name != "decoder_xl"),
+        "worse_than_truth": 0.25 if knowledge == "gradients" else float("nan"),
+        "flags": f"seeds disagree{hostile}" if name == "dip" and not failed else None,
         **{extra: mse * 0.8 if extra.startswith("mse") else share for extra in EXTRAS if extra != "lpips"},
         "lpips": float("nan"),
         f"plugin_metric{hostile}": share,
+    }
+
+
+def _shares(values: dict[str, float], missing: bool) -> dict[str, float]:
+    """Return shares of the error with the ends of their intervals: half, and twice as much."""
+    ends = {"": 1.0, "_low": 0.5, "_high": 2.0}
+    return {
+        f"{name}{end}": float("nan") if missing else value * times
+        for name, value in values.items()
+        for end, times in ends.items()
     }
 
 
@@ -110,7 +124,9 @@ def _decided(trials: pd.DataFrame, attacks: pd.DataFrame) -> pd.DataFrame:
     trials.loc[blind & complete, ["ssim_attack", "ssim_verdict"]] = ["class_mean", "guess"]
     trials["oracle_images"] = pd.Series(32, index=trials.index, dtype="Int64").where(complete)
     trials["oracle_of"] = pd.Series("9 attacks, 2 guesses", index=trials.index).where(complete)
-    trials["limited"] = trials[["mse_verdict", "ssim_verdict"]].isin(["limited", "diverged"]).any(axis=1)
+    trials["limited"] = trials[["mse_verdict", "ssim_verdict"]].isin(["open", "diverged"]).any(axis=1)
+    within = trials["mse"] * (1 - worst["remainder_high"].to_numpy())
+    trials["mse_within"] = within.where(trials["mse_verdict"].eq("open"))
     return trials.assign(on_front=on_front(trials)) if len(trials) else trials
 
 

@@ -123,6 +123,11 @@ CASES = [
     ("whoever was attacked less wins", "tests.judging.test_shared", "test_a_trial_that_was_attacked_less_does_not_move_in"),
     ("a stronger attack has to be run on everything before a front can be believed", "tests.judging.test_shared", "test_attacking_the_front_until_it_is_settled_gives_the_front_of_attacking_everything"),
     ("one trial without a server keeps an attack from all the others", "tests.driver.test_campaign", "test_of_all_trials_those_without_a_server_are_left_out_and_named_once"),
+    ("an attack that never trained is taken for a defense that works", "tests.judging.test_verdicts", "test_a_floor_is_one_only_if_the_attack_works_on_the_undefended_network"),
+    ("an attack is called converged at 1.2 times the least error", "tests.attacks.test_calibration", "test_of_a_few_short_runs_the_interval_covers_the_true_remainder_in_most"),
+    ("a flat curve is taken for an attack that has got as far as it can", "tests.attacks.test_decoder_xl", "test_a_fit_that_is_flat_since_its_learning_rate_fell_is_known_to_gain_by_more_steps"),
+    ("2 % between two attacks on 32 images decide", "tests.judging.test_verdicts", "test_what_is_better_by_chance_alone_raises_nothing"),
+    ("nobody says how much a better attacker could recover", "tests.reports.test_attacks", "test_an_open_objective_says_what_a_better_attacker_could_reach"),
 ]  # fmt: skip
 
 

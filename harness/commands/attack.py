@@ -31,6 +31,14 @@ def attack(
             "it unsettled.",
         ),
     ] = False,
+    halves: Annotated[
+        bool,
+        typer.Option(
+            "--halves",
+            help="Run what decides each trial with half the attacker's images and, at strong, half the width: what the "
+            "other half gains is the evidence behind its verdict.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")] = 0,
     tune: Annotated[
         int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
@@ -59,6 +67,7 @@ def attack(
       invfront attack runs/quickstart 3 --attack rmle
       invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
       invfront attack runs/quickstart front --until-stable --attack decoder_xl:standard
+      invfront attack runs/quickstart front --halves
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
@@ -87,7 +96,7 @@ def attack(
         typer.echo(line)
 
     with remarks_apart(as_json), terminable(lambda: AGAIN):
-        campaign = Campaign(root, trial, orders, set_ or [], until_stable)
+        campaign = Campaign(root, trial, orders, set_ or [], until_stable, halves)
         found = attack_again(campaign, where, tell, added, noted)
         worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
         for number, objectives in worst.items():
@@ -136,6 +145,8 @@ def _ended(record: "AttackRecord") -> str:
     measured = record.measured
     if record.error is not None:
         return f"{record.job.name} failed: {failure_line(record.error)}"
+    if record.job.half and measured.selection:
+        return f"{record.job.name}: mse {measured.selection.mse:.4g} on attacker-validation"
     scores = measured.scores.model_dump() if measured.scores else measured.probe or {}
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if value is not None)
     return f"{record.job.name} {measured.verdict}: {numbers or 'no finite scores'} ({measured.images} images)"

@@ -52,7 +52,7 @@ def _seen(root: Path, text: str) -> "Seen":
         UserError: there is no such trial.
     """
     from harness.commands.telling import Seen
-    from harness.judging import judged, suite_of
+    from harness.judging import Controls, judged, suite_of
     from harness.ledger import Ledger, attempts, find, log_of
     from harness.ledger.disk import files_of
     from harness.study import borrowed_lines, load_study
@@ -62,7 +62,7 @@ def _seen(root: Path, text: str) -> "Seen":
     if not text.isdecimal() or int(text) not in known:
         have = f"{known[0]} to {known[-1]}" if known else "none"
         raise UserError(f"TRIAL {text}: {root} has trials {have}; name one of them")
-    trial = judged(ledger.read(int(text)), suite_of(ledger))
+    trial = judged(ledger.read(int(text)), suite_of(ledger), Controls(ledger))
     found = None if trial.record else find(trial.path, trial.asked.attacks)
     return Seen(
         study=own.name,

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import attacks
+from attacks.base import Attack
 from harness.driver.later import Task, tasks_of
 from harness.driver.orders import AttackOrder
 from harness.errors import UserError
-from harness.judging import Book
+from harness.judging import Book, judged
 from harness.ledger import Ledger, TrialFiles
-from harness.records import AttackJob
+from harness.records import AttackJob, Half
 from harness.study import Study, load_study, refuse_others
 from reports.formats import listed
 
@@ -34,6 +35,8 @@ class Campaign(NamedTuple):
     """``PATH=VALUE`` each, of ``SETTABLE``: where the attacks run, and what they may take."""
     until_stable: bool = False
     """Whether to go on with whatever the front becomes, until all that it consists of was attacked."""
+    halves: bool = False
+    """Whether to run what decides each trial with half the attacker's images and, at ``strong``, half the width."""
 
     def moved(self) -> Study:
         """Return the study with what is set for these attacks alone.
@@ -52,7 +55,7 @@ class Campaign(NamedTuple):
         """
         if self.until_stable and [*self.chosen] != ["front"]:
             raise UserError(f"TRIAL {' '.join(self.chosen)}: --until-stable is for the front; name `front` alone")
-        if self.orders:
+        if self.orders or self.halves:
             return self.orders
         if not self.until_stable:
             raise UserError("--attack: is missing; name an attack")
@@ -93,7 +96,8 @@ def next_round(
     tasks, reasons = list[Task](), dict[str, list[int]]()
     for number in numbers:
         files = ledger.read(number)
-        jobs = {job.name: job for order in orders for job in _jobs(files, order) if (number, job.name) not in tried}
+        wanted = [job for order in orders for job in _jobs(files, order)] + (_halved(files) if campaign.halves else [])
+        jobs = {job.name: job for job in wanted if (number, job.name) not in tried}
         for job in jobs.values():
             try:
                 tasks += tasks_of(files, [job])
@@ -130,6 +134,26 @@ def _numbers(book: Book, root: Path, chosen: Sequence[str]) -> list[int]:
     if not numbers:
         raise UserError(f"TRIAL {' '.join(chosen)}: no trial of {root} is complete yet; run the study first")
     return list(numbers)
+
+
+def _halved(files: TrialFiles) -> list[AttackJob]:
+    """Return the attacks that decide a trial with half of what a doubling could gain by."""
+    found = judged(files).objectives
+    names = {found.mse_attack, found.ssim_attack} if found else set()
+    deciding = [attack.job for attack in files.attacks if attack.job.name in names]
+    return [
+        job.model_copy(update={"half": half})
+        for job in deciding
+        for half in ("images", "width")
+        if can_halve(attacks.resolve(job.attack), job.budget, half)
+    ]
+
+
+def can_halve(kind: attacks.AnyAttack, budget: str, half: Half) -> bool:
+    """Say whether an attack can be run with half of something: of a prior, trained once a study, nothing is known."""
+    if not issubclass(kind, Attack) or kind(**attacks.budget(kind, budget)).prior_settings() is not None:
+        return False
+    return half == "images" or (budget == "strong" and kind.width_setting is not None)
 
 
 def _jobs(files: TrialFiles, order: AttackOrder) -> Iterator[AttackJob]:

@@ -20,7 +20,18 @@ from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted, UserError
-from harness.judging import ALL, Book, JudgedTrial, Status, Suite, judged, judged_trials, suite_of
+from harness.judging import (
+    ALL,
+    NO_CONTROLS,
+    Book,
+    Controls,
+    JudgedTrial,
+    Status,
+    Suite,
+    judged,
+    judged_trials,
+    suite_of,
+)
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
@@ -154,7 +165,16 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
         publisher = _Publisher(
-            ledger, book, search, tracking, watcher, Comparison(), Causes(proven), room, suite_of(ledger)
+            ledger,
+            book,
+            search,
+            tracking,
+            watcher,
+            Comparison(),
+            Causes(proven),
+            room,
+            suite_of(ledger),
+            Controls(ledger),
         )
         fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress)
         publisher.end()
@@ -198,6 +218,7 @@ class _Publisher(NamedTuple):
     causes: Causes
     room: Room
     suite: Suite = ALL
+    controls: Controls = NO_CONTROLS
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none, or no room for it."""
@@ -245,7 +266,7 @@ class _Publisher(NamedTuple):
         for attack in result.attacks:
             self.ledger.publish_attack(attack)
         self.ledger.publish_record(result.record)
-        trial = judged(self.ledger.read(result.record.number), self.suite)
+        trial = judged(self.ledger.read(result.record.number), self.suite, self.controls)
         outline = self.book.add(trial)
         self.search.tell(outline)
         self.room.ended(trial.path)

@@ -14,7 +14,7 @@ from harness.driver.later import run_tasks
 from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
 from harness.errors import UserError
-from harness.judging import Book, judged, suite_of
+from harness.judging import Book, Controls, judged, suite_of
 from harness.ledger import Ledger
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
@@ -73,7 +73,7 @@ def attack_again(
             raise UserError(f"TRIAL {' '.join(campaign.chosen)}: {why}")
         tracking = held.enter_context(where.show(study, ledger))
         make_ready(moved)
-        named = [order.attack for order in orders]
+        named = list(dict.fromkeys([*(order.attack for order in orders), *(task.job.attack for task in now.tasks)]))
         farewell = f"the local Ray died; {AGAIN}"
         packages = [*OWN_PACKAGES, *plugins(study, named)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
@@ -92,7 +92,7 @@ def attack_again(
             if not campaign.until_stable:
                 break
             for number in {task.files.number for task in now.tasks}:
-                book.add(judged(ledger.read(number), suite))
+                book.add(judged(ledger.read(number), suite, Controls(ledger)))
             now = next_round(campaign, orders, book, ledger, {(record.trial, record.job.name) for record in found})
         if campaign.until_stable:
             for line in (*now.left_out, _ended(book)):

@@ -5,6 +5,7 @@ imports it by name.
 """
 
 from harness.judging.book import Book, Outline, Standing
+from harness.judging.controls import NO_CONTROLS, Controls
 from harness.judging.costs import costs, covered, spans, train_seconds
 from harness.judging.same_images import other_images
 from harness.judging.shared import Front, objectives_over
@@ -19,9 +20,11 @@ from harness.judging.worst import BLIND, OBJECTIVE_PARTS, Candidate, candidates,
 __all__ = [
     "ALL",
     "BLIND",
+    "NO_CONTROLS",
     "OBJECTIVE_PARTS",
     "Book",
     "Candidate",
+    "Controls",
     "Front",
     "JudgedTrial",
     "Judgement",

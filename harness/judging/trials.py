@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.judging.controls import NO_CONTROLS, Controls
 from harness.judging.suite import ALL, Suite, suite_of
 from harness.judging.verdicts import Judgement, verdicts
 from harness.judging.worst import OBJECTIVE_PARTS, Candidate, candidates, worst_case
@@ -29,6 +30,8 @@ class JudgedTrial:
     """Those of its record, and those that were run later."""
     suite: Suite = ALL
     """Which attacks of the study do not count yet."""
+    controls: Controls = NO_CONTROLS
+    """The study's undefended networks."""
 
     @property
     def state(self) -> str:
@@ -72,7 +75,8 @@ class JudgedTrial:
     @functools.cached_property
     def verdicts(self) -> Mapping[str, Judgement]:
         """How each attack ended beside the others, by the job's name; none of a trial without a record."""
-        return verdicts(self.record.measured.floors, self.attacks) if self.record else {}
+        control = self.controls.of(self.asked)
+        return verdicts(self.record.measured.floors, self.attacks, control) if self.record else {}
 
     @functools.cached_property
     def mark(self) -> str:
@@ -104,12 +108,12 @@ def mark_of(attacks: Iterable[AttackRecord], judgements: Mapping[str, Judgement]
     return hashlib.sha256(json.dumps([*told, *withheld]).encode()).hexdigest()[:16]
 
 
-def judged(files: TrialFiles, suite: Suite = ALL) -> JudgedTrial:
+def judged(files: TrialFiles, suite: Suite = ALL, controls: Controls = NO_CONTROLS) -> JudgedTrial:
     """Return a trial's files as a trial; alone, without its study's ``suite``, over all attacks that it had."""
-    return JudgedTrial(**files._asdict(), suite=suite)
+    return JudgedTrial(**files._asdict(), suite=suite, controls=controls)
 
 
 def judged_trials(ledger: Ledger) -> Iterator[JudgedTrial]:
     """Yield every trial that was asked, in the order of their numbers; errors as in ``Ledger.trials``."""
-    suite = suite_of(ledger)
-    return (judged(files, suite) for files in ledger.trials())
+    suite, controls = suite_of(ledger), Controls(ledger)
+    return (judged(files, suite, controls) for files in ledger.trials())

@@ -4,6 +4,7 @@ from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.borrowed import Borrowed, BorrowedResult
 from harness.records.circumstances import Circumstances, Failure, failure_line
+from harness.records.gains import Gains, Range
 from harness.records.images import ImagesSeen
 from harness.records.lineage import Change, Extension, Lineage
 from harness.records.objectives import DIRECTIONS
@@ -15,7 +16,7 @@ from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
 from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, keys_after
 from harness.records.wording import one_line
-from harness.records.words import Knowledge, Precision, State, Verdict
+from harness.records.words import Half, Knowledge, Precision, State, Verdict
 
 __all__ = [
     "ASKED_THE_SERVER",
@@ -33,7 +34,9 @@ __all__ = [
     "CurvePoint",
     "Extension",
     "Failure",
+    "Gains",
     "Guess",
+    "Half",
     "ImagesSeen",
     "Knowledge",
     "Lineage",
@@ -42,6 +45,7 @@ __all__ = [
     "Place",
     "Precision",
     "Progress",
+    "Range",
     "Record",
     "Scalar",
     "Scores",

@@ -6,7 +6,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from harness.records.value import Scalar, Value
 from harness.records.versions import without_gone
-from harness.records.words import Kind, Precision
+from harness.records.words import Half, Kind, Precision
 
 
 class AttackJob(Value):
@@ -22,11 +22,17 @@ class AttackJob(Value):
     tune: int = 0
     """Settings that the attack was tuned over on attacker-validation, its budget's own among them; 0: not tuned."""
 
+    half: Half | None = None
+    """Of what it has half; such a job gives no objective, and its error the gain of the whole."""
+
     @property
     def name(self) -> str:
-        """The job's file name without its ending: ``decoder-quick-0``, with the part under the published protocol."""
+        """The job's file name without its ending: ``decoder-quick-0``, with the part under the published protocol, and
+        ``decoder-quick-0-half_images`` of one that has half the images.
+        """
         name = f"{self.attack.replace(':', '.')}-{self.budget}-{self.seed}"
-        return name if self.part == "validation" else f"{name}-{self.part}"
+        part = "" if self.part == "validation" else f"-{self.part}"
+        return f"{name}{part}{f'-half_{self.half}' if self.half else ''}"
 
 
 class Shared(Value):

@@ -6,6 +6,7 @@ from pydantic import FiniteFloat
 
 from harness.records.asked import AttackJob
 from harness.records.circumstances import Circumstances, Failure
+from harness.records.gains import Gains
 from harness.records.scores import CurvePoint, Scores, Tuned
 from harness.records.value import Scalar, Value
 from harness.records.words import Knowledge, Verdict
@@ -15,7 +16,7 @@ class AttackMeasured(Value):
     """The numbers of an attack: equal, bit for bit, when the job is repeated on the same machine."""
 
     verdict: Verdict
-    """By the attack's own curve and restarts; `harness.judging.verdicts` adds what the trial's others say."""
+    """By the attack's own evidence; `harness.judging.verdicts` adds what the trial's others and the control say."""
     settings: dict[str, Scalar]
     scores: Scores | None
     """On the scored part, over images and ``releases``; null if the attack failed."""
@@ -55,6 +56,10 @@ class AttackMeasured(Value):
     extras: dict[str, FiniteFloat | None] = {}
     """Further metrics of the scored part by name (`attacks.metrics`); null with the reason in ``null_reasons``."""
     null_reasons: dict[str, str] = {}
+    gains: Gains | None = None
+    """What its verdict rests on; null of a probe, of an attack that failed, and in records of 0.1."""
+    selection_mse: tuple[FiniteFloat, ...] = ()
+    """Errors of the first images of attacker-validation one by one, so that two attacks can be compared in pairs."""
     details: dict[str, FiniteFloat] = {}
     """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()

@@ -23,6 +23,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "0.1": {
             "AttackJob.kind": "reconstruction",
             "AttackJob.tune": 0,
+            "AttackJob.half": None,
             "Asked.study_seed": 0,
             "AttackMeasured.version": 1,
             "AttackMeasured.knowledge": "queries",
@@ -35,6 +36,8 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "AttackMeasured.variants": {},
             "AttackMeasured.extras": {},
             "AttackMeasured.null_reasons": {},
+            "AttackMeasured.gains": None,
+            "AttackMeasured.selection_mse": (),
             "AttackMeasured.details": {},
             "AttackMeasured.tuning": (),
             "AttackMeasured.probe": None,

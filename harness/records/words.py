@@ -5,8 +5,11 @@ from typing import Literal
 State = Literal["complete", "failed", "partial", "pruned"]
 """How a trial ended."""
 
-Verdict = Literal["converged", "limited", "floor", "diverged", "failed"]
-"""How an attack ended."""
+Verdict = Literal["tight", "open", "floor", "inert", "diverged", "failed", "converged", "limited"]
+"""How an attack ended; ``converged`` and ``limited`` are the words of 0.1."""
+
+Half = Literal["images", "width"]
+"""Of what an attack has half, so that the gain of the whole is known: the attacker's images, its network's width."""
 
 Knowledge = Literal["queries", "gradients", "none"]
 """What an attack may do with the client."""

@@ -10,19 +10,19 @@ import torch
 
 import attacks
 from attacks import metrics
-from attacks.base import Attack, Evidence, Fit, Images, Knowledge, ProbeAttack, Verdict
+from attacks.base import Attack, Evidence, Fit, Images, Knowledge, ProbeAttack
 from attacks.fitting import released
-from attacks.guesses import mean_image
 from attacks.label_head import label_head
-from attacks.metrics import Further, score
+from attacks.metrics import Further
 from attacks.seen import Seen
-from attacks.verdict import beside_guess
-from harness.data import AttackSplit, Data, Part, to_float
+from harness.data import AttackSplit, Data, Part
 from harness.data.attacker import attacker_part
+from harness.data.parts import Labelled, digest
 from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
 from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
+from harness.stages.evidence import Judged, evidence
 from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.identifying import identified_by
@@ -60,6 +60,8 @@ class Scene(NamedTuple):
     """What it is tuned and stopped on: attacker-validation or, of whoever holds other images, some of these."""
     target: LiveTarget
     """In the trial's own precision: what it releases is what the device released."""
+    exact: LiveTarget
+    """The same; in float32 for an attack that differentiates it."""
     seen: Seen
     """What the attack may know of it; one that differentiates the client does so in float32."""
     has_server: bool
@@ -135,11 +137,13 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
     model = trained(asked, data, weights)
     split = next(split for split in data.attack_splits if split.part == job.part)
     fit, stopping = _held(handed, data, split, target_of(model, asked, data))
+    if job.half == "images":
+        fit = _every_other(fit)
     target = target_of(model, asked, data, fit)
-    met = target.differentiated() if kind.knowledge == "gradients" else target
-    seen = Seen(met, kind.knowledge, needs_server=kind.needs_server)
+    exact = target.differentiated() if kind.knowledge == "gradients" else target
+    seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
     held = AttackSplit(part=split.part, fit=fit, selection=split.selection, scored=split.scored)
-    return Scene(handed, job, data, split, held, stopping, target, seen, has_server)
+    return Scene(handed, job, data, split, held, stopping, target, exact, seen, has_server)
 
 
 def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> tuple[Part, Part]:
@@ -159,17 +163,26 @@ def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget
     return labelled(held.part), labelled(held.stopping)
 
 
+def _every_other(part: Part) -> Part:
+    """Return half of a part's images; the attacker's own name and digest tell it from the whole."""
+    x, y = part.x[::2], part.y[::2]
+    return Part(name=f"half of {part.name}", x=x, y=y, digest=digest(Labelled(x, y)))
+
+
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
     """Fit a reconstruction attack, and score it on attacker-validation and on the scored part."""
     best = _best(scene, kind)
     selection = reconstructed(best.attack, scene.target, scene.split.selection, _seeds(scene))
+    if scene.job.half:
+        return _halved(scene, kind, best, selection)
     scored = reconstructed(best.attack, scene.target, scene.split.scored, _seeds(scene), best.attack.scored_releases)
     finite = selection.finite and scored.finite
     further, reasons = _further(scene, scored, kind.knowledge) if finite else Further({}, {})
+    judged = _judged(scene, best, selection) if finite else None
     details = {name: value for name, value in best.fit.details.items() if math.isfinite(value)}
     lost = dict.fromkeys(best.fit.details.keys() - details.keys(), "what the attack says of its fit is not finite")
     return AttackMeasured(
-        verdict=_verdict(best.fit.verdict, selection, scene.split.fit) if finite else "diverged",
+        verdict=judged.verdict if judged else "diverged",
         settings=_scalars(best.settings),
         scores=mean_scores(scored.per_image) if finite else None,
         selection=mean_scores(selection.per_image) if finite else None,
@@ -187,6 +200,8 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         variants={name: mean_scores(each) for name, each in scored.variants.items()} if finite else {},
         extras=further,
         null_reasons=reasons | lost,
+        gains=judged.gains if judged else None,
+        selection_mse=judged.errors if judged else (),
         details=details,
         tuning=best.tuning,
     )
@@ -197,16 +212,35 @@ def _seeds(scene: Scene) -> Seeds:
     return Seeds(asked.seed, derive(asked.seed, "reconstruct", job.attack, job.budget, job.seed, job.part))
 
 
-def _verdict(own: Verdict, selection: Reconstructed, fit: Part) -> Verdict:
-    """Return an attack's verdict beside the mean of the images that it was fitted on."""
-    guess = (mean_image(fit.x) / 255).expand_as(selection.x_hat)
-    error = float(score(guess, to_float(selection.part.x)).mse.mean())
-    return beside_guess(own, float(selection.per_image.mse.mean()), error)
+def _halved(scene: Scene, kind: type[Attack], best: Fitted, selection: Reconstructed) -> AttackMeasured:
+    """Return what half of something came to, on attacker-validation alone: it is no objective."""
+    judged = _judged(scene, best, selection) if selection.finite else None
+    return AttackMeasured(
+        verdict=judged.verdict if judged else "diverged",
+        settings=_scalars(best.settings),
+        scores=None,
+        selection=mean_scores(selection.per_image) if judged else None,
+        images=0,
+        digests=best.prior,
+        metrics=metrics.protocol_digest(),
+        conversions={},
+        curve=recorded(best.fit.curve),
+        version=kind.version,
+        subsets=subsets(selection.per_image) if judged else {},
+        gains=judged.gains if judged else None,
+        selection_mse=judged.errors if judged else (),
+    )
+
+
+def _judged(scene: Scene, best: Fitted, selection: Reconstructed) -> Judged:
+    return evidence(best.attack, best.fit, selection, scene.split, (scene.target, scene.exact), scene.asked.seed)
 
 
 def _best(scene: Scene, kind: type[Attack]) -> Fitted:
     """Fit under the budget's settings or, if the job says so, under those that leak most on attacker-validation."""
     settings = attacks.budget(kind, scene.job.budget)
+    if scene.job.half == "width":
+        settings = attacks.half_as_wide(kind, settings)
     return _tuned(scene, kind, settings) if scene.job.tune else _fitted(scene, kind, settings)
 
 

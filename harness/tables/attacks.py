@@ -6,11 +6,14 @@ import pandas
 
 from harness.judging import JudgedTrial, Judgement
 from harness.judging.images import PerImage
-from harness.records import AttackRecord, Scalar, failure_line
+from harness.records import AttackRecord, Gains, Scalar, failure_line
 from harness.tables.frames import table
 
 JOB = {"trial": int, "attack": str, "budget": str, "seed": int, "part": str, "verdict": str}
 SCORE_COLUMNS = {"mse": float, "psnr": float, "ssim": float}
+SHARES = ("gain_steps", "gain_images", "gain_width", "remainder")
+"""Shares of an attack's error, each with the ends of its interval."""
+
 ATTACK = {
     **JOB,
     **SCORE_COLUMNS,
@@ -25,6 +28,9 @@ ATTACK = {
     "version": int,
     "tune": int,
     "releases": int,
+    **dict.fromkeys([f"{name}{end}" for name in SHARES for end in ("", "_low", "_high")], float),
+    "worse_than_truth": float,
+    "flags": str,
 }
 PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "job": str, "error": str}
 VARIANT = {"trial": int, "job": str, "variant": str, **SCORE_COLUMNS}
@@ -65,10 +71,14 @@ def variants(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
 
 
 def finished(trials: Iterable[JudgedTrial]) -> Iterator[tuple[JudgedTrial, AttackRecord, Judgement]]:
-    """Yield every attack and probe of the finished trials, with its verdict beside the others on its trial."""
+    """Yield every attack and probe of the finished trials, with its verdict beside the others on its trial.
+
+    One that had half of something is no row of its own: it is what the whole one's gain is told by.
+    """
     for trial in trials:
         if trial.record:
-            yield from ((trial, attack, trial.verdicts[attack.job.name]) for attack in trial.attacks)
+            whole = (attack for attack in trial.attacks if attack.job.half is None)
+            yield from ((trial, attack, trial.verdicts[attack.job.name]) for attack in whole)
 
 
 def _job(attack: AttackRecord, judged: Judgement) -> dict[str, Scalar]:
@@ -99,5 +109,27 @@ def _reconstruction(
         "knowledge": measured.knowledge,
         "version": measured.version,
         "releases": measured.releases,
+        **_evidence(measured.gains, judged),
         **images[trial.number].errors.get(attack.job.name, {}),
+    }
+
+
+def _evidence(gains: Gains | None, judged: Judgement) -> dict[str, Scalar]:
+    """Return what a verdict rests on: shares with their intervals, flags in one cell."""
+    found = {
+        "gain_steps": gains.steps if gains else None,
+        "gain_images": judged.halves.get("images"),
+        "gain_width": judged.halves.get("width"),
+        "remainder": judged.remainder,
+    }
+    ends = {
+        f"{name}{end}": value
+        for name, share in found.items()
+        if share
+        for end, value in (("", share.value), ("_low", share.low), ("_high", share.high))
+    }
+    return {
+        **ends,
+        "worse_than_truth": gains.worse_than_truth if gains else None,
+        "flags": ", ".join(judged.flags) or None,
     }

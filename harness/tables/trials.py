@@ -9,7 +9,7 @@ from harness.judging.images import PerImage, per_image
 from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
 from harness.tables.attacks import finished
 from harness.tables.frames import column, kind_of, table
-from reports.columns import ALONE, BELIEVED
+from reports.columns import ALONE, BELIEVED, OPEN
 from reports.front import on_front
 
 TRIAL = {"trial": int, "state": str}
@@ -29,6 +29,7 @@ OUTCOME = {
     "train_seconds": float,
     "mse_verdict": str,
     "ssim_verdict": str,
+    "mse_within": float,
     "mse_shared": float,
     "ssim_shared": float,
     "mse_base": str,
@@ -59,7 +60,8 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
 
     Columns: ``trial, state, defense/name``, every other setting by its path, ``accuracy, mse, ssim, mse_attack,
     ssim_attack, part, feasible, on_front, seconds, error``, then ``anchor, limited, train_seconds``, the verdicts of
-    the attacks that decided, ``mse_verdict, ssim_verdict``, the objectives that ``on_front`` compares, over the attacks
+    the attacks that decided, ``mse_verdict, ssim_verdict``, what a better attacker could reach where that is open,
+    ``mse_within``, the objectives that ``on_front`` compares, over the attacks
     that the front's trials share, ``mse_shared, ssim_shared``, whom a challenger was held against, ``mse_base,
     ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, and the per-image oracle beside the
     deciding attacks on the same images (`harness.judging.oracle`). The objectives are those over all attacks on
@@ -118,14 +120,16 @@ def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> di
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
     judged = trial.verdicts
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
-    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction"]
+    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction" and not attack.job.half]
     believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
     guess = GUESS if believed else ALONE
     ended = [judged[name].verdict if name in judged else guess for name in named.values()]
+    left = judged[objectives.mse_attack].remainder if objectives.mse_attack in judged else None
     return {
         **{name: getattr(objectives, name) for name in DIRECTIONS},
         **named,
         **dict(zip(("mse_verdict", "ssim_verdict"), ended, strict=True)),
+        "mse_within": objectives.mse * (1 - left.high) if left and ended[0] == OPEN else None,
         "limited": not set(ended) <= set(BELIEVED),
         "mse_base": objectives.mse_base,
         "ssim_base": objectives.ssim_base,

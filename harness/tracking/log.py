@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Metric, Param, RunTag
 
 from harness.export import contact_sheet, reference
-from harness.judging import ALL, Front, JudgedTrial, Outline, judged, mark_of, suite_of
+from harness.judging import ALL, Controls, Front, JudgedTrial, Outline, judged, mark_of, suite_of
 from harness.ledger import Ledger
 from harness.ledger.arrays import kept_images
 from harness.records import AttackRecord, Scalar
@@ -40,6 +40,7 @@ class Log:
     def __init__(self, study: Study, ledger: Ledger, store: Store, pictures: Artifacts) -> None:
         store = at_home(store, LEDGER, str(study.ledger))
         self._study, self._ledger, self._client, self._pictures = study, ledger, store.client, pictures
+        self._controls = Controls(ledger)
         self._runs = Runs(store, str(study.ledger))
         self._reference = reference(study)
         self._suite = ALL
@@ -81,7 +82,8 @@ class Log:
         if self._finished not in self._volumes:
             self._point()
         if not self.is_complete(outline):
-            self._write_trial(judged(self._ledger.read(outline.number), self._suite), outline)
+            trial = judged(self._ledger.read(outline.number), self._suite, self._controls)
+            self._write_trial(trial, outline)
         self._runs.forget(str(outline.number))
         if time.monotonic() - self._written > VOLUME_SECONDS:
             self._write_volumes()

@@ -12,6 +12,7 @@ from harness.records import (
     AttackRecord,
     Circumstances,
     CurvePoint,
+    Gains,
     Guess,
     Record,
     Scalar,
@@ -80,6 +81,7 @@ def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
         **{path: value for name, found in measured.variants.items() for path, value in _variant(name, found).items()},
         **{f"further/{name}": value for name, value in measured.extras.items()},
         **{f"detail/{name}": value for name, value in measured.details.items()},
+        **_evidence(measured.gains, judged),
         **{f"probe/{name}": value for name, value in (measured.probe or {}).items()},
         **_cost(attack.circumstances),
         "images": float(measured.images),
@@ -87,10 +89,29 @@ def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
     return _payload(
         params({**{f"job/{name}": value for name, value in attack.job.model_dump().items()}, **measured.settings}),
         [*metrics(numbers, time), *_curve(measured.curve, time)],
-        tags({"verdict": judged.verdict, "verdict_why": judged.why, "error": failure_line(attack.error)}),
+        tags(
+            {
+                "verdict": judged.verdict,
+                "verdict_why": judged.why,
+                "flags": ", ".join(judged.flags) or None,
+                "error": failure_line(attack.error),
+            }
+        ),
         "FAILED" if measured.verdict == "failed" else "FINISHED",
         attack.circumstances,
     )
+
+
+def _evidence(gains: Gains | None, judged: Judgement) -> dict[str, float]:
+    """Return the shares behind a verdict as ``evidence/gain_steps``, with the ends of their intervals."""
+    shares = {"gain_steps": gains.steps if gains else None, "remainder": judged.remainder}
+    shares |= {f"gain_{half}": share for half, share in judged.halves.items()}
+    return {
+        f"evidence/{name}{end}": value
+        for name, share in shares.items()
+        if share
+        for end, value in (("", share.value), ("_low", share.low), ("_high", share.high))
+    }
 
 
 def _payload(

@@ -263,7 +263,7 @@ def test_fewer_releases_lend_their_fit_where_the_own_one_is_worse(repeated):
 def test_verdict_and_curve_are_those_of_a_single_release(repeated):
     _, _, fit = repeated
     assert fit.curve[-1].validation == fit.details["validation_m1"]
-    assert fit.verdict in ("converged", "limited")
+    assert fit.verdict == "open"
 
 
 def test_another_number_of_releases_is_refused(repeated):
@@ -276,7 +276,7 @@ def test_the_published_decoder_can_be_repeated_too():
     target = LinearGaussian(sigma=0.1, side=16)
     attack = Repeated(inner="decoder", budget="quick", steps=4, most=4)
     fit = attack.fit(target, target.sample(40), target.sample(10))
-    assert set(fit.details) == {"validation_m1", "validation_m4", "fitted_to_m4", "converged_m4"}
+    assert set(fit.details) == {"validation_m1", "validation_m4", "fitted_to_m4"}
     x = target.sample(5).x.float() / 255
     assert attack.reconstruct(target.release(x, 4)).shape == x.shape
 

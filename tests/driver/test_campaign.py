@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.driver.campaign import Campaign, next_round
+import attacks
+from harness.driver.campaign import Campaign, can_halve, next_round
 from harness.driver.orders import AttackOrder
 from harness.errors import UserError
 from tests.small_ledger import JOB, small_ledger
@@ -16,8 +17,8 @@ def ledger(tmp_path):
     return small_ledger(tmp_path)[1]
 
 
-def planned(ledger, *chosen, orders=(RIDGE,), until_stable=False, tried=()):
-    campaign = Campaign(ledger.root, chosen, orders, (), until_stable)
+def planned(ledger, *chosen, orders=(RIDGE,), until_stable=False, tried=(), halves=False):
+    campaign = Campaign(ledger.root, chosen, orders, (), until_stable, halves)
     book = book_of(ledger)
     return next_round(campaign, campaign.ordered(book, ledger), book, ledger, tried)
 
@@ -74,6 +75,29 @@ def test_without_a_name_it_is_the_attacks_that_leave_the_front_unsettled(ledger)
     assert book_of(ledger).standing().unsettled == (job.name,)
     found = planned(ledger, "front", orders=(), until_stable=True)
     assert [(task.files.number, task.job) for task in found.tasks] == [(1, job)]
+
+
+def test_halves_are_those_of_what_decides_and_run_once(ledger):
+    found = planned(ledger, "0", orders=(), halves=True)
+    assert [(task.job.name, task.job.half) for task in found.tasks] == [(f"{JOB.name}-half_images", "images")]
+    job = found.tasks[0].job
+    ledger.publish_attack(attack(0, job, scores(0.03), None))
+    assert planned(ledger, "0", orders=(), halves=True).tasks == []
+
+
+@pytest.mark.parametrize(
+    ("name", "budget", "expected"),
+    [
+        ("decoder", "strong", {"images", "width"}),
+        ("decoder", "quick", {"images"}),
+        ("linear", "strong", {"images"}),
+        ("diffusion", "strong", set()),
+        ("membership", "quick", set()),
+    ],
+)
+def test_the_width_is_halved_at_strong_and_what_a_prior_was_trained_on_never(name, budget, expected):
+    kind = attacks.resolve(name)
+    assert {half for half in ("images", "width") if can_halve(kind, budget, half)} == expected
 
 
 def test_it_takes_an_attack_and_the_front(ledger):

@@ -96,13 +96,21 @@ def test_an_attack_that_decides_nothing_marks_nothing(small):
 
 @pytest.mark.parametrize(
     ("ended", "verdict", "marked"),
-    [("converged", "guess", False), ("floor", "guess", False), ("limited", ALONE, True), ("diverged", ALONE, True)],
+    [
+        ("open", "guess", False),  # no better than the guess, but it worked on the undefended network: a floor
+        ("floor", ALONE, True),  # nor was it there: inert
+        ("diverged", ALONE, True),
+        ("converged", "guess", False),
+        ("limited", ALONE, True),
+    ],
 )
 def test_a_guess_that_decides_is_believed_if_an_attack_got_as_far_as_it_can(small, ended, verdict, marked):
     _, ledger = small
     path = ledger.trial(0) / "attacks" / f"{JOB.name}.json"
     told = json.loads(path.read_text())
     told["measured"]["verdict"] = ended
+    if ended in ("converged", "limited"):  # a record of 0.1
+        told["measured"] = {name: value for name, value in told["measured"].items() if name != "gains"}
     path.write_text(json.dumps(told))
     record = ledger.read(0).record
     assert record is not None
@@ -315,7 +323,8 @@ def test_a_challenger_that_decides_is_named_with_its_base_and_the_error_of_the_e
     few = table.head(32).assign(mse=0.8 * table["mse"].head(32))
     found = scores(float(few["mse"].mean()), float(few["ssim"].mean()))
     job = own.job.model_copy(update={"attack": "costly"})
-    changes = {"scores": found, "images": 32, "subsets": {}, "scored_subsets": {"32": found}}
+    errors = {score: float(few[score].std() / 32**0.5) for score in ("mse", "ssim")}
+    changes = {"scores": found, "images": 32, "subsets": {}, "scored_subsets": {"32": found}, "errors": errors}
     measured = own.measured.model_copy(update=changes)
     ledger.publish_attack(own.model_copy(update={"job": job, "measured": measured}))
     few.to_parquet(ledger.trial(0) / f"attempt-{own.attempt}" / f"{job.name}.parquet")

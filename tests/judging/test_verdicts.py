@@ -1,15 +1,17 @@
-"""How a job ends beside the others: restarts that disagree, guesses, and attacks that know no more and do better."""
+"""How a job ends beside the others: in the words of 0.1 what its records say, in today's what the evidence shows."""
 
 import pytest
 import torch
 
-from attacks.base import Point
-from attacks.verdict import beside_guess, disagreement, verdict
+from attacks.gains import Range as Share
+from attacks.verdict import beside_guess, disagreeing, disagreement
+from harness.judging import NO_CONTROLS, Controls
 from harness.judging.verdicts import knows_no_more, outdone, verdicts
+from harness.ledger import Ledger
+from harness.records.gains import Gains, Range
 from harness.records.scores import Guess
-from tests.values import JOB, attack, floors, scores
-
-FLAT = [Point(step, 0.01, 0.05) for step in range(1, 7)]
+from tests.values import JOB, asked, attack, floors, scores
+from tests.values import record as trial_record
 
 
 def record(name: str, mse: float, knowledge: str, part: str = "validation", **measured):
@@ -19,14 +21,21 @@ def record(name: str, mse: float, knowledge: str, part: str = "validation", **me
     return found.model_copy(update={"measured": found.measured.model_copy(update=update)})
 
 
-def test_restarts_that_disagree_leave_an_attack_limited():
-    assert verdict(FLAT, guess=0.1, disagreement=0.05) == "converged"
-    assert verdict(FLAT, guess=0.1, disagreement=0.2) == "limited"
+def gains(remainder: Range | None) -> Gains:
+    return Gains(steps=None, correction=None, remainder=remainder, worse_than_truth=None, flags=(), reasons={})
 
 
-def test_what_half_the_budget_did_clearly_worse_is_limited():
-    assert verdict(FLAT, guess=0.1, of_half=1.01 * FLAT[-1].validation) == "converged"
-    assert verdict(FLAT, guess=0.1, of_half=1.03 * FLAT[-1].validation) == "limited"
+def evident(name: str, mse: float, knowledge: str = "queries", remainder: float = 0.02, **measured):
+    """A record of today: its remainder ends at twice ``remainder``; its images are of unequal hardness."""
+    share = Range(value=remainder, low=remainder / 2, high=2 * remainder)
+    errors = tuple(mse * (0.5 + (image % 8) / 7) for image in range(32))
+    found = {"verdict": "open", "gains": gains(share), "selection_mse": errors}
+    return record(name, mse, knowledge, **found | {"needs_server": False} | measured)
+
+
+def test_restarts_that_disagree_are_flagged():
+    assert disagreeing(0.05) == ()
+    assert disagreeing(0.2) == ("restarts disagree",)
 
 
 def test_disagreement_is_the_restarts_distance_as_a_share_of_the_guess():
@@ -50,17 +59,115 @@ def test_an_attack_that_another_clearly_outdoes_is_limited(own, error, expected)
 
 
 @pytest.mark.parametrize(
-    ("own", "error", "expected"),
+    ("own", "better", "remainder", "expected"),
     [
-        ("converged", 0.05, "converged"),
-        ("converged", 0.099, "floor"),
-        ("limited", 0.099, "limited"),
-        ("floor", 0.12, "diverged"),
-        ("limited", 0.12, "diverged"),
+        ("open", (0.5, 0.4, 0.6), 0.04, "tight"),
+        ("open", (0.5, 0.4, 0.6), 0.06, "open"),
+        ("open", (0.5, 0.4, 0.6), None, "open"),
+        ("floor", (0.5, 0.4, 0.6), 0.04, "tight"),
+        ("open", (0.01, 0.005, 0.02), 0.04, "floor"),
+        ("open", (0.04, -0.01, 0.09), 0.04, "floor"),
+        ("floor", (-0.2, -0.25, -0.15), None, "diverged"),
+        ("diverged", (0.5, 0.4, 0.6), 0.04, "diverged"),
     ],
 )
-def test_an_attack_that_misjudged_itself_is_held_against_the_guess(own, error, expected):
-    assert beside_guess(own, error, guess=0.1) == expected
+def test_an_attack_is_held_against_the_guess_in_pairs_and_then_by_its_remainder(own, better, remainder, expected):
+    left = None if remainder is None else Share(remainder / 2, 0, remainder)
+    assert beside_guess(own, Share(*better), left) == expected
+
+
+# with evidence
+
+
+@pytest.mark.parametrize(("remainder", "expected"), [(0.02, "tight"), (0.03, "open")])
+def test_an_attack_is_tight_if_the_upper_end_of_its_remainder_is_under_5_percent(remainder, expected):
+    assert verdicts(floors(), [evident("decoder", 0.02, remainder=remainder)])["decoder-quick-0"].verdict == expected
+
+
+def test_an_attack_that_knows_no_more_and_does_better_raises_the_remainder_by_as_much():
+    mine, better = evident("mine", 0.025), evident("decoder", 0.02)
+    found = verdicts(floors(), [better, mine])["mine-quick-0"]
+    assert found.verdict == "open"
+    assert found.remainder.value == pytest.approx(0.2)
+    assert found.flags == ("decoder-quick-0 does better",)
+    assert found.why == "worse than decoder-quick-0, which knows no more of the client"
+
+
+def test_what_is_better_by_chance_alone_raises_nothing():
+    """2 % beside a paired standard error of as much, on 32 images."""
+    mine = evident("mine", 0.0204, selection_mse=tuple(0.0204 + 0.003 * (-1) ** image for image in range(32)))
+    better = evident("decoder", 0.02, selection_mse=tuple(0.02 - 0.003 * (-1) ** (image // 2) for image in range(32)))
+    assert verdicts(floors(), [better, mine])["mine-quick-0"] == ("tight", None, (), mine.measured.gains.remainder, {})
+
+
+@pytest.mark.parametrize("half", ["images", "width"])
+def test_what_half_the_images_or_the_width_cost_raises_the_remainder(half):
+    whole = evident("decoder", 0.02)
+    halved = evident("decoder", 0.022, scores=None)
+    halved = halved.model_copy(update={"job": JOB.model_copy(update={"half": half})})
+    found = verdicts(floors(), [whole, halved])
+    assert found["decoder-quick-0"].halves[half].value == pytest.approx(0.1)
+    assert found["decoder-quick-0"].remainder.value == pytest.approx(0.1 / 1.1)
+    assert found["decoder-quick-0"].verdict == "open"
+    assert found[f"decoder-quick-0-half_{half}"].verdict == "open"
+
+
+def test_seeds_that_differ_beyond_chance_disagree():
+    one = evident("decoder", 0.02)
+    other = evident("decoder", 0.022)
+    other = other.model_copy(update={"job": JOB.model_copy(update={"seed": 1})})
+    found = verdicts(floors(), [one, other])
+    assert all("seeds disagree" in found[name].flags for name in ("decoder-quick-0", "decoder-quick-1"))
+    assert verdicts(floors(), [one])["decoder-quick-0"].flags == ()
+
+
+# the control
+
+
+def blind(verdict: str = "floor", **changes):
+    found = evident("decoder", 0.06, verdict=verdict)
+    return found.model_copy(update=changes)
+
+
+def undefended(ledger: Ledger, number: int, verdict: str, sigma: float, **settings) -> None:
+    own = asked(number, settings={"model/sigma": sigma, **settings})
+    ledger.publish_asked(own)
+    ledger.publish_attack(blind(verdict, trial=number))
+    ledger.publish_record(trial_record(number, asked=own))
+
+
+@pytest.mark.parametrize(("there", "expected"), [("open", "floor"), ("tight", "floor"), ("floor", "inert")])
+def test_a_floor_is_one_only_if_the_attack_works_on_the_undefended_network(tmp_path, there, expected):
+    ledger = Ledger(tmp_path)
+    undefended(ledger, 0, there, 0.05)
+    defended = asked(1, settings={"defense/name": "nopeek", "model/sigma": 0.1})
+    found = verdicts(floors(), [blind()], Controls(ledger).of(defended))["decoder-quick-0"]
+    assert found.verdict == expected
+    assert "no control" not in found.flags
+
+
+def test_the_control_is_the_network_with_the_largest_sigma_that_is_at_most_the_trials(tmp_path):
+    ledger = Ledger(tmp_path)
+    for number, (verdict, sigma) in enumerate([("open", 0.05), ("floor", 0.1), ("open", 0.4)]):
+        undefended(ledger, number, verdict, sigma)
+    seen = {
+        sigma: verdicts(floors(), [blind()], Controls(ledger).of(asked(9, settings={"model/sigma": sigma})))
+        for sigma in (0.02, 0.07, 0.2, 0.5)
+    }
+    words = {sigma: found["decoder-quick-0"].verdict for sigma, found in seen.items()}
+    assert words == {0.02: "floor", 0.07: "floor", 0.2: "inert", 0.5: "floor"}
+    assert seen[0.02]["decoder-quick-0"].flags == ("no control",)
+
+
+def test_what_is_another_network_or_other_settings_or_defended_is_no_control(tmp_path):
+    ledger = Ledger(tmp_path)
+    undefended(ledger, 0, "open", 0.05, **{"model/cut": 3})
+    undefended(ledger, 1, "open", 0.05, **{"defense/name": "nopeek"})
+    assert verdicts(floors(), [blind()], Controls(ledger).of(asked(9)))["decoder-quick-0"].flags == ("no control",)
+    assert verdicts(floors(), [blind()], NO_CONTROLS.of(asked(9)))["decoder-quick-0"].verdict == "floor"
+
+
+# of 0.1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +183,7 @@ def test_an_attack_is_held_against_those_that_know_no_more(known, expected):
     better = record("decoder", 0.01, "queries", needs_server=False)
     other = record("mine", 0.02, known[0], needs_server=known[1])
     found = verdicts({}, [better, other])
-    assert found["decoder-quick-0"] == ("converged", None)
+    assert found["decoder-quick-0"][:2] == ("converged", None)
     assert found["mine-quick-0"].verdict == expected
     reason = "worse than decoder-quick-0, which knows no more of the client" if expected == "limited" else None
     assert found["mine-quick-0"].why == reason
@@ -111,20 +218,20 @@ def test_whoever_holds_the_client_alone_is_not_held_against_whoever_also_asks_th
 def test_whoever_does_not_ask_the_server_is_not_held_against_whoever_does():
     asks = record("decoder_xl", 0.01, "queries", needs_server=True)
     plain = record("decoder", 0.02, "queries", needs_server=False)
-    assert verdicts({}, [asks, plain])["decoder-quick-0"] == ("converged", None)
+    assert verdicts({}, [asks, plain])["decoder-quick-0"][:2] == ("converged", None)
 
 
 def test_of_an_older_record_the_attack_itself_says_whether_it_asks_the_server():
     asks, plain = record("decoder_xl", 0.01, "queries"), record("gan_decoder", 0.02, "queries")
     assert asks.measured.needs_server is None
-    assert verdicts({}, [asks, plain])["gan_decoder-quick-0"] == ("converged", None)
+    assert verdicts({}, [asks, plain])["gan_decoder-quick-0"][:2] == ("converged", None)
 
 
 def test_an_attack_no_better_than_the_best_guess_without_z_is_at_the_floor():
     guesses = floors() | {"class_mean": guess({"16": 0.05, "32": 0.02})}
     found = verdicts(guesses, [record("decoder", 0.0197, "queries")])
-    assert found["decoder-quick-0"] == ("floor", "no better than the guess class_mean")
-    assert verdicts(guesses, [record("decoder", 0.0195, "queries")])["decoder-quick-0"] == ("converged", None)
+    assert found["decoder-quick-0"][:2] == ("floor", "no better than the guess class_mean")
+    assert verdicts(guesses, [record("decoder", 0.0195, "queries")])["decoder-quick-0"][:2] == ("converged", None)
 
 
 def test_a_guess_is_met_on_the_images_that_the_attack_has():
@@ -157,13 +264,13 @@ def test_an_attack_that_can_be_compared_with_none_keeps_its_verdict():
     decoder = record("decoder", 0.01, "queries", subsets={"16": scores(0.01), "1000": scores(0.01)})
     few = record("mine", 0.001, "queries", subsets={"10": scores(0.001)})
     found = verdicts({"mean_image": guess({"16": 0.06, "1000": 0.06})}, [decoder, few])
-    assert found["decoder-quick-0"] == ("converged", None)
-    assert found["mine-quick-0"] == ("converged", None)
+    assert found["decoder-quick-0"][:2] == ("converged", None)
+    assert found["mine-quick-0"][:2] == ("converged", None)
 
 
 def test_a_probe_keeps_its_own_verdict():
     probe = record("membership", 0.02, "queries", scores=None, selection=None, probe={"auc": 0.5}, verdict="floor")
-    assert verdicts({}, [record("decoder", 0.01, "none"), probe])["membership-quick-0"] == ("floor", None)
+    assert verdicts({}, [record("decoder", 0.01, "none"), probe])["membership-quick-0"][:2] == ("floor", None)
 
 
 def guess(subsets: dict[str, float]) -> Guess:

@@ -59,8 +59,8 @@ def test_each_probe_states_its_threat_model(html):
 
 def test_the_front_names_who_decided_each_objective_and_how_it_ended(suite):
     rows = {row[0].split()[0]: row[6] for row in sections.front_table(read(suite)).rows}
-    assert rows["0"] == "decoder_xl-quick-0\nconverged"
-    assert rows["5"] == "mse: decoder_xl-quick-0\nconverged\nssim: class_mean\na guess without z"
+    assert rows["0"] == "decoder_xl-quick-0\ntight"
+    assert rows["5"] == "mse: decoder_xl-quick-0\ntight\nssim: class_mean\na guess without z"
 
 
 def test_a_trial_whose_deciding_attack_did_not_converge_is_marked(suite):
@@ -70,7 +70,7 @@ def test_a_trial_whose_deciding_attack_did_not_converge_is_marked(suite):
     members = front(data.trials)
     assert marked == set(members.loc[members["limited"], "trial"])
     assert marked
-    assert all(("limited ↓" in row[6]) == ("↓" in row[0]) for row in table.rows)
+    assert all(("open ↓" in row[6]) == ("↓" in row[0]) for row in table.rows)
     assert all(str(trial) in cautions(data)[0] for trial in marked)
 
 
@@ -81,8 +81,8 @@ def test_a_guess_beside_which_no_attack_converged_is_marked_and_told(tmp_path):
     trials.to_parquet(data / "trials.parquet")
     found = read(data)
     rows = {row[0]: row[6] for row in sections.front_table(found).rows}
-    assert rows["5 ↓"].endswith("class_mean\na guess without z, no attack converged ↓")
-    assert any("a guess without z in 1 trial, where no attack did" in told for told in cautions(found))
+    assert rows["5 ↓"].endswith("class_mean\na guess without z, no attack works ↓")
+    assert any("a guess without z in 1 trial, where no attack works" in told for told in cautions(found))
 
 
 def test_trials_under_different_attacks_are_marked_and_told(tmp_path):
@@ -157,14 +157,39 @@ def test_verdicts_are_counted_with_what_lowered_them(suite):
     rows = {row[0]: row for row in attack_tables.verdicts_table(data).rows}
     jobs = len(data.attacks) // len(ATTACKS)
     assert set(rows) == set(ATTACKS)
-    assert all(sum(map(int, row[3:8])) == jobs for row in rows.values())
-    assert rows["gan_prior"][8] == f"worse than decoder_xl-quick-0, which knows no more of the client ({jobs})"
+    headers = attack_tables.verdicts_table(data).headers
+    assert headers == ("attack", "budget", "part", "tight", "open", "failed", "because")
+    assert all(sum(map(int, row[3:6])) == jobs for row in rows.values())
+    assert rows["gan_prior"][6] == f"worse than decoder_xl-quick-0, which knows no more of the client ({jobs})"
 
 
 def test_a_column_that_says_nothing_is_left_out(tmp_path):
     data = read(write_study(tmp_path, 3))
-    assert attack_tables.verdicts_table(data).headers[-1] == "failed"
+    words = set(data.attacks["verdict"])
+    assert set(attack_tables.verdicts_table(data).headers[3:]) == words
     assert not {"part", "knows", "tuned over", "remark"} & set(attack_tables.attacks_table(data).headers)
+
+
+def test_an_open_objective_says_what_a_better_attacker_could_reach(suite, html):
+    data = read(suite)
+    found = data.trials[data.trials["mse_within"].notna()]
+    assert len(found)
+    front = {row[0].split()[0]: row[4] for row in sections.front_table(data).rows}
+    for row in found[found["on_front"]].to_dict("records"):
+        assert f"(a better attacker could reach {row['mse_within']:.4f})" in front[str(row["trial"])]
+    assert "a better attacker could reach" in html
+    tight = data.trials[data.trials["mse_verdict"].eq("tight") & data.trials["on_front"]]
+    assert not any("could reach" in front[str(trial)] for trial in tight["trial"])
+
+
+def test_gains_stand_with_their_intervals_and_flags_are_remarks(suite):
+    table = attack_tables.attacks_table(read(suite))
+    rows = [dict(zip(table.headers, row, strict=True)) for row in table.rows]
+    of_xl = next(row for row in rows if row["job"] == "decoder_xl-quick-0")
+    assert of_xl["twice the steps gain"] == "2.0% (1.0 to 4.0)"
+    assert of_xl["twice the images gain"] == "1.0% (0.5 to 2.0)"
+    assert "twice the width gains" not in table.headers
+    assert any("seeds disagree" in row["remark"] for row in rows if row["job"] == "dip-quick-0")
 
 
 def test_further_metrics_are_told_with_their_meaning_and_why_one_is_missing(suite, html):

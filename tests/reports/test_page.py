@@ -117,7 +117,7 @@ def test_unconverged_attacks_on_the_front_are_a_caution(many):
     members = front(data.trials)
     limited = members.loc[members["limited"], "trial"].tolist()
     assert limited
-    said = f"({' and '.join(map(str, limited))}) an objective was decided by what did not converge"
+    said = f"({' and '.join(map(str, limited))}) an objective was decided by what a better attack may outdo"
     assert said in cautions(data)[0]
     assert f"({len(limited)} attacks limited)" in cautions(data)[0]
 
