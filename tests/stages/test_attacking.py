@@ -97,7 +97,7 @@ def test_a_white_box_attack_is_fitted_on_releases_like_those_it_is_scored_on(wei
         changed = asked(settings=quiet, precision=precision)
         handed = Assignment(changed, ANYWHERE, open_attempt(tmp_path / "trials" / f"0000{number}"))
         drain(attack_stage(handed, weights, MET), lambda progress: None)
-    (_, _, bfloat16, z, _), (_, _, float32, other, _) = (Met.met.pop(0) for _ in range(2))
+    (_, _, bfloat16, z, *_), (_, _, float32, other, *_) = (Met.met.pop(0) for _ in range(2))
     assert bfloat16.equal(z)
     assert float32.equal(other)
     assert not bfloat16.equal(float32)
