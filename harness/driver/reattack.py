@@ -112,7 +112,7 @@ def _is_behind(ledger: Ledger) -> bool:
     """Say whether attacks are on storage that the page does not tell of: what ran them was cut off while it wrote."""
     page = ledger.root / "report" / "index.html"
     newest = max((path.stat().st_mtime_ns for path in ledger.root.glob("trials/*/attacks/*.json")), default=0)
-    return page.exists() and page.stat().st_mtime_ns < newest
+    return page.parent.exists() and (not page.exists() or page.stat().st_mtime_ns < newest)
 
 
 def _ended(book: Book) -> str:

@@ -45,7 +45,8 @@ def begun_with(study: Study, wish: Wish, folder: Path, own: Path | None, study_a
         added = [anchor for anchor in anchors_from(other, study.space()) if anchor not in known]
         return Begun(_with(study, other.origin("anchors", len(added)), added))
     borrowed = results_of(other, study)
-    return Begun(_with(study, other.origin("results", len(borrowed.results), borrowed.sha256()), ()), borrowed)
+    origin = other.origin("results", len(borrowed.results), borrowed.sha256(), study.efforts())
+    return Begun(_with(study, origin, ()), borrowed)
 
 
 def refuse_foreign(study: Study) -> None:

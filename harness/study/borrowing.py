@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.ledger import Ledger, read_value, sha256
 from harness.records import Borrowed, one_line
+from harness.study.sections import Origin
 from harness.study.study import Study
 
 
@@ -22,13 +23,13 @@ def fault_of(study: Study, root: Path) -> str | None:
 
 
 def borrowed_of(study: Study, root: Path) -> Borrowed | None:
-    """Return the results that inform a study's search; null if it has none.
+    """Return the results that inform a study's search; null if it has none, or was given attacks that they lack.
 
     Raises:
         UserError: the file is not there, or not as it was written.
     """
     origin, path = study.search.origin, Ledger(root).borrowed_file
-    if origin is None or origin.take != "results":
+    if origin is None or origin.take != "results" or _lacked(study, origin):
         return None
     if fault := fault_of(study, root):
         raise UserError(f"{path}: {fault}; put back a copy of it, such as the one in MLflow's run of the study")
@@ -42,5 +43,12 @@ def borrowed_lines(study: Study) -> Iterator[str]:
     """Yield what a reader must know of results that inform a search: they are none of the study's trials."""
     origin = study.search.origin
     if origin is not None and origin.take == "results":
-        results = f"{origin.taken} result{'s' * (origin.taken != 1)}"
-        yield f"{results} of {origin.study} ({origin.digest[:12]}) inform{'s' * (origin.taken == 1)} the search"
+        one = origin.taken == 1
+        results = f"{origin.taken} result{'s' * (not one)} of {origin.study} ({origin.digest[:12]})"
+        lacked = ", ".join(_lacked(study, origin))
+        yield f"{results} inform{'s' * one} the search" + (f" no longer: without {lacked}" if lacked else "")
+
+
+def _lacked(study: Study, origin: Origin) -> list[str]:
+    """Return the attacks that a study was given since it took results: over fewer, these look more private."""
+    return [effort for effort in study.efforts() if effort not in origin.attacks]

@@ -150,6 +150,8 @@ class Origin(Value):
     """How many settings or results were taken."""
     sha256: str | None = None
     """Digest of ``borrowed.json``, which holds the results; null of anchors, which stand among the study's own."""
+    attacks: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    """What the results are over: the study's attacks when it took them."""
 
 
 class SearchSection(Value):

@@ -64,6 +64,11 @@ class Study(Value):
         term = None if self.term is None else branches("term", self.term)
         return Space(shared=shared, defense=branches("defense", self.defense), term=term)
 
+    def efforts(self) -> tuple[str, ...]:
+        """Return the attacks with their repetitions, such as ``decoder-quick-0``."""
+        given = self.attacks.items()
+        return tuple(f"{name}-{effort.budget}-{seed}" for name, effort in given for seed in range(effort.seeds))
+
     def named(self) -> dict[str, str]:
         """Return the study's name and digest."""
         return {"name": self.name, "digest": self.digest()}

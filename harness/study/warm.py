@@ -42,11 +42,23 @@ class Other(NamedTuple):
     study: Study
     trials: tuple[JudgedTrial, ...]
 
-    def origin(self, take: Literal["anchors", "results"], taken: int, sha256: str | None = None) -> Origin:
-        """Return what a study remembers of what it took."""
+    def origin(
+        self,
+        take: Literal["anchors", "results"],
+        taken: int,
+        sha256: str | None = None,
+        attacks: tuple[str, ...] = (),
+    ) -> Origin:
+        """Return what a study remembers of what it took; arguments as of ``Origin``."""
         named = self.study.named()
         return Origin(
-            take=take, study=named["name"], digest=named["digest"], ledger=self.study.ledger, taken=taken, sha256=sha256
+            take=take,
+            study=named["name"],
+            digest=named["digest"],
+            ledger=self.study.ledger,
+            taken=taken,
+            sha256=sha256,
+            attacks=attacks,
         )
 
 

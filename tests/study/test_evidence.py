@@ -161,6 +161,16 @@ def test_a_widened_study_is_informed_under_its_wider_space(first, tmp_path):
     assert borrowed_of(load_study(root / "study.yaml"), root) is not None
 
 
+def test_results_without_an_attack_that_came_later_no_longer_inform(first, tmp_path):
+    root = begun(tmp_path)
+    wider = load_all_checked(root / "study.yaml", ["attacks/linear=quick"])
+    write_down(planned(wider, root), Ledger(root))
+    study = load_study(root / "study.yaml")
+    assert borrowed_of(study, root) is None
+    (line,) = borrowed_lines(study)
+    assert line.endswith("inform the search no longer: without linear-quick-0")
+
+
 def test_a_study_without_another_one_is_the_study_that_it_was(tmp_path):
     study = load_study(write(tmp_path, "alone"))
     assert "origin" not in study.dump()
