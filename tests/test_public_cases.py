@@ -116,6 +116,14 @@ CASES = [
     ("whoever was attacked less wins", "tests.judging.test_shared", "test_a_trial_that_was_attacked_less_does_not_move_in"),
     ("a stronger attack has to be run on everything before a front can be believed", "tests.judging.test_shared", "test_attacking_the_front_until_it_is_settled_gives_the_front_of_attacking_everything"),
     ("one trial without a server keeps an attack from all the others", "tests.driver.test_campaign", "test_of_all_trials_those_without_a_server_are_left_out_and_named_once"),
+    ("a decoder that was stopped early decides a front that a linear map would have decided", "tests.test_trial", "test_something_at_least_as_strong_as_the_ridge_decides_a_trial_of_the_quickstart"),
+    ("a release's evidence is counted twice, once as a prior", "tests.attacks.test_inversion", "test_with_the_prior_that_it_measures_and_a_decoders_start_it_counts_a_release_once"),
+    ("an attacker without a picture stops by the defender's", "tests.stages.test_attacking", "test_an_attacker_with_other_images_stops_by_its_own"),
+    ("checkpoints are chosen on the images that were fitted", "tests.data.test_data", "test_the_published_protocol_attacks_by_train_and_by_nine_tenths_of_test_and_stops_by_none_that_it_fits_on"),
+    ("an AUC of .54 on 300 members is called no leak", "tests.attacks.test_probes", "test_an_area_near_a_half_is_at_the_floor_only_if_its_interval_leaves_no_room_for_more"),
+    ("repeated Laplace releases are averaged, and half of what they tell is lost", "tests.attacks.test_repeated", "test_without_channel_noise_laplace_releases_come_to_half_the_variance_of_their_mean"),
+    ("an attack is blamed beside one that knows something else", "tests.judging.test_verdicts", "test_whoever_holds_the_client_alone_is_not_held_against_whoever_also_asks_the_server"),
+    ("an attack is called adaptive, and knows nothing of the noise", "tests.attacks.test_modes", "test_the_most_plausible_image_is_found_and_gaussian_noise_as_strong_would_find_another"),
 ]  # fmt: skip
 
 
