@@ -153,6 +153,21 @@ def log_rounded(z: Tensor, activation: Tensor, step: float, width: float, sigma:
     return torch.stack(terms).logsumexp(0)
 
 
+def expected_point(z: Tensor, step: float, sigma: float) -> Tensor:
+    """Return the expected point of a grid, of which all are as likely, given it with Gaussian noise.
+
+    Args:
+        z: Points with noise.
+        step: Width of the grid, > 0.
+        sigma: Standard deviation of the noise, > 0; from half a step on, the grid is not seen, and it is z itself.
+    """
+    if sigma >= step / 2:
+        return z
+    points = [step * ((z / step).round() + offset) for offset in CELLS]
+    weights = torch.stack([-(z - point).square() / (2 * sigma**2) for point in points]).softmax(0)
+    return (weights * torch.stack(points)).sum(0)
+
+
 def _log_mills(x: Tensor) -> Tensor:
     """Return ``log Phi(x) + x^2 / 2`` for x <= 0."""
     scaled: Tensor = torch.special.erfcx(-x / math.sqrt(2))

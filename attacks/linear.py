@@ -15,6 +15,7 @@ from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Target
 from attacks.counted import counted
 from attacks.fitting import CHUNK, channel_statistics, guess_error, released, unit
 from attacks.ranges import at_least
+from attacks.reading import before_noise
 from attacks.ridge import Dual, Map, Normal
 from attacks.verdict import verdict
 
@@ -53,14 +54,15 @@ class Linear(Attack):
         at_least("linear", 1, draws=draws)
         self.draws = draws
         self.weight: Map | None = None
+        self.target: Target | None = None
 
     @torch.no_grad()
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Add up products of releases and images; solve whenever their number has doubled, and after the last."""
-        self.image_shape = target.image_shape
+        self.image_shape, self.target = target.image_shape, target
         z, z_val = released(target, aux), released(target, val)
         self.deviation = channel_statistics(z)[1].double()
-        self.centre = (z.double() / self.deviation).flatten(1).mean(0)
+        self.centre = (before_noise(z, target).double() / self.deviation).flatten(1).mean(0)
         self.mean = unit(aux.x).double().flatten(1).mean(0)
         normal: Normal | Dual = Dual(len(self.centre))
         if len(self.centre) <= MOST_FEATURES:
@@ -100,7 +102,8 @@ class Linear(Attack):
 
     def _read(self, z: Tensor) -> Tensor:
         """Return centred features in units of their channel's deviation, ``(B, D)``, float64."""
-        return (z.double() / self.deviation).flatten(1) - self.centre
+        assert self.target is not None
+        return (before_noise(z, self.target).double() / self.deviation).flatten(1) - self.centre
 
     def _predicted(self, weight: Map, z: Tensor) -> Tensor:
         x_hat = functools.reduce(torch.matmul, weight, self._read(z))

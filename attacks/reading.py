@@ -28,9 +28,10 @@ class Read(NamedTuple):
 class Reader:
     """Reads releases, by statistics of the attacker's own.
 
-    A defense with ``masks`` adds a channel for each of z's: 1 where the value is small enough to be a hidden one. One
-    with noise of its own on each feature adds the logarithm of its total standard deviation instead: where that depends
-    on the activation, of what is expected of the activation given the release.
+    Where the defense rounds, they read the expected cell. A defense with ``masks`` adds a channel for each of z's: 1
+    where the value is small enough to be a hidden one. One with noise of its own on each feature adds the logarithm of
+    its total standard deviation instead: where that depends on the activation, of what is expected of the activation
+    given the release.
 
     Args:
         target: The network under attack.
@@ -66,9 +67,16 @@ class Reader:
             return torch.cat([z, (z.abs() < HIDDEN * least).to(z.dtype)], dim=1)
         activation = self._shrunk(z) if self._shrunk else z
         own = torch.as_tensor(self.target.noise_std(activation), dtype=z.dtype, device=z.device)
+        z = before_noise(z, self.target)
         if own.ndim == 0:
             return z
         return torch.cat([z, (own.square() + least**2).sqrt().log().expand_as(z)], dim=1)
+
+
+def before_noise(z: Tensor, target: Target) -> Tensor:
+    """Return what is expected of releases before the channel's noise, as far as the defense says so."""
+    expected: Callable[[Tensor, float], Tensor] | None = getattr(target.defense, "before_noise", None)
+    return z if expected is None else expected(z, target.sigma)
 
 
 class Shrunk:

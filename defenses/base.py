@@ -134,6 +134,17 @@ class Defense(nn.Module):
         own = torch.as_tensor(self.noise_std(activation), dtype=z.dtype, device=z.device)
         return gaussian_surprise(z, self.mean(activation), (own.square() + sigma**2).sqrt())
 
+    def before_noise(self, z: Tensor, sigma: float) -> Tensor:
+        """Return what is expected of a release before the channel's noise, by what the defense lets through at all.
+
+        By default the release itself. It must be invertible, so that nothing is lost to whoever reads on from it.
+
+        Args:
+            z: Releases, channel noise included, ``(B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, >= 0.
+        """
+        return z
+
     def joint(self, z: Tensor, sigma: float) -> Tensor:
         """Return the expected release under which several independent ones of the same images are likeliest.
 

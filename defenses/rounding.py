@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from attacks.likelihood import log_gaussian, log_rounded, surprise
+from attacks.likelihood import expected_point, log_gaussian, log_rounded, surprise
 from defenses.base import Defense, Law
 from defenses.ranges import flag, number
 
@@ -86,3 +86,9 @@ class Rounding(Defense):
             return super().surprise(z, activation, sigma)
         width = self.step * (DITHERED_EDGE if self.dither else EDGE)
         return surprise(log_rounded(z, activation, self.step, width, sigma))
+
+    def before_noise(self, z: Tensor, sigma: float) -> Tensor:
+        """Return the expected point of the grid, all of them as likely before; of dithered ones there are no few."""
+        if self.dither or self.step == 0 or sigma == 0:
+            return z
+        return expected_point(z, self.step, sigma)

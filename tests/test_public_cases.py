@@ -128,6 +128,14 @@ CASES = [
     ("a flat curve is taken for an attack that has got as far as it can", "tests.attacks.test_decoder_xl", "test_a_fit_that_is_flat_since_its_learning_rate_fell_is_known_to_gain_by_more_steps"),
     ("2 % between two attacks on 32 images decide", "tests.judging.test_verdicts", "test_what_is_better_by_chance_alone_raises_nothing"),
     ("nobody says how much a better attacker could recover", "tests.reports.test_attacks", "test_an_open_objective_says_what_a_better_attacker_could_reach"),
+    ("a decoder that was stopped early decides a front that a linear map would have decided", "tests.test_trial", "test_something_at_least_as_strong_as_the_ridge_decides_a_trial_of_the_quickstart"),
+    ("a release's evidence is counted twice, once as a prior", "tests.attacks.test_inversion", "test_with_the_prior_that_it_measures_and_a_decoders_start_it_counts_a_release_once"),
+    ("an attacker without a picture stops by the defender's", "tests.stages.test_attacking", "test_an_attacker_with_other_images_stops_by_its_own"),
+    ("checkpoints are chosen on the images that were fitted", "tests.data.test_data", "test_the_published_protocol_attacks_by_train_and_by_nine_tenths_of_test_and_stops_by_none_that_it_fits_on"),
+    ("an AUC of .54 on 300 members is called no leak", "tests.attacks.test_probes", "test_an_area_near_a_half_is_at_the_floor_only_if_its_interval_leaves_no_room_for_more"),
+    ("repeated Laplace releases are averaged, and half of what they tell is lost", "tests.attacks.test_repeated", "test_without_channel_noise_laplace_releases_come_to_half_the_variance_of_their_mean"),
+    ("an attack is blamed beside one that knows something else", "tests.judging.test_verdicts", "test_whoever_holds_the_client_alone_is_not_held_against_whoever_also_asks_the_server"),
+    ("an attack is called adaptive, and knows nothing of the noise", "tests.attacks.test_modes", "test_the_most_plausible_image_is_found_and_gaussian_noise_as_strong_would_find_another"),
 ]  # fmt: skip
 
 

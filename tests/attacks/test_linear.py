@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from attacks import linear, ridge
+from attacks.likelihood import expected_point
 from attacks.linear import Linear
 from attacks.testproblems import LinearGaussian
+from defenses.rounding import Rounding
 
 
 def test_of_a_linear_client_and_gaussian_images_it_comes_within_two_percent_of_the_least_error():
@@ -56,3 +58,34 @@ def test_of_too_many_releases_it_takes_what_there_is_room_for_and_says_where_it_
     fit = attack.fit(target, target.sample(100), target.sample(50))
     assert [point.step for point in fit.curve] == [1, 2, 3]
     assert [len(each) for each in attack.weight] == [32, 250]
+
+
+class Rounded(LinearGaussian):
+    """Rounds what it releases."""
+
+    def release(self, x, m=1):
+        with torch.no_grad():
+            z = self.defense(self.mean(x))
+            return z + self.sigma * torch.randn_like(z)
+
+
+def test_behind_rounding_it_reads_cells_and_does_better_than_by_the_noisy_values():
+    errors = []
+    for tells in (True, False):
+        torch.manual_seed(0)
+        target, attack = Rounded(sigma=0.02, side=8), Linear(draws=4)
+        target.defense = Rounding(0.1) if tells else torch.nn.Sequential(Rounding(0.1))
+        attack.fit(target, target.sample(2000), target.sample(300))
+        x = target.sample(1000).x / 255
+        errors.append(float((attack.reconstruct(target.release(x)) - x).square().mean()))
+    assert errors[0] < 0.96 * errors[1]
+
+
+def test_the_expected_cell_is_the_one_released_where_noise_is_small_and_the_release_where_it_is_large():
+    cells = 0.1 * torch.arange(-3, 4)
+    assert torch.allclose(expected_point(cells + 0.02, 0.1, 0.01), cells, atol=1e-3)
+    assert torch.equal(expected_point(cells + 0.02, 0.1, 0.05), cells + 0.02)
+    # half way it is neither
+    assert torch.allclose(expected_point(cells + 0.05, 0.1, 0.02), cells + 0.05, atol=1e-6)
+    line = torch.linspace(-0.3, 0.3, 1001)
+    assert (expected_point(line, 0.1, 0.03).diff() > 0).all()
