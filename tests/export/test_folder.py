@@ -48,8 +48,8 @@ def test_the_columns_are_the_contracts_in_its_order(small):
     assert columns[:3] == BEFORE
     assert set(columns[2:start]) == settings
     assert columns[start:] == [*AFTER, "anchor", "limited", "train_seconds", *DECIDED]
-    expected = [*ATTACK, "job", "error", *DETAILS]
-    assert list(harness.open(ledger.root).attacks.columns)[: len(expected)] == expected
+    contract = [*ATTACK, "job", "error", *DETAILS]
+    assert list(harness.open(ledger.root).attacks.columns)[: len(contract)] == contract
 
 
 def test_every_trial_that_was_asked_has_a_row_with_its_state(small):

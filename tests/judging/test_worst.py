@@ -189,6 +189,20 @@ def test_the_standard_error_is_that_of_the_difference_estimate():
     assert standard_error(own[0]) == pytest.approx(own[0].std(ddof=1) / 32**0.5)
 
 
+def test_the_standard_error_of_a_pair_on_one_release_counts_what_the_bases_other_releases_average():
+    """The base's mean is over five releases, the difference on the first, which both see: images are the clusters."""
+    rng = numpy.random.default_rng(2)
+    image, shared = rng.lognormal(-4, 0.5, (3000, 100)), rng.normal(0, 0.01, (3000, 5, 100))
+    by_release = image[:, None] + shared
+    base, means = by_release[:, 0], by_release.mean(1)
+    own = 0.8 * base[:, :32] + rng.normal(0, 0.001, (3000, 32))
+    estimates = means.mean(1) + (own - base[:, :32]).mean(1)
+    told = [standard_error(*each) ** 2 for each in zip(own, base, means, strict=True)]
+    assert numpy.mean(told) ** 0.5 == pytest.approx(estimates.std(), rel=0.05)
+    naive = [standard_error(*each) ** 2 for each in zip(own, means, strict=True)]
+    assert abs(numpy.mean(naive) ** 0.5 / estimates.std() - 1) > 0.1
+
+
 def test_a_difference_estimate_is_nearer_to_the_truth_than_the_challengers_own_mean():
     """What the images have in common cancels: the reason for pairing."""
     rng = numpy.random.default_rng(1)
