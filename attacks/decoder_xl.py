@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attacks.base import Attack, Fit, Images, Knowledge, Point, Span, Target, Tunable
 from attacks.fitting import CHUNK, Average, Plan, guess_error, plan, released, train, unit, warm_cosine
@@ -40,6 +40,28 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and images, both ``(B, 3, height, width)``: each image's loss, ``(B,)``."""
 
 
+class Pair(nn.Module):
+    """The mean of what two networks reconstruct.
+
+    Args:
+        first: One of them.
+        second: The other one.
+    """
+
+    def __init__(self, first: UnetDecoder, second: UnetDecoder) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, z: Tensor, probabilities: Tensor, log_sigma: Tensor) -> Tensor:
+        """Return images, as each of them does."""
+        read = (z, probabilities, log_sigma)
+        return torch.lerp(self.first(*read), self.second(*read), 0.5)
+
+
+Network = UnetDecoder | Pair
+"""What reconstructs."""
+
+
 class _Trained(NamedTuple):
     """A network after its training."""
 
@@ -54,9 +76,10 @@ class DecoderXl(Attack):
 
     The average of the weights over steps reconstructs; of the averages at each validation, the one with the least error
     on attacker-validation. A copy of it is trained further for ssim, and kept where that is highest; the verdict is
-    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse; should
-    they do better, their network is kept. Where the defense hides features, the network also sees which values may be
-    hidden ones; where it adds noise of its own, how much each feature has.
+    ``limited`` if either training was, or if half the steps for mse, on a schedule of their own, do 2 % worse. For mse,
+    either of both networks, the one of their mean weights, or the mean of their images reconstructs: what has the least
+    error on attacker-validation. Where the defense hides features, the network also sees which values may be hidden
+    ones; where it adds noise of its own, how much each feature has.
 
     The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the training
     with half the steps for mse comes on top.
@@ -85,7 +108,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 4
+    version = 5
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
@@ -130,15 +153,15 @@ class DecoderXl(Attack):
         self.epochs, self.steps, self.patience, self.batch_size = epochs, steps, patience, batch_size
         self.lr, self.weight_decay, self.ema = lr, weight_decay, ema
         self.flips, self.ssim_share = flips, ssim_share
-        self.network: UnetDecoder | None = None
-        self.network_for_ssim: UnetDecoder | None = None
+        self.network: Network | None = None
+        self.network_for_ssim: Network | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         """Train the network for mse, then a copy for ssim; validate both on one fixed release of ``val``."""
         network = self._begin(target, aux)
         reads = [self._reader(z) for z in released(target, val).split(CHUNK)]
 
-        def error(network: UnetDecoder) -> float:
+        def error(network: Network) -> float:
             return self._mean(_mse, network, reads, val)
 
         both = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
@@ -154,8 +177,8 @@ class DecoderXl(Attack):
             details = {name: self._mean(ssim, one.network, reads, val) for name, one in names.items()}
         shorter = self._trained(network, aux, for_mse._replace(total=max(1, for_mse.total // 2)), _mse, error)
         details["mse_of_half"] = shorter.error
-        better = shorter if shorter.error < longer.error else longer
-        self.network, self.network_for_ssim = better.network, (tuned if for_ssim.total else better).network
+        self.network, details["mse_of_chosen"] = _best_of(longer.network, shorter.network, error)
+        self.network_for_ssim = tuned.network if for_ssim.total else self.network
         own = verdict(longer.curve, guess_error(aux, val), of_half=shorter.error)
         if own == "converged" and verdict(tuned.curve, math.inf) != "converged":
             own = "limited"
@@ -230,19 +253,30 @@ class DecoderXl(Attack):
         average.update(network)
         return error.detach()
 
-    def _mean(self, loss: Loss, network: UnetDecoder, reads: Sequence[Read], images: Images) -> float:
+    def _mean(self, loss: Loss, network: Network, reads: Sequence[Read], images: Images) -> float:
         """Return a loss's mean over images, whose releases come read in chunks."""
         x = images.x.split(CHUNK)
         with torch.no_grad(), autocast(images.x.device, self._reader.target.precision):
             x_hat = [network(*read) for read in reads]
         return float(torch.cat([loss(a.clamp(0, 1), unit(b)) for a, b in zip(x_hat, x, strict=True)]).mean())
 
-    def _reconstructed(self, network: UnetDecoder | None, z: Tensor) -> Tensor:
+    def _reconstructed(self, network: Network | None, z: Tensor) -> Tensor:
         if network is None:
             raise RuntimeError("decoder_xl: fit it before it reconstructs")
         with torch.inference_mode():
             reads = [self._reader(chunk.float()) for chunk in z.split(CHUNK)]
             return torch.cat([network(*read).clamp(0, 1) for read in reads])
+
+
+def _best_of(longer: UnetDecoder, shorter: UnetDecoder, error: Callable[[Network], float]) -> tuple[Network, float]:
+    """Return what reconstructs with the least error, of two networks and what can be made of both, and that error."""
+    mixed = copy.deepcopy(longer)
+    with torch.no_grad():
+        torch._foreach_lerp_(list(mixed.parameters()), list(shorter.parameters()), 0.5)
+    tried: list[Network] = [longer, shorter, mixed, Pair(longer, shorter)]
+    errors = [error(network) for network in tried]
+    least = min(range(len(tried)), key=lambda i: errors[i] if math.isfinite(errors[i]) else math.inf)
+    return tried[least], errors[least]
 
 
 def _ended(curve: Sequence[Point], patience: int) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 
 from attacks import metrics
 from attacks.base import Point
-from attacks.decoder_xl import DecoderXl, _ended
+from attacks.decoder_xl import DecoderXl, Pair, _best_of, _ended
 from attacks.fitting import Average, channel_statistics, warm_cosine
 from attacks.reading import Reader
 from attacks.ssim import ssim
@@ -79,6 +79,32 @@ def test_a_fit_whose_curve_is_flat_because_its_learning_rate_fell_is_limited():
     assert verdict(fit.curve, guess=0.01) == "converged"
     assert fit.details["mse_of_half"] > 1.02 * fit.curve[-1].validation
     assert fit.verdict == "limited"
+    assert fit.details["mse_of_chosen"] <= min(point.validation for point in fit.curve)
+
+
+def test_of_two_networks_whose_errors_cancel_the_mean_reconstructs():
+    x = torch.full((1, 3, 8, 8), 0.5)
+    above, below, same = (
+        UnetDecoder((2, 4, 4), x + off, num_classes=1, width=4, blocks=1, attention=0) for off in (0.1, -0.1, 0.0)
+    )
+    read = (torch.randn(5, 2, 4, 4), torch.ones(5, 1), torch.zeros(5, 1))
+
+    @torch.no_grad()
+    def error(network: nn.Module) -> float:
+        return float((network(*read) - x).square().mean())
+
+    chosen, least = _best_of(above, below, error)
+    assert isinstance(chosen, Pair)
+    assert least < 1e-12 < 0.009 < error(above)
+    assert _best_of(same, below, error)[0] is same
+    # where the weights differ by as much, their mean is a single network that has no error either
+    above.start.copy_(x)
+    below.start.copy_(x)
+    above.outlet.bias.data.fill_(0.1)
+    below.outlet.bias.data.fill_(-0.1)
+    mixed, least = _best_of(above, below, error)
+    assert isinstance(mixed, UnetDecoder)
+    assert least < 1e-12
 
 
 # ssim
