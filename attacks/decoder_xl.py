@@ -95,7 +95,8 @@ class DecoderXl(Attack):
         lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls as a cosine.
         weight_decay: Of AdamW, >= 0.
         ema: Decay of the average of weights, in [0, 1).
-        flips: Whether images are mirrored at random, and released so: for photographs and many passes, not for digits.
+        flips: Whether images are mirrored at random, and released so, of data whose mirrored images are as likely
+            (``Target.mirrors``): for many passes.
         ssim_share: Share of the steps that train the copy for ssim, in [0, 1); without one, mse's network serves both.
     """
 
@@ -240,7 +241,7 @@ class DecoderXl(Attack):
     ) -> Tensor:
         """Take one step on images ``(B, 3, height, width)``; return its loss, detached."""
         target = self._reader.target
-        if self.flips:
+        if self.flips and target.mirrors:
             x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
         read = self._reader(target.release(x))
         with autocast(x.device, target.precision):

@@ -116,6 +116,10 @@ CASES = [
     ("whoever was attacked less wins", "tests.judging.test_shared", "test_a_trial_that_was_attacked_less_does_not_move_in"),
     ("a stronger attack has to be run on everything before a front can be believed", "tests.judging.test_shared", "test_attacking_the_front_until_it_is_settled_gives_the_front_of_attacking_everything"),
     ("one trial without a server keeps an attack from all the others", "tests.driver.test_campaign", "test_of_all_trials_those_without_a_server_are_left_out_and_named_once"),
+    ("an attack is added that nobody ever ran end to end", "tests.attacks.test_cases", "test_every_attack_has_a_case_and_every_case_an_attack"),
+    ("an attack is better than anybody can be, and its number is published", "tests.attacks.test_codebook", "test_nobody_gains_on_the_posterior_mean_but_who_was_told"),
+    ("a defense's likelihood is not the law of what it releases", "tests.attacks.test_codebook", "test_the_posterior_keeps_what_it_promises"),
+    ("a decoder is trained on mirrored digits", "tests.attacks.test_decoder_xl", "test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely"),
 ]  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def images_of(settings: Mapping[str, Scalar], place: Place, device: torch.device
 def target_of(model: SplitModel, asked: Asked, data: Data, dtype: torch.dtype | None = None) -> LiveTarget:
     """Return a network as its adversary meets it, in the trial's precision or another one."""
     shown = to_float(data.attack_splits[0].fit.x[:SHOWN])
-    return LiveTarget(model, data.image_shape, data.num_classes, dtype or dtype_of(asked.precision), shown)
+    precision = dtype or dtype_of(asked.precision)
+    return LiveTarget(model, data.image_shape, data.num_classes, precision, shown, mirrors=data.flips)
 
 
 def trained(asked: Asked, data: Data, weights: Path) -> SplitModel:
