@@ -1,5 +1,6 @@
 """What a strong inverse network reads of a release: standardised values, the predicted label, and the noise."""
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,12 @@ class Reader:
     def __init__(self, target: Target, z: Tensor) -> None:
         self.target = target
         self.mean, self.deviation = channel_statistics(self._channels(z))
+
+    def of(self, target: Target) -> "Reader":
+        """Return one that reads the same features behind other noise, by the same statistics."""
+        other = copy.copy(self)
+        other.target = target
+        return other
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Read:
