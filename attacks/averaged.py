@@ -30,7 +30,7 @@ class Averaged:
     def __init__(self, target: Target, num_releases: int) -> None:
         self.target, self.num_releases = target, num_releases
         self.sigma = target.sigma / math.sqrt(num_releases)
-        self.spread, self.extent = target.spread, target.extent
+        self.spread, self.extent, self.mirrors = target.spread, target.extent, target.mirrors
         self.image_shape, self.activation_shape = target.image_shape, target.activation_shape
         self.num_classes, self.precision = target.num_classes, target.precision
 

@@ -34,6 +34,8 @@ class Target(Protocol):
     """Root mean square deviation of a feature's expected release over the attacker's images, > 0: the unit of z."""
     extent: tuple[float, float]
     """Least and greatest of these expected releases; whoever reads releases knows about as much of both."""
+    mirrors: bool
+    """Whether an image mirrored left to right is as likely as the image: true of photographs, not of digits."""
     image_shape: tuple[int, int, int]
     activation_shape: tuple[int, int, int]
     """``(C, H, W)`` of a release."""

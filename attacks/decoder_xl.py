@@ -9,7 +9,7 @@ References:
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -74,7 +74,8 @@ class DecoderXl(Attack):
             three tenths.
         weight_decay: Of AdamW, >= 0.
         ema: Decay of the average of weights, in [0, 1).
-        flips: Whether images are mirrored at random, and released so: for photographs and many passes, not for digits.
+        flips: Whether images are mirrored at random, and released so, of data whose mirrored images are as likely
+            (``Target.mirrors``): for many passes.
         ssim_share: Share of the steps that train the copy for ssim, in [0, 1); without one, mse's network serves both.
     """
 
@@ -172,6 +173,16 @@ class DecoderXl(Attack):
         """Reconstruct in float32 with the network trained for ssim."""
         return self._reconstructed(self.network_for_ssim, z)
 
+    def behind(self, target: Target) -> Self:
+        """Return this attack, fitted, as it reads a target with the same features and other noise."""
+        other = copy.copy(self)
+        other._reader = self._reader.of(target)
+        return other
+
+    def _read(self, x: Tensor) -> Read:
+        """Return what is read of the releases of a training batch, ``(B, 3, height, width)``."""
+        return self._reader(self._reader.target.release(x))
+
     def _begin(self, target: Target, aux: Images) -> UnetDecoder:
         """Return the untrained network, which reconstructs the mean image; keep the target and how it is read."""
         shown = Images(aux.x[:STATISTICS], aux.y[:STATISTICS])
@@ -237,9 +248,9 @@ class DecoderXl(Attack):
     ) -> Tensor:
         """Take one step on images ``(B, 3, height, width)``; return its loss, detached."""
         target = self._reader.target
-        if self.flips:
+        if self.flips and target.mirrors:
             x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
-        read = self._reader(target.release(x))
+        read = self._read(x)
         with autocast(x.device, target.precision):
             x_hat = network(*read)
         error = loss(x_hat, x).mean()

@@ -1,5 +1,6 @@
 """What a strong inverse network reads of a release: standardised values, the predicted label, and the noise."""
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -45,6 +46,12 @@ class Reader:
         if again is not None and torch.as_tensor(target.noise_std(z)).ndim and not self._masks:
             self._shrunk = Shrunk(z, again())
         self.mean, self.deviation = channel_statistics(self._channels(z))
+
+    def of(self, target: Target) -> "Reader":
+        """Return one that reads the same features behind other noise, by the same statistics."""
+        other = copy.copy(self)
+        other.target = target
+        return other
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Read:

@@ -5,6 +5,7 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,6 +17,7 @@ from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl
 from attacks.fitting import CHUNK
 from attacks.ranges import at_least
+from attacks.reading import Read
 
 INNER: dict[str, type[Attack]] = {"decoder": Decoder, "decoder_xl": DecoderXl}
 """Attacks that can be repeated, by name."""
@@ -24,31 +26,50 @@ NUMBERS = (1, 4, 16, 64)
 """Numbers of releases of an image."""
 
 
-class Repeated(Attack):
-    """Fits another attack anew for each number m of releases, to what m of them are likeliest to come from together.
+class Ranging(DecoderXl):
+    """``decoder_xl``, trained for several numbers of releases at once: each batch is for one of them, and log sigma
+    says for which.
 
-    That is their mean where the noise is Gaussian (:func:`attacks.averaged.averaged`). The fit for fewer releases reads
-    what m come to as well: the one with the least error on attacker-validation is used.
+    Args:
+        numbers: Of releases, each >= 1.
+        settings: Of ``decoder_xl``.
+    """
+
+    def __init__(self, numbers: Sequence[int], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.numbers = tuple(numbers)
+
+    def _read(self, x: Tensor) -> Read:
+        target = Averaged(self._reader.target, self.numbers[int(torch.randint(len(self.numbers), ()))])
+        return self._reader.of(target)(target.release(x))
+
+
+class Repeated(Attack):
+    """Fits another attack for each number m of releases, to what m of them are likeliest to come from together.
+
+    That is their mean where the noise is Gaussian (:func:`attacks.averaged.averaged`). ``decoder_xl`` is told the
+    noise: one network is trained for all m, each batch for one of them. The fit for fewer releases reads what m come to
+    as well: the one with the least error on attacker-validation is used.
     Verdict, course and curve are those of a single release; the validation error of each m is ``validation_m4`` and so
     on, ``fitted_to_m4`` tells by which fit.
 
     Args:
         inner: The attack that is repeated: ``decoder``, or ``decoder_xl`` without its network for ssim.
         budget: The inner attack's budget.
-        steps: Optimiser steps of each of the fits, at most, >= 2; null for what the inner budget says.
+        steps: Optimiser steps of the fit, or of each of them, at most, >= 2; null for what the inner budget says.
         most: Largest number of releases: 1, 4, 16 or 64; the smaller ones are fitted too.
     """
 
     reference = "Dwork, Roth, The algorithmic foundations of differential privacy, 2014"
     threat = "The server sees the same image released up to m times, as from a camera that stands still."
-    cost = "the inner attack's training for each number of releases; then a forward pass an image"
+    cost = "one training for all numbers of releases; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 5
+    version = 6
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
-        "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},
-        "standard": {"inner": "decoder_xl", "budget": "standard", "steps": 1000, "most": 64},
+        "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 240, "most": 64},
+        "standard": {"inner": "decoder_xl", "budget": "standard", "steps": 2400, "most": 64},
         "strong": {"inner": "decoder_xl", "budget": "strong", "steps": None, "most": 64},
     }
     tunable: ClassVar[dict[str, Tunable]] = {"inner": ("decoder", "decoder_xl")}
@@ -65,16 +86,17 @@ class Repeated(Attack):
         settings |= {} if steps is None else {"steps": steps}
         settings |= {"ssim_share": 0.0} if inner == "decoder_xl" else {}
         self.releases = tuple(m for m in NUMBERS if m <= most)
-        self.attacks = {m: INNER[inner](**settings) for m in self.releases}
+        self.for_all = Ranging(self.releases, **settings) if inner == "decoder_xl" else None
+        self.attacks: dict[int, Attack] = {} if self.for_all else {m: INNER[inner](**settings) for m in self.releases}
         """The inner attack for each number of releases."""
         self.fitted_to = {m: m for m in self.releases}
         """The number of releases whose attack reconstructs from m."""
         self.target: Target | None = None
 
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
-        """Fit the inner attack for each number of releases, then choose for each among those for as many or fewer."""
+        """Fit for each number of releases, then choose for each among what was fitted for as many or fewer."""
         self.target = target
-        fits = {m: attack.fit(Averaged(target, m), aux, val) for m, attack in self.attacks.items()}
+        fits = self._fits(target, aux, val)
         details = {"validation_m1": fits[1].curve[-1].validation}
         for m in self.releases[1:]:
             errors = self._errors(Averaged(target, m), val)
@@ -86,9 +108,18 @@ class Repeated(Attack):
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct from one release of each image, ``(B, C, H, W)``, or from m, ``(m, B, C, H, W)``."""
         m = 1 if z.ndim == 4 else len(z)
-        if m not in self.attacks:
-            raise ValueError(f"repeated: it reconstructs from {list(self.attacks)} releases, not from {m}")
-        return self.attacks[self.fitted_to[m]].reconstruct(z if z.ndim == 4 else averaged(z, self._target()))
+        if m not in self.releases:
+            raise ValueError(f"repeated: it reconstructs from {list(self.releases)} releases, not from {m}")
+        target = self._target()
+        return self.attacks[self.fitted_to[m]].reconstruct(z if z.ndim == 4 else averaged(z, target))
+
+    def _fits(self, target: Target, aux: Images, val: Images) -> dict[int, Fit]:
+        """Fit one network for all numbers of releases or, of an attack that is not told the noise, one for each."""
+        if self.for_all is None:
+            return {m: attack.fit(Averaged(target, m), aux, val) for m, attack in self.attacks.items()}
+        fit = self.for_all.fit(target, aux, val)
+        self.attacks = {m: self.for_all.behind(Averaged(target, m)) for m in self.releases}
+        return dict.fromkeys(self.releases, fit)
 
     @torch.no_grad()
     def _errors(self, averaged: Averaged, val: Images) -> dict[int, float]:

@@ -16,6 +16,7 @@ class Seen:
 
     def __init__(self, target: Target, knowledge: Knowledge, *, needs_server: bool) -> None:
         self.sigma, self.spread, self.extent = target.sigma, target.spread, target.extent
+        self.mirrors = target.mirrors
         self.image_shape, self.num_classes = target.image_shape, target.num_classes
         self.activation_shape, self.precision = target.activation_shape, target.precision
         self.defense, self.noise_std = target.defense, target.noise_std

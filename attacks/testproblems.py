@@ -27,6 +27,7 @@ class NoisyChannel:
     sigma: float
     spread = 1.0
     extent = (0.0, 1.0)
+    mirrors = False
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the release without noise, ``(B, C, H, W)``."""

@@ -136,6 +136,10 @@ CASES = [
     ("repeated Laplace releases are averaged, and half of what they tell is lost", "tests.attacks.test_repeated", "test_without_channel_noise_laplace_releases_come_to_half_the_variance_of_their_mean"),
     ("an attack is blamed beside one that knows something else", "tests.judging.test_verdicts", "test_whoever_holds_the_client_alone_is_not_held_against_whoever_also_asks_the_server"),
     ("an attack is called adaptive, and knows nothing of the noise", "tests.attacks.test_modes", "test_the_most_plausible_image_is_found_and_gaussian_noise_as_strong_would_find_another"),
+    ("an attack is added that nobody ever ran end to end", "tests.attacks.test_cases", "test_every_attack_has_a_case_and_every_case_an_attack"),
+    ("an attack is better than anybody can be, and its number is published", "tests.attacks.test_codebook", "test_nobody_gains_on_the_posterior_mean_but_who_was_told"),
+    ("a defense's likelihood is not the law of what it releases", "tests.attacks.test_codebook", "test_the_posterior_keeps_what_it_promises"),
+    ("a decoder is trained on mirrored digits", "tests.attacks.test_decoder_xl", "test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely"),
 ]  # fmt: skip
 
 

@@ -25,6 +25,8 @@ class LiveTarget:
         num_classes: int,
         precision: torch.dtype,
         shown: Tensor | None = None,
+        *,
+        mirrors: bool = False,
     ) -> None:
         """Wrap a network.
 
@@ -35,6 +37,7 @@ class LiveTarget:
             precision: What autocast uses: ``torch.bfloat16`` or ``torch.float32``.
             shown: Images of the attacker's that spread and extent of the features are measured on, in [0, 1],
                 ``(N, 3, height, width)``; without any they are taken for 1, and for 0 to 1.
+            mirrors: Whether a mirrored image is as likely as the image.
         """
         self.model = model.eval()
         self.sigma = model.sigma
@@ -42,7 +45,7 @@ class LiveTarget:
         self.image_shape = image_shape
         self.activation_shape = activation_shape(model.client, image_shape)
         self.num_classes = num_classes
-        self.precision = precision
+        self.precision, self.mirrors = precision, mirrors
         self.spread, self.extent = (1.0, (0.0, 1.0)) if shown is None else self._measured(shown)
         self._shown, self._device, self._rounding = shown, self, 0.0
 
@@ -50,7 +53,9 @@ class LiveTarget:
         """Return the network in float32, of which everything is exact but what it releases; itself if it is so."""
         if self.precision == torch.float32:
             return self
-        exact = LiveTarget(self.model, self.image_shape, self.num_classes, torch.float32, self._shown)
+        exact = LiveTarget(
+            self.model, self.image_shape, self.num_classes, torch.float32, self._shown, mirrors=self.mirrors
+        )
         exact._device = self
         if self._shown is not None:
             with torch.no_grad():

@@ -40,7 +40,7 @@ def target_of(model: SplitModel, asked: Asked, data: Data, held: Part | None = N
         held: What the adversary fits on, the attacker's part without it: in whose unit it reads features.
     """
     shown = to_float((held or data.attack_splits[0].fit).x[:SHOWN])
-    return LiveTarget(model, data.image_shape, data.num_classes, dtype_of(asked.precision), shown)
+    return LiveTarget(model, data.image_shape, data.num_classes, dtype_of(asked.precision), shown, mirrors=data.flips)
 
 
 def trained(asked: Asked, data: Data, weights: Path) -> SplitModel:

@@ -131,6 +131,15 @@ def test_without_a_share_for_ssim_one_network_serves_both():
     assert torch.equal(decoder.reconstruct(z), decoder.reconstruct_for_ssim(z))
 
 
+@pytest.mark.parametrize("mirrors", [False, True])
+def test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely(mirrors):
+    target = LinearGaussian(sigma=0.07, side=16)
+    target.mirrors = mirrors
+    plain, flipped = (fitted(target, 160, TINY, ssim_share=0.0, flips=flips)[0] for flips in (False, True))
+    z = target.mean(target.sample(4).x.float() / 255)
+    assert torch.equal(plain.reconstruct(z), flipped.reconstruct(z)) is not mirrors
+
+
 # the network
 
 

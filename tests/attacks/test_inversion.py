@@ -50,7 +50,7 @@ class Network:
     """A client and a server of three layers, of which nothing is refused."""
 
     sigma, precision = 1e-3, torch.float32
-    spread, extent = 0.1, (0.0, 1.0)
+    spread, extent, mirrors = 0.1, (0.0, 1.0), False
     image_shape, activation_shape, num_classes = (3, 16, 16), (12, 8, 8), 2
 
     def __init__(self) -> None:

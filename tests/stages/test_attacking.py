@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -314,6 +315,14 @@ def test_a_probe_that_is_done_is_taken_over(tmp_path):
 
 
 # knowledge
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_target_knows_whether_its_data_may_be_mirrored(weights, flips):
+    data = images_of(asked(settings=FAST).settings, ANYWHERE, torch.device("cpu"))
+    model = trained(asked(settings=FAST), data, weights)
+    target = target_of(model, asked(settings=FAST), replace(data, flips=flips))
+    assert Seen(target, "none", needs_server=False).mirrors is flips
 
 
 @pytest.fixture
