@@ -44,7 +44,7 @@ class Repeated(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 4
+    version = 5
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 60, "most": 64},
         "standard": {"inner": "decoder_xl", "budget": "quick", "steps": 1000, "most": 64},
