@@ -74,6 +74,8 @@ class Decoder(Attack):
             "lr": 1e-3, "schedule": "cosine", "weight_decay": 1e-4,
         },
     }  # fmt: skip
+    standardises: ClassVar[bool] = False
+    """Whether the unit of the features is nothing to it."""
     tunable: ClassVar[dict[str, Tunable]] = {"lr": Span(3e-4, 1e-2, log=True)}
 
     def __init__(
@@ -123,8 +125,10 @@ class Decoder(Attack):
             after=halves.after() if self.schedule == "stable" else NOTHING,
         )
         shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
-        seen = self._errors(released(target, shown), shown, target)
-        course = Course(errors=halves.shares(length.total) | {1.0: errors()}, seen=seen)
+        with torch.random.fork_rng([aux.x.device] if aux.x.is_cuda else []):
+            seen = self._errors(released(target, shown), shown, target)
+        shorter = halves.shares(length.total) | {1.0: errors()}
+        course = Course(errors=shorter, seen=seen, flags=() if self.standardises else ("scale moves it",))
         return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course)
 
     def _rate(self, length: Plan) -> Callable[[int], float]:
@@ -175,6 +179,8 @@ class UnitDecoder(Decoder):
 
     To the published one it is much: features of a thousandth leave it where it begins. Other attacks start from this.
     """
+
+    standardises = True
 
     def _network(self, z: Tensor, target: Target) -> nn.Module:
         return nn.Sequential(Standardised(z), super()._network(z, target))

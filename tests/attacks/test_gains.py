@@ -7,6 +7,7 @@ from torch import nn
 from attacks.base import Course
 from attacks.branches import Branches
 from attacks.correction import corrected
+from attacks.decoder import Decoder, UnitDecoder
 from attacks.fitting import NOTHING, Stable, plan, train
 from attacks.gains import LAWS, evidence, gain, gains
 from attacks.slope import without_gradient
@@ -145,3 +146,13 @@ def test_a_likelihood_without_a_gradient_is_flagged():
     assert without_gradient(target, x[:1], z) == ()
     target.weight.zero_()
     assert without_gradient(target, x[:1], z) == ("no gradient",)
+
+
+def test_the_published_decoder_alone_is_flagged_to_be_moved_by_the_unit_of_the_features():
+    target = LinearGaussian(0.07, side=8)
+    settings = Decoder.budgets["quick"] | {"blocks": 0, "channels": 4, "steps": 4}
+    flags = {
+        kind: kind(**settings).fit(target, target.sample(40), target.sample(8)).course.flags
+        for kind in (Decoder, UnitDecoder)
+    }
+    assert flags == {Decoder: ("scale moves it",), UnitDecoder: ()}
