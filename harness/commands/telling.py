@@ -134,7 +134,8 @@ def _attack(attack: AttackRecord, trial: JudgedTrial, levels: str) -> Iterator[s
     yield f"attack {attack.job.name}: {verdict}{f' ({why})' if why else ''}{later}"
     yield from _evidence(attack, judged)
     if measured.scores:
-        yield f"{INDENT}{_scores(measured.scores)} on {measured.images} images of {attack.job.part}"
+        each = f", {measured.releases} releases of each" if measured.releases > 1 else ""
+        yield f"{INDENT}{_scores(measured.scores)} on {measured.images} images of {attack.job.part}{each}"
     if measured.selection:
         yield f"{INDENT}{_scores(measured.selection)} on attacker-validation"
     for name, values in (("probe", measured.probe), ("further", measured.extras), ("evidence", measured.details)):
