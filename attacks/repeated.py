@@ -27,8 +27,7 @@ NUMBERS = (1, 4, 16, 64)
 
 
 class Ranging(DecoderXl):
-    """``decoder_xl``, trained for several numbers of releases at once: each batch is for one of them, and log sigma
-    says for which.
+    """``decoder_xl``, trained for several numbers of releases at once: each batch is for one, and log sigma says which.
 
     Args:
         numbers: Of releases, each >= 1.

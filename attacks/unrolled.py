@@ -68,8 +68,8 @@ class Unrolled(Attack):
             "epochs": 24, "steps": 200, "batch_size": 32, "lr": 6e-3, "weight_decay": 1e-4, "ema": 0.95,
         },
         "standard": {
-            "width": 16, "blocks": 1, "attention": 8, "corrections": 4, "correction_width": 24, "patch": 2,
-            "epochs": 50, "steps": 5400, "batch_size": 32, "lr": 4e-3, "weight_decay": 1e-4, "ema": 0.995,
+            "width": 16, "blocks": 1, "attention": 8, "corrections": 2, "correction_width": 16, "patch": 2,
+            "epochs": 50, "steps": 3600, "batch_size": 32, "lr": 4e-3, "weight_decay": 1e-4, "ema": 0.995,
         },
         "strong": {
             "width": 64, "blocks": 3, "attention": 16, "corrections": 8, "correction_width": 64, "patch": 1,

@@ -10,6 +10,7 @@ from torch import Tensor
 from attacks.base import Images
 from attacks.codebook import Codebook, Draws, estimate
 from attacks.testproblems import LinearGaussian
+from tests.attacks import test_adaptive
 from tests.codebooks import EXACT, codebook
 
 NUM_DRAWS = 400
@@ -61,6 +62,10 @@ def test_the_posterior_keeps_what_it_promises(name):
     draws = codebook(name).draw(NUM_DRAWS)
     assert 0.4 < draws.most_identified().value < 0.97
     assert all(abs(off) < 4 for off in miscalibration(draws))
+
+
+def test_every_defense_whose_likelihood_is_exact_stands_before_a_codebook():
+    assert set(EXACT) == set(test_adaptive.EXACT)
 
 
 def test_a_likelihood_that_is_wrong_is_found_out():
