@@ -12,6 +12,8 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.commands.telling import Seen
+    from harness.judging import Judgement
+    from harness.records import AttackRecord
 
 
 def show(
@@ -21,17 +23,18 @@ def show(
 ) -> None:
     """Tell one trial's story, from its settings to its logs.
 
-    What was asked, where it ran, what was measured, curves, attacks, errors, files. The directory is all that is read;
-    a trial that runs shows what it has finished.
+        What was asked, where it ran, what was measured, curves, attacks, errors, files. The directory is all that is read;
+        a trial that runs shows what it has finished.
 
-    \b
-    Examples:
-      invfront show runs/quickstart 3
-      invfront show runs/quickstart 3 --json
+        \b
+        Examples:
+          invfront show runs/quickstart 3
+          invfront show runs/quickstart 3 --json
 
-    \b
-    JSON: study, informed [line on results of another study], trial, state, path, objectives, asked, record, trained,
-    attacks [{verdict, why, record}], files [{path, bytes}], logs {attempt: text}; what does not exist is null.
+        \b
+        JSON: study, informed [line on results of another study], trial, state, path, objectives, asked, record, trained,
+    attacks [{verdict, why, flags, remainder, gain_images, gain_width, record}], files [{path, bytes}], logs {attempt:
+    text}; what does not exist is null.
     """
     root = find_study(study)
     from harness.commands.curves import levels_of
@@ -91,13 +94,20 @@ def _document(seen: "Seen") -> dict[str, Any]:
         "record": trial.record and trial.record.model_dump(mode="json"),
         "trained": seen.trained and seen.trained.model_dump(mode="json"),
         "attacks": [
-            {
-                "verdict": own.verdict if (own := judged[attack.job.name]) else attack.measured.verdict,
-                "why": own.why if own else None,
-                "record": attack.model_dump(mode="json"),
-            }
+            _judged(attack, judged[attack.job.name]) | {"record": attack.model_dump(mode="json")}
             for attack in seen.attacks
         ],
         "files": [{"path": str(file.path.relative_to(trial.path)), "bytes": file.num_bytes} for file in seen.files],
         "logs": {attempt: hidden(log) for attempt, log in seen.logs.items()},
     }
+
+
+def _judged(attack: "AttackRecord", judged: "Judgement | None") -> dict[str, Any]:
+    """Return how an attack ended beside the others of its trial; of a trial without a record, by itself."""
+    if judged is None:
+        alone = {"verdict": attack.measured.verdict}
+        return alone | dict.fromkeys(("why", "flags", "remainder", "gain_images", "gain_width"))
+    images, width = judged.halves.get("images"), judged.halves.get("width")
+    shares = {"remainder": judged.remainder, "gain_images": images, "gain_width": width}
+    told = {name: share and share.model_dump(mode="json") for name, share in shares.items()}
+    return {"verdict": judged.verdict, "why": judged.why, "flags": list(judged.flags), **told}
