@@ -23,16 +23,16 @@ def show(
 ) -> None:
     """Tell one trial's story, from its settings to its logs.
 
-        What was asked, where it ran, what was measured, curves, attacks, errors, files. The directory is all that is read;
-        a trial that runs shows what it has finished.
+    What was asked, where it ran, what was measured, curves, attacks, errors, files. The directory is all that is read;
+    a trial that runs shows what it has finished.
 
-        \b
-        Examples:
-          invfront show runs/quickstart 3
-          invfront show runs/quickstart 3 --json
+    \b
+    Examples:
+      invfront show runs/quickstart 3
+      invfront show runs/quickstart 3 --json
 
-        \b
-        JSON: study, informed [line on results of another study], trial, state, path, objectives, asked, record, trained,
+    \b
+    JSON: study, informed [line on results of another study], trial, state, path, objectives, asked, record, trained,
     attacks [{verdict, why, flags, remainder, gain_images, gain_width, record}], files [{path, bytes}], logs {attempt:
     text}; what does not exist is null.
     """
