@@ -1,10 +1,13 @@
 """A study starts with what another one found best, as far as it can draw it."""
 
+import shutil
+
 import pytest
 
 from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.study import load_study
+from harness.study.load import load
 from tests.values import asked, attack, record, scores
 
 SPACE = """
@@ -50,6 +53,20 @@ def test_the_study_holds_the_settings_themselves(first, tmp_path):
     (tmp_path / "study.yaml").write_text(study.dump())
     assert "from" not in study.dump()
     assert load_study(tmp_path / "study.yaml").digest() == study.digest()
+
+
+def test_a_study_that_has_begun_keeps_the_settings_though_the_other_one_went_on_or_is_gone(first, tmp_path):
+    anchors(tmp_path, "first")
+    begun = load(tmp_path / "second.yaml", out=tmp_path).study
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "study.yaml").write_text(begun.dump())
+    shutil.rmtree(first / "trials" / "00001")
+    shutil.rmtree(first / "trials" / "00004")
+    assert load(tmp_path / "second.yaml", out=tmp_path).study == begun
+    shutil.rmtree(first)
+    assert load(tmp_path / "second.yaml", out=tmp_path).study.digest() == begun.digest()
+    with pytest.raises(UserError, match="no such directory"):
+        load(tmp_path / "second.yaml", out=tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(
