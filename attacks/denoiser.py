@@ -19,7 +19,7 @@ from attacks.components import components
 from attacks.counted import counted
 from attacks.precision import autocast
 from attacks.unet import Sizes, UNet
-from attacks.verdict import verdict
+from attacks.verdict import still_falling
 
 CURVE_POINTS = 10
 """Most validations in a training."""
@@ -182,8 +182,7 @@ def train(
             if curve[-1].validation < least:
                 least, best = curve[-1].validation, copy.deepcopy(average.state_dict())
     prior.load_state_dict(best)
-    # of the rules of a verdict only that of a curve that still falls can apply
-    prior.unfinished.fill_(float(verdict(curve, guess=math.inf) != "converged"))
+    prior.unfinished.fill_(float(still_falling(curve)))
     return tuple(curve)
 
 

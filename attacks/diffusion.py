@@ -57,8 +57,8 @@ class Diffusion(Attack):
 
     The network reads images only, so that no release is standardised; the sampler runs in float32.
 
-    The curve is of whole runs: a quarter, half and all of the steps, so that ``limited`` means that twice the steps
-    still helped. It is also ``limited`` if the prior's own training was still improving when it ended.
+    The curve is of whole runs: a quarter, half and all of the steps. ``prior unfinished`` flags a prior whose own
+    training was still improving when it ended.
 
     Args:
         images: Most images scored, >= 1.

@@ -81,8 +81,7 @@ class Membership(ProbeAttack):
 
     The curve's losses are cross-entropies in nats; its validation is the Brier score on the known images held out, of
     the best network so far, which is the one kept: .25 without any knowledge. ``floor``: all of the interval of ``auc``
-    is below .55. An interval that holds chance and more than that besides is no evidence of either: ``limited``, by the
-    number of images.
+    is below .55. An interval that holds chance and more than that besides is no evidence of either: ``open``.
 
     Args:
         images: Of each of the groups, at most, >= 4.
@@ -197,7 +196,7 @@ def told(own: Verdict, auc: Interval) -> Verdict:
     """Return the probe's verdict: its curve's, or what the interval of its area says of chance."""
     if own == "diverged" or auc.low > CHANCE:
         return own
-    return "floor" if auc.high <= CHANCE + NEGLIGIBLE else "limited"
+    return "floor" if auc.high <= CHANCE + NEGLIGIBLE else "open"
 
 
 def found_at_few_false_positives(members: Tensor, others: Tensor) -> tuple[dict[str, float], dict[str, str]]:

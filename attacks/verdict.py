@@ -21,6 +21,9 @@ NO_BETTER = 0.98
 TIGHT = 0.05
 """Upper end of the remainder under which an attack counts as tight: a better one gains less than this."""
 
+STILL_FALLING = 0.02
+"""Relative fall of the validation error over the last fifth of a training, from which it was too short."""
+
 DISAGREE = 0.1
 """Mean squared difference of the two best restarts over the error of the best guess, from which they disagree."""
 
@@ -42,6 +45,18 @@ def verdict(curve: Sequence[Point], guess: float, error: float | None = None) ->
     if not error <= WORSE * guess:
         return "diverged"
     return "floor" if error > NO_BETTER * guess else "open"
+
+
+def still_falling(curve: Sequence[Point]) -> bool:
+    """Return whether a training was too short by its curve alone, that of a prior say: it falls to the end, is not
+    finite there, or has too few points to tell.
+
+    Args:
+        curve: Points by ascending step, the last at the end; at least one.
+    """
+    last = curve[-1]
+    earlier = [point.validation for point in curve if point.step <= 0.8 * last.step]
+    return not earlier or not last.validation >= (1 - STILL_FALLING) * earlier[-1]
 
 
 def disagreement(best: Tensor, second: Tensor, guess: float) -> float:

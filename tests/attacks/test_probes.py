@@ -453,7 +453,7 @@ def test_nobody_is_a_member_of_a_network_that_never_trained():
     # in about 2 of 100 such networks the interval lies above a half
     assert sum(each.scores["auc_low"] <= 0.5 <= each.scores["auc_high"] for each in found) >= num_draws - 1
     # 100 members cannot tell an area of .5 from one of .55, and say so
-    assert {each.verdict for each in found if each.scores["auc_high"] > 0.55} <= {"limited"}
+    assert {each.verdict for each in found if each.scores["auc_high"] > 0.55} <= {"open"}
     reason = "1% of 100 non-members are fewer than 10, too few to set a threshold by"
     names = [f"tpr_at_1_percent_fpr{end}" for end in ("", "_low", "_high")]
     assert found[0].null_reasons == dict.fromkeys(names, reason)
@@ -462,10 +462,11 @@ def test_nobody_is_a_member_of_a_network_that_never_trained():
 
 @pytest.mark.parametrize(
     ("auc", "members", "expected"),
-    [(0.54, 300, "limited"), (0.5, 300, "floor"), (0.5, 100, "limited"), (0.54, 1200, "converged")],
+    [(0.54, 300, "open"), (0.5, 300, "floor"), (0.5, 100, "open"), (0.54, 1200, "open"), (0.9, 300, "diverged")],
 )
 def test_an_area_near_a_half_is_at_the_floor_only_if_its_interval_leaves_no_room_for_more(auc, members, expected):
-    assert told("converged", area_interval(auc, members, members)) == expected
+    own = "diverged" if expected == "diverged" else "open"
+    assert told(own, area_interval(auc, members, members)) == expected
 
 
 def test_of_enough_non_members_the_rate_at_1_percent_has_an_interval():
