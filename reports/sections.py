@@ -180,7 +180,7 @@ def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str]
     errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
     scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
     if reach := could_reach(row):
-        scores[1] += f"\n{reach}"
+        scores[1] += "\n" + reach.replace("attacker ", "attacker\n")
     standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
     trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}{' ≠' if unequal else ''}"
     return (trial, name, settings_of(row, paths) or MISSING, *scores, _decisions(data, row), ", ".join(standing))
