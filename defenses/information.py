@@ -40,7 +40,7 @@ class Codebook(NamedTuple):
     """What a release tells of which image of a class it is of, each as likely, averaged over classes by their size."""
 
     nats: float
-    """In [0, ``most``] but for the draws' chance."""
+    """At most ``most``, and at least 0 but for the draws' chance."""
     error: float
     """Its standard error by the draws, the images given."""
     most: float
@@ -101,7 +101,7 @@ def codebook(defense: Defense, activation: Tensor, y: Tensor, sigma: float) -> C
     images = sum(count for _, count in told)
     by_draw = torch.cat([nats.double() for nats, _ in told])
     most = sum(count * math.log(count) for _, count in told) / images
-    return Codebook(float(by_draw.mean()), float((by_draw.var(1).mean() / by_draw.numel()).sqrt()), most)
+    return Codebook(min(float(by_draw.mean()), most), float((by_draw.var(1).mean() / by_draw.numel()).sqrt()), most)
 
 
 def _told(defense: Defense, activation: Tensor, sigma: float) -> Tensor:

@@ -231,8 +231,8 @@ def test_m_releases_equal_one_at_sigma_over_the_root_of_m(repeated):
     decoder.fit(single, single.sample(640), single.sample(100))
     error, sampling = images_and_error(target, attack, m=16)
     expected, other = images_and_error(single, decoder, m=1)
-    # beside sampling, two fits of one network differ by a few per cent
-    assert error == pytest.approx(expected, abs=4 * math.hypot(sampling, other) + 0.04 * expected)
+    # beside sampling: one network for all numbers is up to a tenth worse than one for this number alone
+    assert error == pytest.approx(expected, abs=4 * math.hypot(sampling, other) + 0.1 * expected)
     assert error >= single.least_error() - 4 * sampling
 
 
