@@ -223,6 +223,7 @@ def test_a_generator_that_never_saw_a_critic_draws_class_means():
         torch.testing.assert_close(x[label], mean, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_training_moves_what_is_drawn_towards_the_data():
     """In the best of three trainings: two networks that play against each other magnify differences of rounding."""
     torch.manual_seed(0)

@@ -102,8 +102,13 @@ def posterior(sigma: float, side: int, steps: int) -> tuple[Map, LinearGaussian,
 
 # known answers
 
+LEVELS = pytest.mark.parametrize(
+    "sigma", [pytest.param(0.02, marks=pytest.mark.slow), 0.07, pytest.param(0.25, marks=pytest.mark.slow)]
+)
+"""Of noise: every run of the tests takes the middle one."""
 
-@pytest.mark.parametrize("sigma", [0.02, 0.07, 0.25])
+
+@LEVELS
 def test_with_the_true_prior_the_most_plausible_image_is_the_posterior_mean(sigma):
     attack, target, fit = posterior(sigma, side=8, steps=120)
     per_image = errors(attack, target, 256)
@@ -123,7 +128,7 @@ def test_with_the_true_prior_and_many_steps_it_is_the_posterior_mean(sigma):
     assert fit.details["trust"] > 0.95
 
 
-@pytest.mark.parametrize("sigma", [0.02, 0.07, 0.25])
+@LEVELS
 def test_with_the_prior_that_it_measures_and_a_decoders_start_it_counts_a_release_once(sigma):
     torch.manual_seed(0)
     target = LinearGaussian(sigma=sigma, side=8)
@@ -160,7 +165,7 @@ def test_pure_noise_is_not_beaten_and_costs_little(attack, settings):
     assert fit.verdict == "floor"
 
 
-@pytest.mark.parametrize("starts", [0, 2])
+@pytest.mark.parametrize("starts", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_an_undefended_convolution_is_inverted_beyond_30_decibels(starts):
     torch.manual_seed(0)
     target, val = Network(), smooth(8)

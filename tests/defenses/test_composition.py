@@ -36,7 +36,17 @@ def told(base, settings, term, lam, folder) -> float:
     return record.measured.diagnostics["snr"]
 
 
-@pytest.mark.parametrize(("base", "settings", "term"), COMPOSED.values(), ids=COMPOSED)
+AT_ONCE = ("noise", "statistical")
+"""Families that every run of the tests trains; the slow ones train all."""
+
+
+@pytest.mark.parametrize(
+    ("base", "settings", "term"),
+    [
+        pytest.param(*COMPOSED[family], id=family, marks=() if family in AT_ONCE else pytest.mark.slow)
+        for family in COMPOSED
+    ],
+)
 def test_a_term_reaches_the_client_beside_a_base_of_every_family(base, settings, term, tmp_path):
     without, beside = (told(base, settings, term, lam, tmp_path / str(lam)) for lam in (0.0, 3.0))
     assert beside < 0.85 * without, (beside, without)
