@@ -7,7 +7,7 @@ from harness.errors import UserError
 from harness.ledger import Ledger
 from harness.records import Lineage
 from harness.study import by_hand, load_study
-from harness.study.borrowing import fault_of
+from harness.study.borrowing import COPY, fault_of, without
 
 WRITTEN = "put back as its driver wrote it last"
 
@@ -30,7 +30,7 @@ def examine_study(ledger: Ledger) -> Iterator[Finding]:
     if found is not None:
         yield _restored(ledger, f"{found.path}: edited by hand, {found.other} in place of {found.one}", lineage)
     elif fault := fault_of(study, ledger.root):
-        remedy = "put back a copy of it, such as the one in MLflow's run of the study; the trials are whole without it"
+        remedy = f"put back a copy of it, such as {COPY}, or go on without: {without(ledger.root)}"
         yield Finding(path=ledger.borrowed_file, what=fault, remedy=remedy, action="yours")
 
 

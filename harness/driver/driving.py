@@ -39,7 +39,7 @@ from harness.records import Asked, Borrowed, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
 from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
-from harness.study import WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
+from harness.study import UNINFORMED, WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.agreeing import check_images
 from harness.study.borrowing import borrowed_lines, borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
@@ -106,7 +106,7 @@ def resume(
         later: Whether attacks that were added wait, on trials that finished without them.
     """
     refuse_place("", root)
-    refuse_others(overrides, (*MOVABLE, *WIDENED))
+    refuse_others(overrides, (*MOVABLE, *WIDENED, UNINFORMED))
     refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
     loaded = load_all_checked(root / "study.yaml", overrides, trials)
     study, asked = loaded.study, len(Ledger(root).numbers())

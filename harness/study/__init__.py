@@ -9,9 +9,10 @@ from harness.study.overrides import refuse_others
 from harness.study.sections import Resources, Share
 from harness.study.space import Entries, Space
 from harness.study.study import Study
-from harness.study.widening import WIDENED, widened
+from harness.study.widening import UNINFORMED, WIDENED, widened
 
 __all__ = [
+    "UNINFORMED",
     "WIDENED",
     "Choices",
     "Difference",

@@ -1,5 +1,6 @@
 """The results of another study that a directory holds a copy of."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,13 @@ from harness.ledger import Ledger, read_value, sha256
 from harness.records import Borrowed, one_line
 from harness.study.sections import Origin
 from harness.study.study import Study
+
+COPY = "the one in MLflow's run of the study"
+
+
+def without(root: Path) -> str:
+    """Return the command that ends the informing of a study's search."""
+    return f"`invfront resume {shlex.quote(str(root))} --set search/origin=null`"
 
 
 def fault_of(study: Study, root: Path) -> str | None:
@@ -32,7 +40,7 @@ def borrowed_of(study: Study, root: Path) -> Borrowed | None:
     if origin is None or origin.take != "results" or _lacked(study, origin):
         return None
     if fault := fault_of(study, root):
-        raise UserError(f"{path}: {fault}; put back a copy of it, such as the one in MLflow's run of the study")
+        raise UserError(f"{path}: {fault}; put back a copy of it, such as {COPY}, or go on without: {without(root)}")
     try:
         return read_value(path, Borrowed)
     except ValueError as error:

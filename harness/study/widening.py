@@ -13,6 +13,9 @@ from harness.study.study import Study
 WIDENED = ("model", "train", "defense", "term", "attacks")
 """Sections of a study that can be widened."""
 
+UNINFORMED = "search/origin"
+"""What ends the informing of a search by another study's results, if it is set to null."""
+
 RULE = "a study is widened, never narrowed; for another one choose another name"
 
 
@@ -26,8 +29,9 @@ def widened(there: Study, wider: Study) -> tuple[Change, ...]:
     Raises:
         Problem: names the first path at which something is gone or another, with both values.
     """
+    ended = tuple(_ended(there, wider))
     for difference in differences(there, wider):
-        if difference.path.split("/")[0] not in (*WIDENED, "order"):
+        if difference.path.split("/")[0] not in (*WIDENED, "order") and not (ended and _is_origin(difference)):
             raise _gone(difference)
     before, after = there.space(), wider.space()
     if (before.term is None) != (after.term is None):
@@ -35,7 +39,19 @@ def widened(there: Study, wider: Study) -> tuple[Change, ...]:
     changes = [*_settings(before.shared, after.shared)]
     for (role, given), (_, now) in zip(before.roles(), after.roles(), strict=True):
         changes += _branches(role, given, now)
-    return (*changes, *_attacks(there, wider))
+    return (*changes, *_attacks(there, wider), *ended)
+
+
+def _ended(there: Study, wider: Study) -> Iterator[Change]:
+    """Yield that results of another study inform the search no more, as if they were lost: they are none of its own."""
+    origin = there.search.origin
+    if origin is not None and origin.take == "results" and wider.search.origin is None:
+        results = f"{origin.taken} results of {origin.study} inform the search"
+        yield Change(path=UNINFORMED, was=results, now="null")
+
+
+def _is_origin(difference: Difference) -> bool:
+    return difference.path == UNINFORMED or difference.path.startswith(f"{UNINFORMED}/")
 
 
 def covers(wider: Setting, entry: Setting) -> bool:

@@ -184,8 +184,29 @@ def test_a_copy_that_is_gone_or_edited_is_found_by_doctor_and_by_resume(first, t
         (root / "borrowed.json").unlink() if content is None else (root / "borrowed.json").write_bytes(content)
         (found,) = (finding for finding in examine(root) if finding.path.name == "borrowed.json")
         assert "put back a copy" in found.remedy
-        with pytest.raises(UserError, match=r"borrowed.json: is .*; put back a copy"):
+        with pytest.raises(UserError, match=r"borrowed.json: is .*; put back a copy.* --set search/origin=null`"):
             borrowed_of(load_study(root / "study.yaml"), root)
+
+
+def test_a_study_goes_on_without_a_copy_that_is_lost_and_its_lineage_tells(first, tmp_path):
+    root = begun(tmp_path)
+    (root / "borrowed.json").unlink()
+    write_down(planned(load_all_checked(root / "study.yaml", ["search/origin=null"]), root), Ledger(root))
+    study = load_study(root / "study.yaml")
+    assert (study.search.origin, borrowed_of(study, root), list(borrowed_lines(study))) == (None, None, [])
+    assert not [finding for finding in examine(root) if finding.wrong and finding.path.name == "borrowed.json"]
+    ((change,),) = (extension.changes for extension in Ledger(root).lineage().extensions)
+    assert (change.path, change.was, change.now) == (
+        "search/origin",
+        f"{COUNT} results of first inform the search",
+        "null",
+    )
+
+
+def test_an_origin_is_ended_and_never_made(first, tmp_path):
+    root = begun(tmp_path)
+    with pytest.raises(UserError, match="search/origin"):
+        planned(load_all_checked(root / "study.yaml", ["search/origin/taken=3"]), root)
 
 
 def test_what_does_not_fit_is_left_out_and_counted(first, tmp_path):
