@@ -27,7 +27,7 @@ def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Decoder,
 
 
 def test_the_decoder_comes_within_5_percent_of_the_least_error_and_not_below_it():
-    target = LinearGaussian(sigma=0.07, side=16)
+    target = LinearGaussian(sigma=0.07, side=8)
     decoder, outcome = fitted(target, num_images=6400, steps=500)
     per_image = errors(decoder, target, 2000)
     assert per_image.mean() <= 1.05 * target.least_error()
@@ -37,7 +37,7 @@ def test_the_decoder_comes_within_5_percent_of_the_least_error_and_not_below_it(
 
 def test_nothing_is_read_from_pure_noise():
     target = PureNoise(sigma=0.07, side=16)
-    decoder, outcome = fitted(target, num_images=6400, steps=300)
+    decoder, outcome = fitted(target, num_images=3200, steps=100)
     per_image = errors(decoder, target, 2000)
     assert per_image.mean() <= 1.02 * target.least_error() + 4 * sampling_error(per_image)
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)

@@ -337,12 +337,14 @@ def cut_off(arguments: list[str], sign: signal.Signals) -> tuple[subprocess.Pope
     return driver, errors, told
 
 
-@pytest.mark.ray
-def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "address", [["--address", IN_PROCESS], pytest.param([], marks=[pytest.mark.slow, pytest.mark.ray])]
+)
+def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(address, tmp_path, capsys, monkeypatch):
     """The study is named from here; its attempt's path is whole, since workers may start in another folder."""
     _, ledger = small_ledger(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert main(["attack", "small", "0", "--attack", f"{LATER}Full:quick"]) == 130
+    assert main(["attack", "small", "0", "--attack", f"{LATER}Full:quick", *address]) == 130
     place = ledger.trial(0) / "attempt-2"
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"invfront: {place}: No space left on device; mend it, then {AGAIN}"
