@@ -168,11 +168,6 @@ def above(found: Tensor, truth: Tensor) -> float:
     return float((found > truth).float().mean())
 
 
-def pulled_error(x_hat: Tensor, base: Tensor, x: Tensor) -> float:
-    """Return the mean squared error of reconstructions pulled towards a base by the factor that serves best."""
-    return float((torch.lerp(base.expand_as(x_hat), x_hat, trust(x_hat, base, x)) - x).square().mean())
-
-
 def ranked(x: Tensor, objective: Tensor) -> Tensor:
     """Return images by ascending objective, ``(S, B, 3, height, width)``, of S starts for each of B.
 

@@ -18,9 +18,6 @@ from reports.formats import listed
 SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
 """What may be set for attacks on finished trials alone."""
 
-GROUPS = ("front", "all")
-"""Names of trials together: what cannot be run on one of them is left out, and said."""
-
 
 class Campaign(NamedTuple):
     """Further attacks on finished trials of a study."""

@@ -102,7 +102,7 @@ def resume(
         trials: Its new number of trials in all; null for the one that it has.
         where: Where it runs and writes.
         watcher: Hears of it.
-        overrides: ``PATH=VALUE`` each, of ``MOVABLE`` and ``WIDENED``; the study's file remembers them.
+        overrides: ``PATH=VALUE`` each, of ``MOVABLE``, ``WIDENED`` and ``UNINFORMED``; the study's file remembers them.
         later: Whether attacks that were added wait, on trials that finished without them.
     """
     refuse_place("", root)
@@ -266,7 +266,9 @@ class _Publisher(NamedTuple):
         for attack in result.attacks:
             self.ledger.publish_attack(attack)
         self.ledger.publish_record(result.record)
-        trial = judged(self.ledger.read(result.record.number), self.suite, self.controls)
+        files = self.ledger.read(result.record.number)
+        self.controls.hear(files)
+        trial = judged(files, self.suite, self.controls)
         outline = self.book.add(trial)
         self.search.tell(outline)
         self.room.ended(trial.path)

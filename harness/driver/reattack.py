@@ -91,8 +91,9 @@ def attack_again(
                 found.append(record)
             if not campaign.until_stable:
                 break
+            controls = Controls(ledger)
             for number in {task.files.number for task in now.tasks}:
-                book.add(judged(ledger.read(number), suite, Controls(ledger)))
+                book.add(judged(ledger.read(number), suite, controls))
             now = next_round(campaign, orders, book, ledger, {(record.trial, record.job.name) for record in found})
         if campaign.until_stable:
             for line in (*now.left_out, _ended(book)):

@@ -4,10 +4,10 @@ An attack that is no better than a guess may have met a defense, or may not work
 on the study's undefended network, with the largest sigma that is at most the trial's, tells.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from harness.ledger import Ledger
+from harness.ledger import Ledger, TrialFiles
 from harness.records import Asked, AttackRecord, Scalar
 
 Control = Callable[[AttackRecord], bool | None]
@@ -28,7 +28,7 @@ class _Undefended(NamedTuple):
 
 
 class Controls:
-    """The undefended networks of a study; none is read before an attack reads nothing, and each once.
+    """The undefended networks of a study; the directory is read once, when an attack first reads nothing.
 
     Args:
         ledger: The study's; null for a trial that is looked at alone.
@@ -36,18 +36,27 @@ class Controls:
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self._ledger = ledger
-        self._found: dict[int, _Undefended | None] = {}
-        """Of trials that are finished; null of one that is defended."""
+        self._found: list[_Undefended] | None = None
+        """Null until the directory is read."""
+
+    def hear(self, files: TrialFiles) -> None:
+        """Take in a trial that has finished since: whoever goes on for long tells each."""
+        if self._found is not None:
+            self._found.extend(_undefended([files]))
 
     def of(self, asked: Asked) -> Control:
         """Return the control of a trial's attacks."""
         return lambda attack: self._beats(asked, attack)
 
     def _beats(self, asked: Asked, attack: AttackRecord) -> bool | None:
+        if self._ledger is None:
+            return None
+        if self._found is None:
+            self._found = list(_undefended(self._ledger.trials()))
         sigma, model = _sigma(asked), _model(asked)
         able = [
             (found.sigma, other)
-            for found in self._undefended()
+            for found in self._found
             if found.sigma <= sigma and found.model == model
             for other in found.attacks
             if _alike(other, attack)
@@ -57,20 +66,11 @@ class Controls:
         _, other = max(able, key=lambda pair: pair[0])
         return other.measured.verdict not in ("floor", "inert", "diverged")
 
-    def _undefended(self) -> Iterator[_Undefended]:
-        for number in self._ledger.numbers() if self._ledger else ():
-            if number not in self._found:
-                self._read(number)
-            found = self._found.get(number)
-            if found is not None:
-                yield found
 
-    def _read(self, number: int) -> None:
-        assert self._ledger is not None
-        files = self._ledger.read(number)
-        if files.record is not None:
-            network = _Undefended(_sigma(files.asked), _model(files.asked), files.attacks)
-            self._found[number] = network if is_undefended(files.asked) else None
+def _undefended(trials: Iterable[TrialFiles]) -> Iterator[_Undefended]:
+    for files in trials:
+        if files.record is not None and is_undefended(files.asked):
+            yield _Undefended(_sigma(files.asked), _model(files.asked), files.attacks)
 
 
 NO_CONTROLS = Controls()

@@ -82,8 +82,9 @@ class Log:
         if self._finished not in self._volumes:
             self._point()
         if not self.is_complete(outline):
-            trial = judged(self._ledger.read(outline.number), self._suite, self._controls)
-            self._write_trial(trial, outline)
+            files = self._ledger.read(outline.number)
+            self._controls.hear(files)
+            self._write_trial(judged(files, self._suite, self._controls), outline)
         self._runs.forget(str(outline.number))
         if time.monotonic() - self._written > VOLUME_SECONDS:
             self._write_volumes()

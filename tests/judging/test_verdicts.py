@@ -276,3 +276,16 @@ def test_a_probe_keeps_its_own_verdict():
 def guess(subsets: dict[str, float]) -> Guess:
     found = {size: scores(mse) for size, mse in subsets.items()}
     return Guess(scores=scores(0.06), selection=found[max(found, key=int)], subsets=found)
+
+
+def test_whoever_hears_of_each_trial_that_finishes_reads_the_directory_once(tmp_path, monkeypatch):
+    ledger, listings = Ledger(tmp_path), list[Ledger]()
+    read = Ledger.trials
+    monkeypatch.setattr(Ledger, "trials", lambda own: listings.append(own) or read(own))
+    controls, defended = Controls(ledger), asked(9, settings={"model/sigma": 0.1})
+    for number, (verdict, sigma, expected) in enumerate([("floor", 0.05, "inert"), ("open", 0.1, "floor")]):
+        undefended(ledger, number, verdict, sigma)
+        controls.hear(ledger.read(number))
+        found = verdicts(floors(), [blind()], controls.of(defended))["decoder-quick-0"]
+        assert (found.verdict, "no control" in found.flags) == (expected, False)
+    assert len(listings) == 1
