@@ -143,7 +143,9 @@ def check_resume(
 @pytest.mark.timeout(900)
 def test_a_resume_hands_out_the_trial_that_was_running_and_leaves_the_finished_ones(tmp_path, capsys):
     root, said = copied(OLD / "0.1" / "strict", tmp_path)
-    check_resume(root, said, len(list(root.glob("trials/*/asked.json"))), capsys, "--address", "in-process")
+    check_resume(
+        root, said, len(list(root.glob("trials/*/asked.json"))), capsys, "--address", "in-process", "--no-tracking"
+    )
 
 
 @pytest.mark.slow

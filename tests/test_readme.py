@@ -319,7 +319,7 @@ def test_steps_one_and_two_each_class_keeps_its_contract(site):
 def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))
     attack = next(
-        span for span in spans(READMES["attacks/README.md"]) if span.startswith("attacks: {decoder: quick, my")
+        span for span in spans(READMES["attacks/README.md"]) if span.startswith("attacks: {linear: quick, my")
     )
     model = next(span for span in spans(READMES["harness/models/README.md"]) if span.startswith("model: {cut: 2, my"))
     data = next(span for span in spans(READMES["harness/data/README.md"]) if span.startswith("data: {name: my"))
@@ -328,7 +328,7 @@ def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_
         f"name: plugged\n{defense}\n{attack}\n{model}\n{data}\n"
         "train: {recipe: fast, epochs: 1, batch_size: 64, images: 128}\nsearch: {trials: 1}\n"
     )
-    done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path), *address)
+    done = run_there(site, "harness.cli", "run", str(space), "--out", str(tmp_path), "--no-tracking", *address)
     assert done.returncode == 0, done.stderr
     trial = tmp_path / "plugged" / "trials" / "00000"
     settings = json.loads((trial / "asked.json").read_text())["settings"]

@@ -33,8 +33,11 @@ GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
 EAGER = Place(checkpoint_seconds=0.0)
 """A checkpoint after every step."""
 
-SUITE = attack_jobs(load_checked("quickstart"))
-"""Who attacks the quickstart's trials."""
+SHORT_ATTACK = JOB.model_copy(update={"attack": "tests.small_ledger:SmallDecoder", "budget": "tiny"})
+"""An attack that learns for a second."""
+
+SUITE = (*attack_jobs(load_checked("quickstart")), SHORT_ATTACK)
+"""Who attacks the quickstart's trials, and one more."""
 
 CEM = {
     "defense/name": "cem_paper",
@@ -72,7 +75,7 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     told = record.measured.diagnostics
     assert all(value is not None and value >= 0 for value in told.values())
     assert all(value > 0 for name, value in told.items() if not name.endswith("_se"))
-    assert [attack.measured.images for attack in attacked.attacks] == [200, 200]
+    assert [attack.measured.images for attack in attacked.attacks] == [200] * len(SUITE)
     assert told["codebook_nats"] <= told["codebook_nats_most"]
     assert tuple(record.measured.diagnostics) == NAMES
     assert record.measured.diagnostics_version == VERSION
@@ -210,8 +213,8 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
         (tmp_path / file).write_bytes((attacked.attempt / file).read_bytes())
     (tmp_path / "attempt-9").mkdir()
     handed = Assignment(attacked.record.asked, Place(), tmp_path / "attempt-9")
-    again = drain(attack_stage(handed, tmp_path, JOB), lambda progress: None)
-    assert again.measured == next(attack.measured for attack in attacked.attacks if attack.job == JOB)
+    again = drain(attack_stage(handed, tmp_path, SHORT_ATTACK), lambda progress: None)
+    assert again.measured == next(attack.measured for attack in attacked.attacks if attack.job == SHORT_ATTACK)
 
 
 def test_memory_does_not_grow_with_epochs(tmp_path):
