@@ -37,6 +37,9 @@ KEEP_SECONDS = 0.001
 STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
+HIDING = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+"""Hides a node's GPUs from jobs that reserve none."""
+
 OWN_PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
 
 
@@ -63,7 +66,7 @@ def cluster(
             ending.callback(_shut_down)
             try:
                 with _answering(address):
-                    ray.init(address=address, runtime_env={"py_modules": modules}, **quiet)
+                    ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": HIDING}, **quiet)
             except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise UserError(
                     f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One whose machine has a "

@@ -129,16 +129,18 @@ def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
     options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
     if group is not None:
         options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
-    return (_run_once if claim.gpu else _run).options(**options).remote(stage, job)
+    return (_run_once if claim.gpu else _run).options(**options).remote(stage, job, claim.gpu > 0)
 
 
-def _job(stage: Stage, job: tuple[Any, ...]) -> Generator[Site | Progress | tuple[Any] | Failure, None, None]:
+def _job(
+    stage: Stage, job: tuple[Any, ...], accelerator: bool
+) -> Generator[Site | Progress | tuple[Any] | Failure, None, None]:
     """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure; log what it prints."""
     attempt = attempt_of(job)
     end: tuple[Any] | Failure
     with logged(attempt / LOG) if attempt else contextlib.nullcontext():
         try:
-            end = ((yield from RUN.load()(stage, job)),)
+            end = ((yield from RUN.load()(stage, job, accelerator)),)
         except Exception as error:  # a job's failure is its outcome
             end = failure_of(error, "")
     yield end

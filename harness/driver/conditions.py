@@ -6,23 +6,26 @@ import torch
 
 from attacks.precision import bfloat16_is_faster
 from harness.cluster import threads
+from harness.errors import UserError
 from harness.ledger import Ledger
 from harness.plugins import package as plugin_package
-from harness.records import Place, Precision, Scalar, Shared
+from harness.records import Place, Precision, Scalar, Shared, failure_line
 from harness.search import Conditions
-from harness.stages import software
+from harness.stages import FAST, Submit, software
 from harness.study import Study
 from harness.study.jobs import attack_jobs
 
 
-def conditions_of(study: Study, ledger: Ledger) -> Conditions:
-    """Return what new trials are given: the precision is that of the study's first one."""
+def conditions_of(study: Study, ledger: Ledger, submit: Submit) -> Conditions:
+    """Return what new trials are given: the precision is that of the study's first one; arguments and errors as of
+    ``precision_of``.
+    """
     resources = study.resources
     return Conditions(
         ledger=str(study.ledger),
         attacks=attack_jobs(study),
         threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
-        precision=precision_of(study, ledger),
+        precision=precision_of(study, ledger, submit),
     )
 
 
@@ -49,17 +52,34 @@ def place_of(study: Study) -> Place:
     )
 
 
-def precision_of(study: Study, ledger: Ledger) -> Precision:
+def precision_of(study: Study, ledger: Ledger, submit: Submit) -> Precision:
     """Return the precision of a study's trials: that of its first one, so that a resume elsewhere mixes none.
 
-    Before the first: bfloat16 on GPUs, and on CPUs if it is faster on this machine, which stands for all nodes.
+    Before the first: bfloat16 if it is faster, on CPUs as this machine's is, on GPUs as a job on one finds.
+
+    Args:
+        study: The study.
+        ledger: Its directory.
+        submit: Runs its jobs.
+
+    Raises:
+        UserError: a job cannot use the GPU that it reserved.
     """
     first = ledger.numbers()[:1]
     if first:
         return ledger.read(first[0]).asked.precision
-    shares = (study.resources.train, study.resources.attack)
-    fast = all(share.gpu > 0 or bfloat16_is_faster(torch.device("cpu")) for share in shares)
-    return "bfloat16" if fast else "float32"
+    shares = {"train": study.resources.train, "attack": study.resources.attack}
+    return "bfloat16" if all(_is_fast(kind, share.gpu, submit) for kind, share in shares.items()) else "float32"
+
+
+def _is_fast(kind: str, gpu: float, submit: Submit) -> bool:
+    """Say whether bfloat16 is faster for a kind of job."""
+    if not gpu:
+        return bfloat16_is_faster(torch.device("cpu"))
+    (outcome,) = submit(FAST, [()], kind, lambda progress: None)
+    if outcome.failure is not None:
+        raise UserError(f"resources/{kind}/gpu: {gpu:g}: {failure_line(outcome.failure)}")
+    return bool(outcome.value)
 
 
 def plugins(study: Study, attacks: Iterable[str]) -> set[str]:

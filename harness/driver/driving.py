@@ -139,13 +139,13 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         fleet.refuse(study.resources)
+        conditions, place = conditions_of(study, ledger, fleet.jobs(study.resources)), place_of(study)
         if not root.exists():
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_down(plan, ledger)
         seen = ImagesSeen(told=ready.told, marks=ready.marks)
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
-        conditions, place = conditions_of(study, ledger), place_of(study)
         stand.begun = True
         if left:
             catch_up(left, study, ledger, fleet, patience.way, watcher.noted)

@@ -27,7 +27,7 @@ class Checkpoints:
     def save(self, step: int, state: Snapshot) -> None:
         """Write the state after ``step`` optimiser steps, with the random generators' states; keep the last two."""
         state = state | {"step": step, "cpu_rng": torch.get_rng_state()}
-        if torch.cuda.is_available():
+        if torch.cuda.is_initialized():
             state["cuda_rng"] = torch.cuda.get_rng_state_all()
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -54,7 +54,7 @@ class Checkpoints:
 def restore_rng(state: Snapshot) -> None:
     """Bring the random generators back to where the checkpoint was written."""
     torch.set_rng_state(state["cpu_rng"].cpu())
-    if "cuda_rng" in state and torch.cuda.is_available():
+    if "cuda_rng" in state and torch.cuda.is_initialized():
         torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])
 
 

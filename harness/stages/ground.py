@@ -1,5 +1,6 @@
 """The ground every stage of a trial stands on: device, threads, seeds, and a measure of what it cost."""
 
+import os
 import random
 import resource
 import socket
@@ -21,10 +22,25 @@ def prepare(asked: Asked, kind: str, *names: str | int) -> torch.device:
 def settle(threads: int, seed: int) -> torch.device:
     """Set the threads and the seeds of this process; return its device."""
     torch.set_num_threads(threads)
+    device = pick_device()
+    if device.type == "cuda":
+        _repeatable()
+    seed_everything(seed)
+    return device
+
+
+def _repeatable() -> None:
+    """Make CUDA give the same numbers every time, and float32's where a record says float32, not TF32's.
+
+    What has no such form there is told of by a warning, which an attempt's log holds.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    seed_everything(seed)
-    return pick_device()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def dtype_of(precision: Precision) -> torch.dtype:

@@ -33,6 +33,9 @@ LATER = Stage("harness.stages.attacking", "later_stage")
 """An attack on a trial that is finished."""
 PRIOR = Stage("harness.stages.priors", "prior_stage")
 
+FAST = Stage("harness.stages.device", "fast_stage")
+"""Whether bfloat16 is worth it where a job runs."""
+
 RUN = Stage("harness.stages.running", "run")
 """Any of them, where it runs."""
 

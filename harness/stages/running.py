@@ -5,12 +5,19 @@ from collections.abc import Generator
 from typing import Any
 
 from harness.records import Progress
-from harness.stages.device import device_name, pick_device
+from harness.stages.device import device_name, pick_device, reserved
 from harness.stages.jobs import Stage
 from harness.stages.spent import Site
 
 
-def run(stage: Stage, job: tuple[Any, ...]) -> Generator[Site | Progress, None, Any]:
-    """Yield where this process runs, then a stage's progress; return its value."""
-    yield Site(socket.gethostname(), device_name(pick_device()))
-    return (yield from stage.load()(*job))
+def run(stage: Stage, job: tuple[Any, ...], accelerator: bool | None = None) -> Generator[Site | Progress, None, Any]:
+    """Yield where this process runs, then a stage's progress; return its value.
+
+    Args:
+        stage: What the job does.
+        job: What it is given.
+        accelerator: Whether an accelerator is reserved for it; null where nothing is reserved.
+    """
+    with reserved(accelerator):
+        yield Site(socket.gethostname(), device_name(pick_device()))
+        return (yield from stage.load()(*job))

@@ -114,6 +114,9 @@ def check(study: Study, borrowed: Borrowed | None = None) -> None:
     _check_name("model/name", study.model.name, MODELS, plugins.MODELS)
     if study.data.size is not None and study.data.size < SMALLEST:
         raise Problem("data/size", f"{study.data.size}: SSIM needs at least {SMALLEST} pixels; take {SMALLEST} or more")
+    for kind in ("train", "attack"):
+        if (gpu := getattr(study.resources, kind).gpu) > 1:
+            raise Problem(f"resources/{kind}/gpu", f"{gpu:g}: a job uses one GPU; take 1, or a share as 0.25")
     _check_model(study)
     kinds = {
         f"{role}/{branch}": _check_defense(f"{role}/{branch}", branch, entries)

@@ -173,12 +173,11 @@ class Share(Value):
     """What one job takes of a node."""
 
     cpu: Annotated[float, Field(ge=0, le=100_000)] = 1.0
-    gpu: Annotated[float, Field(ge=0, le=100_000)] = 0.0
+    gpu: Annotated[float, Field(ge=0)] = 0.0
+    """A GPU, or a share of one; files of 0.1 may say more, which no job could use."""
 
     @model_validator(mode="after")
     def _placeable(self) -> "Share":
-        if self.gpu > 1 and self.gpu != int(self.gpu):
-            raise ValueError(f"gpu {self.gpu}: above 1, GPUs come whole; take {int(self.gpu)} or {int(self.gpu) + 1}")
         if self.cpu + self.gpu == 0:
             raise ValueError("cpu 0 and gpu 0: a job needs some of either; take cpu: 1")
         return self

@@ -20,7 +20,7 @@ from harness.records.asked import Asked, AttackJob
 from harness.records.place import Place
 from harness.records.progress import Progress
 from harness.stages import Site, Stage
-from harness.stages.device import device_name, pick_device
+from harness.stages.device import REHEARSAL, device_name, pick_device
 from harness.study import Resources
 from harness.trial import Result
 from tests.plugins import noted
@@ -82,10 +82,12 @@ def noting(number: int, folder: Path, attacks: tuple[str, ...], stall: float = 0
 def local_ray():
     """A local Ray that is told of two GPUs which are not there."""
     quiet(None)
-    ray.init(
-        address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
-        object_store_memory=200 * 2**20,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REHEARSAL, "1")
+        ray.init(
+            address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
+            object_store_memory=200 * 2**20,
+        )  # fmt: skip
     yield
     ray.shutdown()
 

@@ -5,9 +5,12 @@ import torch
 
 from attacks.precision import bfloat16_is_faster
 from harness.driver.conditions import place_of, precision_of, shared_of
+from harness.errors import UserError
 from harness.ledger.files import Ledger
+from harness.records import Failure
 from harness.records.place import Place
 from harness.search import Conditions
+from harness.stages import FAST, Outcome, Stopwatch, Submit, call
 from harness.stages.circumstances import software
 from harness.study.check import load_checked
 from tests.values import asked
@@ -28,14 +31,31 @@ def test_a_study_keeps_the_precision_of_its_first_trial(precision, share, tmp_pa
     """Else a resume on another machine, or on a busy one, would compare trials of two precisions."""
     ledger = Ledger(tmp_path / "small")
     ledger.publish_asked(asked(0, precision=precision))
-    assert precision_of(study(tmp_path, share), ledger) == precision
+    assert precision_of(study(tmp_path, share), ledger, call) == precision
 
 
-def test_before_its_first_trial_bfloat16_is_for_gpus_and_for_cpus_that_are_faster_with_it(tmp_path):
-    ledger = Ledger(tmp_path / "small")
-    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 1}"), ledger) == "bfloat16"
-    on_cpu = "bfloat16" if bfloat16_is_faster(torch.device("cpu")) else "float32"
-    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 0}"), ledger) == on_cpu
+def test_before_its_first_trial_a_job_says_of_its_gpu_whether_bfloat16_is_faster_there(tmp_path):
+    ledger, precisions = Ledger(tmp_path / "small"), {True: "bfloat16", False: "float32"}
+    for fast in (True, False):
+        assert precision_of(study(tmp_path, "{cpu: 1, gpu: 1}"), ledger, answering(value=fast)) == precisions[fast]
+    on_cpu = precisions[bfloat16_is_faster(torch.device("cpu"))]
+    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 0}"), ledger, answering(value=None)) == on_cpu
+
+
+def test_a_gpu_that_no_job_can_use_is_refused_before_any_trial(tmp_path):
+    broken = Failure(stage="train", type="DeviceError", message="a GPU is reserved and torch cannot use it")
+    with pytest.raises(UserError, match=r"^resources/train/gpu: 0\.5: DeviceError: a GPU is reserved and"):
+        precision_of(study(tmp_path, "{cpu: 1, gpu: 0.5}"), Ledger(tmp_path / "small"), answering(failure=broken))
+
+
+def answering(value: bool | None = None, failure: Failure | None = None) -> Submit:
+    """Return who runs no job but the one that tells of its device's precision, and answers it so."""
+
+    def submit(stage, jobs, kind, tell):
+        assert (stage, list(jobs)) == (FAST, [()])
+        yield Outcome(0, value, failure, Stopwatch().read())
+
+    return submit
 
 
 def test_a_place_is_what_the_study_says_now():
