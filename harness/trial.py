@@ -31,6 +31,8 @@ class Result(NamedTuple):
     """The last attempt's directory."""
     record: Record
     attacks: tuple[AttackRecord, ...]
+    node: str | None = None
+    """The cluster's own name of the node that its last job ran on; null where there is no cluster, or nobody knows."""
 
 
 def run_trial(

@@ -7,11 +7,13 @@ import uuid
 from pathlib import Path
 from typing import Any, ClassVar
 
+import ray
 from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Target
 from defenses.base import Defense, Epoch
 from harness.errors import UserError
+from harness.stages.device import DeviceError
 
 
 class Noting(Defense):
@@ -39,6 +41,20 @@ class Torn(Defense):
             raise UserError("data/root: a/3.png cannot be read as an image: truncated; mend or remove it")
         if (Path(self.folder) / "short").exists():
             raise MemoryError("no room")
+
+
+class Broken(Defense):
+    """No defense, whose training notes its node and fails on the one that a file names, as where a GPU is broken."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        node = ray.get_runtime_context().get_node_id()
+        (Path(self.folder) / f"train-{uuid.uuid4()}").write_text(node)
+        if (Path(self.folder) / "bad").read_text() == node:
+            raise DeviceError("a GPU is reserved and torch cannot use it")
 
 
 def note(folder: str, what: str) -> None:

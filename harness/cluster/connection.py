@@ -168,10 +168,10 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def nodes() -> list[dict[str, float]]:
-    """Return the CPUs and GPUs of each node of the cluster."""
+def nodes(without: frozenset[str] = frozenset()) -> list[dict[str, float]]:
+    """Return the CPUs and GPUs of each node of the cluster, but for some by the cluster's names of them."""
     return [
         {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
         for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
+        if node["Alive"] and node["NodeID"] not in without
     ]

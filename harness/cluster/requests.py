@@ -25,6 +25,14 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
+def fits(resources: Resources, nodes: list[dict[str, float]]) -> bool:
+    """Say whether at least one trial fits."""
+    try:
+        return fitting(resources, nodes) > 0
+    except UserError:
+        return False
+
+
 def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
     """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
-from harness.cluster.requests import attack_claim, claims_of, fitting
-from harness.cluster.scheduling import Ask, Finish, Watch, refuse_full_disk, schedule
+from harness.cluster.requests import attack_claim, claims_of, fits, fitting
+from harness.cluster.scheduling import CHOOSES, Ask, Avoided, Finish, Watch, refuse_full_disk, schedule
 from harness.cluster.submitting import RaySubmit
 from harness.ledger import Ledger
 from harness.records import Place, Progress
@@ -25,9 +25,19 @@ class Runner(Protocol):
         """Raise UserError where not even one trial would find its place."""
 
     def trials(
-        self, resources: Resources, place: Place, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch
+        self,
+        resources: Resources,
+        place: Place,
+        ledger: Ledger,
+        ask: Ask,
+        finish: Finish,
+        watch: Watch,
+        avoided: Avoided,
     ) -> None:
         """Run trials until ``ask`` has no more; ``finish`` gets each result in this process, and may end it all."""
+
+    def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
+        """Say whether a trial would find a place without some nodes."""
 
     def jobs(self, resources: Resources) -> Submit:
         """Return what runs a study's own jobs, before its trials."""
@@ -44,10 +54,21 @@ class OnRay:
         fitting(resources, nodes())
 
     def trials(
-        self, resources: Resources, place: Place, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch
+        self,
+        resources: Resources,
+        place: Place,
+        ledger: Ledger,
+        ask: Ask,
+        finish: Finish,
+        watch: Watch,
+        avoided: Avoided,
     ) -> None:
         """Schedule trials by Ray Tune."""
-        schedule(resources, place, ledger, ask, finish, watch)
+        schedule(resources, place, ledger, ask, finish, watch, avoided)
+
+    def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
+        """Say whether a trial fits the nodes that are left; not where this Ray cannot be told to leave some out."""
+        return CHOOSES and fits(resources, nodes(without=left_out))
 
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs that together take at most ``resources.timeout``."""
@@ -65,7 +86,14 @@ class InProcess:
         """Refuse nothing: whatever this machine has is taken."""
 
     def trials(
-        self, resources: Resources, place: Place, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch
+        self,
+        resources: Resources,
+        place: Place,
+        ledger: Ledger,
+        ask: Ask,
+        finish: Finish,
+        watch: Watch,
+        avoided: Avoided,
     ) -> None:
         """Run each trial to its record before the next is asked for."""
         while asked := ask():
@@ -78,6 +106,10 @@ class InProcess:
             write_result(result)
             refuse_full_disk(result.record.error, result.attempt)
             finish(result)
+
+    def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
+        """Say that there is no other node."""
+        return False
 
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs in this process."""

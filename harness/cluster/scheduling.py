@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune.search import Searcher
+from ray.util.placement_group import placement_group
 
 from harness.cluster.connection import nodes
 from harness.cluster.requests import bundle_of, claims_of, fitting
@@ -28,23 +30,38 @@ REPORT_SECONDS = 0.5
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of a disk on which no trial can go on."""
 
+CHOOSES = "bundle_label_selector" in signature(placement_group).parameters
+"""Whether this Ray can be told which nodes a trial shall not go to."""
+
 Ask = Callable[[], Asked | None]
 Finish = Callable[[Result], None]
 Watch = Callable[[int, Progress], None]
 
 
-def schedule(resources: Resources, place: Place, ledger: Ledger, ask: Ask, finish: Finish, watch: Watch) -> None:
+Avoided = Callable[[int], frozenset[str]]
+"""Says which nodes a trial shall not go to, by the cluster's names of them."""
+
+
+def schedule(
+    resources: Resources,
+    place: Place,
+    ledger: Ledger,
+    ask: Ask,
+    finish: Finish,
+    watch: Watch,
+    avoided: Avoided = lambda number: frozenset(),
+) -> None:
     """Run trials in a place until ``ask`` has no more; ``finish`` gets each result in this process.
 
     Raises whatever ``finish`` raises: a driver that cannot write stops.
     """
-    searcher = _Searcher(ledger, place, ask, finish)
+    searcher, bundle = _Searcher(ledger, place, ask, finish, avoided), bundle_of(resources)
     claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(_trial, place=place, claims=claims),
-                tune.PlacementGroupFactory([{}, bundle_of(resources)]),
+                lambda config: _group(bundle, config["avoided"]),
             ),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
@@ -70,9 +87,9 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, ask: Ask, finis
 class _Searcher(Searcher):
     """Hands trials from the search to Tune and results back; Tune's own state is disposable."""
 
-    def __init__(self, ledger: Ledger, place: Place, ask: Ask, finish: Finish) -> None:
+    def __init__(self, ledger: Ledger, place: Place, ask: Ask, finish: Finish, avoided: Avoided) -> None:
         super().__init__(metric=None, mode=None)
-        self._ledger, self._place, self._ask, self._finish = ledger, place, ask, finish
+        self._ledger, self._place, self._ask, self._finish, self._avoided = ledger, place, ask, finish, avoided
         self._running: dict[str, tuple[Asked, Stopwatch]] = {}
         self.error: BaseException | None = None
 
@@ -83,7 +100,11 @@ class _Searcher(Searcher):
         watch = Stopwatch()
         watch.start()
         self._running[trial_id] = (asked, watch)
-        return {"asked": asked.model_dump_json(), "trial": str(self._ledger.trial(asked.number).resolve())}
+        return {
+            "asked": asked.model_dump_json(),
+            "trial": str(self._ledger.trial(asked.number).resolve()),
+            "avoided": sorted(self._avoided(asked.number)),
+        }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         asked, watch = self._running.pop(trial_id)
@@ -99,7 +120,7 @@ class _Searcher(Searcher):
     def _result(self, asked: Asked, watch: Stopwatch, result: dict[str, Any], error: bool) -> Result:
         trial = self._ledger.trial(asked.number)
         if not error and "attempt" in result:
-            return read_result(trial / result["attempt"], asked)
+            return read_result(trial / result["attempt"], asked)._replace(node=result["node"])
         lost = f"its process was lost {LOST + 1} times"
         failure = Failure(stage="train", type="WorkerLost", message=lost)
         if "failure" in result:
@@ -175,7 +196,15 @@ class _Listener(tune.Callback):
             self._watch(number, Progress(*progress))
 
 
-def _trial(config: dict[str, str], place: Place, claims: dict[str, Claim]) -> None:
+def _group(bundle: dict[str, float], avoided: list[str]) -> tune.PlacementGroupFactory:
+    """Return what a trial reserves: an empty head and a bundle, on none of some nodes."""
+    if not avoided:
+        return tune.PlacementGroupFactory([{}, bundle])
+    elsewhere = {"ray.io/node-id": f"!in({','.join(avoided)})"}
+    return tune.PlacementGroupFactory([{}, bundle], bundle_label_selector=[elsewhere])
+
+
+def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> None:
     """What Tune runs as a trial, in a process of its own that takes no resources: it hands out jobs and waits."""
     asked = Asked.model_validate_json(config["asked"])
     last = 0.0
@@ -186,13 +215,14 @@ def _trial(config: dict[str, str], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
+    submit = RaySubmit(claims, place.timeout_seconds)
     try:
-        result = run_trial(asked, Path(config["trial"]), place, RaySubmit(claims, place.timeout_seconds), tell)
+        result = run_trial(asked, Path(config["trial"]), place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json()})
     else:
-        tune.report({"attempt": result.attempt.name})
+        tune.report({"attempt": result.attempt.name, "node": submit.node})
 
 
 def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:

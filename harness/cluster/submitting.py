@@ -51,6 +51,8 @@ class RaySubmit:
         self._claims, self._each = claims, each
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
+        self.node: str | None = None
+        """The cluster's name of the node that the last job ran on; null before any has said so."""
 
     def __call__(
         self, stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
@@ -70,16 +72,18 @@ class RaySubmit:
                     yield self._out_of_time(running.pop(job), kind)
                 for job in [job for job in ready if job in running]:
                     end = _next(job, running[job].watch, tell, kind)
-                    if end is None:
+                    if isinstance(end, _On):
+                        self.node = end.node
+                    elif end is None:
                         ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
-                        continue
-                    handed = running.pop(job)
-                    handed.watch.stop()
-                    if end == "lost" and handed.losses < LOST:
-                        again = _start(stage, jobs[handed.number], claim, group)
-                        running[again], ends[again] = handed.lost(), self._deadline
                     else:
-                        yield _outcome(handed, end, kind)
+                        handed = running.pop(job)
+                        handed.watch.stop()
+                        if isinstance(end, _Lost) and handed.losses < LOST:
+                            again = _start(stage, jobs[handed.number], claim, group)
+                            running[again], ends[again] = handed.lost(), self._deadline
+                        else:
+                            yield _outcome(handed, end, kind)
         finally:
             for job in running:
                 ray.cancel(job, force=True)
@@ -90,6 +94,23 @@ class RaySubmit:
         who = "it" if self._each else "the trial"
         message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
         return handed.failed(Failure(stage=kind, type="Timeout", message=message))
+
+
+class _On(NamedTuple):
+    """Where a job runs."""
+
+    node: str
+    """The cluster's name of it."""
+
+
+class _Lost(NamedTuple):
+    """How a job came to no end of its own."""
+
+    type: str
+    why: str
+
+
+VANISHED = _Lost("WorkerLost", "its worker or node was lost")
 
 
 class _Handed(NamedTuple):
@@ -134,8 +155,9 @@ def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
 
 def _job(
     stage: Stage, job: tuple[Any, ...], accelerator: bool
-) -> Generator[Site | Progress | tuple[Any] | Failure, None, None]:
+) -> Generator[_On | Site | Progress | tuple[Any] | Failure, None, None]:
     """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure; log what it prints."""
+    yield _On(ray.get_runtime_context().get_node_id())
     attempt = attempt_of(job)
     end: tuple[Any] | Failure
     with logged(attempt / LOG) if attempt else contextlib.nullcontext():
@@ -152,18 +174,22 @@ _run_once: Any = ray.remote(max_calls=1)(_job)
 
 
 def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
-    """Take what a job said next: None for a sign of life, else its wrapped value, its failure, or ``"lost"``."""
+    """Take what a job said next: where it runs, None for a sign of life, else its wrapped value, its failure, or how it
+    was lost.
+    """
     try:
         said = ray.get(next(job), timeout=FETCH_SECONDS)
     except StopIteration:
-        return "lost"
+        return VANISHED
     except GetTimeoutError:  # its node does not answer: end it before it is handed out again
         ray.cancel(job, force=True)
-        return "lost"
-    except (OutOfMemoryError, RayTaskError, TaskCancelledError) as error:
+        return VANISHED
+    except OutOfMemoryError:
+        return _Lost("OutOfMemoryError", "Ray ended it, since its node had no memory left,")
+    except (RayTaskError, TaskCancelledError) as error:
         return failure_of(error, kind)
     except RayError:
-        return "lost"
+        return VANISHED
     if isinstance(said, Site):
         watch.start(said)
         return None
@@ -174,9 +200,8 @@ def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
 
 
 def _outcome(handed: _Handed, end: Any, kind: str) -> Outcome:
-    if end == "lost":
-        message = f"its worker or node was lost {LOST + 1} times"
-        return handed.failed(Failure(stage=kind, type="WorkerLost", message=message))
+    if isinstance(end, _Lost):
+        return handed.failed(Failure(stage=kind, type=end.type, message=f"{end.why} {LOST + 1} times"))
     if isinstance(end, Failure):
         return handed.failed(end.model_copy(update={"stage": kind}))
     return Outcome(handed.number, end[0], None, handed.watch.read())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, runner
 from harness.driver.catching_up import catch_up, lacking
-from harness.driver.causes import Causes, Step
+from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.endpoints import Endpoints
@@ -171,12 +171,13 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
             tracking,
             watcher,
             Comparison(),
-            Causes(proven),
+            Causes(proven, lambda left_out: fleet.others(study.resources, left_out)),
             room,
             suite_of(ledger),
             Controls(ledger),
         )
-        fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress)
+        avoided = publisher.causes.avoided
+        fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress, avoided)
         publisher.end()
         tried = [(task.files.number, task.job) for task in left]
         if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
@@ -250,6 +251,9 @@ class _Publisher(NamedTuple):
         for result in step.publish:
             self.finish(result)
         self.search.again.extend(result.record.asked for result in step.again)
+        if step.left_out is not None and last is not None:
+            node = last.record.circumstances.node
+            self.watcher.noted(f"{node} gets no more trials until the study is resumed: {ALIKE} in a row failed there")
         if step.common is not None:
             node = last.record.circumstances.node if last else None
             where = f" on {node}" if node else ""

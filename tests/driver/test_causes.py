@@ -9,24 +9,30 @@ from hypothesis import strategies as st
 from harness.driver.causes import ALIKE, Causes, cause_of
 from harness.records import Failure
 from harness.trial import Result
-from tests.values import record
+from tests.values import attack, record
 
 TORN = Failure(stage="train", type="UserError", message="data/root: a/3.png cannot be read as an image: truncated")
-SHORT = Failure(stage="train", type="OutOfMemoryError", message="CUDA out of memory")
+SHORT = Failure(stage="train", type="OutOfMemoryError", message="its node had no memory left")
+CROWDED = Failure(stage="train", type="OutOfMemoryError", message="CUDA out of memory. Tried to allocate 2.00 GiB")
 DEFECT = Failure(stage="train", type="ValueError", message="lam is below 0")
-KINDS = {"torn": TORN, "short": SHORT, "defect": DEFECT, "well": None}
+KINDS = {"torn": TORN, "short": SHORT, "crowded": CROWDED, "defect": DEFECT, "well": None}
 
 
-def result(number: int, failure: Failure | None) -> Result:
+def result(number: int, failure: Failure | None, node: str | None = None) -> Result:
     ended = record(number, state="failed" if failure else "complete", error=failure)
-    return Result(Path("attempt-1"), ended, ())
+    return Result(Path("attempt-1"), ended, (), node)
+
+
+def spread(over: set[str], proven: bool = True) -> Causes:
+    """Return what hears of a study on some nodes, each of which could hold a trial."""
+    return Causes(proven, lambda left_out: bool(over - left_out))
 
 
 def numbers(results: tuple[Result, ...]) -> list[int]:
     return [ended.record.number for ended in results]
 
 
-@pytest.mark.parametrize("failure", [TORN, SHORT])
+@pytest.mark.parametrize("failure", [TORN, SHORT, CROWDED])
 def test_three_trials_in_a_row_that_fail_alike_end_the_work_without_a_record(failure: Failure) -> None:
     causes = Causes(proven=False)
     steps = [causes.hear(result(number, failure)) for number in range(3)]
@@ -81,6 +87,72 @@ def test_want_of_memory_is_known_however_it_is_said(failure: Failure) -> None:
     assert cause.kind == "memory"
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CROWDED,
+        Failure(stage="attack", type="AcceleratorError", message="CUDA error: unspecified launch failure"),
+        Failure(stage="train", type="DeviceError", message="a GPU is reserved and torch cannot use it"),
+        Failure(stage="train", type="OSError", message="Stale file handle", errno=116),
+        Failure(stage="train", type="OSError", message="Input/output error", errno=5),
+    ],
+)
+def test_what_another_node_may_do_better_is_known_however_it_is_said(failure: Failure) -> None:
+    cause = cause_of(failure)
+    assert cause is not None
+    assert cause.kind == "place"
+
+
+def test_a_kernel_that_was_asked_for_something_impossible_is_its_trials_own_failure() -> None:
+    assert cause_of(Failure(stage="train", type="AcceleratorError", message="CUDA error: device-side assert")) is None
+
+
+def test_a_trial_that_failed_for_its_place_goes_elsewhere_twice_and_its_record_tells_of_it() -> None:
+    causes = spread({"a", "b", "c", "d"})
+    assert numbers(causes.hear(result(0, CROWDED, "a")).again) == [0]
+    assert causes.avoided(0) == {"a"}
+    assert causes.avoided(1) == frozenset()
+    assert numbers(causes.hear(result(0, CROWDED, "b")).again) == [0]
+    assert causes.avoided(0) == {"a", "b"}
+    (last,) = causes.hear(result(0, CROWDED, "c")).publish
+    assert len(last.record.notes) == 2
+    assert all(note.startswith("handed out again: OutOfMemoryError: CUDA out of memory") for note in last.record.notes)
+
+
+def test_an_attack_without_room_on_its_gpu_does_not_make_its_trial_partial_for_good() -> None:
+    crowded = attack(0).model_copy(update={"error": CROWDED})
+    partial = Result(Path("attempt-1"), record(0, state="partial", error=DEFECT), (crowded,), "a")
+    assert numbers(spread({"a", "b"}).hear(partial).again) == [0]
+
+
+def test_a_node_on_which_three_in_a_row_failed_is_left_out_whatever_the_others_do() -> None:
+    causes, left_out = spread({"a", "b"}), []
+    for number in range(3):
+        left_out.append(causes.hear(result(number, CROWDED, "a")).left_out)
+        causes.hear(result(10 + number, None, "b"))
+    assert left_out == [None, None, "a"]
+    assert causes.avoided(20) == {"a"}
+
+
+def test_a_node_that_does_well_in_between_is_kept() -> None:
+    causes = spread({"a", "b"})
+    for number in range(6):
+        assert causes.hear(result(number, CROWDED if number % 3 else None, "a")).left_out is None
+
+
+def test_the_last_node_is_not_left_out_but_ends_the_work() -> None:
+    causes = spread({"a", "b"})
+    steps = [causes.hear(result(number, CROWDED, "ab"[number % 2])) for number in range(6)]
+    assert [step.left_out for step in steps] == [None] * 4 + ["a", None]
+    assert steps[-1].common == cause_of(CROWDED)
+
+
+def test_a_trial_may_return_where_it_failed_if_there_is_no_other_node() -> None:
+    causes = spread({"a"})
+    assert numbers(causes.hear(result(0, CROWDED, "a")).again) == [0]
+    assert causes.avoided(0) == frozenset()
+
+
 @given(st.lists(st.sampled_from(sorted(KINDS)), max_size=12), st.booleans())
 def test_no_result_is_lost_or_published_twice(kinds: list[str], proven: bool) -> None:
     causes, published, again = Causes(proven), [], []
@@ -96,4 +168,4 @@ def test_no_result_is_lost_or_published_twice(kinds: list[str], proven: bool) ->
         published += numbers(causes.end().publish)
         assert sorted(published + again) == list(range(len(kinds)))
     assert len(set(published)) == len(published)
-    assert not any(kinds[number] == "torn" for number in published)
+    assert not any(kinds[number] in ("torn", "crowded") for number in published)

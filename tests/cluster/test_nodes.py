@@ -1,0 +1,51 @@
+"""Several Ray nodes on one machine: what one of them cannot do, another does, and a bad one gets no more trials."""
+
+from collections import Counter
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from harness.cli import main
+from harness.ledger import Ledger
+from tests.plugins import noted
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SPACE = """
+name: nodes
+data: {name: digits}
+model: {width: 0.125, sigma: 0.1}
+train: {recipe: fast, epochs: 1, batch_size: 64, images: 64}
+defense: {'tests.plugins:Broken': {folder: %s}}
+attacks: {'tests.adversaries:Guess': quick}
+search: {trials: 5, sampler: random, allocate: joint}
+resources: {concurrent: 2}
+"""
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=small | {"num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(**small) for _ in range(2)]
+    yield cluster, [node.node_id for node in nodes]
+    cluster.shutdown()
+
+
+def test_a_broken_node_is_left_out_and_its_trials_run_on_another(cluster, tmp_path, capsys):
+    there, (bad, good) = cluster
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "bad").write_text(bad)
+    (tmp_path / "space.yaml").write_text(SPACE % notes)
+    address = ["--address", there.address]
+    assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), *address, "--no-tracking"]) == 0
+    ledger = Ledger(tmp_path / "nodes")
+    records = [ledger.read(number).record for number in range(5)]
+    assert [record.state for record in records] == ["complete"] * 5
+    ran = Counter(noted(str(notes), "train"))
+    assert ran[good] == 5
+    assert 1 <= ran[bad] <= 3
+    told = capsys.readouterr()
+    assert ("gets no more trials until the study is resumed" in told.out + told.err) == (ran[bad] == 3)
