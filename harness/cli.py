@@ -21,6 +21,7 @@ from harness.commands.new import new
 from harness.commands.options import error_document, say
 from harness.commands.report import report
 from harness.commands.resume import resume
+from harness.commands.retry import retry
 from harness.commands.run import run
 from harness.commands.show import show
 from harness.commands.status import status
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (new, check, run, resume, status, show, report, attack, defenses, attacks, doctor):
+for command in (new, check, run, resume, retry, status, show, report, attack, defenses, attacks, doctor):
     app.command()(command)
 
 

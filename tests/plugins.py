@@ -43,6 +43,19 @@ class Torn(Defense):
             raise MemoryError("no room")
 
 
+class Flawed(Defense):
+    """No defense, whose training notes itself and fails for as long as a file is there."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        note(self.folder, "train")
+        if (Path(self.folder) / "flawed").exists():
+            raise ValueError("the plug-in has a flaw")
+
+
 class Broken(Defense):
     """No defense, whose training notes its node and fails on the one that a file names, as where a GPU is broken."""
 
@@ -105,6 +118,15 @@ class Fragile(Grey):
         note(folder, "attack")
         if len(noted(folder, "attack")) == 1:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Shy(Grey):
+    """Fails for as long as a file is there."""
+
+    def act(self, folder: str) -> None:
+        note(folder, "attack")
+        if (Path(folder) / "shy").exists():
+            raise ValueError("not yet")
 
 
 class Doomed(Grey):

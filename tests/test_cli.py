@@ -75,7 +75,8 @@ def test_version_is_the_packages(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["new", "check", "run", "resume", "status", "show", "report", "attack", "defenses", "attacks", "doctor"]
+    "command",
+    ["new", "check", "run", "resume", "retry", "status", "show", "report", "attack", "defenses", "attacks", "doctor"],
 )
 def test_every_commands_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0

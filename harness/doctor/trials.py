@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.doctor.finding import Finding
-from harness.ledger import Ledger, Newer, attempts, read_value, refuse_no_folder
+from harness.ledger import Ledger, Newer, attempts, read_value, record_files, refuse_no_folder
 from harness.records import Asked, AttackRecord, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
@@ -39,7 +39,8 @@ def _no_folder(path: Path) -> Iterator[Finding]:
 
 def _newer(trial: Path) -> Iterator[Finding]:
     """Yield the files of a trial that a newer invfront wrote: doctor touches no such trial."""
-    kinds: list[tuple[Path, type[Value]]] = [(trial / "asked.json", Asked), (trial / "record.json", Record)]
+    kinds: list[tuple[Path, type[Value]]] = [(trial / "asked.json", Asked)]
+    kinds += [(path, Record) for path in record_files(trial)]
     kinds += [(path, AttackRecord) for path in sorted((trial / "attacks").glob("*.json"))]
     for path, kind in kinds:
         try:
@@ -60,6 +61,10 @@ def _trial(trial: Path, number: int) -> Iterator[Finding]:
     record, fault = _read(trial / "record.json", Record, number)
     if fault:
         yield _record(trial, number, fault)
+    for path in record_files(trial)[1:]:
+        if fault := _read(path, Record, number)[1]:
+            remedy = "moved aside: the record before it counts, and `invfront retry` takes over what the trial finished"
+            yield Finding(path=path, what=fault, remedy=remedy, action="again", aside=(path,))
     for path in sorted((trial / "attacks").glob("*.json")):
         yield from _attack(path, trial, number)
     if record is not None:

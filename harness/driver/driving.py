@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
 from harness.driver.places import refuse_place
 from harness.driver.reporting import write_report
+from harness.driver.retrying import WAY, chosen_trials, told_of
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted, UserError
@@ -117,19 +119,54 @@ def resume(
     return _drive(plan, root, where, watcher, later)
 
 
-def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bool = False) -> Status:
+def retry(
+    root: Path, chosen: Sequence[str], where: Endpoints, watcher: Watcher, overrides: Sequence[str] = ()
+) -> Status:
+    """Run failed and partial trials of a study again, and nothing else; errors as in ``run``.
+
+    Args:
+        root: The study's directory.
+        chosen: Which, as of ``chosen_trials``.
+        where: Where it runs and writes.
+        watcher: Hears of it.
+        overrides: ``PATH=VALUE`` each, of ``MOVABLE``; the study's file remembers them.
+    """
+    refuse_place("", root)
+    refuse_others(overrides, MOVABLE)
+    refuse_by_hand(load_study(root / "study.yaml"), root, where.storage)
+    plan = planned(load_all_checked(root / "study.yaml", overrides), root)
+    check_ready(plan.study)
+    return _drive(plan, root, where, watcher, later=True, chosen=chosen)
+
+
+def _drive(
+    plan: Plan,
+    root: Path,
+    where: Endpoints,
+    watcher: Watcher,
+    later: bool = False,
+    chosen: Sequence[str] | None = None,
+) -> Status:
     study, added = plan.study, () if later else plan.added
+    again: list[Asked] = []
     evidence = plan.borrowed or borrowed_of(study, root)
     # workers may start in another folder, so their paths are absolute
     ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
-    patience = Patience(seconds=study.resources.patience, way=f"go on with `invfront resume {shlex.quote(str(root))}`")
-    with contextlib.ExitStack() as held, resumable(root) as stand:
+    way = f"go on with `invfront resume {shlex.quote(str(root))}`" if chosen is None else WAY
+    patience = Patience(seconds=study.resources.patience, way=way)
+    with contextlib.ExitStack() as held, resumable(root, way if chosen is not None else None) as stand:
         check_storage(where.storage)
         if root.exists():
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
+        if chosen is not None:
+            again, left_out = chosen_trials(ledger, chosen)
+            for line in left_out or ([] if again else ["nothing to retry: no trial failed, and none is partial"]):
+                watcher.noted(line)
+            if not again:
+                return book.status(study.named(), study.search.trials)
         left = lacking(ledger, added)
-        if book.standing().finished < study.search.trials:
+        if again or book.standing().finished < study.search.trials:
             room.refuse()
         tracking = held.enter_context(where.show(study, ledger))
         ready = make_ready(study, watcher.preparing)
@@ -160,6 +197,8 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
             watcher.noted(line)
         if plan.extension and not search.left():
             watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
+        if chosen is not None:
+            search.again = deque(again)
         if search.left():
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
@@ -175,6 +214,8 @@ def _drive(plan: Plan, root: Path, where: Endpoints, watcher: Watcher, later: bo
             room,
             suite_of(ledger),
             Controls(ledger),
+            way,
+            None if chosen is None else frozenset(asked.number for asked in again),
         )
         avoided = publisher.causes.avoided
         fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress, avoided)
@@ -220,10 +261,15 @@ class _Publisher(NamedTuple):
     room: Room
     suite: Suite = ALL
     controls: Controls = NO_CONTROLS
+    way: str = ""
+    """How to go on once the work was cut off, a clause."""
+    retried: frozenset[int] | None = None
+    """The trials that are run again, and no others; null where a study goes on."""
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none, or no room for it."""
-        asked = self.search.ask() if self.search.left() and self.room.enough() else None
+        left = self.search.left() if self.retried is None else bool(self.search.again)
+        asked = self.search.ask() if left and self.room.enough() else None
         if asked is not None:
             self.watcher.started(asked)
         return asked
@@ -245,7 +291,7 @@ class _Publisher(NamedTuple):
         self._do(self.causes.end(), None)
         if self.search.again:
             numbers = ", ".join(str(asked.number) for asked in self.search.again)
-            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self._resume}")
+            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self.way}")
 
     def _do(self, step: Step, last: Result | None) -> None:
         for result in step.publish:
@@ -257,19 +303,16 @@ class _Publisher(NamedTuple):
         if step.common is not None:
             node = last.record.circumstances.node if last else None
             where = f" on {node}" if node else ""
-            raise Interrupted(
-                f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self._resume}"
-            )
-
-    @property
-    def _resume(self) -> str:
-        return f"`invfront resume {self.ledger.root}`"
+            raise Interrupted(f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self.way}")
 
     def finish(self, result: Result) -> None:
         """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
+        again, record = bool(self.retried), result.record
+        if again:
+            record = told_of(record, self.ledger.read(record.number).record)
         for attack in result.attacks:
-            self.ledger.publish_attack(attack)
-        self.ledger.publish_record(result.record)
+            self.ledger.publish_attack(attack, again)
+        self.ledger.publish_record(record, again)
         files = self.ledger.read(result.record.number)
         self.controls.hear(files)
         trial = judged(files, self.suite, self.controls)

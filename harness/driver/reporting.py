@@ -21,11 +21,13 @@ def let_go(trials: Sequence[JudgedTrial]) -> None:
     """Remove the servers of finished trials that are neither on the front nor anchors.
 
     A trial that was attacked later keeps its server: whoever attacks it again compares it with the front. So does
-    every trial while an attack of the suite is still to run.
+    every trial while an attack of the suite is still to run, and one that is partial, whose attacks may be retried.
     """
     keep = set(Front(trials).numbers)
     for trial in trials:
-        needed = trial.number in keep or trial.asked.anchor or trial.later or trial.suite.lacking
+        needed = (
+            trial.number in keep or trial.asked.anchor or trial.later or trial.suite.lacking or trial.state == "partial"
+        )
         if trial.record and not needed:
             for server in trial.path.glob("attempt-*/server.safetensors"):
                 server.unlink()

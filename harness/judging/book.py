@@ -31,6 +31,8 @@ class Outline(NamedTuple):
     """Digest of when its attacks were run and how they ended."""
     seconds: float
     """What its record says that it took; 0 while there is none."""
+    tries: int
+    """How often it came to a record."""
 
     @property
     def finished(self) -> bool:
@@ -64,6 +66,7 @@ def outline_of(trial: JudgedTrial) -> Outline:
         later=trial.moved,
         mark=trial.mark,
         seconds=record.circumstances.seconds if record else 0.0,
+        tries=trial.tries,
     )
 
 

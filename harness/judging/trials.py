@@ -28,6 +28,8 @@ class JudgedTrial:
     record: Record | None
     attacks: tuple[AttackRecord, ...]
     """Those of its record, and those that were run later."""
+    tries: int = 1
+    """How often it came to a record."""
     suite: Suite = ALL
     """Which attacks of the study do not count yet."""
     controls: Controls = NO_CONTROLS
@@ -80,9 +82,10 @@ class JudgedTrial:
 
     @functools.cached_property
     def mark(self) -> str:
-        """Digest of when its attacks were run, how they ended and which do not count: what a view of it shows."""
+        """Digest of its tries, when its attacks were run, how they ended and which do not count: what a view shows."""
         withheld = [attack.job.name for attack in self.attacks if attack.job in self.suite.lacking]
-        return mark_of(self.attacks, self.verdicts, withheld) if self.record else ""
+        again = [f"record-{self.tries}"] if self.tries > 1 else []
+        return mark_of(self.attacks, self.verdicts, [*withheld, *again]) if self.record else ""
 
     @property
     def later(self) -> list[AttackRecord]:

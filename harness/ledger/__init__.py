@@ -5,7 +5,7 @@ pandas: whoever wants them imports them by name.
 """
 
 from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
-from harness.ledger.files import Ledger, Newer, TrialFiles, read_value, refuse_no_folder
+from harness.ledger.files import RETRIED, Ledger, Newer, TrialFiles, read_value, record_files, refuse_no_folder
 from harness.ledger.finding import find_study
 from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
@@ -13,6 +13,7 @@ from harness.ledger.whole import sha256, write_whole
 __all__ = [
     "LOG",
     "REDONE",
+    "RETRIED",
     "SERVER",
     "Found",
     "Ledger",
@@ -26,6 +27,7 @@ __all__ = [
     "logged",
     "open_attempt",
     "read_value",
+    "record_files",
     "refuse_no_folder",
     "sha256",
     "tail",

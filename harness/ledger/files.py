@@ -18,6 +18,18 @@ V = TypeVar("V", bound=Value)
 
 _NUMBER = re.compile(r"\d{5,}")
 
+RECORD, RETRIED = "record.json", ("failed", "partial")
+"""The first record of a trial, and the states of those that may get another one."""
+
+
+def record_files(trial: Path) -> list[Path]:
+    """Return a trial's records, the newest last: ``record.json``, then one each time that it was retried."""
+    first = trial / RECORD
+    if not first.exists():
+        return []
+    further = (path for path in trial.glob("record-*.json") if path.stem.removeprefix("record-").isdigit())
+    return [first, *sorted(further, key=lambda path: int(path.stem.removeprefix("record-")))]
+
 
 class TrialFiles(NamedTuple):
     """What the ledger holds of one trial."""
@@ -26,7 +38,10 @@ class TrialFiles(NamedTuple):
     path: Path
     asked: Asked
     record: Record | None
+    """The newest."""
     attacks: tuple[AttackRecord, ...]
+    tries: int = 1
+    """How often it came to a record: once, and each time that it was retried."""
 
     @property
     def later(self) -> list[AttackRecord]:
@@ -86,28 +101,30 @@ class Ledger:
         """Put what a trial was asked on storage, before its first job starts."""
         self._publish(self.trial(asked.number) / "asked.json", asked)
 
-    def publish_attack(self, attack: AttackRecord) -> None:
+    def publish_attack(self, attack: AttackRecord, again: bool = False) -> None:
         """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
 
-        A later attack that failed may be run again in its own place.
+        An attack that failed may be run again in its own place: a later one, or with ``again`` any, when its trial is
+        retried.
         """
         trial = self.trial(attack.trial)
         path = trial / "attacks" / f"{attack.job.name}.json"
-        if path.exists() and (trial / "record.json").exists() and not self._may_repeat(path, attack.trial):
-            raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
+        if path.exists() and (trial / RECORD).exists():
+            there = self._checked(path, AttackRecord, attack.trial)
+            if there == attack:
+                return
+            own = attack.job in self._checked(trial / "asked.json", Asked, attack.trial).attacks
+            if there.measured.verdict != "failed" or (own and not again):
+                raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
         self._publish(path, attack)
 
-    def _may_repeat(self, path: Path, number: int) -> bool:
-        files = self.read(number)
-        there = [attack for attack in files.later if f"{attack.job.name}.json" == path.name]
-        return any(attack.measured.verdict == "failed" for attack in there)
-
-    def publish_record(self, record: Record) -> None:
-        """Finish a trial. A record is never rewritten."""
-        path = self.trial(record.number) / "record.json"
-        if path.exists():
-            raise FileExistsError(f"{path}: a finished trial is never run twice")
-        self._publish(path, record)
+    def publish_record(self, record: Record, again: bool = False) -> None:
+        """Finish a trial. A record is never rewritten: with ``again``, one of a trial that failed is added to it."""
+        path = self.trial(record.number)
+        there = record_files(path)
+        if there and not (again and self._checked(there[-1], Record, record.number).state in RETRIED):
+            raise FileExistsError(f"{there[-1]}: a finished trial is never run twice")
+        self._publish(path / (f"record-{len(there) + 1}.json" if there else RECORD), record)
 
     def trials(self) -> Iterator[TrialFiles]:
         """Yield every trial that was asked, in the order of their numbers.
@@ -141,14 +158,15 @@ class Ledger:
     def read(self, number: int) -> TrialFiles:
         """Return what is on storage of one trial; errors as in ``trials``."""
         path = self.trial(number)
-        record = path / "record.json"
+        records = record_files(path)
         self._is_folder(path / "attacks")
         return TrialFiles(
             number,
             path,
             self._checked(path / "asked.json", Asked, number),
-            self._checked(record, Record, number) if record.exists() else None,
+            self._checked(records[-1], Record, number) if records else None,
             tuple(self._checked(file, AttackRecord, number) for file in sorted((path / "attacks").glob("*.json"))),
+            max(1, len(records)),
         )
 
     def _publish(self, path: Path, value: Value) -> None:

@@ -12,6 +12,7 @@ from harness.ledger import Ledger
 from harness.ledger.patience import Patience
 from harness.records import Asked, AttackJob, Borrowed, Precision, derive
 from harness.search.drawing import draw
+from harness.search.index import frozen
 from harness.search.informed import FLOOR, Informed, evidence, values_of
 from harness.search.samplers import make_sampler
 from harness.search.turns import Turns
@@ -42,7 +43,7 @@ class Search:
         self._study, self._rows, self._ledger, self._conditions = study, rows, ledger, conditions
         self._patience = patience
         self._space = study.space()
-        self._drawing = rows if borrowed is None else Informed(rows, evidence(borrowed, study))
+        self._drawing = Informed(rows, () if borrowed is None else evidence(borrowed, study))
         self.again: deque[Asked] = deque()
         """Trials that were asked and not finished: handed out before anything new."""
         self.unstarted: deque[int] = deque()
@@ -79,6 +80,8 @@ class Search:
     def _tell(self, trial: Outline) -> None:
         row = self._row(trial.number)
         if row.state.is_finished():
+            if row.state == TrialState.FAIL and trial.objectives is not None:
+                self._drawing.inform(trial.number, frozen(trial, self._space))  # a finished row never changes
             return
         if trial.objectives is None:
             self._rows.tell(trial.number, state=TrialState.FAIL)

@@ -107,7 +107,7 @@ def _differences(
     other = [
         number
         for number, row in known.items()
-        if not (_agree(rows[number], row, outlines[number].later) and _alike(space, outlines[number], rows[number]))
+        if not (_agree(rows[number], row, outlines[number]) and _alike(space, outlines[number], rows[number]))
     ]
     untold = [n for n, row in known.items() if row.state.is_finished() and rows[n].state == TrialState.RUNNING]
     return Differences(
@@ -127,11 +127,11 @@ def _frozen(outlines: Mapping[int, Outline], space: Space) -> dict[int, FrozenTr
     return found
 
 
-def _agree(row: FrozenTrial, expected: FrozenTrial, later: bool) -> bool:
-    """Say whether a row is what the directory says, or what it said before the record or a later attack came."""
-    states = {TrialState.RUNNING, expected.state}
-    told = row.state == TrialState.RUNNING or row.values == expected.values or later
-    return row.state in states and told
+def _agree(row: FrozenTrial, expected: FrozenTrial, outline: Outline) -> bool:
+    """Say whether a row is what the directory says, or said before the record, a retry or a later attack came."""
+    if row.state == TrialState.RUNNING or (row.state == TrialState.FAIL and outline.tries > 1):
+        return True
+    return row.state == expected.state and (row.values == expected.values or outline.later)
 
 
 def _alike(space: Space, outline: Outline, row: FrozenTrial) -> bool:

@@ -1,4 +1,7 @@
-"""Results of another study as the sampler sees them; no row has them, Optuna's storage tells of one study alone."""
+"""What the sampler sees beside its rows: results of another study, and of trials that were retried.
+
+No row has them: Optuna's storage tells of one study alone, and a row of it that has failed stays so.
+"""
 
 from collections.abc import Container, Sequence
 
@@ -23,13 +26,22 @@ class Informed(optuna.Study):
 
     def __init__(self, rows: optuna.Study, evidence: Sequence[FrozenTrial]) -> None:
         super().__init__(rows.study_name, rows._storage)
-        self._evidence = evidence
+        self._evidence = list(evidence)
+        self._retried: dict[int, FrozenTrial] = {}
+
+    def inform(self, number: int, trial: FrozenTrial) -> None:
+        """Show the sampler what a trial of the study came to when it was retried, whose row has failed for good."""
+        trial.number = number
+        self._retried[number] = trial
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         own = super()._get_trials(deepcopy, states, use_cache)
-        return [*(trial for trial in self._evidence if states is None or trial.state in states), *own]
+        more = [
+            trial for trial in (*self._evidence, *self._retried.values()) if states is None or trial.state in states
+        ]
+        return [*more, *own] if more else own
 
 
 def evidence(borrowed: Borrowed, study: Study) -> list[FrozenTrial]:

@@ -44,7 +44,9 @@ class Log:
         self._runs = Runs(store, str(study.ledger))
         self._reference = reference(study)
         self._suite = ALL
-        self._front, self._finished, self._volume = Front(), 0, 0.0
+        self._front, self._volume = Front(), 0.0
+        self._told: set[int] = set()
+        """Trials that were heard of."""
         self._volumes: dict[int, float] = {}
         """The store's newest hypervolume by step."""
         self._unwritten: list[Metric] = []
@@ -76,10 +78,14 @@ class Log:
 
     def trial(self, outline: Outline) -> None:
         """Log what is missing of a finished trial: its attacks, the study's hypervolume, then its own run."""
-        self._finished += 1
-        if self._front.add(outline):
+        moved = self._front.add(outline)
+        if moved:
             self._volume = hypervolume(objectives_table(self._front), self._reference)
-        if self._finished not in self._volumes:
+        again = outline.number in self._told
+        self._told.add(outline.number)
+        if again:  # it was retried, and its runs were forgotten when they were whole
+            self._runs.recall(str(outline.number))
+        if self._finished not in self._volumes or (again and moved):
             self._point()
         if not self.is_complete(outline):
             files = self._ledger.read(outline.number)
@@ -169,6 +175,10 @@ class Log:
         names = self._client.get_run(known.run).data.metrics
         histories = (self._client.get_metric_history(known.run, name) for name in names)
         return _newest(point for history in histories for point in history)
+
+    @property
+    def _finished(self) -> int:
+        return len(self._told)
 
     def _point(self) -> None:
         """Note the hypervolume of this moment."""

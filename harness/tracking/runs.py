@@ -58,7 +58,7 @@ class Runs:
     def find(self) -> None:
         """Remember the runs that are there, and mend links to a parent that was deleted and made anew."""
         parents: dict[Key, str | None] = {}
-        for run in find_runs(self._store, LEDGER, self._ledger):
+        for run in find_runs(self._store, {LEDGER: self._ledger}):
             tags = run.data.tags
             key = Key(tags.get(TRIAL, ""), tags.get(ATTACK, ""))
             if self.get(key) is None:
@@ -70,6 +70,13 @@ class Runs:
             wanted = self._parent(key)
             if wanted is not None and parent != wanted:
                 self._hang(self[key], wanted)
+
+    def recall(self, trial: str) -> None:
+        """Remember a trial's runs again that were forgotten."""
+        for run in find_runs(self._store, {LEDGER: self._ledger, TRIAL: trial}):
+            key = Key(trial, run.data.tags.get(ATTACK, ""))
+            if self.get(key) is None:
+                self._remember(key, _known(run))
 
     def get(self, key: Key) -> Followed | None:
         """Return what is known of a run; null if there is none."""

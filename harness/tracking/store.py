@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -169,27 +169,27 @@ def _refuse_closed(uri: str) -> None:
             pass
 
 
-def find_runs(store: Store, tag: str, value: str) -> Iterator[Run]:
-    """Yield the runs that carry a tag with a value, oldest first."""
-    yield from _search(store.client, [store.experiment], tag, value)
+def find_runs(store: Store, tags: Mapping[str, str]) -> Iterator[Run]:
+    """Yield the runs that carry tags with these values, oldest first."""
+    yield from _search(store.client, [store.experiment], tags)
 
 
 def at_home(store: Store, tag: str, value: str) -> Store:
     """Return the store with the experiment that holds runs with a tag already, if another one does."""
-    if next(_search(store.client, [store.experiment], tag, value, most=1), None) is not None:
+    if next(_search(store.client, [store.experiment], {tag: value}, most=1), None) is not None:
         return store
     others = [each.experiment_id for each in store.client.search_experiments(max_results=1000)]
     others = [each for each in others if each != store.experiment]
-    found = next(_search(store.client, others, tag, value, most=1), None) if others else None
+    found = next(_search(store.client, others, {tag: value}, most=1), None) if others else None
     return store if found is None else store._replace(experiment=str(found.info.experiment_id))
 
 
-def _search(client: MlflowClient, experiments: list[str], tag: str, value: str, most: int = 1000) -> Iterator[Run]:
-    token = None
+def _search(client: MlflowClient, experiments: list[str], tags: Mapping[str, str], most: int = 1000) -> Iterator[Run]:
+    token, wanted = None, " AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
     while True:
         page = client.search_runs(
             experiments,
-            f"tags.`{tag}` = '{value}'",
+            wanted,
             max_results=most,
             order_by=["attributes.start_time ASC"],
             page_token=token,
