@@ -111,7 +111,7 @@ class Ledger:
         path = trial / "attacks" / f"{attack.job.name}.json"
         if path.exists() and (trial / RECORD).exists():
             there = self._checked(path, AttackRecord, attack.trial)
-            if there == attack:
+            if again and there == attack:
                 return
             own = attack.job in self._checked(trial / "asked.json", Asked, attack.trial).attacks
             if there.measured.verdict != "failed" or (own and not again):
