@@ -35,6 +35,7 @@ from defenses.rounding import Rounding
 from defenses.shredder import Shredder
 from defenses.slot_attention import SlotAttention
 from defenses.slot_corrected import SlotCorrected
+from defenses.slot_shut_off import SlotShutOff
 from defenses.topk import TopK
 from defenses.vib import Vib
 
@@ -61,6 +62,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "gated_heads": GatedHeads,
     "gated_adversarial": GatedAdversarial,
     "slot_attention": SlotAttention,
+    "slot_shut_off": SlotShutOff,
     "slot_corrected": SlotCorrected,
     "fusion_shortcut": FusionShortcut,
     "fusion_parallel": FusionParallel,
