@@ -22,6 +22,8 @@ from defenses.gated_adversarial import GatedAdversarial
 from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gated_heads import GatedHeads
+from defenses.gated_random import GatedRandom
+from defenses.kmeans import KMeans
 from defenses.knife import Knife
 from defenses.laplace import Laplace
 from defenses.learned_noise import LearnedNoise
@@ -35,6 +37,7 @@ from defenses.rounding import Rounding
 from defenses.shredder import Shredder
 from defenses.slot_attention import SlotAttention
 from defenses.slot_corrected import SlotCorrected
+from defenses.slot_random import SlotRandom
 from defenses.slot_shut_off import SlotShutOff
 from defenses.topk import TopK
 from defenses.vib import Vib
@@ -60,10 +63,13 @@ DEFENSES: dict[str, type[Defense]] = {
     "gated_attention": GatedAttention,
     "gated_closed": GatedClosed,
     "gated_heads": GatedHeads,
+    "gated_random": GatedRandom,
     "gated_adversarial": GatedAdversarial,
     "slot_attention": SlotAttention,
     "slot_shut_off": SlotShutOff,
     "slot_corrected": SlotCorrected,
+    "slot_random": SlotRandom,
+    "kmeans": KMeans,
     "fusion_shortcut": FusionShortcut,
     "fusion_parallel": FusionParallel,
     "fusion_mixture": FusionMixture,

@@ -116,6 +116,7 @@ def optimisers(defense: Defense, *further: nn.Module, lr: float = 0.05) -> list[
 
 def norm(loss: Tensor, inputs: list[Tensor]) -> float:
     """Return the norm of a loss's gradient on inputs, 0 where it does not reach them."""
+    inputs = [each for each in inputs if each.requires_grad]
     if not loss.requires_grad or not inputs:
         return 0.0
     found = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)

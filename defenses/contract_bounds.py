@@ -277,7 +277,7 @@ def _estimate(defense: Defense, z: Tensor, y: Tensor, sigma: float) -> Tensor:
 
 def _train(defense: Defense, z: Tensor, y: Tensor, sigma: float, steps: int) -> None:
     """Train a defense's own parameters on its estimate, as its own optimisers would."""
-    parameters = list(defense.parameters())
+    parameters = [parameter for parameter in defense.parameters() if parameter.requires_grad]
     if not parameters:
         return
     trained = torch.optim.Adam(parameters, lr=1e-2)

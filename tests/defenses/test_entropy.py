@@ -26,9 +26,12 @@ ACTIVE = {
     "gated_attention": {"lam": 16.0},
     "gated_closed": {"lam": 0.5, "hidden": 16, "bank": 16},
     "gated_heads": {"lam": 0.5, "hidden": 16, "bank": 16},
+    "gated_random": {"lam": 0.5, "hidden": 16, "bank": 16},
     "gated_adversarial": {"lam": 0.5, "bank": 16},
     "slot_attention": {"lam": 16.0, "shut_off": False},
     "slot_corrected": {"lam": 0.5, "slots": 4, "dim": 16, "bank": 16},
+    "slot_random": {"lam": 0.5, "slots": 4, "dim": 16, "bank": 16},
+    "kmeans": {"lam": 0.5, "clusters": 3, "bank": 48},
     "fusion_shortcut": {"lam": 0.5, "slots": 4, "dim": 16, "bank": 16},
     "fusion_parallel": {"lam": 0.5, "slots": 4, "dim": 16, "hidden": 16, "bank": 16},
     "fusion_mixture": {"lam": 0.5, "slots": 4, "dim": 16, "bank": 16},
@@ -226,6 +229,21 @@ def test_the_published_gate_waits_for_its_warm_up_and_has_the_public_code_s_weig
 
 
 # ---- gates that bound
+
+
+@pytest.mark.parametrize("name", ["gated_random", "slot_random", "kmeans"])
+def test_a_control_has_nothing_that_learns(name):
+    assert _attached(name).parameter_groups(0.1) == []
+
+
+def test_k_means_follows_clusters_that_move_as_one_step_of_lloyd_s_a_step():
+    defense = _attached("kmeans", bank=64)
+    for drift in (0.0, 0.3, 0.6):
+        for _ in range(5):
+            z, y = three_clusters(96)
+            defense.penalty(_batch(z + drift, y))
+    z, y = three_clusters(1200)
+    assert 0.97 * CLUSTERED < _nats(defense, z + 0.6, y) < 4 * CLUSTERED
 
 
 def test_any_attention_gives_a_bound_and_uniform_attention_the_class_gaussian_one():
