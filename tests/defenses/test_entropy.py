@@ -345,13 +345,17 @@ CLUSTERED = math.log(2) / 2 + math.log(3) / 64
 
 
 @pytest.mark.parametrize(
-    "name", ["fusion_shortcut", "fusion_parallel", "fusion_mixture", "gated_heads", "slot_corrected"]
+    ("name", "steps"),
+    [
+        ("fusion_shortcut", 120),
+        *(pytest.param(name, 400, marks=pytest.mark.slow) for name in ACTIVE if name.startswith("fusion_")),
+    ],
 )
-@pytest.mark.parametrize("steps", [120, pytest.param(400, marks=pytest.mark.slow)])
-def test_gates_open_to_three_clear_clusters(name, steps):
+def test_fused_bounds_come_to_three_clear_clusters_as_their_gates_open(name, steps):
     torch.manual_seed(0)
-    defense = _attached(name)
+    defense = _attached(name, slots=8, dim=64)
     z, y = three_clusters(1200)
+    assert _nats(_attached("class_gaussian"), z, y) > 3 * CLUSTERED
     trained = optimisers(defense)
     for _ in range(steps):
         chosen = torch.randint(len(y), (96,))
@@ -360,9 +364,9 @@ def test_gates_open_to_three_clear_clusters(name, steps):
         defense.penalty(_batch(z[chosen], y[chosen])).backward()
         for optimiser in trained:
             optimiser.step()
-    assert _nats(_attached("class_gaussian"), z, y) > 4 * CLUSTERED
-    print(name, steps, _nats(defense, z, y), CLUSTERED, getattr(defense, "alpha", None))
-    assert 0.97 * CLUSTERED < _nats(defense, z, y) < 1.05 * CLUSTERED
+    assert 0.98 * CLUSTERED < _nats(defense, z, y) < 1.05 * CLUSTERED
+    if name == "fusion_shortcut":
+        assert torch.tanh(defense.alpha) > 0.9
 
 
 def test_a_shut_shortcut_is_the_class_gaussian_bound():
