@@ -1,7 +1,7 @@
 """What the contract tests a defense on: a small client and images, everything seeded."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -114,7 +114,7 @@ def optimisers(defense: Defense, *further: nn.Module, lr: float = 0.05) -> list[
     return [*found, torch.optim.Adam(adam)] if adam else found
 
 
-def norm(loss: Tensor, inputs: list[Tensor]) -> float:
+def norm(loss: Tensor, inputs: Sequence[Tensor]) -> float:
     """Return the norm of a loss's gradient on inputs, 0 where it does not reach them."""
     inputs = [each for each in inputs if each.requires_grad]
     if not loss.requires_grad or not inputs:

@@ -109,7 +109,7 @@ def _descended(bench: Bench, parameter: nn.Parameter) -> tuple[float, float]:
             break
         (slope,) = torch.autograd.grad(penalty, parameter)
         with torch.no_grad():
-            parameter -= STEP * slope / slope.abs().max().clamp(min=1e-12)
+            parameter.sub_(STEP * slope / slope.abs().max().clamp(min=1e-12))
     return paid, float(bench.penalty().detach())
 
 
