@@ -203,7 +203,7 @@ class _Run:
             return ()
         names = (self.asked.settings[f"{role}/name"] for role in ("term", "defense"))
         return (
-            "term {} bounds nothing beside {}: its noise is not Gaussian and the same for all images".format(*names),
+            "term {} bounds nothing beside {}, whose noise is not Gaussian, or not the same for all images".format(*names),
         )
 
     def _signals(self, augment: bool = False) -> Tensor:
