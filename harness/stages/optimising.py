@@ -201,10 +201,10 @@ class _Run:
         some = torch.linspace(0, 1, 2 * math.prod(shape), device=self.part.x.device).view(2, *shape)
         if term.bound_beside(defense, some, sigma) != "none":
             return ()
-        names = (self.asked.settings[f"{role}/name"] for role in ("term", "defense"))
-        return (
-            "term {} bounds nothing beside {}, whose noise is not Gaussian, or not the same for all images".format(*names),
+        beside = "{} bounds nothing beside {}".format(
+            *(self.asked.settings[f"{it}/name"] for it in ("term", "defense"))
         )
+        return (f"term {beside}, whose noise is not Gaussian, or not the same for all images",)
 
     def _signals(self, augment: bool = False) -> Tensor:
         with torch.no_grad():
