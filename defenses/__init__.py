@@ -27,6 +27,7 @@ from defenses.kmeans import KMeans
 from defenses.knife import Knife
 from defenses.laplace import Laplace
 from defenses.learned_noise import LearnedNoise
+from defenses.linear_adversary import LinearAdversary
 from defenses.local_dp import LocalDP
 from defenses.nopeek import NoPeek
 from defenses.pairwise import Pairwise
@@ -73,6 +74,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "fusion_shortcut": FusionShortcut,
     "fusion_parallel": FusionParallel,
     "fusion_mixture": FusionMixture,
+    "linear_adversary": LinearAdversary,
     "knife": Knife,
     "learned_noise": LearnedNoise,
     "renyi": Renyi,

@@ -14,6 +14,7 @@ from defenses.base import Batch, Defense, Epoch, Shapes
 from defenses.dfil import Dfil
 from defenses.knife import Knife, cross_entropy
 from defenses.learned_noise import LearnedNoise, variance_within
+from defenses.linear_adversary import LinearAdversary, cosines
 from defenses.pairwise import Pairwise, pairwise_bound
 from defenses.patrol import Patrol, blocks, pruned_share
 from defenses.patrol_code import PatrolCode
@@ -29,6 +30,7 @@ CASES = {
     "arl-reversal": contract.Case(Arl, {"form": "reversal", **SMALL}),
     "patrol": contract.Case(Patrol, SMALL),
     "patrol_code": contract.Case(PatrolCode, {"threshold": 0.0, **SMALL}),
+    "linear_adversary": contract.Case(LinearAdversary),
     "knife": contract.Case(Knife),
     "learned_noise": contract.Case(LearnedNoise),
     "renyi": contract.Case(Renyi),
@@ -197,6 +199,42 @@ def test_the_hinge_s_similarity_counts_windows_across_the_border_and_is_the_larg
     inside = adversary.ssim_map(blurred, x)[..., 5:-5, 5:-5].mean()
     assert float(inside) == pytest.approx(float(adversary.similarity(blurred, x)), abs=1e-4)
     assert padded > float(inside) + 0.1
+
+
+# ---- the linear adversary
+
+
+def seen_through_noise(gain: Tensor, count: int) -> tuple[LinearAdversary, Batch]:
+    """An adversary, and images whose 48 lowest frequencies, of variance .04, are released with a noise of .1."""
+    torch.manual_seed(0)
+    defense = LinearAdversary(lam=2.0, side=4, memory=0.0)
+    shapes = Shapes((3, 8, 8), (3, 4, 4), 2)
+    defense.attach(nn.Identity(), shapes)
+    y = torch.arange(count) % 2
+    components = 0.2 * torch.randn(count, 3, 4, 4) + y.view(-1, 1, 1, 1)
+    z = gain * components
+    batch = _batch(z + 0.1 * torch.randn_like(z), y, x=defense.rows.mT @ components @ defense.columns)
+    return defense, batch
+
+
+def test_the_best_linear_attacker_tells_half_the_log_of_one_plus_the_ratio_and_its_gradient_is_exact():
+    gain = torch.tensor(0.7, requires_grad=True)
+    defense, batch = seen_through_noise(gain, 20_000)
+    penalty = defense.penalty(batch)
+    ratio = 0.7**2 * 0.04 / 0.01
+    assert penalty.item() == pytest.approx(2 * math.log(1 + ratio) / 2, rel=0.02)
+    (slope,) = torch.autograd.grad(penalty, gain)
+    assert slope.item() == pytest.approx(2 * (ratio / 0.7) / (1 + ratio), rel=0.03)
+
+
+def test_what_a_linear_attacker_cannot_tell_costs_nothing():
+    defense, batch = seen_through_noise(torch.tensor(0.0), 5000)
+    assert defense.penalty(batch).item() == pytest.approx(0, abs=0.02)
+
+
+def test_the_components_are_orthonormal():
+    waves = cosines(8, 32)
+    torch.testing.assert_close(waves @ waves.mT, torch.eye(8), rtol=0, atol=1e-5)
 
 
 # ---- pruning
