@@ -52,7 +52,7 @@ class Arl(Defense):
         "Learning, CVPR 2022; Jeong et al., Noisy Adversarial Representation Learning, UAI 2023"
     )
     version = 2
-    faithful = "paper"
+    faithful = "ours"
     cost = "adversarial: two passes forward and back through each decoder in every step"
 
     adversary: InverseNetwork

@@ -49,7 +49,7 @@ class PatrolCode(Defense):
         "WACV 2024, as in the public code of Xia et al., CVPR 2025"
     )
     version = 2
-    faithful = "code"
+    faithful = "ours"
     cost = "adversarial: two passes forward and back through a decoder in every step"
 
     adversary: InverseNetwork

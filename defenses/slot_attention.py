@@ -64,7 +64,7 @@ class SlotAttention(Defense):
         "Slot Attention, NeurIPS 2020, and Alayrac et al., Flamingo, NeurIPS 2022"
     )
     version = 2
-    faithful = "code"
+    faithful = "ours"
     cost = "slot attention over the batch, differentiated through 3 rounds"
     needs_noise = True
 

@@ -17,6 +17,7 @@ class SlotShutOff(SlotAttention):
     """
 
     version = 1
+    faithful = "code"
 
     def __init__(self, lam: float = 16.0, warmup: float = 0.0125) -> None:
         super().__init__(lam, shut_off=True, warmup=warmup)
