@@ -1,7 +1,11 @@
 """Training: what a defense may ask of it, on digits and a small network."""
 
+import math
+
+import pytest
 import torch
 
+from defenses import DEFENSES
 from harness.ledger import open_attempt
 from harness.records import Place
 from harness.stages.assignment import Assignment
@@ -26,6 +30,15 @@ def trained(folder, **settings):
             epochs.append({key: value.clone() for key, value in model.state_dict().items()})
     except StopIteration as end:
         return epochs[1:], end.value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEFENSES)
+def test_every_defense_trains_and_refits(name, tmp_path):
+    (first, second), said = trained(tmp_path, **{"defense/name": name})
+    assert all(math.isfinite(point.value) for point in said.curve)
+    assert all(bool(value.isfinite().all()) for value in second.values())
+    assert not torch.equal(first["client.1.0.weight"], second["client.1.0.weight"])
 
 
 def test_a_frozen_network_stays_and_the_noise_is_learned_on_it(tmp_path):
