@@ -33,6 +33,7 @@ from defenses.nopeek import NoPeek
 from defenses.pairwise import Pairwise
 from defenses.patrol import Patrol
 from defenses.patrol_code import PatrolCode
+from defenses.prior_jacobian import PriorJacobian
 from defenses.renyi import Renyi
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
@@ -80,6 +81,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "renyi": Renyi,
     "pairwise": Pairwise,
     "dfil": Dfil,
+    "prior_jacobian": PriorJacobian,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

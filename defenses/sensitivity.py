@@ -61,6 +61,21 @@ def squared_jacobian(client: nn.Module, x: Tensor, weight: Tensor | float = 1.0)
     return gradient.square().flatten(1).sum(1)
 
 
+def directional_change(client: nn.Module, x: Tensor, direction: Tensor, step: float) -> Tensor:
+    """Return ``(client(x + step direction) - client(x)) / step``, of an activation's shape: J times it for small steps.
+
+    Args:
+        client: Maps images to activations.
+        x: Images in [0, 1], ``(B, 3, height, width)``.
+        direction: Of their shape.
+        step: > 0.
+    """
+    with normalised_by_first_half(client):
+        here, there = client(torch.cat([x, x + step * direction])).float().chunk(2)
+    change: Tensor = (there - here) / step
+    return change
+
+
 def lipschitz_ratios(blocks: list[nn.Module], x: Tensor, deviation: float) -> list[Tensor]:
     """Return for each of a client's blocks by how much it enlarges a change of images, the most over them, ``()`` each.
 

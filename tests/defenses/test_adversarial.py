@@ -18,6 +18,7 @@ from defenses.linear_adversary import LinearAdversary, cosines
 from defenses.pairwise import Pairwise, pairwise_bound
 from defenses.patrol import Patrol, blocks, pruned_share
 from defenses.patrol_code import PatrolCode
+from defenses.prior_jacobian import PriorJacobian, partners
 from defenses.renyi import Renyi, information, squared_kernel
 from defenses.sensitivity import lipschitz_ratios, squared_jacobian
 from harness.models import Network, Pictures, build_model
@@ -36,6 +37,7 @@ CASES = {
     "renyi": contract.Case(Renyi),
     "pairwise": contract.Case(Pairwise),
     "dfil": contract.Case(Dfil),
+    "prior_jacobian": contract.Case(PriorJacobian),
 }
 SHAPES = Shapes(image=(3, 16, 16), activation=(4, 4, 4), num_classes=5)
 
@@ -63,7 +65,7 @@ def test_gradients_are_finite_where_activations_are_constant(case, labels):
         assert parameter.grad is None or parameter.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("create", [Knife, Pairwise, Dfil])
+@pytest.mark.parametrize("create", [Knife, Pairwise, Dfil, PriorJacobian])
 def test_a_measure_of_information_without_noise_is_refused(create):
     bench = contract.Bench(contract.Case(create, sigma=0.0))
     with pytest.raises(ValueError, match=r"needs channel noise: model/sigma is 0\.0, set it above 0"):
@@ -343,6 +345,26 @@ def test_dfil_of_a_scaled_copy_is_its_squared_scale_over_the_noise():
     assert penalty.item() == pytest.approx(2 * math.log1p(0.49 / 0.01), rel=0.02)
     (slope,) = torch.autograd.grad(penalty, client.scale)
     assert slope.item() == pytest.approx(2 * (2 * 0.7 / 0.01) / (1 + 0.49 / 0.01), rel=0.03)
+
+
+def test_the_prior_s_jacobian_of_a_scaled_copy_is_the_difference_of_two_images_of_a_class():
+    torch.manual_seed(0)
+    client, x = Scaled(0.7), torch.rand(64, 3, 16, 16)
+    y = torch.arange(64) % 8
+    penalty = PriorJacobian(lam=2.0, images=64).penalty(_batch(client(x), y, x=x, client=client, sigma=0.1))
+    # two uniform values differ by 1 / 6 in the mean square
+    assert penalty.item() == pytest.approx(2 * math.log1p(0.49 / 6 / 0.01), rel=0.02)
+    alone = PriorJacobian(lam=2.0).penalty(_batch(client(x), torch.arange(64), x=x, client=client))
+    assert alone == 0
+
+
+def test_a_partner_is_another_image_of_the_same_class():
+    torch.manual_seed(0)
+    y = torch.tensor([0, 1, 0, 2, 1, 0])
+    other, found = partners(y[:4], y)
+    assert found.tolist() == [1, 1, 1, 0]
+    assert [int(y[o]) for o in other[:3]] == [0, 1, 0]
+    assert (other[:3] != torch.arange(3)).all()
 
 
 def test_the_ratios_of_scaled_copies_are_their_scales_block_by_block():
