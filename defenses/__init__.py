@@ -22,19 +22,25 @@ from defenses.gated_adversarial import GatedAdversarial
 from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gated_heads import GatedHeads
+from defenses.gated_random import GatedRandom
+from defenses.kmeans import KMeans
 from defenses.knife import Knife
 from defenses.laplace import Laplace
 from defenses.learned_noise import LearnedNoise
+from defenses.linear_adversary import LinearAdversary
 from defenses.local_dp import LocalDP
 from defenses.nopeek import NoPeek
 from defenses.pairwise import Pairwise
 from defenses.patrol import Patrol
 from defenses.patrol_code import PatrolCode
+from defenses.prior_jacobian import PriorJacobian
 from defenses.renyi import Renyi
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
 from defenses.slot_attention import SlotAttention
 from defenses.slot_corrected import SlotCorrected
+from defenses.slot_random import SlotRandom
+from defenses.slot_shut_off import SlotShutOff
 from defenses.topk import TopK
 from defenses.vib import Vib
 
@@ -59,17 +65,23 @@ DEFENSES: dict[str, type[Defense]] = {
     "gated_attention": GatedAttention,
     "gated_closed": GatedClosed,
     "gated_heads": GatedHeads,
+    "gated_random": GatedRandom,
     "gated_adversarial": GatedAdversarial,
     "slot_attention": SlotAttention,
+    "slot_shut_off": SlotShutOff,
     "slot_corrected": SlotCorrected,
+    "slot_random": SlotRandom,
+    "kmeans": KMeans,
     "fusion_shortcut": FusionShortcut,
     "fusion_parallel": FusionParallel,
     "fusion_mixture": FusionMixture,
+    "linear_adversary": LinearAdversary,
     "knife": Knife,
     "learned_noise": LearnedNoise,
     "renyi": Renyi,
     "pairwise": Pairwise,
     "dfil": Dfil,
+    "prior_jacobian": PriorJacobian,
 }
 
 _PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

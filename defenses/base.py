@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ Law = Literal["gaussian", "surprise", "atoms", "unknown"]
 """How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
 ``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
 ``unknown``: ``surprise`` is an attacker's stand-in."""
+Bound = Literal["upper", "lower", "none"]
+"""What an estimate of I(x; z | y) is."""
 
 
 class Shapes(NamedTuple):
@@ -48,6 +51,24 @@ class Batch:
     """Learning rate of this step, >= 0."""
     epoch: int
     """Epoch of this step, counted from 0."""
+    defense: Optional["Defense"] = None
+    """What stands between client and server, which is another one for a term; None if it releases what it is given."""
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """What is released but for noise: the mean of ``forward`` at ``z_clean``, ``(B, C, H, W)``, differentiable."""
+        return self.z_clean if self.defense is None else self.defense.mean(self.z_clean)
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """Variance of all noise on each feature, ``sigma^2 + noise_std^2``, averaged over the batch, ``(C, H, W)``."""
+        defense = Defense() if self.defense is None else self.defense
+        return defense.total_noise(self.z_clean, self.sigma)
+
+    @cached_property
+    def signal(self) -> Tensor:
+        """``mean`` in units in which all noise has deviation ``sigma``, ``(B, C, H, W)``: see `Defense.signal`."""
+        return self.z_clean if self.defense is None else self.defense.signal(self.z_clean, self.sigma)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +78,7 @@ class Epoch:
     features: Callable[..., Tensor]
     """``features(augment=False)``: noise-free eval-mode activations of the training part, ``(N, C, H, W)``, float32,
     in the order of ``y``; with ``augment=True`` of images augmented as in training. Each call is a pass over the data.
+    A term is given the ``signal`` of the defense that it stands beside.
     """
     y: Tensor
     """Labels of the training part, ``(N,)``, int64."""
@@ -86,8 +108,12 @@ class Defense(nn.Module):
     """Author, title, year of the source."""
     faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
     """What the implementation follows: the paper, its public code, or ourselves."""
-    bound: ClassVar[Literal["upper", "lower", "none"]] = "none"
-    """What its estimate of I(x; z | y) is."""
+    version: ClassVar[int] = 1
+    """Raised by every change that moves the numbers of a trial with it; records carry it."""
+    bound: ClassVar[Bound] = "none"
+    """What its estimate of I(x; z | y) is. The strength of one that says ``upper`` weighs it in nats per feature."""
+    tightness: ClassVar[float] = 10.0
+    """Multiple of the truth that an upper bound stays within on the contract's Gaussians and mixtures, > 1."""
     cost: ClassVar[str] = "none"
     """What a training step pays for it, in words."""
     needs_noise: ClassVar[bool] = False
@@ -119,6 +145,43 @@ class Defense(nn.Module):
     def noise_std(self, z: Tensor) -> Tensor | float:
         """Return the standard deviation of what ``forward`` itself adds; attackers may whiten by it."""
         return 0.0
+
+    def total_noise(self, z: Tensor, sigma: float) -> Tensor:
+        """Return the variance of all noise on each feature, averaged over activations, ``(C, H, W)``, differentiable.
+
+        Args:
+            z: Activations, ``(B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, >= 0.
+        """
+        own = torch.as_tensor(self.noise_std(z), dtype=z.dtype, device=z.device).square()
+        return ((own.mean(0) if own.ndim == z.ndim else own) + sigma**2).expand(z.shape[1:])
+
+    def signal(self, z: Tensor, sigma: float) -> Tensor:
+        """Return the mean of releases in units in which all their noise has deviation ``sigma``, ``(B, C, H, W)``.
+
+        A release of it through the channel alone tells as much as one of ``z`` through this defense and the channel,
+        where the noise is Gaussian and the same for all images (``bound_beside``). At sigma 0 it is the mean.
+
+        Args:
+            z: Activations, ``(B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, >= 0.
+        """
+        mean = self.mean(z)
+        if type(self).noise_std is Defense.noise_std or sigma == 0:
+            return mean
+        return mean * (sigma * self.total_noise(z, sigma).rsqrt())
+
+    def bound_beside(self, base: "Defense", z: Tensor, sigma: float) -> Bound:
+        """Return what its estimate is as a term beside another defense: of noise that is not Gaussian, no bound.
+
+        Args:
+            base: The other one, attached.
+            z: Activations by which to see whether the other's noise is the same for all images, ``(B, C, H, W)``.
+            sigma: Standard deviation of the channel noise, > 0.
+        """
+        own = torch.as_tensor(base.noise_std(z))
+        alike = own.ndim < z.ndim or bool((own == own[:1]).all())
+        return self.bound if alike and base.law(sigma) == "gaussian" else "none"
 
     def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
         """Return the negative log-likelihood of releases if the client's activations were these, nats, ``(B,)``.
@@ -188,10 +251,15 @@ class Defense(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Return the defense's own parameters as optimiser groups, with their own settings if they need any.
 
-        The recipe's SGD trains a group, or Adam with the settings it carries if it has ``"optimiser": "adam"``.
+        The recipe's SGD trains a group, or Adam with the settings it carries if it has ``"optimiser": "adam"``; that
+        one's rate is constant, or falls from ``"peak"`` to 0 with ``"course": "cosine"``.
         """
         parameters = list(self.parameters())
         return [{"params": parameters}] if parameters else []
+
+    def freezes_the_network(self) -> bool:
+        """Return whether client and server no longer learn; asked in every step, after the penalty."""
+        return False
 
     def end_epoch(self, epoch: Epoch) -> None:
         """Refit what is fitted between epochs."""

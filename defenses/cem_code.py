@@ -82,7 +82,7 @@ class CemCode(Defense):
         """Return the hinge times ``lam`` and the schedule of weights; its unit is the public code's own."""
         if self.lam == 0:
             return super().penalty(batch)
-        return self.lam * weight_schedule(batch.lr) * self.estimate(batch.z_clean, batch.y, batch.sigma)
+        return self.lam * weight_schedule(batch.lr) * self.estimate(batch.signal, batch.y, batch.sigma)
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the hinge without its weight, ``()``, >= 0: no bound on anything.

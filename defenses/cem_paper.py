@@ -41,6 +41,7 @@ class CemPaper(Defense):
     )
     faithful = "paper"
     bound = "upper"
+    tightness = 1.4
     cost = "distances to k centroids; a pass over the training part and k-means after every epoch"
     needs_noise = True
 
@@ -70,7 +71,7 @@ class CemPaper(Defense):
         if self.lam == 0:
             return super().penalty(batch)
         noise = noise_variance(batch.sigma)
-        z = batch.z_clean.float().flatten(1)
+        z = batch.signal.float().flatten(1)
         with torch.no_grad():
             assigned = clusters.nearest_own(z, batch.y, self.centroids)
             counts, variances = self._moved(z, batch.y, assigned)

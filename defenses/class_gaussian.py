@@ -40,6 +40,7 @@ class ClassGaussian(Defense):
     )
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "moments of the batch by class"
     needs_noise = True
 
@@ -65,7 +66,7 @@ class ClassGaussian(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, noise = batch.z_clean.float().flatten(1), noise_variance(batch.sigma)
+        z, noise = batch.signal.float().flatten(1), noise_variance(batch.sigma)
         moved = self._moved(z.detach(), batch.y)
         if self.training:
             self.counts.copy_(moved.counts[:, 0].clamp(max=self.window))

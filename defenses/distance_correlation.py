@@ -14,6 +14,8 @@ LEAST_SQUARE = 1e-6
 """Least squared distance, which keeps the root's gradient finite."""
 LEAST_VARIANCE = 1e-12
 """Least product of two distance variances; below it there is nothing to correlate."""
+FEWEST = 4
+"""Images that the unbiased estimate takes."""
 LEAST_RATIO = 1e-6
 """Least squared correlation, which keeps the root's gradient finite."""
 
@@ -33,7 +35,7 @@ def distance_correlation(x: Tensor, z: Tensor) -> Tensor:
 
 
 def unbiased_distance_correlation(x: Tensor, z: Tensor) -> Tensor:
-    """Return the bias-corrected *squared* distance correlation, ``()``, in [-1, 1]: for reports, not for training.
+    """Return the bias-corrected *squared* distance correlation, ``()``, in [-1, 1], differentiable.
 
     The distances are U-centred, so that the distance covariance it is made of is unbiased and independent variables
     come out around 0, below it as often as not.
@@ -42,8 +44,8 @@ def unbiased_distance_correlation(x: Tensor, z: Tensor) -> Tensor:
         x: ``(B, ...)``, float32, B >= 4.
         z: ``(B, ...)``, float32.
     """
-    if len(x) < 4:
-        raise ValueError(f"the unbiased distance correlation takes a batch of at least 4, not {len(x)}")
+    if len(x) < FEWEST:
+        raise ValueError(f"the unbiased distance correlation takes a batch of at least {FEWEST}, not {len(x)}")
     a, b = (_u_centred(_distances(v)) for v in (x, z))
     scale = ((a * a).mean() * (b * b).mean()).clamp(min=LEAST_VARIANCE).sqrt()
     return (a * b).mean() / scale

@@ -19,6 +19,10 @@ from defenses.ranges import number, whole
 from defenses.rows import Bank, Rows, by_class
 from defenses.slots import CrossAttention, Slots
 
+OPENING = 0.1
+"""alpha at the start; the projection starts at 0, so that the means are those of the slots all the same."""
+LEARNING_RATE, GATE_RATE = 1e-3, 3e-2
+"""Of slots and refinement, and of alpha: at their rate a single scalar takes thousands of steps to open."""
 FEWEST = 4
 """Images of a class in the memory before it is charged."""
 
@@ -28,7 +32,7 @@ class FusionMixture(Defense):
 
     ``q(z | y) = sum_k pi_yk N(z; mu_yk, v_yk + sigma^2)``: slots share a memory of earlier batches out, which gives
     shares, means and variances, and cross-attention of the slots to the memory refines the means by ``tanh(alpha)``
-    times a learned projection, alpha = 0 at the start. For any q::
+    times a learned projection, 0 at the start. For any q::
 
         I(x; z | y) / D <= (E[-log q(z + e | y)] - H(e)) / D
 
@@ -48,8 +52,10 @@ class FusionMixture(Defense):
         "Ours, with Locatello et al., Object-Centric Learning with Slot Attention, NeurIPS 2020, Alayrac et al., "
         "Flamingo, NeurIPS 2022, and the bound of Pichler et al., KNIFE, ICML 2022"
     )
+    version = 2
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "slot attention and cross-attention over a bank of features, densities of the slots"
     needs_noise = True
 
@@ -68,13 +74,15 @@ class FusionMixture(Defense):
         self.bank = Bank(shapes.num_classes, self.bank_size, features)
         self.read = CrossAttention(self.dim)
         self.shift = nn.Linear(self.dim, features)
-        self.alpha = nn.Parameter(torch.zeros(()))
+        nn.init.zeros_(self.shift.weight)
+        nn.init.zeros_(self.shift.bias)
+        self.alpha = nn.Parameter(torch.tensor(OPENING))
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return ``lam`` times the bound in nats per feature, measured on half the batch."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, y, noise = batch.z_clean.float().flatten(1), batch.y, noise_variance(batch.sigma)
+        z, y, noise = batch.signal.float().flatten(1), batch.y, noise_variance(batch.sigma)
         joining, fresh = torch.randperm(len(z), device=z.device).tensor_split([len(z) // 2])
         rows = self.bank.with_batch(z.detach()[joining], y[joining])
         if self.training:
@@ -101,7 +109,11 @@ class FusionMixture(Defense):
         return -torch.logsumexp(label - divergences(z, y, mixture, noise), dim=1).mean() / z.shape[1]
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.parameters()), "optimiser": "adam", "lr": 1e-3}]
+        others = [parameter for parameter in self.parameters() if parameter is not self.alpha]
+        return [
+            {"params": others, "optimiser": "adam", "lr": LEARNING_RATE},
+            {"params": [self.alpha], "optimiser": "adam", "lr": GATE_RATE},
+        ]
 
     def _mixture(self, rows: Rows) -> Mixture:
         """Return the mixture of the memory, differentiable in the slots and the refinement."""

@@ -54,6 +54,7 @@ class FusionParallel(Defense):
     )
     faithful = "ours"
     bound = "upper"
+    tightness = 1.2
     cost = "a gate and slot attention over the batch and a bank of features, moments of the slots by class"
     needs_noise = True
 
@@ -85,7 +86,7 @@ class FusionParallel(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z = batch.z_clean.float().flatten(1)
+        z = batch.signal.float().flatten(1)
         rows = self.bank.with_batch(z.detach(), batch.y)
         if self.training:
             self.bank.push(z, batch.y)

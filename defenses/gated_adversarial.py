@@ -47,6 +47,7 @@ class GatedAdversarial(Defense):
     )
     faithful = "ours"
     bound = "upper"
+    tightness = 1.3
     cost = "30 softmaxes over the batch and a bank of features"
     needs_noise = True
 
@@ -63,7 +64,7 @@ class GatedAdversarial(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, noise = batch.z_clean.float().flatten(1), noise_variance(batch.sigma)
+        z, noise = batch.signal.float().flatten(1), noise_variance(batch.sigma)
         rows = self.bank.with_batch(z, batch.y)
         if self.training:
             self.bank.push(z, batch.y)

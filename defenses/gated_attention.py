@@ -65,7 +65,7 @@ class GatedAttention(Defense):
         if self.lam == 0 or batch.progress < self.warmup:
             return super().penalty(batch)
         weight = self.lam * SCALE * weight_schedule(batch.lr)
-        return weight * self.estimate(batch.z_clean, batch.y, batch.sigma)
+        return weight * self.estimate(batch.signal, batch.y, batch.sigma)
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the hinge without its weight, ``()``, >= 0.

@@ -41,6 +41,7 @@ class GatedClosed(Defense):
     reference = "Ours, with the gate of Ilse et al., Attention-based Deep Multiple Instance Learning, ICML 2018"
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "a gate over the batch and a bank of features"
     needs_noise = True
 
@@ -60,7 +61,7 @@ class GatedClosed(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, noise = batch.z_clean.float().flatten(1), noise_variance(batch.sigma)
+        z, noise = batch.signal.float().flatten(1), noise_variance(batch.sigma)
         mixture = pooled(self.gate, self.bank.with_batch(z.detach(), batch.y))
         if self.training:
             self.bank.push(z, batch.y)

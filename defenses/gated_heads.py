@@ -41,6 +41,7 @@ class GatedHeads(Defense):
     reference = "Ours, with the gate of Ilse et al., Attention-based Deep Multiple Instance Learning, ICML 2018"
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "a gate over the batch and a bank of features, moments of M heads by class"
     needs_noise = True
 
@@ -60,7 +61,7 @@ class GatedHeads(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, noise = batch.z_clean.float().flatten(1), noise_variance(batch.sigma)
+        z, noise = batch.signal.float().flatten(1), noise_variance(batch.sigma)
         with torch.no_grad():
             rows = self.bank.with_batch(z, batch.y)
             mixture = moments(rows, self._log_shares(rows.points).exp())

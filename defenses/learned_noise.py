@@ -42,6 +42,7 @@ class LearnedNoise(Defense):
     )
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "one draw of noise and the variances of a batch"
 
     level: nn.Parameter

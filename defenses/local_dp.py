@@ -39,7 +39,7 @@ class LocalDP(Defense):
     """
 
     reference = "Dwork and Roth, The Algorithmic Foundations of Differential Privacy, 2014; code of Xia et al., 2025"
-    faithful = "code"
+    faithful = "ours"
     cost = "one draw of noise"
 
     def __init__(self, epsilon: float = 20.0, mechanism: Literal["gaussian", "laplace"] = "gaussian") -> None:

@@ -37,6 +37,7 @@ class Pairwise(Defense):
     reference = "Kolchinsky and Tracey, Estimating Mixture Entropy with Pairwise Distances, 2017"
     faithful = "ours"
     bound = "upper"
+    tightness = 20.0
     cost = "distances within the batch, of every channel"
     needs_noise = True
 
@@ -50,7 +51,7 @@ class Pairwise(Defense):
         if self.lam == 0:
             return super().penalty(batch)
         temperature = self.temperature ** (1 - batch.progress)
-        return self.lam * pairwise_bound(batch.z_clean, batch.y, temperature * noise_variance(batch.sigma))
+        return self.lam * pairwise_bound(batch.signal, batch.y, temperature * noise_variance(batch.sigma))
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the upper bound on I(x; z | y), in nats per feature.

@@ -17,8 +17,6 @@ from defenses import adversary, pruning
 from defenses.base import Batch, Defense, Epoch, Shapes
 from defenses.ranges import number, whole
 
-THRESHOLD = 0.5
-"""SSIM below which the hinge is closed."""
 PRUNED_AT = 0.75
 """Share of the training after which the client is pruned: epoch 180 of 240."""
 LEAST_CHANNELS = 32
@@ -26,12 +24,12 @@ LEAST_CHANNELS = 32
 
 
 class PatrolCode(Defense):
-    """Penalises ``alpha * max(0, SSIM(g(f(x)), x) - .5)`` and prunes the client once, late in the training.
+    """Penalises ``alpha * max(0, SSIM(g(f(x)), x) - threshold)`` and prunes the client once, late in the training.
 
     g is a decoder that sees the *noise-free* activation and is trained beside the client to minimise ``1 - SSIM``. At
     three quarters of the training a share of the channels of every layer of more than 32 is pruned, those whose removal
     changes the sum of the activation of a random image least, to first order. There is no Lipschitz term. The penalty
-    is a pure number.
+    is a pure number; SSIM is that of zero-padded images, as in the public code.
 
     Against the public code: g takes one step per batch, where a slip in reading the option's name made it three, and is
     not trained beforehand on test images; the importance is a channel's, not the sum over its weights; the convolution
@@ -42,6 +40,7 @@ class PatrolCode(Defense):
         prune: Share of the channels pruned, in [0, .95].
         blocks: Residual blocks of g, >= 0.
         channels: Width of g, >= 1.
+        threshold: SSIM below which the hinge is closed, in [0, 1]; the public code's is .5.
     """
 
     strength = "alpha"
@@ -49,18 +48,22 @@ class PatrolCode(Defense):
         "Ding et al., PATROL: Privacy-Oriented Pruning for Collaborative Inference Against Model Inversion Attacks, "
         "WACV 2024, as in the public code of Xia et al., CVPR 2025"
     )
-    faithful = "code"
+    version = 2
+    faithful = "ours"
     cost = "adversarial: two passes forward and back through a decoder in every step"
 
     adversary: InverseNetwork
     image: tuple[int, int, int]
 
-    def __init__(self, alpha: float = 0.3, prune: float = 0.05, blocks: int = 4, channels: int = 64) -> None:
+    def __init__(
+        self, alpha: float = 0.3, prune: float = 0.05, blocks: int = 4, channels: int = 64, threshold: float = 0.5
+    ) -> None:
         super().__init__()
         self.alpha = number("alpha", alpha)
         self.prune = number("prune", prune, most=0.95)
         self.blocks = whole("blocks", blocks)
         self.channels = whole("channels", channels, least=1)
+        self.threshold = number("threshold", threshold, most=1.0)
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         self.image = shapes.image
@@ -73,9 +76,9 @@ class PatrolCode(Defense):
         if self.alpha == 0:
             return super().penalty(batch)
         against, learning = adversary.duel(self.adversary, batch.z_clean)
-        similar = adversary.similarity(against, batch.x)
-        loss = 1 - adversary.similarity(learning, batch.x)
-        return self.alpha * (similar - THRESHOLD).relu() + adversary.trained_by(loss)
+        similar = adversary.published_similarity(against, batch.x)
+        loss = 1 - adversary.published_similarity(learning, batch.x)
+        return self.alpha * (similar - self.threshold).relu() + adversary.trained_by(loss)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         return adversary.adam(self.adversary)

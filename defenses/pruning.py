@@ -16,9 +16,10 @@ from defenses.base import Shapes
 from defenses.sensitivity import deployed
 
 MASK = "channel_mask"
+SOFT = "soft_mask"
 
 
-def register(client: nn.Module, shapes: Shapes, more_than: int = 0) -> None:
+def register(client: nn.Module, shapes: Shapes, more_than: int = 0, soft: bool = False) -> None:
     """Give the client's batch norms a mask buffer ``channel_mask``, ``(channels,)``, all ones, which they multiply by.
 
     A channel that is zero behind its norm is as good as removed. A last norm with the activation's own channels is left
@@ -28,6 +29,7 @@ def register(client: nn.Module, shapes: Shapes, more_than: int = 0) -> None:
         client: The client; one without batch norms is left as it is.
         shapes: Its sizes.
         more_than: Layers of at most this many channels are left alone, >= 0.
+        soft: Whether they also multiply by a parameter ``soft_mask``, ``(channels,)``, that is trained with the client.
     """
     norms = [module for module in client.modules() if isinstance(module, nn.BatchNorm2d)]
     if norms and norms[-1].num_features == shapes.activation[0]:
@@ -35,6 +37,8 @@ def register(client: nn.Module, shapes: Shapes, more_than: int = 0) -> None:
     for norm in norms:
         if norm.num_features > more_than and not hasattr(norm, MASK):
             norm.register_buffer(MASK, torch.ones(norm.num_features))
+            if soft:
+                norm.register_parameter(SOFT, nn.Parameter(torch.ones(norm.num_features)))
             norm.register_forward_hook(_masked)
 
 
@@ -58,8 +62,8 @@ def prune(layer: nn.BatchNorm2d, importance: Tensor, count: int) -> None:
 
 
 def scale_importance(layer: nn.BatchNorm2d) -> Tensor:
-    """Return the magnitude of a norm's scales, ``(channels,)``."""
-    return layer.weight.detach().abs()
+    """Return the magnitude of a norm's scales, times that of its soft mask if it has one, ``(channels,)``."""
+    return (layer.weight * getattr(layer, SOFT, 1.0)).detach().abs()
 
 
 def taylor_importance(client: nn.Module, x: Tensor) -> dict[str, Tensor]:
@@ -79,4 +83,5 @@ def taylor_importance(client: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 def _masked(layer: nn.Module, _: Any, output: Tensor) -> Tensor:
-    return output * layer.get_buffer(MASK).view(1, -1, 1, 1)
+    mask = layer.get_buffer(MASK) * getattr(layer, SOFT, 1.0)
+    return output * mask.view(1, -1, 1, 1)

@@ -1,6 +1,7 @@
 """Checks that a defense's constructor makes on its settings, all with one wording."""
 
 import math
+from collections.abc import Sequence
 
 
 def number(setting: str, value: object, *, least: float = 0.0, most: float = math.inf) -> float:
@@ -37,6 +38,17 @@ def flag(setting: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise ValueError(f"{setting} takes true or false, not {value!r}")
+
+
+def choice(setting: str, value: object, known: Sequence[str]) -> str:
+    """Return one of the known words.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if isinstance(value, str) and value in known:
+        return value
+    raise ValueError(f"{setting} takes {' or '.join(known)}, not {value!r}")
 
 
 def _range(least: float, most: float) -> str:

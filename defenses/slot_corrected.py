@@ -44,6 +44,7 @@ class SlotCorrected(Defense):
     reference = "Ours, with Locatello et al., Object-Centric Learning with Slot Attention, NeurIPS 2020"
     faithful = "ours"
     bound = "upper"
+    tightness = 1.1
     cost = "slot attention over the batch and a bank of features, moments of the slots by class"
     needs_noise = True
 
@@ -63,7 +64,7 @@ class SlotCorrected(Defense):
         """Return ``lam`` times the bound in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, noise = batch.z_clean.float().flatten(1), noise_variance(batch.sigma)
+        z, noise = batch.signal.float().flatten(1), noise_variance(batch.sigma)
         rows = self.bank.with_batch(z.detach(), batch.y)
         if self.training:
             self.bank.push(z, batch.y)

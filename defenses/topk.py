@@ -31,7 +31,7 @@ class TopK(Defense):
 
     strength = "ratio"
     reference = "top-k pruning in the public code of Xia et al., CVPR 2025"
-    faithful = "code"
+    faithful = "ours"
     cost = "a ranking of the features"
     masks = True
 

@@ -23,9 +23,10 @@ class Vib(Defense):
     """Adds Gaussian noise of a standard deviation learned from the activation, and penalises the rate of the release.
 
     A release is ``N(z, s(z) ** 2 + sigma ** 2)``, where a 1x1 convolution of z gives ``log s ** 2`` and sigma is the
-    channel noise. The penalty is the mean over features of ``KL(N(z, s ** 2 + sigma ** 2) || N(0, 1))``, with
-    v = s ** 2 + sigma ** 2 of ``(z ** 2 + v - 1 - log v) / 2``. Its sum bounds I(x; release) from above, hence
-    I(x; release | y) too, whatever the noise; the prior N(0, 1) is the papers', and loose for activations in (0, 1).
+    channel noise. The penalty is the mean over features of ``KL(N(z, v) || N(m, S))``, v = s ** 2 + sigma ** 2, with m
+    and S the moments of the batch's releases, feature by feature: ``(log S - E log v) / 2``. Its sum bounds I(x;
+    release) from above, hence I(x; release | y) too, whatever the noise. The papers' marginal is N(0, 1), under which a
+    release in (0, 1) with a noise of .1 costs 2 nats a feature, whatever it tells.
 
     The mean is the client's own output, where the papers have a linear layer for it, and the channel noise counts as
     part of the release. At ``lam`` 0 nothing asks for noise, and none is added.
@@ -40,8 +41,10 @@ class Vib(Defense):
         "Wang, Zhang, Jia, Improving Robustness to Model Inversion Attacks via Mutual Information Regularization, "
         "AAAI 2021; Alemi et al., Deep Variational Information Bottleneck, ICLR 2017"
     )
-    faithful = "paper"
+    version = 2
+    faithful = "ours"
     bound = "upper"
+    tightness = 4.0
     cost = "a 1x1 convolution and one draw of noise"
 
     def __init__(self, lam: float = 0.1, scale: float = 0.1) -> None:
@@ -73,13 +76,16 @@ class Vib(Defense):
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the rate, an upper bound on I(x; release) and so on I(x; release | y), in nats per feature.
 
+        The marginal is that of the activations given.
+
         Args:
             z_clean: Activations before the noise is added, ``(B, C, H, W)``.
             y: Labels, ``(B,)``; the rate does not look at them.
             sigma: Standard deviation of the channel noise, >= 0.
         """
         variance = self._variance(z_clean) + sigma**2
-        return (z_clean.square() + variance - 1 - variance.log()).mean() / 2
+        marginal = z_clean.var(0, correction=0) + variance.mean(0)
+        return (marginal.log() - variance.log().mean(0)).mean() / 2
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "optimiser": "adam", "lr": 1e-2}]

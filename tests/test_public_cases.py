@@ -140,6 +140,16 @@ CASES = [
     ("an attack is better than anybody can be, and its number is published", "tests.attacks.test_codebook", "test_nobody_gains_on_the_posterior_mean_but_who_was_told"),
     ("a defense's likelihood is not the law of what it releases", "tests.attacks.test_codebook", "test_the_posterior_keeps_what_it_promises"),
     ("a decoder is trained on mirrored digits", "tests.attacks.test_decoder_xl", "test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely"),
+    ("a defense is called private, and its penalty never reached the client", "tests.defenses.test_contract", "test_a_law_refuses"),
+    ("a bound is right in a report, and what is trained is something else", "tests.defenses.test_contract", "test_a_law_refuses"),
+    ("a penalty beside a noisy defense charges what nobody sees", "tests.defenses.test_contract", "test_a_term_on_a_noisy_base_charges_what_the_release_tells_and_not_the_activation"),
+    ("a penalty beside a rounding defense sees nothing of the bit that is released", "tests.defenses.test_contract", "test_a_term_on_a_rounding_base_charges_the_bit_that_rounding_makes"),
+    ("Shredder's loudness is that of shifts which are read off a release", "tests.defenses.test_published", "test_how_far_shredder_s_members_lie_apart_hides_nothing_and_is_not_paid_for"),
+    ("DISCO prunes the same channels of every image", "tests.defenses.test_published", "test_disco_prunes_other_channels_in_other_images_and_as_many_of_one_alone"),
+    ("NoPeek pays for chance", "tests.defenses.test_published", "test_nopeek_charges_strangers_nothing_and_the_published_estimate_does"),
+    ("BiDO's kernel takes all images for alike", "tests.defenses.test_published", "test_bido_s_kernel_tells_images_apart_where_the_code_s_takes_all_for_alike"),
+    ("a Lipschitz penalty shrinks weights that a batch norm scales back", "tests.defenses.test_adversarial", "test_weights_that_a_norm_scales_back_are_left_alone"),
+    ("a learned density does not follow the network", "tests.defenses.test_adversarial", "test_knife_follows_a_client_whose_features_shrink_and_move"),
 ]  # fmt: skip
 
 

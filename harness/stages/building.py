@@ -68,10 +68,19 @@ def load_parts(model: SplitModel, attempt: Path) -> SplitModel:
     """Load the parts that are there into a built network, which is returned in eval mode.
 
     The server is kept only of anchors and of trials on the front; without it the network can still be released from.
+
+    Raises:
+        RuntimeError: they are another version's, of a network or a defense that has changed since.
     """
     device = next(model.client.parameters()).device
     for part in WEIGHTS:
         path = attempt / f"{part}.safetensors"
         if part != "server" or path.exists():
-            getattr(model, part).load_state_dict(load_file(path, device=str(device)))
+            try:
+                getattr(model, part).load_state_dict(load_file(path, device=str(device)))
+            except RuntimeError as error:
+                raise RuntimeError(
+                    f"{path.name}: weights of another version of the {part}, which this one cannot hold; "
+                    "attack the trial with the version of invfront that trained it"
+                ) from error
     return model.eval()

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Generator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
 from attacks.precision import autocast
 from defenses.base import Batch, Epoch
 from harness.data import Data, Part, epoch_order, to_float
 from harness.data import augment as augmented
-from harness.models import SplitModel
+from harness.models import SplitModel, activation_shape
 from harness.records import Asked, CurvePoint, Progress, derive
 from harness.stages.assignment import Assignment
 from harness.stages.building import recipe_of
@@ -27,7 +29,7 @@ class Training(NamedTuple):
     curve: tuple[CurvePoint, ...]
     """Every epoch's mean task loss, penalty and training accuracy."""
     notes: tuple[str, ...]
-    """Checkpoints that could not be read."""
+    """Checkpoints that could not be read, and a term that bounds nothing beside its defense."""
 
 
 def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progress, None, Training]:
@@ -50,7 +52,14 @@ def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progre
         if checkpoints.due():
             checkpoints.save(run.step, run.state())
     checkpoints.save(run.step, run.state())
-    return Training(run.curve(), tuple(notes))
+    return Training(run.curve(), (*notes, *run.unbounded()))
+
+
+def follow_courses(optimiser: Optimizer, progress: float) -> None:
+    """Set the learning rate of groups that a defense put on a course of their own, at a share of the training."""
+    for group in optimiser.param_groups:
+        if group.get("course") == "cosine":
+            group["lr"] = group["peak"] * (1 + math.cos(math.pi * progress)) / 2
 
 
 class _Run:
@@ -110,7 +119,11 @@ class _Run:
             optimiser.zero_grad(set_to_none=True)
         task, penalty, correct = self._losses(x, self.part.y[chosen], epoch)
         (task + penalty).backward()
+        if any(part.freezes_the_network() for part in self.penalties):
+            for parameter in (*self.model.client.parameters(), *self.model.server.parameters()):
+                parameter.grad = None  # which optimisers leave alone, weight decay included
         for optimiser in self.optimisers:
+            follow_courses(optimiser, self.step / (self.epochs * self.steps))
             optimiser.step()
         self.scheduler.step()
         self.step += 1
@@ -137,6 +150,7 @@ class _Run:
             epoch=epoch,
             progress=self.step / (self.epochs * self.steps),
             lr=self.lr,
+            defense=model.defense,
         )
         task = F.cross_entropy(logits.float(), y, label_smoothing=self.recipe.label_smoothing)
         penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
@@ -154,8 +168,9 @@ class _Run:
             progress=self.step / (self.epochs * self.steps),
             lr=self.lr,
         )
-        for penalty in self.penalties:
-            penalty.end_epoch(end)
+        self.model.defense.end_epoch(end)
+        if self.model.term is not None:
+            self.model.term.end_epoch(replace(end, features=self._signals))
         means = (self.sums / self.steps).tolist()
         self.sums = torch.zeros_like(self.sums)
         if not all(map(math.isfinite, means)):
@@ -176,6 +191,24 @@ class _Run:
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return the points of all epochs."""
         return tuple(CurvePoint(step=step, name=name, value=value) for step, name, value in self.points)
+
+    def unbounded(self) -> tuple[str, ...]:
+        """Return a note if the term's estimate is a bound by itself and none on what the defense releases."""
+        term, defense, sigma = self.model.term, self.model.defense, self.model.sigma
+        if term is None or term.bound == "none" or sigma == 0:
+            return ()
+        shape = activation_shape(self.model.client, self.data.image_shape)
+        some = torch.linspace(0, 1, 2 * math.prod(shape), device=self.part.x.device).view(2, *shape)
+        if term.bound_beside(defense, some, sigma) != "none":
+            return ()
+        beside = "{} bounds nothing beside {}".format(
+            *(self.asked.settings[f"{it}/name"] for it in ("term", "defense"))
+        )
+        return (f"term {beside}, whose noise is not Gaussian, or not the same for all images",)
+
+    def _signals(self, augment: bool = False) -> Tensor:
+        with torch.no_grad():
+            return self.model.defense.signal(self._features(augment), self.model.sigma)
 
     def _features(self, augment: bool = False) -> Tensor:
         training = self.model.client.training

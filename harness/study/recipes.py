@@ -33,7 +33,7 @@ class Recipe:
         """Return the optimisers over parameter groups, which may carry settings of their own.
 
         The first is SGD and follows the recipe's course. A group with ``"optimiser": "adam"`` is trained by Adam with
-        the settings it carries, at a constant learning rate; a defense asks for that.
+        the settings it carries, at a constant learning rate or on the ``"course"`` it names; a defense asks for that.
         """
         adam = [group for group in groups if group.get("optimiser") == "adam"]
         plain = [group for group in groups if group.get("optimiser") != "adam"]

@@ -14,24 +14,30 @@ from defenses.base import Batch, Defense, Epoch, Shapes
 from defenses.dfil import Dfil
 from defenses.knife import Knife, cross_entropy
 from defenses.learned_noise import LearnedNoise, variance_within
+from defenses.linear_adversary import LinearAdversary, cosines
 from defenses.pairwise import Pairwise, pairwise_bound
-from defenses.patrol import Patrol, pruned_share
+from defenses.patrol import Patrol, blocks, pruned_share
 from defenses.patrol_code import PatrolCode
+from defenses.prior_jacobian import PriorJacobian, partners
 from defenses.renyi import Renyi, information, squared_kernel
-from defenses.sensitivity import squared_change
+from defenses.sensitivity import lipschitz_ratios, squared_jacobian
 from harness.models import Network, Pictures, build_model
+from harness.stages.optimising import follow_courses
+from harness.study.recipes import RECIPES
 
 SMALL = {"blocks": 0, "channels": 8}
 CASES = {
-    "arl-hinge": contract.Case(Arl, SMALL),
+    "arl-hinge": contract.Case(Arl, {"threshold": 0.0, **SMALL}),
     "arl-reversal": contract.Case(Arl, {"form": "reversal", **SMALL}),
     "patrol": contract.Case(Patrol, SMALL),
-    "patrol_code": contract.Case(PatrolCode, SMALL),
+    "patrol_code": contract.Case(PatrolCode, {"threshold": 0.0, **SMALL}),
+    "linear_adversary": contract.Case(LinearAdversary),
     "knife": contract.Case(Knife),
     "learned_noise": contract.Case(LearnedNoise),
     "renyi": contract.Case(Renyi),
     "pairwise": contract.Case(Pairwise),
     "dfil": contract.Case(Dfil),
+    "prior_jacobian": contract.Case(PriorJacobian),
 }
 SHAPES = Shapes(image=(3, 16, 16), activation=(4, 4, 4), num_classes=5)
 
@@ -59,7 +65,7 @@ def test_gradients_are_finite_where_activations_are_constant(case, labels):
         assert parameter.grad is None or parameter.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("create", [Knife, Pairwise, Dfil])
+@pytest.mark.parametrize("create", [Knife, Pairwise, Dfil, PriorJacobian])
 def test_a_measure_of_information_without_noise_is_refused(create):
     bench = contract.Bench(contract.Case(create, sigma=0.0))
     with pytest.raises(ValueError, match=r"needs channel noise: model/sigma is 0\.0, set it above 0"):
@@ -135,9 +141,102 @@ def test_the_adversary_sees_the_noisy_release_but_in_the_public_code(create, see
     assert (seen is not None) is sees_noise
 
 
-def test_an_unknown_form_is_refused():
-    with pytest.raises(ValueError, match="form takes hinge or reversal, not 'gan'"):
-        Arl(form="gan")
+@pytest.mark.parametrize("form", ["hinge", "reversal"])
+def test_of_two_adversaries_the_client_pays_for_the_better_one_and_both_learn(form):
+    defense, z, x = _mimicked(Arl(alpha=1.0, form=form, threshold=0.0, adversaries=2, **SMALL))
+    alone = Arl(alpha=1.0, form=form, threshold=0.0, **SMALL)
+    alone.adversary = defense.adversary
+    batch = _batch(z, torch.zeros(8, dtype=torch.int64), x=x)
+    penalty = defense.penalty(batch)
+    assert penalty.item() == pytest.approx(alone.penalty(batch).item(), rel=1e-5)
+    penalty.backward()
+    for network in (defense.adversary, defense.second):
+        assert sum(parameter.grad.norm() for parameter in network.parameters()) > 0
+    assert len(defense.parameter_groups(0.1)) == 2
+
+
+def test_adversaries_begin_anew_in_turns():
+    defense, _, _ = _mimicked(Arl(adversaries=2, reset=2, **SMALL))
+    networks = (defense.adversary, defense.second)
+    begun = []
+    for epoch in range(4):
+        before = [nn.utils.parameters_to_vector(network.parameters()) for network in networks]
+        defense.end_epoch(_epoch(nn.Identity(), progress=0.2, number=epoch))
+        after = [nn.utils.parameters_to_vector(network.parameters()) for network in networks]
+        begun.append([not torch.equal(new, old) for new, old in zip(after, before, strict=True)])
+    assert begun == [[False, False], [False, True], [False, False], [True, False]]
+
+
+def test_an_adversary_s_rate_falls_to_0_on_a_cosine_and_stays_where_it_is_constant():
+    for course, rates in (("cosine", [1e-3, 5e-4, 0.0]), ("constant", [1e-3] * 3)):
+        defense, _, _ = _mimicked(Arl(course=course, **SMALL))
+        _, adam = RECIPES["fast"].optimisers(
+            [{"params": [nn.Parameter(torch.ones(1))]}, *defense.parameter_groups(0.1)]
+        )
+        seen = []
+        for progress in (0.0, 0.5, 1.0):
+            follow_courses(adam, progress)
+            seen.append(adam.param_groups[0]["lr"])
+        assert seen == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("form", "gan", "form takes hinge or reversal, not 'gan'"),
+        ("course", "linear", "course takes constant or cosine, not 'linear'"),
+        ("adversaries", 3, r"adversaries takes a whole number in \[1, 2\], not 3"),
+    ],
+)
+def test_an_unknown_form_or_number_is_refused(setting, value, message):
+    with pytest.raises(ValueError, match=message):
+        Arl(**{setting: value})
+
+
+def test_the_hinge_s_similarity_counts_windows_across_the_border_and_is_the_larger_one():
+    torch.manual_seed(0)
+    x = F.interpolate(torch.rand(64, 3, 8, 8), scale_factor=4.0, mode="bilinear")
+    blurred = F.interpolate(F.avg_pool2d(x, 8), scale_factor=8.0, mode="bilinear")
+    padded = float(adversary.published_similarity(blurred, x))
+    inside = adversary.ssim_map(blurred, x)[..., 5:-5, 5:-5].mean()
+    assert float(inside) == pytest.approx(float(adversary.similarity(blurred, x)), abs=1e-4)
+    assert padded > float(inside) + 0.1
+
+
+# ---- the linear adversary
+
+
+def seen_through_noise(gain: Tensor, count: int) -> tuple[LinearAdversary, Batch]:
+    """An adversary, and images whose 48 lowest frequencies, of variance .04, are released with a noise of .1."""
+    torch.manual_seed(0)
+    defense = LinearAdversary(lam=2.0, side=4, memory=0.0)
+    shapes = Shapes((3, 8, 8), (3, 4, 4), 2)
+    defense.attach(nn.Identity(), shapes)
+    y = torch.arange(count) % 2
+    components = 0.2 * torch.randn(count, 3, 4, 4) + y.view(-1, 1, 1, 1)
+    z = gain * components
+    batch = _batch(z + 0.1 * torch.randn_like(z), y, x=defense.rows.mT @ components @ defense.columns)
+    return defense, batch
+
+
+def test_the_best_linear_attacker_tells_half_the_log_of_one_plus_the_ratio_and_its_gradient_is_exact():
+    gain = torch.tensor(0.7, requires_grad=True)
+    defense, batch = seen_through_noise(gain, 20_000)
+    penalty = defense.penalty(batch)
+    ratio = 0.7**2 * 0.04 / 0.01
+    assert penalty.item() == pytest.approx(2 * math.log(1 + ratio) / 2, rel=0.02)
+    (slope,) = torch.autograd.grad(penalty, gain)
+    assert slope.item() == pytest.approx(2 * (ratio / 0.7) / (1 + ratio), rel=0.03)
+
+
+def test_what_a_linear_attacker_cannot_tell_costs_nothing():
+    defense, batch = seen_through_noise(torch.tensor(0.0), 5000)
+    assert defense.penalty(batch).item() == pytest.approx(0, abs=0.02)
+
+
+def test_the_components_are_orthonormal():
+    waves = cosines(8, 32)
+    torch.testing.assert_close(waves @ waves.mT, torch.eye(8), rtol=0, atol=1e-5)
 
 
 # ---- pruning
@@ -179,6 +278,17 @@ def test_a_pruned_channel_stays_pruned_whatever_its_scale():
     layer.weight.data[mask == 0] = 9.0
     defense.end_epoch(_epoch(client, progress=1.0))
     assert torch.equal(layer.get_buffer(pruning.MASK), mask)
+
+
+def test_patrol_s_mask_is_trained_with_the_client_and_ranks_its_channels():
+    client, defense, _ = _vgg(Patrol(prune=0.5, **SMALL))
+    layer = next(iter(pruning.layers(client).values()))
+    soft = layer.get_parameter(pruning.SOFT)
+    assert any(parameter is soft for parameter in client.parameters())
+    with torch.no_grad():
+        soft[::2] = 0.1
+    defense.end_epoch(_epoch(client, progress=0.5))
+    assert torch.equal(layer.get_buffer(pruning.MASK), torch.arange(len(soft)) % 2)
 
 
 def test_masks_survive_saving():
@@ -237,9 +347,61 @@ def test_dfil_of_a_scaled_copy_is_its_squared_scale_over_the_noise():
     assert slope.item() == pytest.approx(2 * (2 * 0.7 / 0.01) / (1 + 0.49 / 0.01), rel=0.03)
 
 
-def test_the_squared_change_of_a_scaled_copy_is_its_squared_scale_for_every_pixel():
-    change = squared_change(Scaled(0.7), torch.rand(16, 3, 16, 16), 0.01) / (3 * 16 * 16)
-    assert change.item() == pytest.approx(0.49, rel=0.06)
+def test_the_prior_s_jacobian_of_a_scaled_copy_is_the_difference_of_two_images_of_a_class():
+    torch.manual_seed(0)
+    client, x = Scaled(0.7), torch.rand(64, 3, 16, 16)
+    y = torch.arange(64) % 8
+    penalty = PriorJacobian(lam=2.0, images=64).penalty(_batch(client(x), y, x=x, client=client, sigma=0.1))
+    # two uniform values differ by 1 / 6 in the mean square
+    assert penalty.item() == pytest.approx(2 * math.log1p(0.49 / 6 / 0.01), rel=0.02)
+    alone = PriorJacobian(lam=2.0).penalty(_batch(client(x), torch.arange(64), x=x, client=client))
+    assert alone == 0
+
+
+def test_a_partner_is_another_image_of_the_same_class():
+    torch.manual_seed(0)
+    y = torch.tensor([0, 1, 0, 2, 1, 0])
+    other, found = partners(y[:4], y)
+    assert found.tolist() == [1, 1, 1, 0]
+    assert [int(y[o]) for o in other[:3]] == [0, 1, 0]
+    assert (other[:3] != torch.arange(3)).all()
+
+
+def test_the_ratios_of_scaled_copies_are_their_scales_block_by_block():
+    ratios = lipschitz_ratios([Scaled(0.7), Scaled(3.0)], torch.rand(16, 3, 16, 16), 0.01)
+    assert [ratio.item() for ratio in ratios] == pytest.approx([0.7, 3.0], rel=1e-4)
+
+
+def test_a_ratio_is_the_largest_over_images():
+    x = torch.rand(8, 3, 16, 16)
+    x[0] = 4.0
+    (ratio,) = lipschitz_ratios([Squared()], x, 1e-3)
+    assert ratio.item() == pytest.approx(8, rel=0.01)
+
+
+def test_blocks_are_layers_with_weights_and_what_follows():
+    client = nn.Sequential(
+        nn.Identity(), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.Sigmoid()
+    )
+    assert [len(list(block.children())) for block in blocks(client)] == [1, 3, 2]
+    assert [len(list(block.children())) for block in blocks(client[1:])] == [3, 2]
+    assert blocks(client[1]) == [client[1]]
+
+
+@pytest.mark.parametrize("measure", [squared_jacobian, lambda client, x: lipschitz_ratios([client], x, 0.01)[0]])
+def test_weights_that_a_norm_scales_back_are_left_alone(measure):
+    torch.manual_seed(0)
+    client = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.BatchNorm2d(4), nn.Sigmoid())
+    x, weight = torch.rand(16, 3, 16, 16), client[0].weight
+    values = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        value = measure(client, x).mean()
+        (slope,) = torch.autograd.grad(value, weight)
+        assert F.cosine_similarity(slope.flatten(), weight.flatten(), dim=0).abs() < 1e-2
+        values.append(value.item())
+        weight.data *= 5
+    assert values[0] == pytest.approx(values[1], rel=1e-2)
 
 
 def test_measuring_a_client_leaves_its_mode_and_its_statistics_alone():
@@ -248,7 +410,7 @@ def test_measuring_a_client_leaves_its_mode_and_its_statistics_alone():
     before = {key: value.clone() for key, value in client.state_dict().items()}
     x = torch.rand(4, 3, 16, 16)
     Dfil().penalty(_batch(torch.rand(4, 4, 4, 4), torch.zeros(4, dtype=torch.int64), x=x, client=client))
-    squared_change(client, x, 0.01)
+    lipschitz_ratios([client], x, 0.01)
     assert [module.training for module in client] == [False, True, True]
     for key, value in client.state_dict().items():
         assert torch.equal(value, before[key])
@@ -263,6 +425,13 @@ class Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scale * x
+
+
+class Squared(nn.Module):
+    """Releases the squares."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square()
 
 
 # ---- knife
@@ -305,6 +474,19 @@ def test_one_half_of_a_batch_trains_the_mixture_and_the_other_the_client():
     assert seen[1::2].norm() > 0
     torch.testing.assert_close(mine, torch.autograd.grad(own, defense.means)[0])
     assert penalty.item() == pytest.approx(3 * defense.estimate(z[1::2], y[1::2], 0.1).item(), rel=1e-4)
+
+
+def test_knife_follows_a_client_whose_features_shrink_and_move():
+    torch.manual_seed(0)
+    y = torch.arange(1000) % 5
+    wide, narrow = 0.5 * torch.randn(1000, 4, 4, 4), 0.8 + 0.05 * torch.randn(1000, 4, 4, 4)
+    defense = Knife()
+    defense.attach(nn.Identity(), SHAPES)
+    defense.end_epoch(_epoch(nn.Identity(), progress=0.1, z=wide, y=y))
+    truth = math.log(1 + 0.25) / 2
+    assert defense.estimate(narrow, y, 0.1).item() > 4 * truth
+    defense.end_epoch(_epoch(nn.Identity(), progress=0.2, z=narrow, y=y))
+    assert defense.estimate(narrow, y, 0.1).item() == pytest.approx(truth, rel=0.15)
 
 
 def test_knife_charges_nothing_before_its_mixture_has_a_start():
@@ -462,14 +644,16 @@ def _batch(
     )
 
 
-def _epoch(model: nn.Module, progress: float, z: Tensor | None = None, y: Tensor | None = None) -> Epoch:
+def _epoch(
+    model: nn.Module, progress: float, z: Tensor | None = None, y: Tensor | None = None, number: int = 0
+) -> Epoch:
     activations = torch.zeros(0) if z is None else z.detach()
 
     def features(augment: bool = False) -> Tensor:
         return activations
 
     labels = torch.zeros(0, dtype=torch.int64) if y is None else y
-    return Epoch(features=features, y=labels, model=model, batch_size=32, progress=progress, lr=0.05, epoch=0)
+    return Epoch(features=features, y=labels, model=model, batch_size=32, progress=progress, lr=0.05, epoch=number)
 
 
 def _mimicked(defense: Defense) -> tuple[Defense, Tensor, Tensor]:

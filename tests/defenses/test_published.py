@@ -1,6 +1,7 @@
 """The published obfuscations: one contract over all of them, and the formulas of each."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 import defenses
 from defenses import contract
-from defenses.base import Batch, Defense, Shapes
+from defenses.base import Batch, Defense, Epoch, Shapes
 from defenses.bido import gaussian_kernel, normalised
 from defenses.disco import Disco
 from defenses.distance_correlation import distance_correlation, unbiased_distance_correlation
@@ -148,6 +149,19 @@ def test_distance_correlation_with_a_constant_is_its_least():
     assert unbiased_distance_correlation(torch.randn(8, 4), torch.ones(8, 4)) == 0
 
 
+def test_nopeek_charges_strangers_nothing_and_the_published_estimate_does():
+    torch.manual_seed(0)
+    x, z = torch.rand(64, *SHAPES.image), torch.rand(64, *SHAPES.activation)
+    unbiased, biased = (
+        defenses.make("nopeek", estimator=name).penalty(_batch(x, z, z, torch.arange(64)))
+        for name in ("unbiased", "biased")
+    )
+    assert abs(unbiased) < 0.05
+    assert biased > 0.4
+    few = defenses.make("nopeek").penalty(_batch(x[:3], z[:3], z[:3], torch.arange(3)))
+    assert few == 0
+
+
 # ---- Shredder
 
 
@@ -167,8 +181,33 @@ def test_shredder_s_penalty_alone_makes_the_noise_louder():
     torch.manual_seed(0)
     defense = _attached(Shredder(lam=0.05))
     penalties = _penalties_of_training(defense)
-    assert penalties[0] == pytest.approx(0.05 / defense.scale / math.sqrt(4), rel=0.1)
+    assert penalties[0] == pytest.approx(0.05 / defense.scale / math.sqrt(2), rel=1e-4)
     assert penalties[-1] < 0.9 * penalties[0]
+
+
+def test_how_far_shredder_s_members_lie_apart_hides_nothing_and_is_not_paid_for():
+    torch.manual_seed(0)
+    defense = _attached(Shredder(lam=0.05))
+    batch = _batch(torch.rand(4, *SHAPES.image), *2 * (torch.rand(4, *SHAPES.activation),), torch.arange(4))
+    paid = defense.penalty(batch)
+    with torch.no_grad():
+        defense.location *= 100
+    torch.testing.assert_close(defense.penalty(batch), paid)
+    assert torch.autograd.grad(defense.penalty(batch), defense.location, allow_unused=True) == (None,)
+
+
+def test_as_published_shredder_learns_noise_on_a_frozen_network_in_the_second_half():
+    torch.manual_seed(0)
+    defense, z = _attached(Shredder(published=True)), torch.rand(4, *SHAPES.activation)
+    for progress, begun in ((0.25, False), (0.5, True), (1.0, True)):
+        defense.end_epoch(_epoch(progress))
+        assert torch.equal(defense(z), z) is not begun
+        assert defense.freezes_the_network() is begun
+        assert (defense.noise_std(z) == 0.0) is not begun if not begun else defense.noise_std(z).min() > 0
+    fresh = _attached(Shredder(published=True))
+    fresh.load_state_dict(defense.state_dict())
+    assert fresh.freezes_the_network()
+    assert not _attached(Shredder()).freezes_the_network()
 
 
 # ---- DISCO
@@ -185,6 +224,31 @@ def test_disco_prunes_whole_channels_chosen_by_image():
     assert len(different) > 1
 
 
+def test_disco_prunes_other_channels_in_other_images_and_as_many_of_one_alone():
+    torch.manual_seed(0)
+    defense = Disco(ratio=0.5, blocks=0, channels=8)
+    defense.attach(nn.Identity(), SHAPES._replace(activation=(8, 8, 8)))
+    z = torch.sigmoid(torch.randn(1000, 8, 8, 8) + torch.randn(8, 8, 8))
+    x = torch.rand(1000, *SHAPES.image)
+
+    def masks() -> Tensor:
+        return (defense(z).detach() != 0).flatten(2).any(2)
+
+    assert len(masks().unique(dim=0)) < 10  # without moments it is nearly the same channels in all images
+    defense.penalty(_batch(x[:64], z[:64], z[:64], torch.arange(64)))
+    assert len(masks().unique(dim=0)) > 20
+    assert torch.equal(defense(z[3:4])[0], defense(z)[3])
+    assert masks().float().mean(0).sub(0.5).abs().max() < 0.2
+
+
+def test_disco_s_choice_hardens_over_the_training():
+    defense = _attached(Disco(ratio=0.5, blocks=0, channels=8))
+    for progress, temperature in ((0.0, 1.0), (0.5, 30**-0.5), (1.0, 1 / 30)):
+        x, z = torch.rand(4, *SHAPES.image), torch.rand(4, *SHAPES.activation)
+        defense.penalty(replace(_batch(x, z, z, torch.arange(4)), progress=progress))
+        assert defense.temperature.item() == pytest.approx(temperature)
+
+
 @pytest.mark.parametrize(("ratio", "kept"), [(0.1, 4), (0.13, 3), (0.5, 2), (1.0, 1)])
 def test_disco_rounds_to_whole_channels_and_leaves_one(ratio, kept):
     released = _attached(Disco(ratio=ratio))(torch.ones(1, *SHAPES.activation))
@@ -199,6 +263,7 @@ def test_disco_s_pruner_and_decoder_play_against_each_other_and_the_client_stays
     parts = [*defense.pruner.parameters()], [*defense.decoder.parameters()]
     error = F.mse_loss(defense.decoder(release), x)
     pruner, decoder = (torch.autograd.grad(error, part, retain_graph=True) for part in parts)
+    defense.training = False  # its moments stay; the decoder's batch norms are in training
     penalty = defense.penalty(_batch(x, z, release, torch.arange(8)))
     assert penalty.item() == pytest.approx(error.item())
     assert torch.autograd.grad(penalty, z, retain_graph=True, allow_unused=True) == (None,)
@@ -219,6 +284,13 @@ def test_the_rate_of_a_perfectly_shaped_release_is_the_information_in_it():
         z = math.sqrt(1 - variance) * torch.randn(2000, *SHAPES.activation)
         rate = defense.estimate(z, torch.zeros(2000, dtype=torch.int64), sigma)
         assert rate.item() == pytest.approx(-math.log(variance) / 2, abs=0.01)
+
+
+def test_vib_s_marginal_is_that_of_the_releases():
+    torch.manual_seed(0)
+    z = 0.5 + 0.2 * torch.randn(4000, *SHAPES.activation)
+    rate = _attached(Vib(scale=0.1)).estimate(z, torch.zeros(4000, dtype=torch.int64), 0.0)
+    assert rate.item() == pytest.approx(math.log(1 + 4) / 2, rel=0.01)
 
 
 def test_vib_s_rate_alone_makes_the_noise_louder():
@@ -247,6 +319,16 @@ def test_normalised_hsic_agrees_with_the_code_s_centring_from_one_side():
     rx, ry = (kernel @ torch.linalg.inv(kernel + ridge) for kernel in one_sided)
     x, z = (normalised(kernel) for kernel in kernels)
     assert (x * z).sum().item() == pytest.approx((rx * ry.T).sum().item(), rel=1e-6)
+
+
+def test_bido_s_kernel_tells_images_apart_where_the_code_s_takes_all_for_alike():
+    torch.manual_seed(0)
+    x = torch.rand(32, *SHAPES.image)
+    apart = ~torch.eye(32, dtype=torch.bool)
+    median, published = (gaussian_kernel(x, width)[apart] for width in (None, 5.0))
+    assert median.median().item() == pytest.approx(math.exp(-0.5), rel=1e-3)
+    assert published.min() > 0.99
+    torch.testing.assert_close(gaussian_kernel(9 * x, None), gaussian_kernel(x, None), rtol=1e-4, atol=1e-5)
 
 
 def test_bido_prefers_releases_of_the_label_to_releases_of_the_image():
@@ -290,6 +372,12 @@ def _batch(x: Tensor, z_clean: Tensor, z: Tensor, y: Tensor) -> Batch:
     return Batch(
         x=x, client=nn.Identity(), z_clean=z_clean, z=z, y=y, sigma=0.1, progress=0.1, lr=0.05, epoch=1
     )  # fmt: skip
+
+
+def _epoch(progress: float) -> Epoch:
+    return Epoch(
+        features=torch.zeros, y=torch.zeros(0), model=nn.Identity(), batch_size=4, progress=progress, lr=0.1, epoch=0
+    )
 
 
 def _penalties_of_training(defense: Defense) -> list[float]:
