@@ -126,6 +126,9 @@ class Unrolled(Attack):
         rate = Stable(length.total, max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total)))
         z, least = released(target, val), math.inf
 
+        def lr(step: int) -> float:
+            return self.lr * rate(step)
+
         def step(x: Tensor) -> Tensor:
             return self._step(network, average, x, optimiser)
 
@@ -140,12 +143,12 @@ class Unrolled(Attack):
             return now
 
         self.network = average.network
-        shorter = Branches(aux.x, length, optimiser, self.lr, step, errors, (network, optimiser, average))
+        shorter = Branches(aux.x, length, optimiser, lr, step, errors, (network, optimiser, average))
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.lr * rate(step),
+            lr=lr,
             step=step,
             validate=validate,
             after=shorter.after(),

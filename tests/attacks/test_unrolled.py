@@ -48,19 +48,6 @@ def test_it_comes_within_5_percent_of_the_least_error_at_every_noise_level(sigma
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
 
 
-def test_half_its_steps_are_a_branch_that_leaves_no_trace_in_it(monkeypatch):
-    target = LinearGaussian(sigma=0.07, side=8)
-    torch.manual_seed(1)
-    z = target.release(target.sample(20).x.float() / 255)
-    attack, fit = fitted(target, num_images=200, steps=16)
-    assert {share: len(errors) for share, errors in fit.course.errors.items()} == {0.25: 100, 0.5: 100, 1.0: 100}
-    assert fit.course.errors[0.25].mean() > fit.course.errors[0.5].mean() > fit.course.errors[1.0].mean()
-    monkeypatch.setattr("attacks.branches.SHARES", ())
-    without, alone = fitted(target, num_images=200, steps=16)
-    assert set(alone.course.errors) == {1.0}
-    assert torch.equal(attack.reconstruct(z), without.reconstruct(z))
-
-
 def test_with_few_images_the_likelihood_tells_what_they_do_not():
     informed, fit = fitted(LinearGaussian(sigma=0.07, side=8), num_images=60)
     deaf, _ = fitted(Mute(sigma=0.07, side=8), num_images=60)
