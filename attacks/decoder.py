@@ -49,8 +49,10 @@ class Decoder(Attack):
         batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
         lr: Highest learning rate of Adam, > 0.
         schedule: ``cosine``: falls to a hundredth, epoch by epoch; ``one-cycle``: rises over the first 30 % of the
-            steps, then falls to nought; ``stable``: rises over the first tenth, stays, and falls over the last three
-            tenths, so that the training of half the steps is a short branch, and its gain is known.
+            steps, then falls to nought, for other attacks' starts; ``stable``: rises over the first tenth, stays, and
+            falls over the last three tenths. The training of half the steps is a short branch: of ``stable`` exactly
+            what it would be; of ``cosine``, the published schedule, one that falls in a line over its last three tenths
+            from where the cosine then is; of ``one-cycle`` there is none.
         weight_decay: L2 penalty of Adam, >= 0.
     """
 
@@ -58,7 +60,7 @@ class Decoder(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "one training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
-    version = 3
+    version = 4
     width_setting = "channels"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
@@ -107,6 +109,7 @@ class Decoder(Attack):
         self.network = self._network(z_val, target)
         optimiser = torch.optim.Adam(self.network.parameters(), weight_decay=self.weight_decay, fused=True)
         length = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
+        rate = self._rate(length)
 
         def step(x: Tensor) -> Tensor:
             return self._step(target, x, optimiser)
@@ -114,15 +117,15 @@ class Decoder(Attack):
         def errors() -> Tensor:
             return self._errors(z_val, val, target)
 
-        halves = Branches(aux.x, length, optimiser, self.lr, step, errors, (self.network, optimiser))
+        halves = Branches(aux.x, length, optimiser, rate, step, errors, (self.network, optimiser))
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=self._rate(length),
+            lr=rate,
             step=step,
             validate=lambda: float(errors().mean()),
-            after=halves.after() if self.schedule == "stable" else NOTHING,
+            after=NOTHING if self.schedule == "one-cycle" else halves.after(),
         )
         shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
         with torch.random.fork_rng([aux.x.device] if aux.x.is_cuda else []):

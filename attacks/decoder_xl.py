@@ -88,7 +88,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 5
+    version = 6
     width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
@@ -208,6 +208,9 @@ class DecoderXl(Attack):
         best = (float(errors(start).mean()), start)
         rate = Stable(length.total, max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total)))
 
+        def lr(step: int) -> float:
+            return self.lr * rate(step)
+
         def step(x: Tensor) -> Tensor:
             return self._step(network, average, x, optimiser, loss)
 
@@ -225,12 +228,12 @@ class DecoderXl(Attack):
             return taken >= rate.total or not math.isfinite(curve[-1].validation)
 
         parts = (network, optimiser, average)
-        shorter = Branches(aux.x, length, optimiser, self.lr, step, lambda: errors(average.network), parts)
+        shorter = Branches(aux.x, length, optimiser, lr, step, lambda: errors(average.network), parts)
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.lr * rate(step),
+            lr=lr,
             step=step,
             validate=validate,
             ended=ended,

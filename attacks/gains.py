@@ -85,6 +85,8 @@ def gains(course: Course, own: Tensor, corrected: Tensor | None) -> Gains:
     steps = correction = None
     if whole is None or half is None:
         reasons["steps"] = "nothing is known of a training of half the steps"
+    elif not bool(course.errors[half].isfinite().all()):
+        reasons["steps"] = "the training of half the steps diverged"
     else:
         steps = gain(course.errors[half], whole)
     if corrected is None:

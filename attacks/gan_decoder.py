@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
-from attacks.branches import Branches
+from attacks.branches import Branches, of_both
 from attacks.critic import Critic, gradient_penalty
 from attacks.fitting import (
     CHUNK,
@@ -42,8 +42,11 @@ class GanDecoder(Attack):
     The critic tells images from reconstructions, both seen beside the release (WGAN-GP, with fresh noise and other
     images in each of its steps). The budget is ``epochs`` over the attacker's images, cut off after ``steps`` batches
     if that is less: the first ``warm`` share of the batches is regression; after that each is a step of the critic, and
-    every ``critic_steps``-th also one of the network. The learning rates rise and fall once in the first phase, and
-    fall to a hundredth in the second. The adversarial network reconstructs, for mse as well, as published.
+    every ``critic_steps``-th also one of the network. The learning rates rise, stay and fall in the first phase, and
+    fall to a hundredth as a cosine in the second. The adversarial network reconstructs, for mse as well, as published.
+
+    What half the steps come to is told by branches of each phase off the whole of it (:mod:`attacks.branches`): what
+    half the regression costs and what half the adversarial batches cost, after the whole regression, are added.
 
     Args:
         blocks: Residual blocks of the network, >= 0.
@@ -65,7 +68,7 @@ class GanDecoder(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "one adversarial training on the attacker's images; then a forward pass an image"
     knowledge: ClassVar[Knowledge] = "queries"
-    version = 3
+    version = 4
     width_setting = "channels"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
@@ -132,9 +135,11 @@ class GanDecoder(Attack):
         def errors() -> Tensor:
             return game.errors(z_val, val)
 
-        regression, whole = length._replace(total=game.warm), dict[float, Tensor]()
-        parts = (game.network, game.optimiser, game)
-        shorter = Branches(aux.x, regression, game.optimiser, self.lr, step, errors, parts)
+        warmed, parts = dict[float, Tensor](), (game.network, game.optimiser, game)
+        phases = [
+            Branches(aux.x, length._replace(total=total), game.optimiser, game.lr, step, errors, parts, before)
+            for total, before in ((game.warm, 0), (length.total - game.warm, game.warm))
+        ]
         curve = train(
             aux.x,
             length,
@@ -142,14 +147,17 @@ class GanDecoder(Attack):
             lr=game.lr,
             step=step,
             validate=lambda: float(errors().mean()),
-            after=shorter.after() | {game.warm: lambda: whole.update({1.0: errors()})},
+            after=phases[0].after() | phases[1].after() | {game.warm: lambda: warmed.update({1.0: errors()})},
         )
         warm = [point.validation for point in curve if point.step <= game.warm]
         details = {"end_mse": curve[-1].validation, "critic_distance": float(game.distance)}
         details |= {"warm_mse": warm[-1]} if warm else {}
         shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
         seen = game.errors(self._standardised(released(target, shown)), shown)
-        course = Course(errors=shorter.shares(game.warm) | (whole or {1.0: errors()}), seen=seen)
+        own = errors()
+        first, second = phases[0].shares(game.warm), phases[1].shares(length.total - game.warm)
+        shorter = of_both(first, warmed.get(1.0, own), second, own)
+        course = Course(errors=shorter | {1.0: own}, seen=seen)
         return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course, details=details)
 
     def reconstruct(self, z: Tensor) -> Tensor:
@@ -207,11 +215,14 @@ class _Game:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a step changes beside the network and its optimiser."""
-        return {"taken": self.taken}
+        critic = {"critic": self.critic.state_dict(), "optimiser": self.critic_optimiser.state_dict()}
+        return {"taken": self.taken, "loss": self.loss, "distance": self.distance, **critic}
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
         """Put it back."""
-        self.taken = state_dict["taken"]
+        self.taken, self.loss, self.distance = (state_dict[name] for name in ("taken", "loss", "distance"))
+        self.critic.load_state_dict(state_dict["critic"])
+        self.critic_optimiser.load_state_dict(state_dict["optimiser"])
 
     def _generator_step(self, x: Tensor, z: Tensor, *, adversarial: bool) -> Tensor:
         with autocast(z.device, self.precision):
@@ -230,12 +241,17 @@ class _Game:
         distance = real.mean() - fake.mean()
         loss = self.attack.penalty * gradient_penalty(self.critic, x, x_hat, z) - distance
         for group in self.critic_optimiser.param_groups:
-            group["lr"] = self.attack.critic_lr * self._fall(self.taken - 1)
+            group["lr"] = self.attack.critic_lr * self._fallen()
         _descend(self.critic_optimiser, loss)
         self.distance = distance.detach()
 
     def _fall(self, step: int) -> float:
         return cosine(step - self.warm, self.length.total - self.warm, 1)
+
+    def _fallen(self) -> float:
+        """Return what the network's learning rate is over its highest: the critic's falls with it, in branches too."""
+        now: float = self.optimiser.param_groups[0]["lr"]
+        return now / self.attack.generator_lr
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

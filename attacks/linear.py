@@ -68,18 +68,19 @@ class Linear(Attack):
         if len(self.centre) <= MOST_FEATURES:
             normal = Normal.empty(len(self.centre), len(self.mean), z.device)
         seen, known = Images(aux.x[: len(val.x)], aux.y[: len(val.x)]), z[: len(val.x)]
-        curve, shorter = list[Point](), dict[float, Tensor]()
+        curve, shorter = list[Point](), dict[int, Tensor]()
         for draw in counted(range(1, self.draws + 1)):
             for x in aux.x.split(CHUNK):
                 normal.add(self._read(target.release(unit(x))), unit(x).double().flatten(1) - self.mean)
             if draw & (draw - 1) == 0 or draw == self.draws or normal.full:
                 self.weight, error = self._solved(normal, z_val, val)
                 curve.append(Point(draw, float(self._errors(self.weight, known, seen).mean()), error))
-                shorter[draw / self.draws] = self._errors(self.weight, z_val, val)
+                shorter[draw] = self._errors(self.weight, z_val, val)
             if normal.full:
                 break
         assert self.weight is not None
-        course = Course(assumes=True, errors=shorter, seen=self._errors(self.weight, known, seen))
+        errors = {taken / draw: each for taken, each in shorter.items()}
+        course = Course(assumes=True, errors=errors, seen=self._errors(self.weight, known, seen))
         return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), course=course)
 
     @torch.no_grad()

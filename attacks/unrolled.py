@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
+from attacks.branches import Branches
 from attacks.corrected import Corrected, Slope
-from attacks.fitting import CHUNK, Average, guess_error, plan, released, train, unit, warm_cosine
+from attacks.fitting import CHUNK, Average, Stable, guess_error, plan, released, train, unit
 from attacks.guesses import mean_image
 from attacks.ranges import at_least, positive, share
 from attacks.reading import Reader
@@ -39,7 +40,8 @@ class Unrolled(Attack):
     once, for the mean squared error after every step, with fresh noise for every batch; the average of the weights over
     steps reconstructs, as it was when its error on attacker-validation was least.
 
-    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less.
+    The budget is ``epochs`` over the attacker's images, cut off after ``steps`` steps if that is less; the branches of
+    a quarter and of half the steps (:mod:`attacks.branches`) come on top.
 
     Args:
         width: Channels of the decoder at the image's size, >= 1; the decoder is that of ``decoder_xl``.
@@ -51,17 +53,23 @@ class Unrolled(Attack):
         epochs: Passes over the attacker's images, at most, >= 1.
         steps: Optimiser steps, at most, >= 1; null for no such limit.
         batch_size: Images of a step, >= 1; at most a tenth of the attacker's images are taken.
-        lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls as a cosine.
+        lr: Highest learning rate of AdamW, > 0; it rises over 2 % of the steps, at least 50, and falls over the last
+            three tenths.
         weight_decay: Of AdamW, >= 0.
         ema: Decay of the average of weights, in [0, 1).
     """
 
     reference = "Adler and Öktem, Solving ill-posed inverse problems using iterative deep neural networks, 2017"
     threat = "The server holds the client's weights and the defense, and images of the same kind to learn from."
-    cost = "one training, each step a few passes through the client; then as many passes an image"
+    cost = (
+        "one training and two short branches of it, each step a few passes through the client; then as many passes an "
+        "image"
+    )
     knowledge: ClassVar[Knowledge] = "gradients"
     needs_server = True
     labels_alone = True
+    version = 2
+    width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
             "width": 8, "blocks": 1, "attention": 8, "corrections": 3, "correction_width": 16, "patch": 2,
@@ -115,26 +123,45 @@ class Unrolled(Attack):
         average = Average(network, self.ema)
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=self.weight_decay, fused=True)
         length = plan(len(aux.x), self.batch_size, self.epochs, self.steps)
-        warm_up = max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total))
-        z, least = released(target, val), [math.inf]
+        rate = Stable(length.total, max(WARM_UP, min(1 / 3, LEAST_WARM_UP / length.total)))
+        z, least = released(target, val), math.inf
+
+        def lr(step: int) -> float:
+            return self.lr * rate(step)
+
+        def step(x: Tensor) -> Tensor:
+            return self._step(network, average, x, optimiser)
+
+        def errors() -> Tensor:
+            return self._errors(average.network, z, val)[-1]
 
         def validate() -> float:
-            errors = self._errors(average.network, z, val)
-            if errors[-1] < least[-1]:
-                least[:], self.network = errors, copy.deepcopy(average.network)
-            return errors[-1]
+            nonlocal least
+            now = float(errors().mean())
+            if now < least:
+                least, self.network = now, copy.deepcopy(average.network)
+            return now
 
         self.network = average.network
+        shorter = Branches(aux.x, length, optimiser, lr, step, errors, (network, optimiser, average))
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.lr * warm_cosine(step, length.total, length.per_epoch, warm_up),
-            step=lambda x: self._step(network, average, x, optimiser),
+            lr=lr,
+            step=step,
             validate=validate,
+            after=shorter.after(),
         )
-        details = {f"mse_after_{k}": error for k, error in enumerate(least)}
-        return Fit(curve=tuple(curve), verdict=verdict(curve, guess_error(aux, val)), details=details)
+        after = self._errors(self.network, z, val)
+        shown = Images(aux.x[: len(val.x)], aux.y[: len(val.x)])
+        seen = self._errors(self.network, released(target, shown), shown)[-1]
+        return Fit(
+            curve=tuple(curve),
+            verdict=verdict(curve, guess_error(aux, val)),
+            course=Course(errors=shorter.shares(length.total) | {1.0: after[-1]}, seen=seen),
+            details={f"mse_after_{k}": float(error.mean()) for k, error in enumerate(after)},
+        )
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Reconstruct by decoder and corrections."""
@@ -171,10 +198,8 @@ class Unrolled(Attack):
     def _images(self, network: Corrected, z: Tensor) -> list[Tensor]:
         return [x_hat.clamp(0, 1) for x_hat in network(z, self.reader, self.slope)]
 
-    def _errors(self, network: Corrected, z: Tensor, images: Images) -> list[float]:
-        """Return the mean squared error after each step on releases ``(N, C, H, W)`` of images."""
-        sums = [0.0] * (self.corrections + 1)
-        for part, x in zip(z.split(CHUNK), images.x.split(CHUNK), strict=True):
-            for k, x_hat in enumerate(self._images(network, part)):
-                sums[k] += float((x_hat - unit(x)).square().sum())
-        return [total / images.x.numel() for total in sums]
+    def _errors(self, network: Corrected, z: Tensor, images: Images) -> Tensor:
+        """Return each image's mean squared error after each step, ``(K + 1, N)``, on releases ``(N, C, H, W)``."""
+        pairs = zip(z.split(CHUNK), images.x.split(CHUNK), strict=True)
+        made = [torch.stack(self._images(network, part)) - unit(x) for part, x in pairs]
+        return torch.cat([error.square().mean(dim=(2, 3, 4)) for error in made], dim=1)

@@ -66,6 +66,8 @@ ATTACKS = {
 """``attacks.parquet``, one row per reconstruction job and scored part. Optional: the columns of ``DETAILS``; any other
 column of numbers is a further metric (`further_metrics`)."""
 
+_END = "end of the interval of 90 %, over images and over the seeds that the attack was run with, of "
+
 DETAILS = {
     "mse_se": "float: standard error of the mean over images and their releases, clustered by image; it says nothing "
     "of the spread over seeds",
@@ -76,7 +78,7 @@ DETAILS = {
     "tune": "int: settings that the attack was tuned over; 0 for none",
     "releases": "int: independent releases of each image, reconstructed one by one, over which scores are means",
     **{
-        f"{name}{end}": f"float, {'' if not end else 'end of the interval of 90 % of '}{meaning}; NaN if not measured"
+        f"{name}{end}": f"float, {_END if end else ''}{meaning}; NaN if not measured"
         for name, meaning in {
             "gain_steps": "what the last doubling of steps gained, as a share of the error on attacker-validation",
             "gain_images": "likewise the second half of the attacker's images",

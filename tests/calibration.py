@@ -22,9 +22,10 @@ from attacks.gan_decoder import GanDecoder
 from attacks.linear import Linear
 from attacks.rmle import Rmle
 from attacks.testproblems import LinearGaussian, LinearMixture
+from attacks.unrolled import Unrolled
 from tests.exact_prior import Exact
 
-KINDS = ("decoder",) * 4 + ("decoder_xl",) * 3 + ("gan_decoder", "linear", "rmle", "diffusion")
+KINDS = ("decoder",) * 4 + ("decoder_xl",) * 3 + ("unrolled", "gan_decoder", "linear", "rmle", "diffusion")
 
 SIGMAS = (0.02, 0.07, 0.25)
 
@@ -116,6 +117,9 @@ def _attack(kind: str, target: LinearGaussian, one_of, steps: tuple[int, ...]) -
     if kind == "decoder_xl":
         own = {"width": one_of(4, 8), "attention": 0, "steps": one_of(*steps), "epochs": 10**6, "ssim_share": 0.0}
         return DecoderXl(**DecoderXl.budgets["quick"] | own | {"lr": one_of(3e-3, 6e-3)})
+    if kind == "unrolled":
+        own = {"width": one_of(4, 8), "attention": 0, "corrections": one_of(1, 2), "correction_width": 8}
+        return Unrolled(**Unrolled.budgets["quick"] | own | {"steps": one_of(*steps), "epochs": 10**6})
     if kind == "gan_decoder":
         own = {"steps": one_of(*steps), "epochs": 10**6, "warm": one_of(0.6, 0.9), "channels": 16}
         return GanDecoder(**GanDecoder.budgets["quick"] | own)

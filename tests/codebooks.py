@@ -32,6 +32,15 @@ EXACT: dict[str, tuple[str, dict[str, Any], float]] = {
 """Defenses whose ``surprise`` is the law of what they do: settings, and the channel noise in units of the features'
 spread, with which they hide something and not everything."""
 
+HARD: dict[str, tuple[str, dict[str, Any], float]] = {
+    "topk": ("topk", {"ratio": 0.8}, 1.0),
+    "disco": ("disco", {"ratio": 0.75, "channels": 4, "blocks": 0}, 1.5),
+    "rounding": ("rounding", {"step": 4.0}, 1.0),
+    "rounding-dither": ("rounding", {"step": 4.0, "dither": True}, 1.0),
+}
+"""The same of defenses whose hard choices ``surprise`` takes as soft: an attack all the same, though no known answer.
+"""
+
 
 @functools.cache
 def digits() -> Images:
@@ -44,14 +53,14 @@ def digits() -> Images:
 
 @functools.cache
 def network(defense: str = "none", noise: float | None = None) -> LiveTarget:
-    """A client of one convolution, trained with a linear server on the first digits behind a defense of ``EXACT``.
+    """A client of one convolution, trained with a linear server on the first digits behind a defense.
 
     Args:
-        defense: Of ``EXACT``.
-        noise: On the channel, in units of the features' spread; None for what ``EXACT`` says.
+        defense: Of ``EXACT`` or ``HARD``.
+        noise: On the channel, in units of the features' spread; None for what these say.
     """
     torch.manual_seed(0)
-    name, settings, usual = EXACT[defense]
+    name, settings, usual = (EXACT | HARD)[defense]
     convolution = nn.Conv2d(3, SHAPES.activation[0], 4, stride=4)
     client = nn.Sequential(convolution, nn.BatchNorm2d(SHAPES.activation[0]), nn.Softplus())
     server = nn.Sequential(nn.Flatten(), nn.Linear(64, SHAPES.num_classes))

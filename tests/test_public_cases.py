@@ -6,6 +6,9 @@ import pytest
 
 CASES = [
     # the case, the module of its test, the test
+    ("two runs of a GAN or an attack that differ in the seed alone give other numbers, and only one is printed, without a range", "tests.judging.test_verdicts", "test_intervals_are_over_the_seeds_that_an_attack_was_run_with_as_well"),
+    ("an attack that trains for a fixed time is compared without a word of what longer training gains", "tests.attacks.test_cases", "test_every_attack_says_what_the_last_doubling_of_its_steps_gained"),
+    ("a defense holds against attacks that know nothing of it", "tests.attacks.test_codebook", "test_whoever_ignores_what_a_defense_does_reconstructs_worse_and_identifies_less"),
     ("a search starts from nothing, though the same was measured in another study", "tests.study.test_evidence", "test_what_was_measured_elsewhere_is_drawn_by_from_the_first_trial_on"),
     ("results of other images or versions are mixed into a search", "tests.study.test_evidence", "test_what_measures_something_else_is_refused_with_both_values"),
     ("a folder as --tracking-uri is taken, and MLflow never has anything", "tests.tracking.test_faults", "test_a_plain_folder_is_refused_before_any_work_where_mlflow_takes_none"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.commands.curves import curve_lines
 from harness.credentials import hidden
-from harness.judging import JudgedTrial, Judgement, decided_by, settings_line
+from harness.judging import JudgedTrial, decided_by, not_halved, settings_line
 from harness.ledger.disk import FileSize, shown
 from harness.records import AttackRecord, Circumstances, CurvePoint, Failure, Scores, Trained, failure_line
 
@@ -107,14 +107,14 @@ def _measured(seen: Seen, levels: str) -> Iterator[str]:
     yield from _curve("training", found.curve, levels)
 
 
-def _evidence(attack: AttackRecord, judged: Judgement | None) -> Iterator[str]:
+def _evidence(attack: AttackRecord, trial: JudgedTrial) -> Iterator[str]:
     """Yield what a verdict rests on: gains, what a better attack could take off, flags."""
-    gains = attack.measured.gains
+    gains, judged, found = attack.measured.gains, trial.verdicts.get(attack.job.name), trial.objectives
     if gains is None:
         return
     halves = judged.halves if judged else {}
     told = {
-        "twice the steps gain": gains.steps,
+        "twice the steps gain": judged.steps if judged else gains.steps,
         "twice the images gain": halves.get("images"),
         "twice the width gains": halves.get("width"),
         "a better attack gains": judged.remainder if judged else gains.remainder,
@@ -124,7 +124,10 @@ def _evidence(attack: AttackRecord, judged: Judgement | None) -> Iterator[str]:
     if worse is not None:
         shares.append(f"{worse:.0%} of images have a worse objective than the truth")
     yield from _wrapped("; ".join([*shares, *(judged.flags if judged else gains.flags)]) or "no evidence")
-    yield from (f"{INDENT}{name}: {reason}" for name, reason in gains.reasons.items())
+    reasons = dict(gains.reasons)
+    if found and attack.job.half is None:
+        reasons |= not_halved(attack, attack.job.name in (found.mse_attack, found.ssim_attack), halves)
+    yield from (f"{INDENT}{name}: {reason}" for name, reason in reasons.items())
 
 
 def _attack(attack: AttackRecord, trial: JudgedTrial, levels: str) -> Iterator[str]:
@@ -132,7 +135,7 @@ def _attack(attack: AttackRecord, trial: JudgedTrial, levels: str) -> Iterator[s
     verdict, why = (judged.verdict, judged.why) if judged else (measured.verdict, None)
     later = ", run later" if trial.record and attack.job not in trial.asked.attacks else ""
     yield f"attack {attack.job.name}: {verdict}{f' ({why})' if why else ''}{later}"
-    yield from _evidence(attack, judged)
+    yield from _evidence(attack, trial)
     if measured.scores:
         each = f", {measured.releases} releases of each" if measured.releases > 1 else ""
         yield f"{INDENT}{_scores(measured.scores)} on {measured.images} images of {attack.job.part}{each}"

@@ -7,6 +7,7 @@ imports it by name.
 from harness.judging.book import Book, Outline, Standing
 from harness.judging.controls import NO_CONTROLS, Controls
 from harness.judging.costs import costs, covered, spans, train_seconds
+from harness.judging.gained import not_halved
 from harness.judging.same_images import other_images
 from harness.judging.shared import Front, objectives_over
 from harness.judging.software import unlike_torch
@@ -40,6 +41,7 @@ __all__ = [
     "judged_trials",
     "lacked",
     "mark_of",
+    "not_halved",
     "objectives_over",
     "other_images",
     "settings_line",

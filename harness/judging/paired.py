@@ -4,6 +4,8 @@ References:
     Efron, Tibshirani, An introduction to the bootstrap, 1993.
 """
 
+import math
+import statistics
 from collections.abc import Sequence
 
 from harness.records import Range
@@ -12,6 +14,9 @@ RESAMPLES = 300
 """Of the images, as in `attacks.gains`."""
 
 LEVEL = 0.9
+
+DEVIATIONS = 1.645
+"""Standard deviations from a normal mean to either end of its interval at ``LEVEL``."""
 
 
 def gain(worse: Sequence[float], better: Sequence[float]) -> Range:
@@ -25,6 +30,22 @@ def gain(worse: Sequence[float], better: Sequence[float]) -> Range:
     low, high = numpy.quantile(means[0] / means[1] - 1, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     value = both[0].mean() / both[1].mean() - 1
     return Range(value=float(value), low=float(low), high=float(high))
+
+
+def over_seeds(own: Range, others: Sequence[Range]) -> Range:
+    """Return a share of one run with an interval over images and seeds.
+
+    The variance that other seeds show is added to that over images; without others, the interval is over images alone.
+
+    Args:
+        own: The share of this run's seed, its interval over images.
+        others: The same of other seeds.
+    """
+    if not others:
+        return own
+    spread = DEVIATIONS * statistics.stdev([own.value, *(other.value for other in others)])
+    low, high = math.hypot(own.value - own.low, spread), math.hypot(own.high - own.value, spread)
+    return Range(value=own.value, low=own.value - low, high=own.value + high)
 
 
 def raised(remainder: Range | None, cost: Range, times: float) -> Range:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.judging.controls import Control, uncontrolled
+from harness.judging.gained import halves_of, other_seeds, remainder_of, steps_of
 from harness.judging.paired import gain, raised
 from harness.judging.selection import Selected, on_common, selected
 from harness.judging.worst import BLIND
@@ -44,6 +45,8 @@ class Judgement(NamedTuple):
     """What a better attacker could take off its error, as far as anything shows it."""
     halves: Mapping[Half, Range] = {}
     """What the second half of the attacker's images gained, and of the network's width, where that was measured."""
+    steps: Range | None = None
+    """What the last doubling of the steps gained."""
 
 
 class _Rival(NamedTuple):
@@ -61,8 +64,9 @@ def verdicts(
 
     An attack with evidence is ``tight`` if the upper end of its remainder is under ``TIGHT``, else ``open``: what half
     the images or half the width cost, and by how much an attack does better that knows no more, raise the remainder.
-    One that does no better than a guess without z is ``floor`` if it beats the guess on the undefended network, and
-    ``inert`` if it does not. Two are compared on the most first images of attacker-validation that both have. Probes,
+    Where the trial has the same attack with several seeds, the intervals are over images and seeds. One that does no
+    better than a guess without z is ``floor`` if it beats the guess on the undefended network, and ``inert`` if it does
+    not. Two are compared on the most first images of attacker-validation that both have. Probes,
     and attacks on a part that gives no objective, keep their own verdict.
 
     Args:
@@ -77,7 +81,8 @@ def verdicts(
     for attack in listed:
         mine = found.get(attack.job.name)
         if mine is None:
-            judged[attack.job.name] = Judgement(attack.measured.verdict, None, _flags(attack.measured.gains))
+            flags, steps = _flags(attack.measured.gains), steps_of(attack, listed)
+            judged[attack.job.name] = Judgement(attack.measured.verdict, None, flags, steps=steps)
             continue
         rivals = _rivals(attack, listed)
         rival = _hardest(mine, [found[each.job.name] for each in rivals if each.job.name in found])
@@ -108,12 +113,7 @@ def _judged(
 ) -> Judgement:
     own, gains = attack.measured.verdict, attack.measured.gains
     assert gains is not None
-    halves = {
-        each.job.half: gain(each.measured.selection_mse, attack.measured.selection_mse)
-        for each in listed
-        if each.job.half and each.job.model_copy(update={"half": None}) == attack.job and each.measured.selection_mse
-    }
-    remainder = gains.remainder
+    steps, remainder, halves = steps_of(attack, listed), remainder_of(attack, listed), halves_of(attack, listed)
     for half, cost in halves.items():
         remainder = raised(remainder, cost, FURTHER[half])
     better = _better(attack, listed, rival)
@@ -124,12 +124,12 @@ def _judged(
         why = f"worse than {rival.name}, which knows no more of the client"
         flags = (*flags, f"{rival.name} does better")
     if own in ("diverged", "failed"):
-        return Judgement(own, why, flags, remainder, halves)
+        return Judgement(own, why, flags, remainder, halves, steps)
     if own == "floor" or (guess and guess.own > NO_BETTER * guess.other):
         verdict, flag = _at_the_floor(control(attack))
-        return Judgement(verdict, _why_floor(guess, verdict) or why, (*flags, *flag), remainder, halves)
+        return Judgement(verdict, _why_floor(guess, verdict) or why, (*flags, *flag), remainder, halves, steps)
     tight = remainder is not None and remainder.high < TIGHT
-    return Judgement("tight" if tight else "open", why, flags, remainder, halves)
+    return Judgement("tight" if tight else "open", why, flags, remainder, halves, steps)
 
 
 def _at_the_floor(beats: bool | None) -> tuple[Verdict, tuple[str, ...]]:
@@ -158,9 +158,8 @@ def _better(attack: AttackRecord, listed: Sequence[AttackRecord], rival: _Rival 
 
 def _disagreeing(attack: AttackRecord, listed: Sequence[AttackRecord]) -> tuple[str, ...]:
     """Return the flag of an attack that another seed makes better or worse, beyond chance and ``NO_BETTER``."""
-    for each in listed:
-        alike = each.job.model_copy(update={"seed": attack.job.seed}) == attack.job
-        if alike and each.job.seed != attack.job.seed and each.measured.selection_mse:
+    for each in other_seeds(attack, listed):
+        if each.measured.selection_mse:
             found = gain(each.measured.selection_mse, attack.measured.selection_mse)
             if found.low * found.high > 0 and abs(found.value) > 1 - NO_BETTER:
                 return ("seeds disagree",)

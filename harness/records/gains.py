@@ -6,7 +6,10 @@ from harness.records.value import Value
 
 
 class Range(Value):
-    """A share of an attack's error on attacker-validation, with its interval of 90 %."""
+    """A share of an attack's error on attacker-validation, with its interval of 90 % over images.
+
+    What other seeds of the same attack add to that interval is judging's (:func:`harness.judging.paired.over_seeds`).
+    """
 
     value: FiniteFloat
     low: FiniteFloat

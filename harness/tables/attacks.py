@@ -117,7 +117,7 @@ def _reconstruction(
 def _evidence(gains: Gains | None, judged: Judgement) -> dict[str, Scalar]:
     """Return what a verdict rests on: shares with their intervals, flags in one cell."""
     found = {
-        "gain_steps": gains.steps if gains else None,
+        "gain_steps": judged.steps,
         "gain_images": judged.halves.get("images"),
         "gain_width": judged.halves.get("width"),
         "remainder": judged.remainder,

@@ -12,7 +12,6 @@ from harness.records import (
     AttackRecord,
     Circumstances,
     CurvePoint,
-    Gains,
     Guess,
     Record,
     Scalar,
@@ -81,7 +80,7 @@ def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
         **{path: value for name, found in measured.variants.items() for path, value in _variant(name, found).items()},
         **{f"further/{name}": value for name, value in measured.extras.items()},
         **{f"detail/{name}": value for name, value in measured.details.items()},
-        **_evidence(measured.gains, judged),
+        **_evidence(judged),
         **{f"probe/{name}": value for name, value in (measured.probe or {}).items()},
         **_cost(attack.circumstances),
         "images": float(measured.images),
@@ -102,9 +101,9 @@ def attack_payload(attack: AttackRecord, judged: Judgement) -> Payload:
     )
 
 
-def _evidence(gains: Gains | None, judged: Judgement) -> dict[str, float]:
+def _evidence(judged: Judgement) -> dict[str, float]:
     """Return the shares behind a verdict as ``evidence/gain_steps``, with the ends of their intervals."""
-    shares = {"gain_steps": gains.steps if gains else None, "remainder": judged.remainder}
+    shares = {"gain_steps": judged.steps, "remainder": judged.remainder}
     shares |= {f"gain_{half}": share for half, share in judged.halves.items()}
     return {
         f"evidence/{name}{end}": value

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from attacks import ATTACKS
-from attacks.base import Attack, ProbeAttack, train_prior
+from attacks.base import Attack, Course, ProbeAttack, train_prior
 from attacks.codebook import Draws
+from attacks.gains import gains
 from attacks.seen import Seen
 from tests.codebooks import EXACT, codebook
 
@@ -73,7 +74,15 @@ PROBES: dict[str, Case] = {
 }
 
 
-def run(name: str, defense: str, settings: dict[str, Any]) -> tuple[Attack, Draws]:
+class Run(NamedTuple):
+    """An attack, how its fit went, and what it is to reconstruct."""
+
+    attack: Attack
+    course: Course
+    draws: Draws
+
+
+def run(name: str, defense: str, settings: dict[str, Any]) -> Run:
     """Fit an attack on draws from the codebook, and draw anew; everything seeded."""
     book, kind = codebook(defense), ATTACKS[name]
     assert issubclass(kind, Attack)
@@ -86,9 +95,9 @@ def run(name: str, defense: str, settings: dict[str, Any]) -> tuple[Attack, Draw
         train_prior(attack, prior, aux, torch.float32)
         attack = attack.with_prior(prior.eval())
     torch.manual_seed(1)
-    attack.fit(seen, aux, val)
+    course = attack.fit(seen, aux, val).course
     torch.manual_seed(2)
-    return attack, book.draw(NUM_DRAWS)
+    return Run(attack, course, book.draw(NUM_DRAWS))
 
 
 def names(kind: type) -> set[str]:
@@ -114,13 +123,13 @@ def test_a_probe_s_case_is_a_test(name):
 
 
 @functools.cache
-def small(name: str, defense: str) -> tuple[Attack, Draws]:
+def small(name: str, defense: str) -> Run:
     return run(name, defense, ATTACKS[name].budgets["quick"] | SMALL[name])
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_no_attack_is_below_the_least_error_and_none_above_the_guess(name):
-    attack, draws = small(name, "none")
+    attack, _, draws = small(name, "none")
     x_hat = attack.reconstruct(draws.z)
     gain = draws.gain(x_hat)
     assert gain.value <= 4 * gain.error
@@ -128,12 +137,20 @@ def test_no_attack_is_below_the_least_error_and_none_above_the_guess(name):
     assert draws.excess(x_hat) <= GUESS * draws.excess(guess.expand_as(x_hat))
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_every_attack_says_what_the_last_doubling_of_its_steps_gained(name):
+    course = small(name, "none").course
+    found = gains(course, course.errors[1.0], None)
+    assert found.steps is not None
+    assert found.steps.low <= found.steps.value <= found.steps.high
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("defense", EXACT)
 @pytest.mark.parametrize("name", SMALL)
 def test_behind_no_defense_is_any_attack_below_the_least_error(name, defense):
-    attack, draws = small(name, defense)
+    attack, _, draws = small(name, defense)
     gain = draws.gain(attack.reconstruct(draws.z))
     assert gain.value <= 4 * gain.error
 
@@ -143,5 +160,5 @@ def test_behind_no_defense_is_any_attack_below_the_least_error(name, defense):
 @pytest.mark.parametrize(("name", "budget"), EXPECTED)
 def test_an_attack_s_error_is_what_is_expected_of_its_budget(name, budget):
     for defense, expected in EXPECTED[name, budget].items():
-        attack, draws = run(name, defense, ATTACKS[name].budgets[budget])
+        attack, _, draws = run(name, defense, ATTACKS[name].budgets[budget])
         assert draws.excess(attack.reconstruct(draws.z)) == pytest.approx(expected, rel=TOLERANCE), defense

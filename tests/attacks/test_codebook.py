@@ -9,9 +9,11 @@ from torch import Tensor
 
 from attacks.base import Images
 from attacks.codebook import Codebook, Draws, estimate
+from attacks.likelihood import gaussian_surprise
 from attacks.testproblems import LinearGaussian
+from harness.models import LiveTarget
 from tests.attacks import test_adaptive
-from tests.codebooks import EXACT, codebook
+from tests.codebooks import EXACT, HARD, NUM_TRAINED, codebook, digits
 
 NUM_DRAWS = 400
 
@@ -84,6 +86,39 @@ def test_nobody_gains_on_the_posterior_mean_but_who_was_told():
     told = draws.gain(draws.best.lerp(draws.x, 0.3))
     assert told.value > 4 * told.error
     assert draws.excess(draws.best) == 1
+
+
+def _errors(x_hat: Tensor, x: Tensor) -> Tensor:
+    return (x_hat - x).square().mean(1)
+
+
+class Unaware:
+    """Takes releases for the client's output with Gaussian noise, as loud as all that the defense does to it."""
+
+    def __init__(self, target: LiveTarget) -> None:
+        self.target = target
+        x = digits().x[:NUM_TRAINED].float() / 255
+        self.std = float((target.release(x) - target.activation(x)).square().mean().sqrt())
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        return gaussian_surprise(z, self.target.activation(x), self.std)
+
+
+ALIKE = {"none", "learned_noise", "vib"}
+"""Defenses whose noise is Gaussian and, behind this client, about as loud everywhere; else `test_modes` has them."""
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT | HARD if name not in ALIKE])
+def test_whoever_ignores_what_a_defense_does_reconstructs_worse_and_identifies_less(name):
+    torch.manual_seed(3)
+    book = codebook(name)
+    draws = book.draw(NUM_DRAWS)
+    unaware = Codebook(Unaware(book.target), book.images).posterior(draws.z)
+    x = (book.images.x.float() / 255).flatten(1)
+    aware, blunt = (_errors(each.float() @ x, draws.x.flatten(1)) for each in (draws.posterior, unaware))
+    named, missed = ((each.argmax(1) == draws.chosen).double() for each in (draws.posterior, unaware))
+    for gain in (estimate(blunt - aware), estimate(named - missed)):
+        assert gain.value > 2 * gain.error
 
 
 def test_draws_come_from_all_images_alike():

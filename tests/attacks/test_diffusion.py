@@ -314,7 +314,7 @@ def test_both_reconstructions_come_from_one_run():
 def test_reconstructions_are_images():
     target = LinearGaussian(0.25, side=SIDE)
     attack, _, _ = fitted(target)
-    z = target.release(unit(target.sample(3)))
+    z = 100 * target.release(unit(target.sample(3)))
     for x_hat in (attack.reconstruct(z), attack.reconstruct_for_ssim(z)):
         assert x_hat.shape == (3, *target.image_shape)
         assert x_hat.dtype == torch.float32

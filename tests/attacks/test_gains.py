@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.base import Course
-from attacks.branches import Branches
+from attacks import ATTACKS
+from attacks.base import Attack, Course
+from attacks.branches import Branches, of_both
 from attacks.correction import corrected
 from attacks.decoder import Decoder, UnitDecoder
 from attacks.fitting import NOTHING, Stable, plan, train
@@ -42,9 +43,13 @@ def trained(target: LinearGaussian, branching: bool) -> tuple[nn.Module, Branche
             return (nn.functional.pixel_shuffle(network(z), 4) - x).square().mean(dim=(1, 2, 3))
 
     length, rate = plan(160, 16, 100, 40), Stable(40)
-    branches = Branches(aux.x, length, optimiser, 0.02, step, errors, (network, optimiser))
+
+    def lr(taken: int) -> float:
+        return 0.02 * rate(taken)
+
+    branches = Branches(aux.x, length, optimiser, lr, step, errors, (network, optimiser))
     train(
-        aux.x, length, optimiser, lambda taken: 0.02 * rate(taken), step, lambda: float(errors().mean()),
+        aux.x, length, optimiser, lr, step, lambda: float(errors().mean()),
         after=branches.after() if branching else NOTHING,
     )  # fmt: skip
     return network, branches
@@ -58,6 +63,56 @@ def test_branches_leave_no_trace_in_the_training():
     assert set(branches.shares(40)) == {0.25, 0.5}
     quarter, half = (branches.shares(40)[share].mean() for share in (0.25, 0.5))
     assert quarter > half
+
+
+SMALL = {
+    "decoder": {"blocks": 0, "channels": 8},
+    "decoder_xl": {"width": 4, "attention": 0, "ssim_share": 0.0},
+    "unrolled": {"width": 4, "attention": 0, "corrections": 1, "correction_width": 4},
+    "gan_decoder": {"blocks": 0, "channels": 8, "critic_channels": 4, "critic_steps": 2, "warm": 0.5, "steps": 24},
+}  # fmt: skip
+
+
+def fitted(name: str, **settings) -> tuple[Attack, Course]:
+    """An attack of a dozen steps."""
+    torch.manual_seed(0)
+    target, kind = LinearGaussian(0.07, side=8), ATTACKS[name]
+    attack = kind(**kind.budgets["quick"] | {"steps": 12} | SMALL[name] | settings)
+    return attack, attack.fit(target, target.sample(160), target.sample(40)).course
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [*((name, {}) for name in SMALL), ("decoder", {"schedule": "cosine"})], ids=str
+)
+def test_every_trained_attack_says_what_half_its_steps_come_to_and_is_none_the_worse(name, settings, monkeypatch):
+    attack, course = fitted(name, **settings)
+    assert set(course.errors) == {0.25, 0.5, 1.0}
+    assert not torch.isclose(course.errors[0.5], course.errors[1.0]).any()
+    assert "steps" not in gains(course, course.errors[1.0], None).reasons
+    monkeypatch.setattr("attacks.branches.SHARES", ())
+    without, alone = fitted(name, **settings)
+    assert set(alone.errors) == {1.0}
+    z = torch.randn(20, 8, 2, 2)
+    assert torch.equal(attack.reconstruct(z), without.reconstruct(z))
+
+
+def test_of_two_phases_the_losses_are_added():
+    whole, own = torch.rand(5) + 1, torch.rand(5) + 1
+    first = {0.25: whole + 0.4, 0.5: whole + 0.1}
+    second = {0.26: own + 0.3, 0.5: own + 0.2}
+    both = of_both(first, whole, second, own)
+    assert set(both) == {0.255, 0.5}
+    torch.testing.assert_close(both[0.5], own + 0.3)
+    torch.testing.assert_close(both[0.255], own + 0.7)
+    torch.testing.assert_close(of_both(first, whole, {}, own)[0.5], own + 0.1)
+    assert of_both({}, own, second, own) == second
+
+
+def test_a_training_of_half_the_steps_that_diverged_says_so():
+    errors = torch.rand(50) + 0.5
+    found = gains(Course(errors={0.5: errors * torch.nan, 1.0: errors}), errors, errors)
+    assert found.steps is found.remainder is None
+    assert found.reasons["steps"] == "the training of half the steps diverged"
 
 
 @pytest.mark.parametrize("problem", [LinearGaussian, LinearMixture])

@@ -390,7 +390,6 @@ def test_mse_and_ssim_are_scored_from_one_run_of_the_inversion():
     assert attack.reconstruct_for_ssim(z) is for_ssim
     means = attack.means[target.server(z).argmax(1)]
     torch.testing.assert_close(for_mse, means + attack.contrast * (for_ssim - means))
-    assert 0 <= for_mse.min() <= for_mse.max() <= 1
 
 
 @pytest.mark.parametrize(

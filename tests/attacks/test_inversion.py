@@ -475,6 +475,7 @@ def test_each_copy_of_the_skip_network_draws_by_its_own_weights():
     ("activation", "image"), [((8, 8, 8), (3, 32, 32)), ((16, 32, 32), (3, 32, 32)), ((8, 7, 7), (3, 32, 50))]
 )
 def test_a_shadow_has_the_clients_shapes(activation, image):
-    z = ShadowClient(image, activation, width=4)(torch.rand(2, *image))
+    z = ShadowClient(image, activation, width=4, extent=(-3.0, 5.0))(torch.rand(2, *image))
     assert z.shape == (2, *activation)
-    assert 0 <= z.min() <= z.max() <= 1
+    assert -3 < z.min() < 1 < z.max() < 5
+    assert abs(float(z.mean()) - 1) < 0.5

@@ -57,6 +57,7 @@ def test_of_too_many_releases_it_takes_what_there_is_room_for_and_says_where_it_
     target, attack = LinearGaussian(sigma=0.1, side=8), Linear(draws=16)
     fit = attack.fit(target, target.sample(100), target.sample(50))
     assert [point.step for point in fit.curve] == [1, 2, 3]
+    assert list(fit.course.errors) == [1 / 3, 2 / 3, 1.0]
     assert [len(each) for each in attack.weight] == [32, 250]
 
 

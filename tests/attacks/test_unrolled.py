@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attacks.base import Fit
 from attacks.corrected import Slope
 from attacks.testproblems import PATCH, LinearGaussian
 from attacks.unrolled import Unrolled
@@ -22,10 +23,10 @@ class Mute(LinearGaussian):
         return 0 * x.flatten(1).sum(1)
 
 
-def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Unrolled, dict[str, float]]:
+def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Unrolled, Fit]:
     torch.manual_seed(0)
     attack = Unrolled(**(SMALL | changes))
-    return attack, attack.fit(target, target.sample(num_images), target.sample(100)).details
+    return attack, attack.fit(target, target.sample(num_images), target.sample(100))
 
 
 def test_it_comes_within_10_percent_of_the_least_error_and_not_below_it():
@@ -48,7 +49,7 @@ def test_it_comes_within_5_percent_of_the_least_error_at_every_noise_level(sigma
 
 
 def test_with_few_images_the_likelihood_tells_what_they_do_not():
-    informed, details = fitted(LinearGaussian(sigma=0.07, side=8), num_images=60)
+    informed, fit = fitted(LinearGaussian(sigma=0.07, side=8), num_images=60)
     deaf, _ = fitted(Mute(sigma=0.07, side=8), num_images=60)
     target = LinearGaussian(sigma=0.07, side=8)
     torch.manual_seed(1)
@@ -56,7 +57,7 @@ def test_with_few_images_the_likelihood_tells_what_they_do_not():
     z = target.release(x)
     own, blind = ((attack.reconstruct(z) - x).square().mean() for attack in (informed, deaf))
     assert own < 0.9 * blind
-    assert details["mse_after_2"] < 0.95 * details["mse_after_0"]
+    assert fit.details["mse_after_2"] < 0.95 * fit.details["mse_after_0"]
 
 
 def test_the_slope_is_the_gradient_in_its_own_unit_and_how_large_it_is():

@@ -90,6 +90,7 @@ def test_halves_are_those_of_what_decides_and_run_once(ledger):
     [
         ("decoder", "strong", {"images", "width"}),
         ("decoder", "quick", {"images"}),
+        ("unrolled", "strong", {"images", "width"}),
         ("linear", "strong", {"images"}),
         ("diffusion", "strong", set()),
         ("membership", "quick", set()),
@@ -98,6 +99,14 @@ def test_halves_are_those_of_what_decides_and_run_once(ledger):
 def test_the_width_is_halved_at_strong_and_what_a_prior_was_trained_on_never(name, budget, expected):
     kind = attacks.resolve(name)
     assert {half for half in ("images", "width") if can_halve(kind, budget, half)} == expected
+
+
+@pytest.mark.parametrize("kind", [kind for kind in attacks.ATTACKS.values() if getattr(kind, "width_setting", None)])
+def test_half_as_wide_is_a_network_of_half_the_width(kind):
+    whole = attacks.budget(kind, "strong")
+    half = attacks.half_as_wide(kind, whole)
+    assert {name for name in whole if half[name] != whole[name]} == {kind.width_setting}
+    assert 2 * getattr(kind(**half), kind.width_setting) == whole[kind.width_setting]
 
 
 def test_it_takes_an_attack_and_the_front(ledger):

@@ -5,7 +5,7 @@ import torch
 
 from attacks.gains import Range as Share
 from attacks.verdict import beside_guess, disagreeing, disagreement
-from harness.judging import NO_CONTROLS, Controls
+from harness.judging import NO_CONTROLS, Controls, not_halved
 from harness.judging.verdicts import knows_no_more, outdone, verdicts
 from harness.ledger import Ledger
 from harness.records.gains import Gains, Range
@@ -97,7 +97,14 @@ def test_what_is_better_by_chance_alone_raises_nothing():
     """2 % beside a paired standard error of as much, on 32 images."""
     mine = evident("mine", 0.0204, selection_mse=tuple(0.0204 + 0.003 * (-1) ** image for image in range(32)))
     better = evident("decoder", 0.02, selection_mse=tuple(0.02 - 0.003 * (-1) ** (image // 2) for image in range(32)))
-    assert verdicts(floors(), [better, mine])["mine-quick-0"] == ("tight", None, (), mine.measured.gains.remainder, {})
+    assert verdicts(floors(), [better, mine])["mine-quick-0"] == (
+        "tight",
+        None,
+        (),
+        mine.measured.gains.remainder,
+        {},
+        None,
+    )
 
 
 @pytest.mark.parametrize("half", ["images", "width"])
@@ -119,6 +126,54 @@ def test_seeds_that_differ_beyond_chance_disagree():
     found = verdicts(floors(), [one, other])
     assert all("seeds disagree" in found[name].flags for name in ("decoder-quick-0", "decoder-quick-1"))
     assert verdicts(floors(), [one])["decoder-quick-0"].flags == ()
+
+
+def test_what_was_not_halved_says_why():
+    one = evident("decoder", 0.02)
+    strong = one.model_copy(update={"job": JOB.model_copy(update={"budget": "strong"})})
+    assert not_halved(one, False, ()) == {"images, width": "not halved, since it decides neither mse nor ssim"}
+    assert set(not_halved(one, True, ())) == {"images", "width"}
+    assert not_halved(one, True, ["images"]) == {"width": "halved at `strong` alone"}
+    assert "--halves" in not_halved(strong, True, ["images"])["width"]
+    assert not_halved(strong, True, ["images", "width"]) == {}
+
+
+def of_seeds(name: str, values: list[float], **measured):
+    """A record of each seed, with these gains of steps, each known to half a percent over images."""
+    for seed, value in enumerate(values):
+        one = evident(name, 0.02, **measured)
+        found = one.measured.gains.model_copy(update={"steps": Range(value=value, low=value - 5e-3, high=value + 5e-3)})
+        job = JOB.model_copy(update={"attack": name, "seed": seed})
+        yield one.model_copy(update={"job": job, "measured": one.measured.model_copy(update={"gains": found})})
+
+
+def test_intervals_are_over_the_seeds_that_an_attack_was_run_with_as_well():
+    found = verdicts(floors(), list(of_seeds("decoder", [0.02, 0.06])))
+    for seed, value in enumerate([0.02, 0.06]):
+        steps = found[f"decoder-quick-{seed}"].steps
+        assert steps.value == value
+        assert steps.low <= 0.02 < 0.06 <= steps.high
+    alike, alone = (verdicts(floors(), list(of_seeds("decoder", each))) for each in ([0.02, 0.02], [0.02]))
+    assert alike["decoder-quick-0"].steps == alone["decoder-quick-0"].steps == Range(value=0.02, low=0.015, high=0.025)
+
+
+def test_an_attack_whose_seeds_differ_in_their_remainder_is_not_tight():
+    low, high = evident("decoder", 0.02, remainder=0.01), evident("decoder", 0.02, remainder=0.024)
+    high = high.model_copy(update={"job": JOB.model_copy(update={"seed": 1})})
+    assert {verdicts(floors(), [each])[each.job.name].verdict for each in (low, high)} == {"tight"}
+    found = verdicts(floors(), [low, high])
+    assert found["decoder-quick-1"].verdict == "open"
+    assert found["decoder-quick-0"].remainder.low == 0
+
+
+def test_seeds_of_another_budget_or_attack_widen_nothing():
+    one = next(of_seeds("decoder", [0.02]))
+    others = [
+        each.model_copy(update={"job": each.job.model_copy(update={"budget": "strong"})})
+        for each in of_seeds("decoder", [0.5, 0.9])
+    ]
+    found = verdicts(floors(), [one, *others, *of_seeds("linear", [0.5, 0.9])])
+    assert found["decoder-quick-0"].steps == one.measured.gains.steps
 
 
 # the control

@@ -36,7 +36,7 @@ def test_each_metric_has_its_own_worst_attack():
 
 def test_a_guess_without_z_bounds_every_failed_attack():
     found = judged([attack(scored=scores(0.2, 0.0))])
-    assert found.mse_attack in ("mean_image", "class_mean")
+    assert found.mse_attack == "mean_image"  # the first of its equals
     assert found.mse == 0.06
 
 
