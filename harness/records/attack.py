@@ -31,6 +31,9 @@ class AttackMeasured(Value):
 
     ``prior``: the name, without its ending, of the prior's files in the study's ``priors``, if the attack has one.
     """
+    attacker_images: int | None = None
+    """Number of images that it was fitted on; null of one that failed, of a probe, and in records of before this was
+    recorded, which the digest ``fit`` tells apart all the same."""
     metrics: str
     """Digest of the metric protocol."""
     conversions: dict[str, FiniteFloat]
