@@ -367,7 +367,7 @@ def test_the_columns_of_the_data_folder_are_told():
         "attacks": (columns.ATTACKS, columns.DETAILS),
         **{
             name.lower(): (getattr(columns, name), {})
-            for name in ("PROBES", "VARIANTS", "FLOORS", "CURVES", "IMAGE_SCORES")
+            for name in ("LEVELS", "PROBES", "VARIANTS", "FLOORS", "CURVES", "IMAGE_SCORES")
         },
     }
     assert list(told) == [f"{name}.parquet" for name in expected]
@@ -440,6 +440,7 @@ CHANGED = {
     "data/root": "elsewhere",
     "data/download": "true",
     "attacker/root": "elsewhere",
+    "attacker/levels": "all",
     "storage": "sqlite:///elsewhere.db",
     "tracking": "sqlite:///elsewhere.db",
     "ledger": "01234567-89ab-cdef-0123-456789abcdef",

@@ -13,8 +13,8 @@ from harness.judging import Book, judged
 from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob, Half
 from harness.study import Study, load_study, refuse_others
-from harness.study.attacker_levels import Level
-from harness.study.jobs import at_levels, level_jobs
+from harness.study.attacker_levels import Level, at_levels
+from harness.study.jobs import level_jobs
 from reports.formats import listed
 
 SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")

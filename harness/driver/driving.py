@@ -49,8 +49,8 @@ from harness.tracking import Tracked
 from harness.trial import Result
 
 MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root", "attacker/images", "attacker/levels")
-"""What a resume may set: where trials run, what they may take, levels beside the study's own attacker, no part of what a
-study is; what it may widen are the sections of ``WIDENED``."""
+"""What a resume may set: where trials run, what they may take, levels beside the study's own attacker: no part of what
+a study is; what it may widen are the sections of ``WIDENED``."""
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher, borrowed: Borrowed | None = None) -> Status:

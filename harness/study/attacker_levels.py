@@ -1,6 +1,8 @@
 """``attacker/images``: a number, or levels of what the attacker holds, one of which is the study's own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.records import AttackJob
 
 Level = int | str
 """A number of images; ``ALL`` of them; or ``MEMBERS``, those that the network was trained on."""
@@ -42,6 +44,19 @@ def lower(given: int | Sequence[Level] | None) -> tuple[Level, ...]:
         return ()
     numbers = sorted(level for level in given if isinstance(level, int) and level != own(given))
     return (*numbers, *([MEMBERS] if MEMBERS in given else []))
+
+
+def at_levels(jobs: Iterable[AttackJob], levels: Iterable[Level]) -> Iterator[AttackJob]:
+    """Yield reconstructions of an attacker that holds something else than the study's own, level by level.
+
+    Args:
+        jobs: Of the study's own attacker; probes are passed over, which ask what else leaks.
+        levels: Numbers of images, or ``members``.
+    """
+    whole = [job for job in jobs if job.kind == "reconstruction"]
+    for level in levels:
+        held = {"attacker": MEMBERS} if level == MEMBERS else {"attacker_images": level}
+        yield from (job.model_copy(update=held) for job in whole)
 
 
 def _level(value: object) -> Level:
