@@ -34,6 +34,7 @@ def test_attack_runs_other_attackers_on_the_front_once_and_the_page_has_their_cu
     assert levels["attacker_images"].tolist() == [40, 320, 75] * len(front)
     attacks = pandas.read_csv(ledger.root / "report" / "attacks.csv")
     assert set(attacks["level"].dropna()) == {"n40", "members"}
+    assert len(attacks) == len(set(zip(attacks["trial"], attacks["job"], strict=True)))
     assert 'id="attacker-levels"' in (ledger.root / "report" / "index.html").read_text()
     assert main([*given, *HERE]) == 2
     assert "has been run; take another budget or --seed" in capsys.readouterr().err

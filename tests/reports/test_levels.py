@@ -8,7 +8,8 @@ import pytest
 from reports.curves import shown_trials
 from reports.figures import draw_levels
 from reports.levels import WORST, drawn_curves, level_curves, levels_table
-from reports.page import page, render
+from reports.page import page
+from reports.pictures import draw_levels as draw_picture
 from reports.points import looks
 from reports.sections import failures_table
 from reports.tables import StudyData, read
@@ -47,13 +48,8 @@ def with_levels(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> Path:
-    return with_levels(tmp_path_factory.mktemp("levels"))
-
-
-@pytest.fixture(scope="module")
-def data(written) -> StudyData:
-    return read(written)
+def data(tmp_path_factory) -> StudyData:
+    return read(with_levels(tmp_path_factory.mktemp("levels")))
 
 
 def test_each_trial_has_the_worst_of_its_attacks_and_each_attack(data):
@@ -90,15 +86,14 @@ def test_of_too_many_curves_the_worst_cases_are_drawn(data):
     assert {curve.attack for curve in drawn_curves(data, 4)} == {WORST}
 
 
-def test_what_is_beside_the_study_is_no_row_of_its_attacks_and_none_is_lost(data, written, tmp_path):
+def test_what_is_beside_the_study_is_no_row_of_its_attacks(data):
     assert set(data.attacks["job"]) == set(JOBS)
     assert set(data.beside["level"]) == {"n40", "n160", "members"}
-    render(written, tmp_path)
-    exported = pd.read_parquet(tmp_path / "attacks.parquet")
-    assert len(exported) == len(data.attacks) + len(data.beside)
-    assert len(pd.read_csv(tmp_path / "levels.csv")) == len(data.levels)
-    assert (tmp_path / "figures" / "attacker-levels.png").exists()
-    assert 'id="attacker-levels"' in (tmp_path / "index.html").read_text()
+
+
+def test_the_card_stands_on_the_page_and_in_a_picture(data):
+    assert 'id="attacker-levels"' in page(data)
+    assert draw_picture(level_curves(data)[:3], looks(data.trials)).startswith(b"\x89PNG")
 
 
 def test_a_level_that_failed_is_told(data):
