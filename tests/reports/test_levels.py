@@ -1,8 +1,5 @@
 """The card of what more images give the attacker: a curve for each trial and attack, beside the study's own numbers."""
 
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
 from reports.curves import shown_trials
@@ -13,43 +10,15 @@ from reports.pictures import draw_levels as draw_picture
 from reports.points import looks
 from reports.sections import failures_table
 from reports.tables import StudyData, read
+from tests.synthetic_levels import add_levels
 from tests.synthetic_study import write_study
 
 JOBS = ("decoder-quick-0", "decoder-quick-1")
-HELD = ((40, "n40", 3.0), (160, "n160", 1.5), (320, None, 1.0), (820, "members", 0.8))
-"""Number of images, level, and mse over that of the study's own attacker."""
-
-
-def with_levels(folder: Path) -> Path:
-    """Write a study whose front's trials and anchors were attacked at three other levels, one of them in vain."""
-    written = write_study(folder, 4)
-    numbers = [int(number) for number in shown_trials(read(written).trials)["trial"]]
-    attacks = pd.read_parquet(written / "attacks.parquet")
-    own = attacks[attacks["trial"].isin(numbers)].assign(attacker="same", attacker_images=320)
-    beside = [
-        own.assign(
-            job=own["job"] + f"-{level}", level=level, mse=own["mse"] * times, attacker_images=images, verdict="failed"
-        )
-        for images, level, times in HELD
-        if level
-    ]
-    pd.concat([attacks.assign(level=None), *beside]).to_parquet(written / "attacks.parquet", index=False)
-    rows = [
-        {
-            "trial": number, "attacker": "members" if level == "members" else "same", "attacker_images": images,
-            "level": level, "mse": times * mse, "ssim": 0.5, "mse_attack": JOBS[0], "ssim_attack": JOBS[0],
-            "mse_se": 0.0004, "ssim_se": 0.01, "over": ", ".join(JOBS),
-        }
-        for number, mse in own[own["job"].eq(JOBS[0])][["trial", "mse"]].itertuples(index=False)
-        for images, level, times in HELD
-    ]  # fmt: skip
-    pd.DataFrame(rows).to_parquet(written / "levels.parquet", index=False)
-    return written
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> StudyData:
-    return read(with_levels(tmp_path_factory.mktemp("levels")))
+    return read(add_levels(write_study(tmp_path_factory.mktemp("levels"), 4)))
 
 
 def test_each_trial_has_the_worst_of_its_attacks_and_each_attack(data):
