@@ -97,7 +97,9 @@ def test_an_attacker_with_other_images_stops_by_its_own(weights, tmp_path, kind)
 
 def test_an_attack_at_a_level_is_the_one_that_few_is(weights, tmp_path):
     """The same numbers to the bit as of a study whose own attacker holds so many; and its own images and digest."""
-    own = attacked(weights, RIDGE, tmp_path / "trials" / "00000").measured
+    trial = tmp_path / "trials" / "00000"
+    record = attacked(weights, RIDGE, trial)
+    own = record.measured
     level = attacked(weights, job(**RIDGE_AT, attacker_images=100), tmp_path / "trials" / "00001").measured
     settings = FAST | {"attacker/data": "few", "attacker/images": 100}
     handed = Assignment(asked(settings=settings), ANYWHERE, open_attempt(tmp_path / "trials" / "00002"))
@@ -107,6 +109,10 @@ def test_an_attack_at_a_level_is_the_one_that_few_is(weights, tmp_path):
     assert own.digests["fit"] != level.digests["fit"]
     assert own.digests["scored"] == level.digests["scored"]
     assert own.scores.mse < level.scores.mse
+    table = scores_of(trial, record)
+    assert table["surprise_mse"].notna().all()
+    assert table["surprise_mse"].tolist() == table["surprise_ssim"].tolist()
+    assert len(own.selection_surprise) == len(own.selection_mse) == 80
 
 
 def test_members_are_an_attackers_who_was_given_them(weights, tmp_path):
@@ -118,18 +124,10 @@ def test_members_are_an_attackers_who_was_given_them(weights, tmp_path):
 
 
 def test_a_prior_at_a_level_is_of_the_images_of_that_level(weights, tmp_path):
-    own = attacked(weights, REMEMBERING, tmp_path / "trials" / "00000").measured
-    level = attacked(weights, job("Remembering", attacker_images=100), tmp_path / "trials" / "00001").measured
-    assert own.digests["prior"] != level.digests["prior"]
-
-
-def test_every_scored_image_has_its_surprise_beside_its_scores(weights, tmp_path):
     trial = tmp_path / "trials" / "00000"
-    record = attacked(weights, RIDGE, trial)
-    table = scores_of(trial, record)
-    assert table["surprise_mse"].notna().all()
-    assert table["surprise_mse"].tolist() == table["surprise_ssim"].tolist()
-    assert len(record.measured.selection_surprise) == len(record.measured.selection_mse) == 80
+    level = attacked(weights, job("Remembering", attacker_images=100), trial).measured
+    told = read_value(folder_of(trial) / f"{level.digests['prior']}.json", PriorRecord)
+    assert json.loads(told.settings)["images"] == level.digests["fit"]
 
 
 def test_a_white_box_attack_is_fitted_on_releases_like_those_it_is_scored_on(weights, tmp_path):
