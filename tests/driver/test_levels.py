@@ -7,7 +7,9 @@ import pytest
 
 from harness.cli import main
 from harness.judging import judged_trials
-from tests.small_ledger import JOB, small_ledger
+from harness.ledger.files import Ledger
+from harness.study.check import load_checked
+from tests.small_ledger import JOB, SPACE, small_ledger
 from tests.values import book_of
 
 HERE = ("--address", "in-process", "--no-tracking")
@@ -20,7 +22,8 @@ def ledger(tmp_path):
 
 
 def files(ledger) -> set[str]:
-    return {f"{path.parts[-3]}/{path.stem}" for path in ledger.root.glob("trials/*/attacks/*-[nm]*.json")}
+    found = ledger.root.glob("trials/*/attacks/*.json")
+    return {f"{path.parts[-3]}/{path.stem}" for path in found if path.stem.endswith(("-n40", "-members"))}
 
 
 def test_attack_runs_other_attackers_on_the_front_once_and_the_page_has_their_curve(ledger, capsys):
@@ -54,20 +57,22 @@ def test_what_cannot_be_held_is_refused_in_one_line(given, told, ledger, capsys)
 
 
 @pytest.mark.slow
-def test_a_resume_runs_the_levels_that_are_left_and_none_twice(ledger, capsys):
-    digest = json.loads(_said(capsys, ["status", str(ledger.root), "--json"]))["digest"]
-    levels = ["--set", "attacker/images=[40, all, members]", "--set", "attacker/levels=all"]
-    assert main(["resume", str(ledger.root), *levels, *HERE]) == 0
+def test_a_run_ends_with_its_levels_and_a_resume_runs_those_that_are_left(tmp_path, capsys):
+    space = tmp_path / "space.yaml"
+    space.write_text(SPACE.replace("trials: 7", "trials: 2"))
+    digest = load_checked(space).digest()
+    space.write_text(f"{space.read_text()}attacker: {{images: [40, all, members], levels: all}}\n")
+    assert main(["run", str(space), "--out", str(tmp_path), *HERE]) == 0
+    ledger = Ledger(tmp_path / "small")
     complete = [trial.number for trial in judged_trials(ledger) if trial.state == "complete"]
-    wanted = {f"{number:05d}/{JOB.name}-{level}" for number in complete for level in ("n40", "members")}
-    assert files(ledger) == wanted
+    assert files(ledger) == {f"{number:05d}/{JOB.name}-{level}" for number in complete for level in ("n40", "members")}
     assert json.loads(_said(capsys, ["status", str(ledger.root), "--json"]))["digest"] == digest
-    gone = next(ledger.root.glob("trials/*/attacks/*-n40.json"))
+    front = book_of(ledger).contenders[0]
+    gone = ledger.trial(front) / "attacks" / f"{JOB.name}-n40.json"
     there = gone.read_bytes()
     gone.unlink()
     assert "1 attack at other levels of attacker/images missing" in _said(capsys, ["status", str(ledger.root)])
-    assert main(["resume", str(ledger.root), *HERE]) == 0
-    assert "1 attack to run at the other levels" in capsys.readouterr().out
+    assert "1 attack to run at the other levels" in _said(capsys, ["resume", str(ledger.root), *HERE])
     assert json.loads(gone.read_bytes())["measured"] == json.loads(there)["measured"]
 
 
