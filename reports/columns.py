@@ -44,8 +44,19 @@ DECIDED = {
     "oracle_of": "str or null: how many attacks and guesses without z it chooses among",
     "mse_same_images": "float: of the deciding attack on these images alone",
     "ssim_same_images": "float: likewise for ssim",
+    "mse_stacked": "float: mean over images of the reconstruction that, of all attacks', explains the release best by "
+    "the defense's exact law; of the first release, which all attacks see",
+    "ssim_stacked": "float: likewise for ssim",
+    "mse_stacked_single": "float: of the attack that alone does best there",
+    "ssim_stacked_single": "float: likewise for ssim",
+    "mse_stacked_oracle": "float: of the best attack for each image, which takes the image itself",
+    "ssim_stacked_oracle": "float: likewise for ssim",
+    "mse_stacked_se": "float: standard error over images of mse_stacked - mse_stacked_single",
+    "stacked_images": "int or null: first images of the part, which all of these scored",
+    "stacked_of": "str or null: how many attacks it chooses among",
 }
-"""Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image."""
+"""Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image; whoever stacks is
+one, who holds the client and the defense."""
 
 ATTACKS = {
     "trial": "int",
@@ -89,8 +100,27 @@ DETAILS = {
     },
     "worse_than_truth": "float: share of images whose objective at the reconstruction is above that at the image",
     "flags": "str or null: what went wrong, in a few words each, with commas between",
+    "attacker": "str: what the attacker holds: same, few, shifted, noise or members",
+    "attacker_images": "int or null: number of images that it was fitted on; null in records of before this was kept",
+    "level": "str or null: n1000, members: what it holds in place of what the study's own attacker does; such a row is "
+    "beside the study, and no objective is over it",
 }
 """Optional columns of ``attacks.parquet``."""
+
+LEVELS = {
+    "trial": "int",
+    "attacker": "str: what the attacker holds, as in attacks.parquet",
+    "attacker_images": "int or null: how many images",
+    "level": "str or null: n1000, members; null of the study's own attacker",
+    "mse": "float, worst case over the attacks that the trial has at all levels, guesses left out",
+    "ssim": "float, likewise",
+    "mse_attack": "str: the attack that is worst by mse, by the name of its job at the study's own level",
+    "ssim_attack": "str: likewise by ssim",
+    "mse_se": "float: standard error over images",
+    "ssim_se": "float: likewise for ssim",
+    "over": "str: these attacks, with commas between",
+}
+"""``levels.parquet``: what a trial leaks by what the attacker holds; a row per trial and level of several."""
 
 PROBES = {
     "trial": "int",

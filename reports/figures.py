@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.curves import Curve
+from reports.levels import DEVIATIONS, LevelCurve, Point
 from reports.points import AXES, Look, Pair
 from reports.repeats import Repeat
 
@@ -88,6 +89,48 @@ def draw_repeats(repeats: list[Repeat], looks: dict[str, Look]) -> go.Figure:
     numbers = sorted({m for repeat in repeats for m in repeat.mse})
     figure.update_xaxes(type="log", tickvals=numbers, ticktext=[str(m) for m in numbers])
     return figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+
+
+def draw_levels(curves: list[LevelCurve], looks: dict[str, Look]) -> go.Figure:
+    """Return mse by the number of the attacker's images: of each trial the worst case, and thin its attacks."""
+    figure = _figure("images that the attacker fits on", "mse (more is more private)")
+    seen = set[int]()
+    for curve in curves:
+        look, first = looks[curve.defense], curve.trial not in seen
+        seen.add(curve.trial)
+        points = [point for point in curve.points if point.images is not None]
+        for kept in ([each for each in points if not each.members], [each for each in points if each.members]):
+            if kept:
+                figure.add_trace(_levels(kept, curve, look, first=first))
+    numbers = sorted({point.images for curve in curves for point in curve.points if point.images is not None})
+    figure.update_xaxes(type="log", tickvals=numbers, ticktext=[str(count) for count in numbers])
+    return figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+
+
+def _levels(points: list[Point], curve: LevelCurve, look: Look, *, first: bool) -> go.Scatter:
+    """Return one line of points; of members, which no number of other images leads to, a star by itself."""
+    members = points[0].members
+    bars = [DEVIATIONS * (point.error or 0.0) for point in points]
+    texts = [
+        escape(f"trial {curve.trial} {point.attack}: {curve.defense}, {'members' if members else 'attacker'}")
+        for point in points
+    ]
+    labelled = first and not members
+    return go.Scatter(
+        x=[point.images for point in points],
+        y=[point.mse for point in points],
+        mode="lines+markers+text" if labelled else "lines+markers",
+        error_y={"type": "data", "array": bars, "thickness": 1.2, "width": 4, "visible": first},
+        line={"color": look.colour, "width": 2 if first else 1, "dash": "solid" if first else "dot"},
+        marker={"symbol": "star" if members else look.plotly, "size": (12 if members else 9) if first else 5},
+        name=escape(f"{curve.trial} {curve.defense}"),
+        legendgroup=str(curve.trial),
+        showlegend=labelled,
+        text=[*[""] * (len(points) - 1), str(curve.trial)],
+        textposition="middle right",
+        customdata=texts,
+        hovertemplate="%{customdata}<br>%{x} images: %{y:.3g}<extra></extra>",
+    )
 
 
 def _figure(x: str, y: str) -> go.Figure:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from reports import (
     export,
     figures,
     leakages,
+    levels,
     pictures,
     points,
     reconstructions,
@@ -68,6 +70,7 @@ def page(data: StudyData) -> str:
         tables=sections,
         attacks=attack_tables,
         leakages=leakages.leakages(data),
+        levels=levels.levels_table(data),
         repeats=repeats.repeats_table(repeats.repeats(data)),
         data=data,
         undrawn=points.pair(data, *PAIRS[0]).undrawn,
@@ -93,6 +96,8 @@ def interactive(data: StudyData) -> dict[str, go.Figure]:
         drawn["attack-curves"] = figures.draw_curves(lines)
     if repeated := repeats.most_telling(repeats.repeats(data)):
         drawn["repeated-releases"] = figures.draw_repeats(repeated, looks)
+    if by_level := levels.drawn_curves(data):
+        drawn["attacker-levels"] = figures.draw_levels(by_level, looks)
     return drawn
 
 
@@ -104,7 +109,9 @@ def script_json(value: Any) -> Markup:
 
 def _write_tables(data: StudyData, out: Path) -> None:
     trials = data.trials.assign(on_front=on_front(data.trials))
-    tables = {"trials": trials, "attacks": data.attacks, "probes": data.probes, "variants": data.variants}
+    attacks = pd.concat([data.attacks, data.beside]).sort_index() if len(data.beside) else data.attacks
+    tables = {"trials": trials, "attacks": attacks, "levels": data.levels}
+    tables |= {"probes": data.probes, "variants": data.variants}
     for name, table in {**tables, "front": front(trials)}.items():
         write_whole(out / f"{name}.csv", export.to_csv(table))
         write_whole(out / f"{name}.parquet", export.to_parquet(table))
@@ -114,7 +121,7 @@ def _write_tables(data: StudyData, out: Path) -> None:
 def _write_pictures(data: StudyData, out: Path) -> None:
     """Write the pictures that have something to show, and remove those of an earlier report that no longer have."""
     drawn = _pictures(data)
-    single = ("hypervolume", "attack-curves", "repeated-releases", "reconstructions")
+    single = ("hypervolume", "attack-curves", "repeated-releases", "attacker-levels", "reconstructions")
     for name in (*single, *(f"front-{x}-{y}" for x, y in PAIRS)):
         if name in drawn:
             write_whole(out / f"{name}.png", drawn[name])
@@ -136,6 +143,8 @@ def _pictures(data: StudyData) -> dict[str, bytes]:
         drawn["attack-curves"] = pictures.draw_curves(lines)
     if repeated := repeats.most_telling(repeats.repeats(data)):
         drawn["repeated-releases"] = pictures.draw_repeats(repeated, looks)
+    if by_level := levels.drawn_curves(data):
+        drawn["attacker-levels"] = pictures.draw_levels(by_level, looks)
     if shown := reconstructions.galleries(data)[:8]:
         drawn["reconstructions"] = pictures.draw_galleries(shown)
     return drawn

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reports.curves import Curve
 from reports.figures import QUIET
 from reports.formats import number
+from reports.levels import DEVIATIONS, LevelCurve
 from reports.points import AXES, Look, Pair
 from reports.reconstructions import RANKS, Gallery
 from reports.repeats import Repeat
@@ -88,6 +89,35 @@ def draw_repeats(repeats: Sequence[Repeat], looks: dict[str, Look]) -> bytes:
         numbers = sorted({m for repeat in repeats for m in repeat.mse})
         axes.set_xscale("log")
         axes.set_xticks(numbers, [str(m) for m in numbers])
+        axes.xaxis.set_minor_locator(NullLocator())
+        _log_scale(axes)
+        figure.legend(loc="outside lower left", ncols=3, fontsize=7)
+        return _png(figure)
+
+
+def draw_levels(curves: Sequence[LevelCurve], looks: dict[str, Look]) -> bytes:
+    """Return mse by the number of the attacker's images as PNG: members, which no line leads to, as a star."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure("images that the attacker fits on", "mse (more is more private)")
+        seen = set[int]()
+        for curve in curves:
+            look, first = looks[curve.defense], curve.trial not in seen
+            seen.add(curve.trial)
+            points = [point for point in curve.points if point.images is not None]
+            for kept in ([each for each in points if not each.members], [each for each in points if each.members]):
+                x, y = [point.images or 0 for point in kept], [point.mse for point in kept]
+                style: Options = {"color": look.colour, "marker": look.matplotlib, "markersize": 5 if first else 3}
+                style |= {"linewidth": 1.6, "linestyle": "-"} if first else {"linewidth": 0.8, "linestyle": ":"}
+                if kept and kept[0].members:
+                    style |= {"marker": "*", "markersize": 9 if first else 5, "linestyle": "none"}
+                elif first:
+                    style["label"] = _literal(f"trial {curve.trial} {curve.defense}")
+                    axes.annotate(str(curve.trial), (x[-1], y[-1]), (6, -3), textcoords="offset points", fontsize=8)
+                bars = [DEVIATIONS * (point.error or 0.0) for point in kept] if first else None
+                axes.errorbar(x, y, yerr=bars, elinewidth=0.9, capsize=2, **style)
+        numbers = sorted({point.images for curve in curves for point in curve.points if point.images is not None})
+        axes.set_xscale("log")
+        axes.set_xticks(numbers, [str(count) for count in numbers])
         axes.xaxis.set_minor_locator(NullLocator())
         _log_scale(axes)
         figure.legend(loc="outside lower left", ncols=3, fontsize=7)

@@ -75,6 +75,41 @@ def oracle_table(data: StudyData) -> Table:
     return Table(caption, headers, cells, frozenset({"trial", *numbers}), whole=frozenset({"among"}))
 
 
+def stacking_table(data: StudyData) -> Table:
+    """Return what an attacker recovers who chooses among a trial's attacks by likelihood, image by image."""
+    rows = _front_and_anchors(data.trials)
+    rows = rows[rows["mse_stacked"].notna()] if "mse_stacked" in rows else rows.iloc[:0]
+    scores = [f"{score}_stacked{kind}" for score in ("mse", "ssim") for kind in ("_single", "", "_oracle")]
+    cells = [
+        (
+            number(row["trial"]),
+            name,
+            number(row["stacked_images"]),
+            *(number(row[score], score.split("_")[0]) for score in scores),
+            _better_by(row),
+            number(row["stacked_of"]),
+        )
+        for row, name in zip(rows.to_dict("records"), defense_names(rows), strict=True)
+    ]
+    numbers = (
+        "images",
+        *(f"{score}, {kind}" for score in ("mse", "ssim") for kind in ("best attack", "by likelihood", "oracle")),
+        "mse, by likelihood less best attack",
+    )
+    caption = (
+        "Stacking: each image by the attack whose reconstruction explains the release best, by the defense's law. "
+        "Whoever holds the client can choose so; it is no objective. Beside it, on the same images and releases, the "
+        "attack that alone does best, and the oracle of the same attacks, which none can be better than."
+    )
+    headers = ("trial", "defense", *numbers, "among")
+    return Table(caption, headers, cells, frozenset({"trial", *numbers}), whole=frozenset({"among"}))
+
+
+def _better_by(row: Row) -> str:
+    difference = float(str(row["mse_stacked"])) - float(str(row["mse_stacked_single"]))
+    return with_error(difference, _known(row["mse_stacked_se"]), "mse")
+
+
 def floors_table(data: StudyData) -> Table:
     """Return the guesses without z, median over trials with the range where it differs."""
     rows: list[tuple[str, ...]] = []
@@ -103,7 +138,8 @@ def failures_table(data: StudyData) -> Table:
         for row, name in zip(broken.to_dict("records"), defense_names(broken), strict=True)
     ]
     names = dict(zip(data.trials["trial"], defense_names(data.trials), strict=True))
-    jobs = pd.concat([data.attacks[[*ENDED]], data.probes[[*ENDED]].drop_duplicates(["trial", "job"])])
+    parts = (data.attacks[[*ENDED]], data.beside[[*ENDED]], data.probes[[*ENDED]].drop_duplicates(["trial", "job"]))
+    jobs = pd.concat([part for part in parts if len(part)] or [data.attacks[[*ENDED]]])
     failed = jobs[jobs["verdict"].isin(["failed", "diverged"])]
     rows += [
         (
@@ -124,7 +160,11 @@ def cost_table(data: StudyData) -> Table:
     stages = {"trial, attacks included": data.trials["seconds"]}
     if "train_seconds" in data.trials:
         stages["training"] = data.trials["train_seconds"]
-    for kind, jobs in (("attack", data.attacks), ("probe", data.probes.drop_duplicates(["trial", "job"]))):
+    for kind, jobs in (
+        ("attack", data.attacks),
+        ("at other levels, attack", data.beside),
+        ("probe", data.probes.drop_duplicates(["trial", "job"])),
+    ):
         if len(jobs):
             groups = jobs.groupby(["attack", "budget"])
             stages |= {f"{kind} {attack}, {budget}": rows["seconds"] for (attack, budget), rows in groups}

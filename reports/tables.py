@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.columns import ATTACKS, CURVES, DECIDED, DETAILS, FLOORS, IMAGE_SCORES, PROBES, TRIALS, VARIANTS
+from reports.columns import ATTACKS, CURVES, DECIDED, DETAILS, FLOORS, IMAGE_SCORES, LEVELS, PROBES, TRIALS, VARIANTS
 
 
 class States(TypedDict):
@@ -114,6 +114,10 @@ class StudyData:
     study: StudyInfo
     trials: pd.DataFrame
     attacks: pd.DataFrame
+    """By the study's own attacker."""
+    beside: pd.DataFrame
+    """The other rows of ``attacks.parquet``, with a ``level``: no objective is over them."""
+    levels: pd.DataFrame
     probes: pd.DataFrame
     variants: pd.DataFrame
     floors: pd.DataFrame
@@ -128,10 +132,14 @@ def read(data: Path) -> StudyData:
     Raises:
         ValueError: A file lacks a column or a key; the message names both.
     """
+    attacks = _read_table(data / "attacks.parquet", ATTACKS, DETAILS)
+    own = attacks["level"].isna() if "level" in attacks else pd.Series(True, index=attacks.index)
     return StudyData(
         study=_read_study(data / "study.json"),
         trials=_read_table(data / "trials.parquet", TRIALS, DECIDED).sort_values("trial", ignore_index=True),
-        attacks=_read_table(data / "attacks.parquet", ATTACKS, DETAILS),
+        attacks=attacks[own],
+        beside=attacks[~own],
+        levels=_read_table(data / "levels.parquet", LEVELS),
         probes=_read_table(data / "probes.parquet", PROBES),
         variants=_read_table(data / "variants.parquet", VARIANTS),
         floors=_read_table(data / "floors.parquet", FLOORS),

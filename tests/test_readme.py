@@ -32,6 +32,7 @@ from harness.study.check import load_checked
 from reports import columns
 from reports.page import render
 from tests.bench_train_step import COSTLY
+from tests.synthetic_levels import add_levels
 from tests.synthetic_suite import write_suite
 
 ROOT = Path(__file__).parent.parent
@@ -345,7 +346,7 @@ def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_
 
 
 def test_the_files_of_a_report_are_told(tmp_path):
-    render(write_suite(tmp_path), tmp_path)
+    render(add_levels(write_suite(tmp_path)), tmp_path)
     _, *rows = table("reports/README.md", "file", "what it is")
     told = {name.rstrip("/") for row in rows for name in named(row[0])}
     made = {path.name if path.name in told else path.stem for path in tmp_path.iterdir()}
@@ -367,7 +368,7 @@ def test_the_columns_of_the_data_folder_are_told():
         "attacks": (columns.ATTACKS, columns.DETAILS),
         **{
             name.lower(): (getattr(columns, name), {})
-            for name in ("PROBES", "VARIANTS", "FLOORS", "CURVES", "IMAGE_SCORES")
+            for name in ("LEVELS", "PROBES", "VARIANTS", "FLOORS", "CURVES", "IMAGE_SCORES")
         },
     }
     assert list(told) == [f"{name}.parquet" for name in expected]
@@ -440,6 +441,7 @@ CHANGED = {
     "data/root": "elsewhere",
     "data/download": "true",
     "attacker/root": "elsewhere",
+    "attacker/levels": "all",
     "storage": "sqlite:///elsewhere.db",
     "tracking": "sqlite:///elsewhere.db",
     "ledger": "01234567-89ab-cdef-0123-456789abcdef",

@@ -39,6 +39,23 @@ def attack(
             "other half gains is the evidence behind its verdict.",
         ),
     ] = False,
+    levels: Annotated[
+        bool,
+        typer.Option(
+            "--levels",
+            help="Run the attacks that a trial has, or those of --attack, at the study's other levels of "
+            "attacker/images.",
+        ),
+    ] = False,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--images",
+            metavar="N|members",
+            help="Likewise where the attacker holds that many of its images, or those that the network was trained on. "
+            "Repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")] = 0,
     tune: Annotated[
         int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
@@ -68,6 +85,8 @@ def attack(
       invfront attack runs/quickstart front --attack decoder_xl:quick --attack membership:quick
       invfront attack runs/quickstart front --until-stable --attack decoder_xl:standard
       invfront attack runs/quickstart front --halves
+      invfront attack runs/quickstart front --images 40 --images 160 --images members
+      invfront attack runs/quickstart all --levels --attack decoder_xl:quick
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
@@ -77,7 +96,7 @@ def attack(
     """
     root = find_study(study)
     quiet(address)
-    from harness.driver import AGAIN, Campaign, attack_again, order_of
+    from harness.driver import AGAIN, Campaign, attack_again, levels_of, order_of
     from harness.records import Progress
 
     orders = [order_of(text, seed, tune or 0) for text in attack or []]
@@ -96,7 +115,8 @@ def attack(
         typer.echo(line)
 
     with remarks_apart(as_json), terminable(lambda: AGAIN):
-        campaign = Campaign(root, trial, orders, set_ or [], until_stable, halves)
+        held = levels_of(root, images or [], own=levels)
+        campaign = Campaign(root, trial, orders, set_ or [], until_stable, halves, held)
         found = attack_again(campaign, where, tell, added, noted)
         worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
         for number, objectives in worst.items():

@@ -66,7 +66,7 @@ def _document(space: str, found: "Inspection") -> dict[str, Any]:
 def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     """Yield what a study would run, in words."""
     from harness.study import borrowed_lines
-    from harness.study.jobs import attack_jobs
+    from harness.study.jobs import attack_jobs, level_jobs
 
     space, search, resources = study.space(), study.search, study.resources
     yield "study", f"{study.name}, digest {study.digest()[:12]}"
@@ -78,6 +78,9 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
         for branch, entries in branches.items():
             yield f"{role} {branch}", _settings(entries) or "no settings"
     yield "attacks on each", ", ".join(job.name for job in attack_jobs(study))
+    if beside := level_jobs(study):
+        where = "the front, once it is known" if study.attacker.levels == "front" else "every complete trial"
+        yield f"then on {where}", ", ".join(job.name for job in beside)
     limit = f"at most {resources.timeout:g} s each" if resources.timeout else "no time limit"
     yield "at a time", f"{resources.concurrent}, {limit}"
 

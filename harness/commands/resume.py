@@ -20,7 +20,8 @@ def resume(
         list[str] | None,
         moved(
             "What trials may take, what is kept, or where images lie: resources, keep, data/root, data/download, "
-            "attacker/root; or what is wider than before: ranges, choices and branches of model, train, defense and "
+            "attacker/root, attacker/images (other levels than the study's own), attacker/levels; or what is wider "
+            "than before: ranges, choices and branches of model, train, defense and "
             "term; attacks"
         ),
     ] = None,

@@ -10,7 +10,9 @@ from harness.judging import Status, Suite, judged, settings_line, suite_of, wide
 from harness.ledger import Ledger
 from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
-from harness.study import borrowed_lines, load_study
+from harness.study import Study, borrowed_lines, load_study
+from harness.study.attacker_levels import at_levels
+from reports.formats import counted
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
@@ -36,8 +38,8 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
     counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
     yield f"{now.name}: {now.budget} trials: {counts}"
-    suite = suite_of(ledger)
-    yield from (*widened_lines(ledger, suite), *borrowed_lines(load_study(ledger.study_file)))
+    suite, study = suite_of(ledger), load_study(ledger.study_file)
+    yield from (*widened_lines(ledger, suite), *borrowed_lines(study))
     yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")
     if now.front:
         yield f"  {'trial':>5}  {'accuracy':>8}  {'mse':>7}  {'ssim':>6}  defense"
@@ -50,6 +52,9 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
             f"front unsettled: not all of it has {', '.join(now.unsettled)}; "
             "`invfront attack STUDY front --until-stable` runs what is missing"
         )
+    missing = 0 if now.states["running"] or now.states["waiting"] else _missing(now, ledger, study)
+    if missing:
+        yield f"{counted(missing, 'attack')} at other levels of attacker/images missing on the front: resume runs them"
 
 
 def disk_line(disk: Mapping[str, int]) -> str:
@@ -66,6 +71,15 @@ def summary_document(now: Status, root: Path, tracking: str | None, tracked: boo
         "report": str(root / "report" / "index.html"),
         "mlflow": mlflow_uri(root, tracking) if tracked else None,
     }
+
+
+def _missing(now: Status, ledger: Ledger, study: Study) -> int:
+    """Return how many attacks by other attackers than the study's own the front still lacks."""
+    levels, missing = study.attacker.lower, 0
+    for files in map(ledger.read, now.front if levels else ()):
+        had = {attack.job for attack in files.attacks if attack.measured.verdict != "failed"}
+        missing += len(set(at_levels(files.asked.attacks, levels)) - had)
+    return missing
 
 
 def mlflow_uri(root: Path, tracking: str | None) -> str:

@@ -1,4 +1,5 @@
-"""What an attacker fits on: images like those it is scored on, fewer of them, those of another data set, or noise.
+"""What an attacker fits on: images like those it is scored on, fewer of them, those of another data set, noise, or the
+very images that the network was trained on.
 
 References:
     He, Zhang, Lee, Model inversion attacks against collaborative inference, 2019: fits on the same set, on the same
@@ -27,6 +28,9 @@ NOISE_MEAN, NOISE_STD = 0.5, 0.25
 CHUNK = 1000
 """Images resized at once."""
 
+MEMBERS = "the training part"
+"""Whose images ``members`` holds, in words."""
+
 UNSEEN = ("validation", "attacker_validation", "test")
 """Parts of the study whose images no attacker fits on, wherever it has its own from."""
 
@@ -53,8 +57,9 @@ def attacker_part(data: Data, settings: Settings, root: str | None, device: torc
 
     Args:
         data: The study's images, whose protocol is ``strict`` unless the attacker's part is taken as it is.
-        settings: ``attacker/data``: ``few``, ``shifted`` or ``noise``, else the part as it is; ``attacker/images``: how
-            many, or null for as many as the part has; ``attacker/name``: the other data set.
+        settings: ``attacker/data``: ``few``, ``shifted``, ``noise`` or ``members``, else the part itself;
+            ``attacker/images``: the first so many, or null for as many as the part has, of ``members`` for all;
+            ``attacker/name``: the other data set.
         root: Folder of the other data set.
         device: Where the images will live.
 
@@ -62,11 +67,13 @@ def attacker_part(data: Data, settings: Settings, root: str | None, device: torc
         UserError: there are not as many images as asked for, or the other data set cannot be read.
     """
     kind = settings.get("attacker/data", "same")
-    if kind == "same":
+    count = settings.get("attacker/images")
+    if kind == "same" and count is None:
         return None
-    own, count = data.parts["attacker"], settings.get("attacker/images")
-    images = None if count is None else int(count)
-    if kind == "few":
+    own, images = data.parts["attacker"], None if count is None else int(count)
+    if kind == "members":
+        return _members(data, images, device)
+    if kind in ("same", "few"):
         refuse_too_many(images or 0, len(own.y), "the attacker's part")
         fit, stop = Labelled(own.x[:images], own.y[:images]), data.parts["attacker_validation"]
         further = _further(data, len(fit.y))
@@ -77,11 +84,22 @@ def attacker_part(data: Data, settings: Settings, root: str | None, device: torc
         x = noise(wanted + further, data.image_shape)
     else:
         x = _elsewhere(data, str(settings["attacker/name"]), root, images, further, device)
-    # without images beyond those to fit on, the last of these are set aside
-    cut = wanted if len(x) > wanted else len(x) - _further(data, len(x))
+    cut = _cut(data, len(x), wanted)
     # no image of these is of a class of the study
     labels = torch.zeros(len(x), dtype=torch.int64)
     return _held(Labelled(x[:cut], labels[:cut]), Labelled(x[cut:], labels[cut:]), device, labelled=False)
+
+
+def _members(data: Data, images: int | None, device: torch.device) -> Held:
+    """Return the images that the network was trained on: what it stops by are the next of these, or the last."""
+    own = data.parts["train"]
+    wanted = len(own.y) if images is None else images
+    refuse_too_many(wanted, len(own.y), MEMBERS)
+    if len(own.y) < 2:
+        raise UserError("attacker/data: members: a single training image is none to fit on and one to stop on")
+    first = Labelled(own.x, own.y).take(slice(wanted + _further(data, wanted)))
+    cut = _cut(data, len(first.y), wanted)
+    return _held(first.take(slice(cut)), first.take(slice(cut, None)), device, labelled=True)
 
 
 def noise(count: int, image_shape: tuple[int, int, int]) -> Tensor:
@@ -103,7 +121,7 @@ def check_images(count: int, kind: str, own: str, other: str | None) -> None:
 
     Args:
         count: How many it asks for.
-        kind: ``few``, ``shifted`` or ``noise``.
+        kind: ``same``, ``few``, ``shifted``, ``noise`` or ``members``.
         own: The study's data set.
         other: The other one; None unless ``kind`` is ``shifted``.
 
@@ -115,6 +133,8 @@ def check_images(count: int, kind: str, own: str, other: str | None) -> None:
         return
     if kind == "shifted":
         refuse_too_many(count, source.published.train, f"the training part of {other}")
+    elif kind == "members":
+        refuse_too_many(count, num_training(source.published, source.shares, "strict"), MEMBERS)
     else:
         pool = num_training(source.published, source.shares, "cem")  # which holds nothing out
         refuse_too_many(count, max(1, round(source.shares.attacker * pool)), "the attacker's part")
@@ -224,6 +244,13 @@ def _further(data: Data, count: int) -> int:
     """Return how many images whoever fits on ``count`` stops on: in the study's own proportion, at least one."""
     stop, fit = (len(data.parts[name].y) for name in ("attacker_validation", "attacker"))
     return min(stop, max(1, round(stop * count / fit)))
+
+
+def _cut(data: Data, there: int, wanted: int) -> int:
+    """Return how many of the images that are there an attacker fits on: without any beyond those, the last of them are
+    set aside to stop by.
+    """
+    return wanted if there > wanted else there - _further(data, there)
 
 
 def _held(fit: Labelled, stop: Labelled, device: torch.device, *, labelled: bool) -> Held:

@@ -2,7 +2,7 @@
 
 from harness.driver.campaign import Campaign
 from harness.driver.endpoints import Endpoints
-from harness.driver.orders import order_of
+from harness.driver.orders import levels_of, order_of
 from harness.driver.reattack import AGAIN, attack_again
 from harness.driver.watching import Watcher
 
@@ -12,5 +12,6 @@ __all__ = [
     "Endpoints",
     "Watcher",
     "attack_again",
+    "levels_of",
     "order_of",
 ]

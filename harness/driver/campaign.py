@@ -1,6 +1,6 @@
 """Which attacks of ``invfront attack`` are to run on which trials."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from harness.judging import Book, judged
 from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob, Half
 from harness.study import Study, load_study, refuse_others
+from harness.study.attacker_levels import Level, at_levels
+from harness.study.jobs import level_jobs
 from reports.formats import listed
 
 SETTABLE = ("resources/attack", "resources/timeout", "data/root", "data/download", "attacker/root")
@@ -34,6 +36,9 @@ class Campaign(NamedTuple):
     """Whether to go on with whatever the front becomes, until all that it consists of was attacked."""
     halves: bool = False
     """Whether to run what decides each trial with half the attacker's images and, at ``strong``, half the width."""
+    levels: Sequence[Level] = ()
+    """What the attacker holds in place of what the study's own does: the attacks that were named, or all that a trial
+    has, are run so alone."""
 
     def moved(self) -> Study:
         """Return the study with what is set for these attacks alone.
@@ -42,7 +47,12 @@ class Campaign(NamedTuple):
             UserError: something else is set, or cannot be had.
         """
         refuse_others(self.overrides, SETTABLE)
-        return load_study(self.root / "study.yaml", self.overrides)
+        study = load_study(self.root / "study.yaml", self.overrides)
+        if not self.levels:
+            return study
+        own = study.attacker.own
+        levels = (*self.levels, *([] if own in self.levels else ["all" if own is None else own]))
+        return study.model_copy(update={"attacker": study.attacker.model_copy(update={"images": levels})})
 
     def ordered(self, book: Book, ledger: Ledger) -> Sequence[AttackOrder]:
         """Return the attacks to run: those that were named, else those that leave the front unsettled.
@@ -52,7 +62,9 @@ class Campaign(NamedTuple):
         """
         if self.until_stable and [*self.chosen] != ["front"]:
             raise UserError(f"TRIAL {' '.join(self.chosen)}: --until-stable is for the front; name `front` alone")
-        if self.orders or self.halves:
+        if self.until_stable and self.levels:
+            raise UserError("--until-stable: no other attacker moves the front; leave out --levels and --images")
+        if self.orders or self.halves or self.levels:
             return self.orders
         if not self.until_stable:
             raise UserError("--attack: is missing; name an attack")
@@ -90,19 +102,62 @@ def next_round(
         UserError: a trial that was named by its number cannot be attacked so.
     """
     numbers = book.contenders if campaign.until_stable else _numbers(book, campaign.root, campaign.chosen)
+
+    def wanted(files: TrialFiles) -> list[AttackJob]:
+        jobs = [job for order in orders for job in _jobs(files, order)]
+        if campaign.levels:
+            jobs = list(at_levels(jobs or _counting(files), campaign.levels))
+        return [*jobs, *(_halved(files) if campaign.halves else [])]
+
+    return _round(map(ledger.read, numbers), wanted, campaign.chosen, tried)
+
+
+def levels_left(study: Study, book: Book, ledger: Ledger) -> Round:
+    """Return what is left to run of a study's attacks by other attackers than its own, once the front is known.
+
+    Args:
+        study: Says at which levels, and on which trials.
+        book: What is known of the study's trials.
+        ledger: Its directory.
+    """
+    jobs = level_jobs(study)
+    front = [outline.number for outline in book.standing().front]
+    numbers = _complete(book) if study.attacker.levels == "all" else front
+    return _round(map(ledger.read, numbers if jobs else ()), lambda files: jobs)
+
+
+def _round(
+    trials: Iterable[TrialFiles],
+    wanted: Callable[[TrialFiles], Iterable[AttackJob]],
+    named: Collection[str] = (),
+    tried: Collection[tuple[int, str]] = (),
+) -> Round:
+    """Return what is left to run of what is wanted on each trial.
+
+    Raises:
+        UserError: a trial that was named by its number cannot be attacked so.
+    """
     tasks, reasons = list[Task](), dict[str, list[int]]()
-    for number in numbers:
-        files = ledger.read(number)
-        wanted = [job for order in orders for job in _jobs(files, order)] + (_halved(files) if campaign.halves else [])
-        jobs = {job.name: job for job in wanted if (number, job.name) not in tried}
+    for files in trials:
+        number = files.number
+        jobs = {job.name: job for job in wanted(files) if (number, job.name) not in tried}
         for job in jobs.values():
             try:
                 tasks += tasks_of(files, [job])
             except UserError as error:
-                if str(number) in campaign.chosen:
+                if str(number) in named:
                     raise
                 reasons.setdefault(str(error).removeprefix(f"TRIAL {number}: "), []).append(number)
     return Round(tasks, [f"left out: trial {listed(found)}: {reason}" for reason, found in reasons.items()])
+
+
+def _counting(files: TrialFiles) -> list[AttackJob]:
+    """Return the attacks that a trial has of the study's own attacker."""
+    return [attack.job for attack in files.attacks if attack.job.counts and attack.measured.verdict != "failed"]
+
+
+def _complete(book: Book) -> list[int]:
+    return [outline.number for outline in book.outlines.values() if outline.state == "complete"]
 
 
 def _known(book: Book, ledger: Ledger, name: str) -> Iterator[AttackJob]:
@@ -121,8 +176,7 @@ def _numbers(book: Book, root: Path, chosen: Sequence[str]) -> list[int]:
         if text == "front":
             numbers |= dict.fromkeys(outline.number for outline in book.standing().front)
         elif text == "all":
-            done = [outline.number for outline in book.outlines.values() if outline.state == "complete"]
-            numbers |= dict.fromkeys(done)
+            numbers |= dict.fromkeys(_complete(book))
         elif text.isdecimal() and int(text) in book.outlines:
             numbers[int(text)] = None
         else:
@@ -137,7 +191,7 @@ def _halved(files: TrialFiles) -> list[AttackJob]:
     """Return the attacks that decide a trial with half of what a doubling could gain by."""
     found = judged(files).objectives
     names = {found.mse_attack, found.ssim_attack} if found else set()
-    deciding = [attack.job for attack in files.attacks if attack.job.name in names]
+    deciding = [attack.job for attack in files.attacks if attack.job.name in names and attack.job.counts]
     return [
         job.model_copy(update={"half": half})
         for job in deciding

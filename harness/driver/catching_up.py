@@ -1,4 +1,4 @@
-"""Runs the attacks that a study was given when it was widened on the trials that finished without them."""
+"""Runs a study's attacks on trials that finished without them: those of a wider study, and of other levels."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,9 @@ from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob
 from harness.study import Study
 from reports.formats import counted
+
+WIDENED = "on trials that finished before the study had it"
+"""Where attacks run that came when the study was widened."""
 
 
 def lacking(ledger: Ledger, added: Iterable[AttackJob]) -> list[Task]:
@@ -33,7 +36,13 @@ def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:
 
 
 def catch_up(
-    tasks: Sequence[Task], study: Study, ledger: Ledger, fleet: Runner, way: str, noted: Callable[[str], None]
+    tasks: Sequence[Task],
+    study: Study,
+    ledger: Ledger,
+    fleet: Runner,
+    way: str,
+    noted: Callable[[str], None],
+    where: str = WIDENED,
 ) -> None:
     """Run what is left, and publish each as it ends.
 
@@ -44,8 +53,9 @@ def catch_up(
         fleet: Runs them.
         way: How to go on if it is cut off, a clause.
         noted: Hears of each.
+        where: On which trials, in words.
     """
-    noted(f"{counted(len(tasks), 'attack')} to run on trials that finished before the study had it")
+    noted(f"{counted(len(tasks), 'attack')} to run {where}")
     place = place_of(study)
     submit = fleet.later(study.resources, place)
     with contextlib.closing(run_tasks(tasks, place, submit, way, lambda progress: None)) as found:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, runner
+from harness.driver.campaign import levels_left
 from harness.driver.catching_up import catch_up, lacking
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
@@ -49,9 +50,9 @@ from harness.study.load import Loaded
 from harness.tracking import Tracked
 from harness.trial import Result
 
-MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root")
-"""What a resume may set: where trials run and what they may take, no part of what a study is; what it may widen are
-the sections of ``WIDENED``."""
+MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root", "attacker/images", "attacker/levels")
+"""What a resume may set: where trials run, what they may take, levels beside the study's own attacker: no part of what
+a study is; what it may widen are the sections of ``WIDENED``."""
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher, borrowed: Borrowed | None = None) -> Status:
@@ -225,6 +226,15 @@ def _drive(
             catch_up(rest, study, ledger, fleet, patience.way, watcher.noted)
         if plan.added:
             book = read_book(ledger, str(study.ledger))
+        beside = levels_left(study, book, ledger)
+        for line in beside.left_out:
+            watcher.noted(line)
+        if beside.tasks:
+            where_told = "the front" if study.attacker.levels == "front" else "every complete trial"
+            on = f"at the other levels of attacker/images, on {where_told}"
+            catch_up(beside.tasks, study, ledger, fleet, patience.way, watcher.noted, on)
+            book = read_book(ledger, str(study.ledger))
+        if plan.added or beside.tasks:
             tracking.backfill(book.outlines.values())
         write_report(study, ledger)
         room.end()

@@ -10,7 +10,7 @@ from harness.export.images import image_scores, images_npz
 from harness.judging import JudgedTrial
 from harness.ledger import Ledger, write_whole
 from harness.study import Study
-from harness.tables import curves, floors, per_images, probes, reconstructions, trials_table, variants
+from harness.tables import curves, floors, levels, per_images, probes, reconstructions, trials_table, variants
 from reports.curves import shown_trials
 
 
@@ -27,6 +27,7 @@ def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> Pat
     for name, content in (
         ("trials", rows),
         ("attacks", reconstructions(trials, images)),
+        ("levels", levels(images)),
         ("probes", probes(trials)),
         ("variants", variants(trials)),
         ("floors", floors(trials)),

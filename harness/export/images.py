@@ -58,6 +58,6 @@ def image_scores(trials: Iterable[JudgedTrial], found: Mapping[int, PerImage]) -
 def _all_kept(trials: Iterable[JudgedTrial]) -> Iterator[tuple[JudgedTrial, AttackRecord, Kept]]:
     for trial in trials:
         for attack in trial.attacks if trial.record else ():
-            kept = kept_images(trial.path, attack)
+            kept = kept_images(trial.path, attack) if attack.job.counts else None
             if kept is not None:
                 yield trial, attack, kept

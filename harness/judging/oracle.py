@@ -41,7 +41,8 @@ def oracle(trial: JudgedTrial, scores: Mapping[str, pandas.DataFrame]) -> Oracle
     objectives = trial.objectives
     if objectives is None:
         return None
-    scored = [attack for attack in trial.attacks if attack.job.part in OBJECTIVE_PARTS and attack.measured.scores]
+    counting = [attack for attack in trial.attacks if attack.job.part in OBJECTIVE_PARTS and attack.job.counts]
+    scored = [attack for attack in counting if attack.measured.scores]
     tables = {attack.job.name: scores[attack.job.name] for attack in scored if _is_whole(scores.get(attack.job.name))}
     if not tables:
         return None

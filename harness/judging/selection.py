@@ -29,7 +29,8 @@ def selected(floors: Mapping[str, Guess], attacks: Iterable[AttackRecord]) -> li
     scored = [
         Selected(attack.job.name, attack.measured.selection, attack.measured.subsets, size)
         for attack, size in _sizes(floors, list(attacks))
-        if attack.job.part in OBJECTIVE_PARTS and attack.measured.selection and attack.measured.scores
+        if attack.job.part in OBJECTIVE_PARTS and attack.job.counts
+        if attack.measured.selection and attack.measured.scores
     ]
     return scored + guesses
 

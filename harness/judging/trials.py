@@ -65,8 +65,10 @@ class JudgedTrial:
 
     @property
     def counting(self) -> list[AttackRecord]:
-        """Its attacks that count: all but those of the study that some complete trial still lacks."""
-        return [attack for attack in self.attacks if attack.job not in self.suite.lacking]
+        """Its attacks that count: all but those of the study that some complete trial still lacks, and those of another
+        attacker than the study's own.
+        """
+        return [attack for attack in self.attacks if attack.job.counts and attack.job not in self.suite.lacking]
 
     @functools.cached_property
     def asked_suite(self) -> frozenset[str]:
@@ -89,8 +91,9 @@ class JudgedTrial:
 
     @property
     def later(self) -> list[AttackRecord]:
-        """The attacks that were run after the record."""
-        return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
+        """The attacks that were run after the record, by the study's own attacker."""
+        later = (attack for attack in self.attacks if attack.job not in self.asked.attacks)
+        return [attack for attack in later if attack.job.level is None]
 
     @property
     def moved(self) -> bool:

@@ -76,10 +76,11 @@ def candidates(
 
     Args:
         floors: The trial's guesses.
-        attacks: Everything that ran on the trial; what failed, probes, and other parts are passed over.
+        attacks: Everything that ran on the trial; what failed, probes, other parts and other attackers than the study's
+            own are passed over.
         images: Number of images by part; where a record has none, the most that any of its attacks has scored are all.
     """
-    parts = [attack for attack in attacks if attack.job.part in OBJECTIVE_PARTS]
+    parts = [attack for attack in attacks if attack.job.part in OBJECTIVE_PARTS and attack.job.counts]
     scored = [(attack, attack.measured.scores) for attack in parts if attack.measured.scores]
     most = max((attack.measured.images for attack, _ in scored), default=0)
     found = [_candidate(attack, scores, images.get(WHOLE[attack.job.part], most)) for attack, scores in scored]

@@ -1,5 +1,6 @@
 """What a trial was asked to do: its identity."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
@@ -24,15 +25,41 @@ class AttackJob(Value):
 
     half: Half | None = None
     """Of what it has half; such a job gives no objective, and its error the gain of the whole."""
+    attacker: Literal["members"] | None = None
+    """What its attacker holds where that is not what the study's own does; such a job gives no objective."""
+    attacker_images: int | None = None
+    """How many images its attacker holds where the study's own holds another number: the first of these, so that levels
+    are nested. Such a job gives no objective."""
 
     @property
     def name(self) -> str:
-        """The job's file name without its ending: ``decoder-quick-0``, with the part under the published protocol, and
-        ``decoder-quick-0-half_images`` of one that has half the images.
+        """The job's file name without its ending: ``decoder-quick-0``, with the part under the published protocol,
+        ``decoder-quick-0-n1000`` at a level, and ``decoder-quick-0-half_images`` of one that has half the images.
         """
         name = f"{self.attack.replace(':', '.')}-{self.budget}-{self.seed}"
         part = "" if self.part == "validation" else f"-{self.part}"
-        return f"{name}{part}{f'-half_{self.half}' if self.half else ''}"
+        level = f"-{self.level}" if self.level else ""
+        return f"{name}{part}{level}{f'-half_{self.half}' if self.half else ''}"
+
+    @property
+    def level(self) -> str | None:
+        """What its attacker holds in place of what the study's own does: ``n1000``, ``members``; null if it is that."""
+        number = None if self.attacker_images is None else f"n{self.attacker_images}"
+        return "-".join(filter(None, (self.attacker, number))) or None
+
+    @property
+    def counts(self) -> bool:
+        """Whether its scores may be an objective: all that a trial is compared by is of its study's own attacker."""
+        return self.half is None and self.level is None
+
+    def held_by(self, settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a trial's settings with what the job's attacker holds in place of the study's own."""
+        own = dict(settings)
+        if self.attacker is not None:
+            own |= {"attacker/data": self.attacker, "attacker/images": None}
+        if self.attacker_images is not None:
+            own |= {"attacker/data": own.get("attacker/data", "same"), "attacker/images": self.attacker_images}
+        return own
 
 
 class Shared(Value):

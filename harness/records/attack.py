@@ -31,6 +31,9 @@ class AttackMeasured(Value):
 
     ``prior``: the name, without its ending, of the prior's files in the study's ``priors``, if the attack has one.
     """
+    attacker_images: int | None = None
+    """Number of images that it was fitted on; null of one that failed, of a probe, and in records of before this was
+    recorded, which the digest ``fit`` tells apart all the same."""
     metrics: str
     """Digest of the metric protocol."""
     conversions: dict[str, FiniteFloat]
@@ -60,6 +63,9 @@ class AttackMeasured(Value):
     """What its verdict rests on; null of a probe, of an attack that failed, and in records of 0.1."""
     selection_mse: tuple[FiniteFloat, ...] = ()
     """Errors of the first images of attacker-validation one by one, so that two attacks can be compared in pairs."""
+    selection_surprise: tuple[FiniteFloat, ...] = ()
+    """How little its reconstructions of these explain their releases, nats; empty where the releases' law is not known,
+    and in records of before this was measured."""
     details: dict[str, FiniteFloat] = {}
     """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()

@@ -22,7 +22,7 @@ from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
 from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
-from harness.stages.evidence import Judged, evidence
+from harness.stages.evidence import Judged, evidence, kept
 from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.identifying import identified_by
@@ -108,6 +108,7 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
                 "digests": measured.digests | digests | {"client": sha256(weights / "client.safetensors")},
                 "knowledge": kind.knowledge,
                 "needs_server": kind.needs_server and scene.has_server,
+                "attacker_images": None if issubclass(kind, ProbeAttack) else len(scene.split.fit.y),
             }
         ),
         error=None,
@@ -127,7 +128,10 @@ def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[
 def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.device) -> Scene:
     asked, kind = handed.asked, attacks.resolve(job.attack)
     has_server = (weights / SERVER).exists()
-    unlabelled = asked.settings.get("attacker/data") in ("shifted", "noise")  # whose labels the server would give
+    unlabelled = job.held_by(asked.settings).get("attacker/data") in (
+        "shifted",
+        "noise",
+    )  # whose labels the server would give
     if kind.needs_server and not has_server and (unlabelled or not labels_alone(kind)):
         raise FileNotFoundError(
             f"{job.attack} asks the server, and that of trial {asked.number} was let go: only those of anchors and of "
@@ -136,7 +140,7 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
     data = images_of(asked.settings, handed.place, device)
     model = trained(asked, data, weights)
     split = next(split for split in data.attack_splits if split.part == job.part)
-    fit, stopping = _held(handed, data, split, target_of(model, asked, data))
+    fit, stopping = _held(handed, job, data, split, target_of(model, asked, data))
     if job.half == "images":
         fit = _every_other(fit)
     target = target_of(model, asked, data, fit)
@@ -146,10 +150,10 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
     return Scene(handed, job, data, split, held, stopping, target, exact, seen, has_server)
 
 
-def _held(handed: Assignment, data: Data, split: AttackSplit, target: LiveTarget) -> tuple[Part, Part]:
+def _held(handed: Assignment, job: AttackJob, data: Data, split: AttackSplit, target: LiveTarget) -> tuple[Part, Part]:
     """Return what the attacker fits and stops on; images of elsewhere get the labels that the network gives them."""
     asked = handed.asked
-    held = attacker_part(data, asked.settings, handed.place.attacker_root, split.fit.x.device)
+    held = attacker_part(data, job.held_by(asked.settings), handed.place.attacker_root, split.fit.x.device)
     if held is None:
         return split.fit, split.selection
     if held.labelled:
@@ -202,6 +206,7 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         null_reasons=reasons | lost,
         gains=judged.gains if judged else None,
         selection_mse=judged.errors if judged else (),
+        selection_surprise=kept(selection.surprise.get("mse")) if judged else (),
         details=details,
         tuning=best.tuning,
     )
@@ -294,7 +299,9 @@ def _with_prior(scene: Scene, attack: Attack) -> tuple[Attack, dict[str, str]]:
     if attack.prior_settings() is None:
         return attack, {}
     asked, place, attempt = scene.handed
-    priors = Priors(asked.shared(), place, folder_of(attempt.parent))
+    shared = asked.shared()
+    held_by = shared.model_copy(update={"settings": scene.job.held_by(shared.settings)})
+    priors = Priors(held_by, place, folder_of(attempt.parent))
     held = held_images(scene.data, scene.own, priors)
     found = find_or_train(Wanted(attack, scene.job, held, scene.data.num_classes), priors)
     return attack.with_prior(found.model), {"prior": found.digest}

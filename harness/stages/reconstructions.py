@@ -20,6 +20,7 @@ from harness.ledger.arrays import FIXED_IMAGES, GUESSES
 from harness.models import LiveTarget
 from harness.records import derive
 from harness.stages.ground import seed_everything
+from harness.stages.likelihood import surprises
 from harness.stages.measuring import CHUNK, releases
 
 
@@ -45,6 +46,9 @@ class Reconstructed(NamedTuple):
     variants: dict[str, PerImage]
     """Scores of further reconstructions: ``for_mse`` and ``for_ssim`` where they are two, ``m=4`` of four releases."""
     finite: bool
+    surprise: dict[str, Tensor]
+    """Of the first release, how little the reconstructions by which it is scored explain it, nats, ``(N,)``, by ``mse``
+    and ``ssim``; empty where its law is not known."""
 
     @property
     def first(self) -> PerImage:
@@ -62,37 +66,44 @@ def reconstructed(attack: Attack, target: LiveTarget, part: Part, seeds: Seeds, 
     kept = _first(part, attack.images)
     x = to_float(kept.x)
     again = type(attack).reconstruct_for_ssim is not Attack.reconstruct_for_ssim
-    scores, second, x_hat = list[PerImage](), list[PerImage](), None
+    scores, second, x_hat, surprise = list[PerImage](), list[PerImage](), None, dict[str, Tensor | None]()
     for number in range(count):
         z = releases(target, part, seeds.trial, number=number)[: len(x)]
         seed_everything(derive(seeds.job, part.name, number))
         found = _all(attack.reconstruct, z)
         x_hat = found if x_hat is None else x_hat
         scores.append(metrics.score(found, x))
+        for_ssim = _all(attack.reconstruct_for_ssim, z) if again else found
         if again:
-            second.append(metrics.score(_all(attack.reconstruct_for_ssim, z), x))
+            second.append(metrics.score(for_ssim, x))
+        if number == 0:
+            of_mse = surprises(target, found, z)
+            surprise = {"mse": of_mse, "ssim": surprises(target, for_ssim, z) if again else of_mse}
     by_release, variants = _stacked(scores), dict[str, PerImage]()
     if again:
-        for_ssim = _stacked(second)
-        variants = {"for_mse": by_release, "for_ssim": for_ssim}
-        by_release = by_release._replace(ssim=for_ssim.ssim)
+        by_ssim = _stacked(second)
+        variants = {"for_mse": by_release, "for_ssim": by_ssim}
+        by_release = by_release._replace(ssim=by_ssim.ssim)
     for m in attack.releases[1:]:
         several = releases(target, kept, seeds.trial, m)
         seed_everything(derive(seeds.job, part.name, "m", m))
         variants[f"m={m}"] = metrics.score(_all(attack.reconstruct, several, dim=1), x)
     assert x_hat is not None
     finite = all(bool(each.mse.isfinite().all()) for each in (by_release, *variants.values()))
-    return Reconstructed(kept, x_hat, by_release, variants, finite)
+    known = {score: values for score, values in surprise.items() if values is not None}
+    return Reconstructed(kept, x_hat, by_release, variants, finite, known)
 
 
 def save_arrays(stem: Path, found: Reconstructed) -> dict[str, float]:
     """Store every image's scores and the fixed reconstructions; return the latter's labelled conversions.
 
-    Of several releases ``mse_first`` and so on are the scores of the first one, from which the reconstructions are.
+    Of several releases ``mse_first`` and so on are the scores of the first one, from which the reconstructions are;
+    ``surprise_mse`` and ``surprise_ssim`` are of the first one too.
     """
     columns = {name: column.cpu().numpy() for name, column in found.per_image._asdict().items()}
     if len(found.by_release.mse) > 1:
         columns |= {f"{name}_first": column.cpu().numpy() for name, column in found.first._asdict().items()}
+    columns |= {f"surprise_{score}": values.double().cpu().numpy() for score, values in found.surprise.items()}
     write_whole(stem.with_name(stem.name + ".parquet"), pandas.DataFrame(columns).to_parquet())
     fixed = (found.x_hat[:FIXED_IMAGES].float() * 255).round().to(torch.uint8).cpu().numpy()
     originals = found.part.x[:FIXED_IMAGES].cpu().numpy()

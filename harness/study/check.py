@@ -70,8 +70,8 @@ def check_ready(study: Study) -> None:
     held = study.attacker
     if held.name is not None:
         attacker.check_other(held.name, held.root, study.data.name, study.data.root)
-    if held.images is not None:
-        attacker.check_images(held.images, held.data, study.data.name, held.name)
+    if held.most is not None:
+        attacker.check_images(held.most, held.data, study.data.name, held.name)
     for count in probes(study.train.images):
         if isinstance(count, int):
             data.check_train_images(study.data.name, count, study.protocol)
@@ -94,9 +94,12 @@ def make_ready(study: Study, tell: Tell = lambda progress: None) -> Ready:
         if isinstance(count, int):
             refuse_too_many(count, ready.parts["train"], study.protocol)
     if held.name is not None:
-        attacker.make_ready(held.name, held.root, own.size or source_of(own.name).size, held.images)
-    elif held.data == "few":
-        attacker.refuse_too_many(held.images or 0, ready.parts["attacker"], "the attacker's part")
+        attacker.make_ready(held.name, held.root, own.size or source_of(own.name).size, held.most)
+    elif held.most is not None and held.data in ("same", "few"):
+        attacker.refuse_too_many(held.most, ready.parts["attacker"], "the attacker's part")
+    elif held.most is not None and held.data == "members":
+        trained = [count for count in probes(study.train.images) if isinstance(count, int)]
+        attacker.refuse_too_many(held.most, min(trained, default=ready.parts["train"]), attacker.MEMBERS)
     return ready
 
 
@@ -256,10 +259,10 @@ def _check_attacks(study: Study) -> None:
 def _check_attacker(study: Study) -> None:
     """Refuse an attacker's images that the study cannot have; ``check_ready`` asks whether they are there."""
     attacker = study.attacker
-    if attacker.data == "same":
-        return
-    if study.protocol == "cem":
+    if study.protocol == "cem" and attacker.data != "same":
         raise Problem("attacker/data", f"{attacker.data!r}: the published protocol fixes the images; take same")
+    if study.protocol == "cem" and attacker.images is not None:
+        raise Problem("attacker/images", f"{attacker.images}: the published protocol fixes the images; leave it out")
     if attacker.name is not None:
         _check_name("attacker/name", attacker.name, DATASETS, plugins.DATA)
         # whose images a folder has is told by its path

@@ -134,6 +134,7 @@ def _had(trial: JudgedTrial) -> dict[Key, AttackRecord]:
     return {
         (attack.job.attack, attack.job.budget, attack.job.seed, attack.job.tune): attack
         for attack in trial.attacks
+        if attack.job.counts
         if attack.measured.verdict != "failed" and (attack.job.kind == "probe" or attack.job.part in OBJECTIVE_PARTS)
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from harness.records import Value
+from harness.study.attacker_levels import own
 from harness.study.distributions import Choices, Range, same
 
 S = TypeVar("S", bound=Value)
@@ -17,6 +18,7 @@ CIRCUMSTANCES = (
     "data/root",
     "data/download",
     "attacker/root",
+    "attacker/levels",
     "storage",
     "tracking",
     "extends",
@@ -24,6 +26,9 @@ CIRCUMSTANCES = (
     "version",
 )
 """Paths that are no part of what a study is."""
+
+LEVELS = "attacker/images"
+"""Where the levels are told at which attacks are run beside the study's own, which alone is part of what it is."""
 
 
 def plain(value: Any) -> Any:
@@ -39,7 +44,10 @@ def plain(value: Any) -> Any:
 
 def silent(shown: dict[str, Any]) -> dict[str, Any]:
     """Return a study's plain values without a choice left as it was before there was one: it is still that study."""
-    if shown["attacker"]["data"] == "same":
+    attacker = shown["attacker"]
+    if attacker.get("levels") == "front":
+        del attacker["levels"]
+    if attacker["data"] == "same" and attacker["images"] is None and "levels" not in attacker:
         del shown["attacker"]
     if shown["extends"] is None:
         del shown["extends"]
@@ -58,7 +66,10 @@ def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
         study: The study.
         unknown: Paths that its file's version did not have.
     """
-    shown = silent(plain(study))
+    said = plain(study)
+    said["attacker"]["images"] = own(said["attacker"]["images"])
+    said["attacker"].pop("levels", None)
+    shown = silent(said)
     for path in (*CIRCUMSTANCES, *unknown):
         *parents, last = path.split("/")
         owner = shown
@@ -73,7 +84,7 @@ def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
 def elsewhere(study: S, other: S) -> S:
     """Return a study under the circumstances of another one that is the same: what it is stays to the letter."""
     update: dict[str, Any] = {}
-    for path in CIRCUMSTANCES:
+    for path in (*CIRCUMSTANCES, LEVELS):
         section, _, key = path.partition("/")
         if key:
             owner = update.get(section, getattr(study, section))

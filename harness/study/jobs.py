@@ -2,6 +2,7 @@
 
 import attacks
 from harness.records import AttackJob
+from harness.study.attacker_levels import at_levels
 from harness.study.study import Study
 
 SCORED = {"strict": ("validation",), "cem": ("train", "infer")}
@@ -22,3 +23,8 @@ def attack_jobs(study: Study) -> tuple[AttackJob, ...]:
         for seed in range(effort.seeds)
         if part == last or kinds[attack] == "reconstruction"
     )
+
+
+def level_jobs(study: Study) -> tuple[AttackJob, ...]:
+    """Return a study's reconstructions at the levels beside its own attacker's: no objective is over them."""
+    return tuple(at_levels(attack_jobs(study), study.attacker.lower))

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from harness import plugins
 from harness.records import Value
-from harness.study import fields
+from harness.study import attacker_levels, fields
 from harness.study.distributions import Setting
 
 RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
@@ -85,11 +85,14 @@ class Train(Value):
 class Attacker(Value):
     """What the attacker fits on; attacker-validation, on which nothing is fitted, stays as it is."""
 
-    data: Literal["same", "few", "shifted", "noise"] = "same"
+    data: Literal["same", "few", "shifted", "noise", "members"] = "same"
     """``same``: other images of the same data set; ``few``: the first ``images`` of them; ``shifted``: those of another
-    data set; ``noise``: no pictures at all."""
-    images: Annotated[int, Field(ge=1)] | None = None
-    """How many; null for as many as the attacker's part has."""
+    data set; ``noise``: no pictures at all; ``members``: those that the network was trained on."""
+    images: Annotated[attacker_levels.Images, PlainValidator(attacker_levels.read)] = None
+    """How many; null for as many as the attacker's part has, of ``members`` for all of them. Levels, as a list: the
+    largest number, or ``all``, is what the study's own attacker holds, the others and ``members`` are run beside it."""
+    levels: Literal["front", "all"] = "front"
+    """Which trials the attacks are run on at the other levels, once the front is known; no part of what a study is."""
     name: str | None = None
     """The other data set."""
     root: str | None = None
@@ -97,16 +100,36 @@ class Attacker(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Attacker":
-        if self.data == "few" and self.images is None:
+        if self.data == "few" and self.own is None:
             raise ValueError("images is missing: data few needs a number of them; add images: 100")
-        if self.data == "same" and self.images is not None:
-            raise ValueError(f"images {self.images}: data same is the whole attacker's part; take data: few")
+        if self.data == "same" and isinstance(self.images, int):
+            raise ValueError(
+                f"images {self.images}: data same is the whole attacker's part; take data: few, or levels such as "
+                f"images: [{self.images}, all]"
+            )
+        if self.data == "members" and "members" in self.lower:
+            raise ValueError("images members: data members holds them already; leave it out of the levels")
         if self.data == "shifted" and self.name is None:
             raise ValueError("name is missing: data shifted needs another data set; add name: cifar100, and its root")
         for key in ("name", "root") if self.data != "shifted" else ():
             if getattr(self, key) is not None:
                 raise ValueError(f"{key} {getattr(self, key)}: data {self.data} has no other data set; leave it out")
         return self
+
+    @property
+    def own(self) -> int | None:
+        """How many images the study's own attacker holds; null for all that there are."""
+        return attacker_levels.own(self.images)
+
+    @property
+    def lower(self) -> tuple[attacker_levels.Level, ...]:
+        """What else its attacks are run at: numbers of images, and ``members``."""
+        return attacker_levels.lower(self.images)
+
+    @property
+    def most(self) -> int | None:
+        """The largest number of images at any level; null if none is named."""
+        return max((level for level in (self.own, *self.lower) if isinstance(level, int)), default=None)
 
 
 class Effort(Value):

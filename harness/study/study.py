@@ -59,8 +59,9 @@ class Study(Value):
             owner = getattr(self, section)
             shared |= {f"{section}/{name}": getattr(owner, name) for name in type(owner).model_fields}
         shared |= {f"model/{self.model.name}/{name}": entry for name, entry in self.model.own.items()}
-        if self.attacker.data != "same":
-            shared |= {f"attacker/{name}": getattr(self.attacker, name) for name in ("data", "images", "name")}
+        held = self.attacker
+        if held.data != "same" or held.own is not None:
+            shared |= {"attacker/data": held.data, "attacker/images": held.own, "attacker/name": held.name}
         term = None if self.term is None else branches("term", self.term)
         return Space(shared=shared, defense=branches("defense", self.defense), term=term)
 

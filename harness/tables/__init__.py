@@ -1,6 +1,6 @@
 """The ledger as tidy tables, without torch."""
 
-from harness.tables.attacks import probes, reconstructions, variants
+from harness.tables.attacks import levels, probes, reconstructions, variants
 from harness.tables.frames import objectives_table
 from harness.tables.opened import StudyTables
 from harness.tables.trials import curves, floors, per_images, trials_table
@@ -9,6 +9,7 @@ __all__ = [
     "StudyTables",
     "curves",
     "floors",
+    "levels",
     "objectives_table",
     "per_images",
     "probes",

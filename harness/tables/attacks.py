@@ -6,6 +6,7 @@ import pandas
 
 from harness.judging import JudgedTrial, Judgement
 from harness.judging.images import PerImage
+from harness.judging.levels import attacker_of
 from harness.records import AttackRecord, Gains, Scalar, failure_line
 from harness.tables.frames import table
 
@@ -31,6 +32,22 @@ ATTACK = {
     **dict.fromkeys([f"{name}{end}" for name in SHARES for end in ("", "_low", "_high")], float),
     "worse_than_truth": float,
     "flags": str,
+    "attacker": str,
+    "attacker_images": int,
+    "level": str,
+}
+LEVEL = {
+    "trial": int,
+    "attacker": str,
+    "attacker_images": int,
+    "level": str,
+    "mse": float,
+    "ssim": float,
+    "mse_attack": str,
+    "ssim_attack": str,
+    "mse_se": float,
+    "ssim_se": float,
+    "over": str,
 }
 PROBE = {**JOB, "name": str, "value": float, "images": int, "seconds": float, "job": str, "error": str}
 VARIANT = {"trial": int, "job": str, "variant": str, **SCORE_COLUMNS}
@@ -47,6 +64,24 @@ def reconstructions(trials: Iterable[JudgedTrial], images: Mapping[int, PerImage
     further = dict.fromkeys(name for _, attack, _ in found for name in attack.measured.extras)
     columns = {**ATTACK, **{name: float for name in further if name not in ATTACK}}
     return table((_reconstruction(*each, images) for each in found), columns)
+
+
+def levels(images: Mapping[int, PerImage]) -> pandas.DataFrame:
+    """Return one row per trial and what its attacker holds: the worst case over the attacks that all levels have."""
+    rows = (
+        {
+            "trial": number,
+            "attacker": found.attacker,
+            "attacker_images": found.attacker_images,
+            "level": found.level,
+            **found.objectives.model_dump(),
+            **found.errors,
+            "over": ", ".join(found.over),
+        }
+        for number, of_trial in images.items()
+        for found in of_trial.levels
+    )
+    return table(rows, LEVEL)
 
 
 def probes(trials: Iterable[JudgedTrial]) -> pandas.DataFrame:
@@ -110,6 +145,9 @@ def _reconstruction(
         "version": measured.version,
         "releases": measured.releases,
         **_evidence(measured.gains, judged),
+        "attacker": attacker_of(trial, attack),
+        "attacker_images": measured.attacker_images,
+        "level": attack.job.level,
         **images[trial.number].errors.get(attack.job.name, {}),
     }
 

@@ -8,7 +8,7 @@ import pandas
 from harness.judging import Front, JudgedTrial, judged_trials
 from harness.judging.images import PerImage
 from harness.ledger import Ledger, find_study
-from harness.tables.attacks import probes, reconstructions, variants
+from harness.tables.attacks import levels, probes, reconstructions, variants
 from harness.tables.trials import curves, floors, per_images, trials_table
 
 
@@ -45,8 +45,16 @@ class StudyTables:
 
     @functools.cached_property
     def attacks(self) -> pandas.DataFrame:
-        """One row per reconstruction job of a finished trial: verdict, scores with standard errors, seconds."""
+        """One row per reconstruction job of a finished trial: verdict, scores with standard errors, seconds.
+
+        Those with a ``level`` are of another attacker than the study's own, and no objective is over them.
+        """
         return reconstructions(self._trials, self._images)
+
+    @functools.cached_property
+    def levels(self) -> pandas.DataFrame:
+        """One row per trial and what its attacker holds: the worst case over the attacks that all levels have."""
+        return levels(self._images)
 
     @functools.cached_property
     def probes(self) -> pandas.DataFrame:

@@ -42,6 +42,15 @@ OUTCOME = {
     "oracle_of": str,
     "mse_same_images": float,
     "ssim_same_images": float,
+    "mse_stacked": float,
+    "ssim_stacked": float,
+    "mse_stacked_single": float,
+    "ssim_stacked_single": float,
+    "mse_stacked_oracle": float,
+    "ssim_stacked_oracle": float,
+    "mse_stacked_se": float,
+    "stacked_images": int,
+    "stacked_of": str,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
@@ -63,9 +72,9 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
     the attacks that decided, ``mse_verdict, ssim_verdict``, what a better attacker could reach where that is open,
     ``mse_within``, the objectives that ``on_front`` compares, over the attacks
     that the front's trials share, ``mse_shared, ssim_shared``, whom a challenger was held against, ``mse_base,
-    ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, and the per-image oracle beside the
-    deciding attacks on the same images (`harness.judging.oracle`). The objectives are those over all attacks on
-    storage; NaN or null where there is none.
+    ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, the per-image oracle beside the
+    deciding attacks on the same images (`harness.judging.oracle`), and what stacking comes to
+    (`harness.judging.stacking`). The objectives are those over all attacks on storage; NaN or null where there is none.
     """
     jobs = Front(trials).jobs
     rows = (_outcome(trial, images.get(trial.number)) | _shared(trial, jobs) for trial in trials)
@@ -120,7 +129,7 @@ def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> di
     """Return the objectives, which attacks decided them and how these ended, and the oracle."""
     judged = trial.verdicts
     named = {"mse_attack": objectives.mse_attack, "ssim_attack": objectives.ssim_attack}
-    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction" and not attack.job.half]
+    tried = [attack.job for attack in trial.attacks if attack.job.kind == "reconstruction" and attack.job.counts]
     believed = any(judged[job.name].verdict in BELIEVED for job in tried if job.part in OBJECTIVE_PARTS)
     guess = GUESS if believed else ALONE
     ended = [judged[name].verdict if name in judged else guess for name in named.values()]
@@ -135,6 +144,7 @@ def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> di
         "ssim_base": objectives.ssim_base,
         **images.decided,
         **(images.oracle._asdict() if images.oracle else {}),
+        **(images.stacked._asdict() if images.stacked else {}),
     }
 
 

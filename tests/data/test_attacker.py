@@ -79,6 +79,43 @@ def test_without_a_choice_the_attackers_part_is_taken_as_it_is(digits: Data) -> 
     assert attacker_part(published, {"protocol": "cem"}, None, CPU) is None
 
 
+@pytest.mark.parametrize("kind", ["same", "noise", "members"])
+def test_levels_are_nested_and_each_has_its_digest(kind: str, digits: Data) -> None:
+    few, more, most = (held(digits, data=kind, images=count) for count in (40, 160, 320))
+    assert [len(each.part.y) for each in (few, more, most)] == [40, 160, 320]
+    assert few.part.x.equal(more.part.x[:40])
+    assert more.part.x.equal(most.part.x[:160])
+    assert len({each.part.digest for each in (few, more, most)}) == 3
+    for each in (few, more, most):
+        assert fingerprints(each.part.x).isdisjoint(fingerprints(each.stopping.x))
+
+
+def test_a_level_is_what_few_is_and_the_largest_the_whole_part(digits: Data) -> None:
+    few, level = held(digits, data="few", images=40), held(digits, data="same", images=40)
+    assert (few.part.digest, few.stopping.digest) == (level.part.digest, level.stopping.digest)
+    assert held(digits, data="same", images=320).part.digest == digits.parts["attacker"].digest
+    labels = held(digits, data="same", images=100).part.y.bincount(minlength=10)
+    assert labels.min() >= 8
+
+
+def test_members_are_what_the_network_was_trained_on_and_nothing_that_is_scored(digits: Data) -> None:
+    found = held(digits, data="members")
+    assert (len(found.part.y), len(found.stopping.y)) == (820, 80)
+    assert torch.cat([found.part.x, found.stopping.x]).equal(digits.parts["train"].x)
+    assert found.labelled
+    assert found.part.y.equal(digits.parts["train"].y[:820])
+    for name in ("validation", "attacker", "attacker_validation", "test"):
+        assert fingerprints(found.part.x).isdisjoint(fingerprints(digits.parts[name].x))
+
+
+def test_a_single_member_is_refused() -> None:
+    one = load(Reading(name="digits", train_images=1), CPU)
+    with pytest.raises(UserError, match="attacker/data: members: a single training image is none to fit on and one to"):
+        attacker_part(one, {"attacker/data": "members"}, None, CPU)
+    with pytest.raises(UserError, match="attacker/images: 2: the training part has 1 images; ask for 1 to 1"):
+        attacker_part(one, {"attacker/data": "members", "attacker/images": 2}, None, CPU)
+
+
 @pytest.mark.parametrize("images", [1, 100, 320])
 def test_few_are_the_first_images_of_the_attackers_part_with_their_labels(images: int, digits: Data) -> None:
     few, own = held(digits, data="few", images=images), digits.parts["attacker"]
@@ -300,11 +337,11 @@ def test_the_other_folder_is_stored_absolute_and_is_no_part_of_what_a_study_is(
 
 WRONG = [
     (["attacker=few"], "attacker: takes a mapping, key: value, not 'few'"),
-    (["attacker/data=more"], "attacker/data: takes 'same', 'few', 'shifted' or 'noise', not 'more'"),
+    (["attacker/data=more"], "attacker/data: takes 'same', 'few', 'shifted', 'noise' or 'members', not 'more'"),
     (["attacker/data={choices: [same, noise]}"], "attacker/data: {'choices': ['same', 'noise']}: only settings under"),
     (
         ["attacker/image=3"],
-        "attacker/image: unknown key; did you mean images?; attacker takes data, images, name, root",
+        "attacker/image: unknown key; did you mean images?; attacker takes data, images, levels, name, root",
     ),
     (["attacker={data: few, images: 0}"], "attacker/images: should be greater than or equal to 1, not 0"),
     (

@@ -3,9 +3,10 @@
 import pytest
 
 import attacks
-from harness.driver.campaign import Campaign, can_halve, next_round
-from harness.driver.orders import AttackOrder
+from harness.driver.campaign import Campaign, can_halve, levels_left, next_round
+from harness.driver.orders import AttackOrder, levels_of
 from harness.errors import UserError
+from harness.study import load_study
 from tests.small_ledger import JOB, small_ledger
 from tests.values import attack, book_of, scores
 
@@ -17,8 +18,8 @@ def ledger(tmp_path):
     return small_ledger(tmp_path)[1]
 
 
-def planned(ledger, *chosen, orders=(RIDGE,), until_stable=False, tried=(), halves=False):
-    campaign = Campaign(ledger.root, chosen, orders, (), until_stable, halves)
+def planned(ledger, *chosen, orders=(RIDGE,), until_stable=False, tried=(), halves=False, levels=()):
+    campaign = Campaign(ledger.root, chosen, orders, (), until_stable, halves, levels)
     book = book_of(ledger)
     return next_round(campaign, campaign.ordered(book, ledger), book, ledger, tried)
 
@@ -114,3 +115,58 @@ def test_it_takes_an_attack_and_the_front(ledger):
         planned(ledger, "all", orders=())
     with pytest.raises(UserError, match="TRIAL all: --until-stable is for the front; name `front` alone"):
         planned(ledger, "all", until_stable=True)
+
+
+def at_level(number):
+    return JOB.model_copy(update={"attacker_images": number})
+
+
+def left(ledger, *settings):
+    study = load_study(ledger.root / "study.yaml", settings)
+    return [(task.files.number, task.job.name) for task in levels_left(study, book_of(ledger), ledger).tasks]
+
+
+def test_levels_are_left_to_run_on_the_front_or_on_all_and_what_was_run_is_not(ledger):
+    front = list(book_of(ledger).contenders)
+    names = [f"{JOB.name}-{level}" for level in ("n40", "n160", "members")]
+    images = "attacker/images=[40, 160, all, members]"
+    assert left(ledger) == []
+    assert left(ledger, "attacker/levels=all") == []
+    assert left(ledger, images) == [(number, name) for number in front for name in names]
+    assert left(ledger, images, "attacker/levels=all") == [(number, name) for number in (0, 1) for name in names]
+    ledger.publish_attack(attack(front[0], at_level(40)))
+    assert left(ledger, images) == [(n, name) for n in front for name in names if (n, name) != (front[0], names[0])]
+
+
+def test_a_level_moves_no_front_and_keeps_no_server(ledger):
+    before = {number: book_of(ledger).outlines[number].objectives for number in (0, 1)}
+    ledger.publish_attack(attack(0, at_level(40), scores(1e-6, 0.999), scores(1e-6, 0.999)))
+    book = book_of(ledger)
+    assert {number: book.outlines[number].objectives for number in (0, 1)} == before
+    assert book.standing().unsettled == ()
+    assert not book.outlines[0].later
+
+
+def test_other_attackers_are_those_of_the_attacks_that_a_trial_has_or_that_are_named(ledger):
+    own = planned(ledger, "0", orders=(), levels=(40, "members"))
+    assert [task.job.name for task in own.tasks] == [f"{JOB.name}-n40", f"{JOB.name}-members"]
+    ledger.publish_attack(attack(0, at_level(40)))
+    assert [task.job.name for task in planned(ledger, "0", orders=(), levels=(40, 41)).tasks] == [f"{JOB.name}-n41"]
+    named = planned(ledger, "0", orders=(RIDGE, ASKS), levels=(40,))
+    assert [task.job.name for task in named.tasks] == ["tests.later_attacks.Ridge-quick-0-n40"]
+
+
+def test_the_images_of_other_attackers_are_checked_as_the_studys_are(ledger):
+    campaign = Campaign(ledger.root, ["0"], [], levels=(40, "members"))
+    assert campaign.moved().attacker.images == (40, "members", "all")
+    with pytest.raises(UserError, match="--until-stable: no other attacker moves the front"):
+        planned(ledger, "front", until_stable=True, levels=(40,))
+
+
+def test_what_is_no_level_of_an_attack_is_refused_in_one_line(ledger):
+    assert levels_of(ledger.root, ["40", "members", "40"], own=False) == (40, "members")
+    for text in ("0", "-1", "a", "1.5", "", "\u0661"):
+        with pytest.raises(UserError, match=r"--images .*: takes a number of images >= 1, or members"):
+            levels_of(ledger.root, [text], own=False)
+    with pytest.raises(UserError, match="--levels: the study has no other levels of attacker/images; name them by"):
+        levels_of(ledger.root, [], own=True)

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from harness.judging.images import standard_error
+from harness.judging.errors import standard_error
 from harness.judging.worst import ALIKE, candidates, decisions, worst_case
 from harness.records import AttackRecord, Guess, Objectives
 from tests.values import JOB, attack, floors, scores

@@ -10,7 +10,7 @@ from harness.records.asked import Asked
 from harness.records.place import Place
 from harness.records.trial import Record
 from harness.records.versions import GONE
-from tests.values import asked, record
+from tests.values import JOB, asked, record
 
 PLACE = {
     "data_root": "/mnt/faces",
@@ -73,3 +73,24 @@ def test_the_present_version_is_written_and_read():
 def test_anything_else_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         Asked.model_validate_json(json.dumps(json.loads(asked(3).model_dump_json()) | changes))
+
+
+def test_an_attack_of_another_attacker_is_named_for_what_it_holds_and_counts_for_nothing():
+    named = {
+        "decoder-quick-0": {},
+        "decoder-quick-0-n1000": {"attacker_images": 1000},
+        "decoder-quick-0-members": {"attacker": "members"},
+        "decoder-quick-0-n1000-half_images": {"attacker_images": 1000, "half": "images"},
+    }
+    jobs = {name: JOB.model_copy(update=changes) for name, changes in named.items()}
+    assert {name: job.name for name, job in jobs.items()} == {name: name for name in named}
+    assert [job.counts for job in jobs.values()] == [True, False, False, False]
+
+
+def test_what_an_attacker_holds_stands_in_place_of_what_the_studys_own_does():
+    few = {"attacker/data": "few", "attacker/images": 100, "model/cut": 4}
+    assert JOB.held_by(few) == few
+    assert JOB.model_copy(update={"attacker_images": 9}).held_by(few) == few | {"attacker/images": 9}
+    assert JOB.model_copy(update={"attacker": "members"}).held_by(few)["attacker/data"] == "members"
+    assert JOB.model_copy(update={"attacker": "members"}).held_by(few)["attacker/images"] is None
+    assert JOB.model_copy(update={"attacker_images": 9}).held_by({}) == {"attacker/data": "same", "attacker/images": 9}

@@ -41,7 +41,7 @@ def test_a_report_has_its_page_tables_and_pictures_and_no_temporary_files(many, 
     assert render(many, tmp_path) == tmp_path / "index.html"
     tables = {
         f"{name}.{ending}"
-        for name in ("trials", "attacks", "probes", "variants", "front")
+        for name in ("trials", "attacks", "levels", "probes", "variants", "front")
         for ending in ("csv", "parquet")
     }
     assert {path.name for path in tmp_path.iterdir()} == tables | {"index.html", "front.tex", "figures"}

@@ -16,6 +16,7 @@ from attacks.base import Fit, Images, Knowledge, Point, Target, train_prior
 from attacks.diffusion import Diffusion
 from attacks.gan_prior import GanPrior
 from attacks.seen import Seen
+from harness.ledger.arrays import scores_of
 from harness.ledger.attempts import find, open_attempt
 from harness.ledger.files import read_value
 from harness.records.asked import AttackJob
@@ -42,6 +43,8 @@ def job(name: str, **changes) -> AttackJob:
 
 GUESS, REMEMBERING, UNDONE = job("Guess"), job("Remembering"), job("Undone")
 COUNTING, FAILING = job("Counting", kind="probe"), job("Failing", kind="probe")
+RIDGE_AT = {"name": "Ridge", "attack": "tests.later_attacks:Ridge"}
+RIDGE = job(**RIDGE_AT)
 LABELLED = job("Labelled", attack="tests.later_attacks:Labelled")
 
 
@@ -90,6 +93,41 @@ def test_an_attacker_with_other_images_stops_by_its_own(weights, tmp_path, kind)
     assert val.equal(own.x[:25]) == (kind == "few")
     assert record.digests["selection"] == own.digest != record.digests["stopping"]
     assert max(map(int, record.subsets)) == 80
+
+
+def test_an_attack_at_a_level_is_the_one_that_few_is(weights, tmp_path):
+    """The same numbers to the bit as of a study whose own attacker holds so many; and its own images and digest."""
+    trial = tmp_path / "trials" / "00000"
+    record = attacked(weights, RIDGE, trial)
+    own = record.measured
+    level = attacked(weights, job(**RIDGE_AT, attacker_images=100), tmp_path / "trials" / "00001").measured
+    settings = FAST | {"attacker/data": "few", "attacker/images": 100}
+    handed = Assignment(asked(settings=settings), ANYWHERE, open_attempt(tmp_path / "trials" / "00002"))
+    few = drain(attack_stage(handed, weights, RIDGE), lambda progress: None).measured
+    assert level == few
+    assert (own.attacker_images, level.attacker_images) == (320, 100)
+    assert own.digests["fit"] != level.digests["fit"]
+    assert own.digests["scored"] == level.digests["scored"]
+    assert own.scores.mse < level.scores.mse
+    table = scores_of(trial, record)
+    assert table["surprise_mse"].notna().all()
+    assert table["surprise_mse"].tolist() == table["surprise_ssim"].tolist()
+    assert len(own.selection_surprise) == len(own.selection_mse) == 80
+
+
+def test_members_are_an_attackers_who_was_given_them(weights, tmp_path):
+    members = attacked(weights, job(**RIDGE_AT, attacker="members"), tmp_path / "trials" / "00000").measured
+    data = images_of(asked(settings=FAST).settings, ANYWHERE, torch.device("cpu"))
+    assert members.attacker_images == 96
+    assert members.digests["fit"] != data.parts["attacker"].digest
+    assert members.digests["scored"] == data.parts["validation"].digest
+
+
+def test_a_prior_at_a_level_is_of_the_images_of_that_level(weights, tmp_path):
+    trial = tmp_path / "trials" / "00000"
+    level = attacked(weights, job("Remembering", attacker_images=100), trial).measured
+    told = read_value(folder_of(trial) / f"{level.digests['prior']}.json", PriorRecord)
+    assert json.loads(told.settings)["images"] == level.digests["fit"]
 
 
 def test_a_white_box_attack_is_fitted_on_releases_like_those_it_is_scored_on(weights, tmp_path):

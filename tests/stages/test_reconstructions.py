@@ -112,3 +112,29 @@ def test_standard_errors_are_of_images_and_releases_clustered_by_image():
     means = torch.stack([drawn().mse.mean() for _ in range(4000)])
     assert float(means.var()) == pytest.approx(truth, rel=0.1)
     assert release_errors(PerImage(*[torch.rand(1, 9)] * 3)) == {}
+
+
+def test_each_score_has_the_surprise_of_its_own_reconstruction_on_the_first_release(target, part):
+    """Of a Gaussian law, written out here; the client is the identity."""
+    found = reconstructed(Sharper(), target, part, SEEDS, 5)
+    z = releases(target, part, SEEDS.trial)
+    for score, x_hat in (("mse", z.clamp(0, 1)), ("ssim", (0.5 + (z - 0.5) / 2).clamp(0, 1))):
+        told = (z - x_hat).double().square().flatten(1).sum(1) / (2 * SIGMA**2)
+        off = found.surprise[score].double() - told
+        torch.testing.assert_close(off, off.mean().expand_as(off), rtol=0, atol=1e-2)  # but for a constant
+    assert (found.surprise["mse"] < found.surprise["ssim"]).all()
+
+
+def test_where_the_law_of_releases_is_not_known_nothing_is_said_of_it(part):
+    client = nn.Conv2d(3, 3, 1, bias=False)
+    nn.init.eye_(client.weight[:, :, 0, 0])
+    hidden = SplitModel(client=client, server=nn.Flatten(), defense=Unknown(), sigma=SIGMA)
+    target = LiveTarget(hidden, (3, 12, 12), 2, torch.float32)
+    assert reconstructed(Reading(), target, part, SEEDS).surprise == {}
+
+
+class Unknown(Defense):
+    """Has a likelihood of its own and does not say whether it is exact."""
+
+    def surprise(self, z: Tensor, activation: Tensor, sigma: float) -> Tensor:
+        return (z - activation).abs().flatten(1).sum(1)
