@@ -15,13 +15,14 @@ from harness.judging import (
     costs,
     covered,
     other_images,
+    read_line,
     spans,
     states,
     suite_of,
     unlike_torch,
     widened_lines,
 )
-from harness.ledger import Ledger, read_value
+from harness.ledger import Confirms, Ledger, read_value
 from harness.records import DIRECTIONS, Circumstances, ImagesSeen
 from harness.study import Study, borrowed_lines
 from reports import tables
@@ -63,6 +64,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         image_marks=[*_marks(ledger), *other_images(trials)],
         widened=list(widened_lines(ledger, suite_of(ledger))),
         informed=list(borrowed_lines(study)),
+        confirms=[read_line(each) for each in Confirms(ledger).rounds()],
         warnings=unlike_torch(paid),
         unsettled=list(Front(trials).unsettled),
     )

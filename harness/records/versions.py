@@ -25,6 +25,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "AttackJob.tune": 0,
             "AttackJob.half": None,
             "Asked.study_seed": 0,
+            "Asked.confirm": None,
             "AttackMeasured.version": 1,
             "AttackMeasured.knowledge": "queries",
             "AttackMeasured.needs_server": None,

@@ -10,6 +10,7 @@ from reports.statistics.differences import ROPE, differences, paired
 from reports.statistics.intervals import LEVEL, Interval, interval, seed_means
 from reports.statistics.matched import matched
 from reports.statistics.membership import on_front_probability
+from reports.statistics.nearness import MARGIN, near_front
 from reports.statistics.racing import ERROR, FIRST, out_of_the_race
 from reports.statistics.ranks import Ranks, ranks
 from reports.statistics.seeds_needed import seeds_needed
@@ -20,6 +21,7 @@ __all__ = [
     "ERROR",
     "FIRST",
     "LEVEL",
+    "MARGIN",
     "ROPE",
     "Expectation",
     "Interval",
@@ -32,6 +34,7 @@ __all__ = [
     "expectation",
     "interval",
     "matched",
+    "near_front",
     "on_front_probability",
     "out_of_the_race",
     "paired",
