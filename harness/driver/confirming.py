@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, Runner, runner
 from harness.driver.candidates import chosen, raised
-from harness.driver.causes import Causes, Step
+from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.driving import read_book
@@ -25,7 +25,7 @@ from harness.judging import Confirmed, confirmed_so_far
 from harness.ledger import Confirms, Ledger, Run
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
-from harness.records import Asked, Failure, Place, failure_line
+from harness.records import Asked, Failure, Place, Progress, failure_line
 from harness.search import check_storage
 from harness.stages.checkpoints import discard
 from harness.study import Study, load_study, refuse_edited, refuse_others
@@ -140,8 +140,11 @@ class _Confirming:
     room: Room
     noted: Callable[[str], None]
     comparison: Comparison = field(default_factory=Comparison)
-    causes: Causes = field(default_factory=lambda: Causes(proven=True))
     queue: deque[Asked] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """The search has ended trials well: want of memory is a training's own failure."""
+        self.causes = Causes(True, lambda left_out: self.fleet.others(self.moved.resources, left_out))
 
     def run(self) -> None:
         """Train everybody's first seeds, then those of whoever is still in the race; last, what others lack."""
@@ -159,11 +162,10 @@ class _Confirming:
         self._attack(place)
 
     def _train(self, runs: Iterable[Run], place: Place) -> None:
-        self.queue.extend(asked for run in runs if (asked := self._asked(run)) is not None)
+        self.queue = deque(asked for run in runs if (asked := self._asked(run)) is not None)
         if self.queue:
-            self.fleet.trials(
-                self.moved.resources, place, self.ledger, self._ask, self._heard, lambda number, said: None
-            )
+            where, avoided = self.moved.resources, self.causes.avoided
+            self.fleet.trials(where, place, self.ledger, self._ask, self._heard, _unheard, avoided)
             self._do(self.causes.end())
         if self.queue and self.room.enough():
             raise Interrupted(
@@ -194,6 +196,8 @@ class _Confirming:
         for result in step.publish:
             self._finish(result)
         self.queue.extend(result.record.asked for result in step.again)
+        if step.left_out is not None:
+            self.noted(f"a node gets no more trainings until this is given again: {ALIKE} in a row failed there")
         if step.common is not None:
             raise Interrupted(f"trainings fail alike: {step.common.text}; {step.common.way_out}, then {AGAIN}")
 
@@ -227,6 +231,10 @@ class _Confirming:
                 for record in found:
                     ledger.publish_attack(record)
                     self.noted(f"trial {record.trial} seed {seed}: {record.job.name} {_ended(record.error)}")
+
+
+def _unheard(number: int, said: Progress) -> None:
+    """Hear nothing of how far a job is: a line tells when a training has ended."""
 
 
 def _named(asked: Asked) -> str:
