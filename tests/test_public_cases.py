@@ -140,6 +140,16 @@ CASES = [
     ("an attack is better than anybody can be, and its number is published", "tests.attacks.test_codebook", "test_nobody_gains_on_the_posterior_mean_but_who_was_told"),
     ("a defense's likelihood is not the law of what it releases", "tests.attacks.test_codebook", "test_the_posterior_keeps_what_it_promises"),
     ("a decoder is trained on mirrored digits", "tests.attacks.test_decoder_xl", "test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely"),
+    ("among hundreds of trials the best is the luckiest, and its score is believed", "tests.reports.test_confirmed", "test_the_table_shows_what_the_search_saw_beside_what_was_confirmed"),
+    ("an interval over three seeds is drawn as if they were many", "tests.reports.statistics.test_intervals", "test_few_seeds_have_students_interval"),
+    ("images are taken for repetitions of a training", "tests.reports.statistics.test_intervals", "test_images_and_attack_seeds_are_averaged_within_their_defense_seed"),
+    ("of many comparisons one is significant by chance", "tests.reports.statistics.test_comparisons", "test_holms_correction_is_the_published_one"),
+    ("what is not significant is called equal", "tests.reports.statistics.test_comparisons", "test_pairs_are_told_better_worse_equivalent_or_undecided"),
+    ("the best of many equal settings is reported at its luck", "tests.reports.statistics.test_comparisons", "test_the_luckiest_of_many_equals_is_not_taken_at_its_luck"),
+    ("fronts of several seeds are pooled into one that no seed attains", "tests.reports.statistics.test_attainment", "test_every_level_is_moocores"),
+    ("a repetition with other seeds was cut off and starts from nothing", "tests.driver.test_confirming", "test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled"),
+    ("two settings are compared by unlike seeds", "tests.driver.test_confirming", "test_equal_seeds_begin_with_equal_networks"),
+    ("the test part was looked at again and again, and nobody says so", "tests.reports.test_confirmed", "test_the_words_tell_who_is_on_the_front_how_far_the_search_was_off_and_who_read_the_test_part"),
 ]  # fmt: skip
 
 

@@ -1,15 +1,16 @@
 """A confirm trains candidates anew, scores the test part, and can be cut off anywhere."""
 
-import contextlib
 import json
 import random
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas
 import pytest
 import torch
 
+import harness
 from harness.cli import main
 from harness.cluster import IN_PROCESS
 from harness.driver.confirming import ConfirmOrder, confirm
@@ -30,18 +31,43 @@ TRIALS = "0,1"
 OLD = Path(__file__).parents[1] / "old_studies" / "0.1"
 
 
-def nobody(line: str) -> None:
-    """Hear nothing."""
+class Cut:
+    """Hears lines, and cuts the work off after so many."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.told = after, list[str]()
+
+    def __call__(self, line: str) -> None:
+        self.told.append(line)
+        if len(self.told) == self.after:
+            raise KeyboardInterrupt
+
+
+def confirmed_in_pieces(order: ConfirmOrder, cuts: Iterable[int]) -> list[str]:
+    """Give a confirm again after each cut until it ends; return what was told. No record changes on the way."""
+    seen, told = dict[str, bytes](), list[str]()
+    for after in cuts:
+        cut = Cut(after)
+        try:
+            confirm(order, HERE, cut)
+        except Interrupted as end:
+            told += [*cut.told, str(end)]
+        else:
+            return [*told, *cut.told]
+        records = {str(path): path.read_bytes() for path in order.root.glob("confirm/*/*/record.json")}
+        assert {path: records[path] for path in seen} == seen
+        seen = records
+    raise AssertionError("it did not end")
 
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
-    """A study of which two trials were confirmed with one seed; what was there before; what was told."""
+    """A study of which two trials were confirmed with one seed, cut off after each line; what was there before; what
+    was told.
+    """
     _, ledger = small_ledger(tmp_path_factory.mktemp("confirmed"))
     before = files_of(ledger)
-    told: list[str] = []
-    now = confirm(ConfirmOrder(ledger.root, 1, trials=TRIALS), HERE, told.append)
-    assert now.model_dump() == {"candidates": 2, "seeds": 1, "waiting": 0}
+    told = confirmed_in_pieces(ConfirmOrder(ledger.root, 1, trials=TRIALS), [1, 2, 3, 3, 3, 9])
     return ledger, before, told
 
 
@@ -100,9 +126,13 @@ def test_the_tables_hold_a_row_a_training_and_a_row_a_candidate(once):
     assert [name for name in rows if "/" not in name or name == "defense/name"] == [*CANDIDATES]
     assert rows["defense/cem_paper/lam"].tolist()[1] == 0.01
     assert rows["mse"].tolist() == runs["mse"].tolist()
+    opened = harness.open(once[0].root)
+    pandas.testing.assert_frame_equal(opened.confirmed, runs, check_dtype=False)
+    pandas.testing.assert_frame_equal(opened.candidates, rows, check_dtype=False)
     assert "The test part was read by confirm 1" in (report / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_confirm_again_trains_nothing_and_writes_the_page(ledger):
     before, told = files_of(ledger), list[str]()
     (ledger.root / "report" / "candidates.parquet").unlink()
@@ -112,6 +142,7 @@ def test_the_same_confirm_again_trains_nothing_and_writes_the_page(ledger):
     assert (ledger.root / "report" / "candidates.parquet").exists()
 
 
+@pytest.mark.slow
 def test_a_second_confirm_adds_attacks_and_replaces_nothing(ledger, capsys):
     before = files_of(ledger)
     assert main(["confirm", str(ledger.root), "--seeds", "1", "--trials", TRIALS, "--attacks", "small",
@@ -129,26 +160,22 @@ def test_a_second_confirm_adds_attacks_and_replaces_nothing(ledger, capsys):
     assert json.loads(capsys.readouterr().out)["confirmed"] == found["confirmed"]
 
 
-def test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled(ledger):
-    """It is cut off after one line, two lines, ... until it ends: one candidate with two more seeds."""
-    order, dice, seen, ended = ConfirmOrder(ledger.root, 3, trials="0"), random.Random(0), dict[str, bytes](), False
-    for _ in range(20):
-        left = dice.randint(1, 3)
+def test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled(once):
+    """It was cut off after its first line, as a training started, and as one ended."""
+    ledger, _, told = once
+    assert sum("the same command goes on" in line for line in told) >= 3
+    assert [line for line in told if " on test" in line and line.startswith("trial 0")][1:] == []
+    assert [line for line in told if " on test" in line and line.startswith("trial 1")][1:] == []
+    assert [run for run, _ in Confirms(ledger).runs()] == [(0, 0), (1, 0)]
+    assert [each.number for each in Confirms(ledger).rounds()] == [1]
+    assert confirmed_so_far(ledger).model_dump() == {"candidates": 2, "seeds": 1, "waiting": 0}
 
-        def cut(line: str) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise KeyboardInterrupt
 
-        with contextlib.suppress(Interrupted):
-            confirm(order, HERE, cut)
-            ended = True
-        records = {path: content for path, content in files_of(ledger).items() if path.endswith("record.json")}
-        assert {path: records[path] for path in seen} == seen
-        seen = records
-        if ended:
-            break
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_confirm_that_is_cut_off_at_random_goes_on(ledger, seed):
+    dice = random.Random(seed)
+    confirmed_in_pieces(ConfirmOrder(ledger.root, 3, trials="0"), (dice.randint(1, 3) for _ in range(30)))
     assert confirmed_so_far(ledger).waiting == 0
     assert [run for run, _ in Confirms(ledger).runs()] == [(0, 0), (0, 1), (0, 2), (1, 0)]
     assert [each.number for each in Confirms(ledger).rounds()] == [1, 2]
