@@ -114,8 +114,12 @@ def _optimism(data: StudyData, rows: pd.DataFrame) -> list[str]:
         gaps = (pd.to_numeric(searched[name]).to_numpy(dtype=float) - rows[name].to_numpy(dtype=float)) * sign
         if pd.notna(gaps).any():
             gap = float(pd.Series(gaps).mean())
-            told.append(f"{name} by {number(abs(gap), name)} too {'good' if gap > 0 else 'bad'}")
+            told.append(f"{name} by {_size(abs(gap), name)} too {'good' if gap > 0 else 'bad'}")
     return [f"In the mean over the candidates the search saw {listed(told)}."] if told else []
+
+
+def _size(gap: float, name: str) -> str:
+    return f"{100 * gap:.1f} points" if name == "accuracy" else number(gap, name)
 
 
 def _cells(row: dict[str, object], searched: "pd.Series[object]", name: str) -> tuple[str, str]:

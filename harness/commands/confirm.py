@@ -92,7 +92,11 @@ def _candidates(root: Path) -> "pandas.DataFrame":
 
 
 def _document(root: Path, now: "Confirmed", rows: "pandas.DataFrame", notes: list[str]) -> dict[str, Any]:
-    listed = [{key: None if value != value else value for key, value in row.items()} for row in rows.to_dict("records")]
+    from reports.formats import is_missing
+
+    listed = [
+        {key: None if is_missing(value) else value for key, value in row.items()} for row in rows.to_dict("records")
+    ]
     return {
         "confirmed": now.model_dump(mode="json"),
         "candidates": listed,

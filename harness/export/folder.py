@@ -34,13 +34,13 @@ def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> Pat
         ("image_scores", image_scores(shown, images)),
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
-    trainings = confirmed_table(confirmed(ledger))
-    if len(trainings):
-        write_whole(data / "confirmed.parquet", _parquet(trainings))
+    trainings = confirmed(ledger)
+    if len(table := confirmed_table(trainings)):
+        write_whole(data / "confirmed.parquet", _parquet(table))
     else:
         (data / "confirmed.parquet").unlink(missing_ok=True)
     write_whole(data / "images.npz", images_npz(shown))
-    write_whole(data / "study.json", study_json(study, ledger, trials))
+    write_whole(data / "study.json", study_json(study, ledger, trials, [training.trial for training in trainings]))
     return data
 
 
