@@ -100,7 +100,8 @@ class LinearAdversary(Defense):
             self.moments, self.variances = moments, variances
         left = (x - z @ solved).square().mean(0)
         told = ((variances + INVISIBLE) / (left + INVISIBLE)).log().relu() / 2
-        return self.lam * (told * variances).sum() / variances.sum().clamp(min=LEAST_VARIANCE)
+        charged: Tensor = self.lam * (told * variances).sum() / variances.sum().clamp(min=LEAST_VARIANCE)
+        return charged
 
     def components(self, x: Tensor) -> Tensor:
         """Return the lowest frequencies of images ``(B, 3, height, width)``, ``(B, M)``."""

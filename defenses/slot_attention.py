@@ -6,6 +6,7 @@ References:
 """
 
 import math
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +65,7 @@ class SlotAttention(Defense):
         "Slot Attention, NeurIPS 2020, and Alayrac et al., Flamingo, NeurIPS 2022"
     )
     version = 2
-    faithful = "ours"
+    faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
     cost = "slot attention over the batch, differentiated through 3 rounds"
     needs_noise = True
 

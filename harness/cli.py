@@ -14,6 +14,7 @@ from harness import __version__
 from harness.commands.attack import attack
 from harness.commands.attacks import attacks
 from harness.commands.check import check
+from harness.commands.confirm import confirm
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
 from harness.commands.ending import end_with, interruptible
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (new, check, run, resume, retry, status, show, report, attack, defenses, attacks, doctor):
+for command in (new, check, run, resume, retry, status, show, report, attack, confirm, defenses, attacks, doctor):
     app.command()(command)
 
 

@@ -187,3 +187,32 @@ IMAGE_SCORES = {
 """``image_scores.parquet``: the scores of the fixed images of ``images.npz``, one row each.
 
 ``images.npz`` holds uint8 arrays ``(24, 3, height, width)``: ``original/<part>``, and ``<trial, 5 digits>/<job>``."""
+
+CONFIRMED = {
+    "trial": "int",
+    "seed": "int, counted from 0: equal for all candidates",
+    "part": "str: test",
+    "accuracy": "float in [0, 1]",
+    "mse": "float, worst case over the attacks that all confirmed trainings have had; NaN of one that failed",
+    "ssim": "float in [-1, 1], likewise",
+    "mse_attack": "str or null: the job, or the guess without z, that decided mse",
+    "ssim_attack": "str or null: likewise for ssim",
+}
+"""``confirmed.parquet``, one row per candidate and seed: a training with a seed of its own, scored on the test part."""
+
+CANDIDATES = {
+    "trial": "int",
+    "defense/name": "str",
+    "seeds": "int: trainings that have all objectives",
+    **{
+        f"{name}{end}": meaning
+        for name in ("accuracy", "mse", "ssim")
+        for end, meaning in (
+            ("", "float, mean over the seeds"),
+            ("_low", "float, low end of its interval of 95 %; NaN below two seeds"),
+            ("_high", "float, likewise the high end"),
+        )
+    },
+    "p_on_front": "float in [0, 1]: probability that nothing among the candidates dominates it; NaN below two seeds",
+}
+"""``candidates.parquet`` beside the page, one row per candidate; besides, its settings by path, as in ``trials``."""

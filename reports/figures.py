@@ -151,9 +151,14 @@ def _figure(x: str, y: str) -> go.Figure:
     )
 
 
+def pair_layout(x: str, y: str, ranges: tuple[tuple[float, float], tuple[float, float]]) -> go.Figure:
+    """Return an empty figure of two axes with these titles and ranges."""
+    across, up = ranges
+    return _figure(x, y).update_xaxes(range=across).update_yaxes(range=up)
+
+
 def _pair_figure(pair: Pair) -> go.Figure:
-    across, up = pair.ranges
-    return _figure(AXES[pair.x], AXES[pair.y]).update_xaxes(range=across).update_yaxes(range=up)
+    return pair_layout(AXES[pair.x], AXES[pair.y], pair.ranges)
 
 
 def _draw_defense(figure: go.Figure, rows: pd.DataFrame, name: str, look: Look) -> None:

@@ -15,6 +15,9 @@ from plotly.offline import get_plotlyjs
 
 from reports import (
     attack_tables,
+    confirmed,
+    confirmed_figures,
+    confirmed_gains,
     curves,
     export,
     figures,
@@ -27,9 +30,13 @@ from reports import (
     sections,
     words,
 )
+from reports.confirmed_front import ConfirmedPair, confirmed_pair
 from reports.files import write_whole
 from reports.front import PAIRS, front, hypervolume_history, on_front
 from reports.tables import StudyData, read
+
+CONFIRMED = PAIRS[:2]
+"""Objectives that the confirmed front is drawn in: accuracy against each kind of privacy."""
 
 TEMPLATES = Environment(
     loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -69,6 +76,9 @@ def page(data: StudyData) -> str:
         most_curves=curves.MOST,
         tables=sections,
         attacks=attack_tables,
+        confirmed=confirmed,
+        confirmed_gains=confirmed_gains,
+        candidates=None if confirmed.applicable(data) else confirmed.candidates_of(data),
         leakages=leakages.leakages(data),
         levels=levels.levels_table(data),
         repeats=repeats.repeats_table(repeats.repeats(data)),
@@ -82,6 +92,8 @@ def interactive(data: StudyData) -> dict[str, go.Figure]:
     """Return the plotly figures that have something to show, by name."""
     looks = points.looks(data.trials)
     drawn: dict[str, go.Figure] = {}
+    for sure in _confirmed_pairs(data):
+        drawn[f"confirmed-{sure.x}-{sure.y}"] = confirmed_figures.draw(sure, looks)
     for x, y in PAIRS:
         pair = points.pair(data, x, y)
         if len(pair.points):
@@ -112,6 +124,8 @@ def _write_tables(data: StudyData, out: Path) -> None:
     attacks = pd.concat([data.attacks, data.beside]).sort_index() if len(data.beside) else data.attacks
     tables = {"trials": trials, "attacks": attacks, "levels": data.levels}
     tables |= {"probes": data.probes, "variants": data.variants}
+    if confirmed.applicable(data) is None:
+        tables |= {"confirmed": data.confirmed, "candidates": confirmed.candidates_of(data)}
     for name, table in {**tables, "front": front(trials)}.items():
         write_whole(out / f"{name}.csv", export.to_csv(table))
         write_whole(out / f"{name}.parquet", export.to_parquet(table))
@@ -122,7 +136,8 @@ def _write_pictures(data: StudyData, out: Path) -> None:
     """Write the pictures that have something to show, and remove those of an earlier report that no longer have."""
     drawn = _pictures(data)
     single = ("hypervolume", "attack-curves", "repeated-releases", "attacker-levels", "reconstructions")
-    for name in (*single, *(f"front-{x}-{y}" for x, y in PAIRS)):
+    pairs = [f"{kind}-{x}-{y}" for kind, shown in (("front", PAIRS), ("confirmed", CONFIRMED)) for x, y in shown]
+    for name in (*single, *pairs):
         if name in drawn:
             write_whole(out / f"{name}.png", drawn[name])
         else:
@@ -131,7 +146,7 @@ def _write_pictures(data: StudyData, out: Path) -> None:
 
 def _pictures(data: StudyData) -> dict[str, bytes]:
     looks = points.looks(data.trials)
-    drawn = {}
+    drawn = {f"confirmed-{sure.x}-{sure.y}": confirmed_figures.picture(sure, looks) for sure in _confirmed_pairs(data)}
     for x, y in PAIRS:
         pair = points.pair(data, x, y)
         if len(pair.points):
@@ -148,6 +163,14 @@ def _pictures(data: StudyData) -> dict[str, bytes]:
     if shown := reconstructions.galleries(data)[:8]:
         drawn["reconstructions"] = pictures.draw_galleries(shown)
     return drawn
+
+
+def _confirmed_pairs(data: StudyData) -> list[ConfirmedPair]:
+    """Return the pictures of the confirmed front that have something to show."""
+    if confirmed.applicable(data) is not None:
+        return []
+    rows = confirmed.candidates_of(data)
+    return [confirmed_pair(data, rows, x, y) for x, y in CONFIRMED if rows["mse"].notna().any()]
 
 
 def _data_uri(image: NDArray[np.uint8]) -> str:

@@ -43,7 +43,7 @@ LINES = {
 def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
     """Return the front of two objectives as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(AXES[pair.x], AXES[pair.y])
+        figure, axes = axes_of(AXES[pair.x], AXES[pair.y])
         axes.plot(*_columns(pair.staircase), color=QUIET, linewidth=1.2, label="front of this pair", zorder=1)
         for name, look in looks.items():
             _draw_defense(axes, pair.points[pair.points["defense"].eq(name)], name, look)
@@ -51,39 +51,39 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
         _draw_levels(axes, pair)
         axes.set(xlim=pair.ranges[0], ylim=pair.ranges[1])
         figure.legend(loc="outside upper left", ncols=4, fontsize=8)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_hypervolume(history: pd.DataFrame) -> bytes:
     """Return the hypervolume over trials as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure("trial", "hypervolume (accuracy x mse x ssim)")
+        figure, axes = axes_of("trial", "hypervolume (accuracy x mse x ssim)")
         marker = "o" if len(history) < 60 else ""
         axes.step(history["trial"], history["hypervolume"], where="post", marker=marker, markersize=4, color="#0072B2")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        return _png(figure)
+        return png(figure)
 
 
 def draw_curves(curves: Sequence[Curve]) -> bytes:
     """Return the attackers' validation error by step as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure("optimiser steps of the attack", "mse on attacker-validation")
+        figure, axes = axes_of("optimiser steps of the attack", "mse on attacker-validation")
         for curve in curves:
             label = f"trial {curve.trial} {curve.job} ({curve.verdict})"
             line = LINES[curve.verdict]
-            axes.plot(curve.steps, curve.values, color=curve.look.colour, linestyle=line, label=_literal(label))
+            axes.plot(curve.steps, curve.values, color=curve.look.colour, linestyle=line, label=literal(label))
         _log_scale(axes)
         figure.legend(loc="outside lower left", ncols=2, fontsize=7)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_repeats(repeats: Sequence[Repeat], looks: dict[str, Look]) -> bytes:
     """Return an attack's error by the number of releases of each image as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure("independent releases of each image, m", "mse (more is more private)")
+        figure, axes = axes_of("independent releases of each image, m", "mse (more is more private)")
         for repeat in repeats:
-            look, label = looks[repeat.defense], _literal(f"trial {repeat.trial} {repeat.defense}")
+            look, label = looks[repeat.defense], literal(f"trial {repeat.trial} {repeat.defense}")
             line: Options = {"color": look.colour, "marker": look.matplotlib, "markersize": 5, "label": label}
             axes.plot(list(repeat.mse), list(repeat.mse.values()), **line)
         numbers = sorted({m for repeat in repeats for m in repeat.mse})
@@ -92,13 +92,13 @@ def draw_repeats(repeats: Sequence[Repeat], looks: dict[str, Look]) -> bytes:
         axes.xaxis.set_minor_locator(NullLocator())
         _log_scale(axes)
         figure.legend(loc="outside lower left", ncols=3, fontsize=7)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_levels(curves: Sequence[LevelCurve], looks: dict[str, Look]) -> bytes:
     """Return mse by the number of the attacker's images as PNG: members, which no line leads to, as a star."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure("images that the attacker fits on", "mse (more is more private)")
+        figure, axes = axes_of("images that the attacker fits on", "mse (more is more private)")
         seen = set[int]()
         for curve in curves:
             look, first = looks[curve.defense], curve.trial not in seen
@@ -111,7 +111,7 @@ def draw_levels(curves: Sequence[LevelCurve], looks: dict[str, Look]) -> bytes:
                 if kept and kept[0].members:
                     style |= {"marker": "*", "markersize": 9 if first else 5, "linestyle": "none"}
                 elif first:
-                    style["label"] = _literal(f"trial {curve.trial} {curve.defense}")
+                    style["label"] = literal(f"trial {curve.trial} {curve.defense}")
                     axes.annotate(str(curve.trial), (x[-1], y[-1]), (6, -3), textcoords="offset points", fontsize=8)
                 bars = [DEVIATIONS * (point.error or 0.0) for point in kept] if first else None
                 axes.errorbar(x, y, yerr=bars, elinewidth=0.9, capsize=2, **style)
@@ -121,7 +121,7 @@ def draw_levels(curves: Sequence[LevelCurve], looks: dict[str, Look]) -> bytes:
         axes.xaxis.set_minor_locator(NullLocator())
         _log_scale(axes)
         figure.legend(loc="outside lower left", ncols=3, fontsize=7)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
@@ -131,7 +131,7 @@ def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
         grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False)
         for gallery, row in zip(galleries, grid, strict=True):
             _draw_gallery(gallery, list(row))
-        return _png(figure)
+        return png(figure)
 
 
 def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
@@ -142,10 +142,11 @@ def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
             axes.set_title(title, fontsize=7, pad=3)
             axes.set_xticks([])
             axes.set_yticks([])
-    row[0].set_ylabel(_literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
+    row[0].set_ylabel(literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
 
 
-def _figure(x: str, y: str) -> tuple[Figure, Axes]:
+def axes_of(x: str, y: str) -> tuple[Figure, Axes]:
+    """Return an empty figure of two axes with these titles."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x)
@@ -163,7 +164,7 @@ def _log_scale(axes: Axes) -> None:
 
 
 def _draw_defense(axes: Axes, rows: pd.DataFrame, name: str, look: Look) -> None:
-    axes.scatter([], [], marker=look.matplotlib, color=look.colour, s=45, label=_literal(name))
+    axes.scatter([], [], marker=look.matplotlib, color=look.colour, s=45, label=literal(name))
     styles: dict[str, Options] = {
         "front": {"marker": look.matplotlib, "s": 70, "color": look.colour, "edgecolors": "white", "zorder": 3},
         "dominated": {"marker": look.matplotlib, "s": 34, "facecolors": "none", "edgecolors": look.colour},
@@ -212,13 +213,14 @@ def _columns(vertices: list[tuple[float, float]]) -> tuple[list[float], list[flo
     return [x for x, _ in vertices], [y for _, y in vertices]
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return text that matplotlib neither reads as mathematics nor hides from the legend."""
     shown = text.replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
     return buffer.getvalue()

@@ -107,7 +107,7 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
         x=x,
         y=y,
         points=points.assign(label=_labels(points, x, y)),
-        staircase=_staircase(trials[on_front(trials, (x, y))], x, y),
+        staircase=staircase(trials[on_front(trials, (x, y))], x, y),
         levels=levels,
         ranges=(_range(points["x"], levels, x), _range(points["y"], levels, y)),
         undrawn=int((~drawn).sum()),
@@ -117,7 +117,7 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
 def defense_staircases(trials: pd.DataFrame, x: str, y: str) -> dict[str, list[tuple[float, float]]]:
     """Return the border of what each defense's own eligible trials dominate, by defense."""
     groups = compared(trials).groupby(defense_names(trials), sort=False)
-    return {str(name): _staircase(rows[on_front(rows, (x, y))], x, y) for name, rows in groups}
+    return {str(name): staircase(rows[on_front(rows, (x, y))], x, y) for name, rows in groups}
 
 
 def kinds(trials: pd.DataFrame) -> "pd.Series[str]":
@@ -166,7 +166,8 @@ def _hover(
     return [*head, *asked, *(f"worst: {job} ({verdicts.get((row['trial'], job), 'guess')})" for job in attacks)]
 
 
-def _staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]]:
+def staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]]:
+    """Return the vertices of the border of what members dominate that nothing among them dominates, in order of x."""
     # ties on both objectives are one vertex
     corners = sorted({(float(a), float(b)) for a, b in zip(members[x], members[y], strict=True)})
     if DIRECTIONS[x] < 0:

@@ -13,7 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.columns import ATTACKS, CURVES, DECIDED, DETAILS, FLOORS, IMAGE_SCORES, LEVELS, PROBES, TRIALS, VARIANTS
+from reports.columns import (
+    ATTACKS,
+    CONFIRMED,
+    CURVES,
+    DECIDED,
+    DETAILS,
+    FLOORS,
+    IMAGE_SCORES,
+    LEVELS,
+    PROBES,
+    TRIALS,
+    VARIANTS,
+)
 
 
 class States(TypedDict):
@@ -101,6 +113,8 @@ class StudyInfo(TypedDict):
     """When the study was widened and by what, and which attacks do not count yet, a line each."""
     informed: NotRequired[list[str]]
     """Whose results inform the search beside the study's own, none of which are in its tables, a line each."""
+    confirms: NotRequired[list[str]]
+    """How often the test part was read, for which trials and by what, a line each."""
     unsettled: NotRequired[list[str]]
     """Attack jobs that some trials have and the front does not count, since some of its trials lack them."""
     warnings: NotRequired[list[str]]
@@ -123,6 +137,7 @@ class StudyData:
     floors: pd.DataFrame
     curves: pd.DataFrame
     image_scores: pd.DataFrame
+    confirmed: pd.DataFrame
     images: dict[str, NDArray[np.uint8]]
 
 
@@ -145,6 +160,7 @@ def read(data: Path) -> StudyData:
         floors=_read_table(data / "floors.parquet", FLOORS),
         curves=_read_table(data / "curves.parquet", CURVES),
         image_scores=_read_table(data / "image_scores.parquet", IMAGE_SCORES),
+        confirmed=_read_table(data / "confirmed.parquet", CONFIRMED),
         images=_read_images(data / "images.npz"),
     )
 

@@ -41,8 +41,10 @@ BROKEN = JOB.model_copy(update={"budget": "no-such-budget"})
 class SmallDecoder(Decoder):
     """A plug-in: the published decoder, smaller and shorter than any budget of its own."""
 
+    tiny: ClassVar[dict[str, Any]] = {"blocks": 1, "channels": 8, "steps": 40, "batch_size": 32, "lr": 1e-2}
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
-        "tiny": Decoder.budgets["quick"] | {"blocks": 1, "channels": 8, "steps": 40, "batch_size": 32, "lr": 1e-2}
+        "tiny": Decoder.budgets["quick"] | tiny,
+        "small": Decoder.budgets["quick"] | tiny | {"steps": 60},
     }
 
 

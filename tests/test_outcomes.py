@@ -84,7 +84,7 @@ READING = {
 }
 """Ways to ask each command about a study."""
 
-WORKING = {"run", "resume", "attack", "new", "defenses", "attacks"}
+WORKING = {"run", "resume", "attack", "confirm", "new", "defenses", "attacks"}
 """Commands that work on one, or ask about none."""
 
 WELL = {"status", "report", "check"}
@@ -111,6 +111,15 @@ def test_a_front_that_is_empty_is_attacked_in_one_line(root, capsys):
     if not any(outcome is complete for outcome in STUDIES[root.parent.name]):
         assert main(["attack", str(root), "front", "--attack", "rmle:quick"]) == 2
         assert re.fullmatch(r"invfront: TRIAL front: [^\n]+\n", capsys.readouterr().err)
+
+
+def test_a_front_that_is_empty_is_confirmed_in_one_line_and_nothing_is_written(root, capsys):
+    if not any(outcome is complete for outcome in STUDIES[root.parent.name]):
+        before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        assert main(["confirm", str(root), "--address", "in-process"]) == 2
+        assert re.fullmatch(r"invfront: [^\n]+: no trial is on the front: [^\n]+\n", capsys.readouterr().err)
+        after = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.name != "study.lock"}
+        assert after == before
 
 
 def test_doctor_makes_the_missing_rows_anew(root, capsys):

@@ -158,6 +158,16 @@ CASES = [
     ("BiDO's kernel takes all images for alike", "tests.defenses.test_published", "test_bido_s_kernel_tells_images_apart_where_the_code_s_takes_all_for_alike"),
     ("a Lipschitz penalty shrinks weights that a batch norm scales back", "tests.defenses.test_adversarial", "test_weights_that_a_norm_scales_back_are_left_alone"),
     ("a learned density does not follow the network", "tests.defenses.test_adversarial", "test_knife_follows_a_client_whose_features_shrink_and_move"),
+    ("among hundreds of trials the best is the luckiest, and its score is believed", "tests.reports.test_confirmed", "test_the_table_shows_what_the_search_saw_beside_what_was_confirmed"),
+    ("an interval over three seeds is drawn as if they were many", "tests.reports.statistics.test_intervals", "test_few_seeds_have_students_interval"),
+    ("images are taken for repetitions of a training", "tests.reports.statistics.test_intervals", "test_images_and_attack_seeds_are_averaged_within_their_defense_seed"),
+    ("of many comparisons one is significant by chance", "tests.reports.statistics.test_comparisons", "test_holms_correction_is_the_published_one"),
+    ("what is not significant is called equal", "tests.reports.statistics.test_comparisons", "test_pairs_are_told_better_worse_equivalent_or_undecided"),
+    ("the best of many equal settings is reported at its luck", "tests.reports.statistics.test_comparisons", "test_the_luckiest_of_many_equals_is_not_taken_at_its_luck"),
+    ("fronts of several seeds are pooled into one that no seed attains", "tests.reports.statistics.test_attainment", "test_every_level_is_moocores"),
+    ("a repetition with other seeds was cut off and starts from nothing", "tests.driver.test_confirming", "test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled"),
+    ("two settings are compared by unlike seeds", "tests.driver.test_confirming", "test_equal_seeds_begin_with_equal_networks"),
+    ("the test part was looked at again and again, and nobody says so", "tests.reports.test_confirmed", "test_the_words_tell_who_is_on_the_front_how_far_the_search_was_off_and_who_read_the_test_part"),
 ]  # fmt: skip
 
 

@@ -368,7 +368,7 @@ def test_the_columns_of_the_data_folder_are_told():
         "attacks": (columns.ATTACKS, columns.DETAILS),
         **{
             name.lower(): (getattr(columns, name), {})
-            for name in ("LEVELS", "PROBES", "VARIANTS", "FLOORS", "CURVES", "IMAGE_SCORES")
+            for name in ("LEVELS", "PROBES", "VARIANTS", "FLOORS", "CURVES", "CONFIRMED", "IMAGE_SCORES")
         },
     }
     assert list(told) == [f"{name}.parquet" for name in expected]

@@ -102,7 +102,7 @@ class InProcess:
             def tell(progress: Progress, number: int = number) -> None:
                 watch(number, progress)
 
-            result = run_trial(asked, ledger.trial(number).resolve(), place, call, tell)
+            result = run_trial(asked, ledger.of_seed(asked.confirm).trial(number).resolve(), place, call, tell)
             write_result(result)
             refuse_full_disk(result.record.error, result.attempt)
             finish(result)

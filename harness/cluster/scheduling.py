@@ -102,7 +102,7 @@ class _Searcher(Searcher):
         self._running[trial_id] = (asked, watch)
         return {
             "asked": asked.model_dump_json(),
-            "trial": str(self._ledger.trial(asked.number).resolve()),
+            "trial": str(self._trial(asked).resolve()),
             "avoided": sorted(self._avoided(asked.number)),
         }
 
@@ -118,7 +118,7 @@ class _Searcher(Searcher):
         self._finish(result)
 
     def _result(self, asked: Asked, watch: Stopwatch, result: dict[str, Any], error: bool) -> Result:
-        trial = self._ledger.trial(asked.number)
+        trial = self._trial(asked)
         if not error and "attempt" in result:
             return read_result(trial / result["attempt"], asked)._replace(node=result["node"])
         lost = f"its process was lost {LOST + 1} times"
@@ -126,6 +126,9 @@ class _Searcher(Searcher):
         if "failure" in result:
             failure = Failure.model_validate_json(result["failure"])
         return give_up(asked, trial, self._place, Outcome(0, None, failure, watch.read()))
+
+    def _trial(self, asked: Asked) -> Path:
+        return self._ledger.of_seed(asked.confirm).trial(asked.number)
 
     def _kept(self, step: Callable[[], Any]) -> Any:
         """Run a step of ours; Tune would only log its error, so keep it for ``schedule`` to raise."""

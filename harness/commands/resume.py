@@ -50,7 +50,7 @@ def resume(
       invfront resume runs/laplace --set attacks/rmle=standard
 
     \b
-    JSON: as of status but for disk, widened and informed, then study (its directory), report (the page),
+    JSON: as of status but for disk, widened, informed and confirmed, then study (its directory), report (the page),
     mlflow (its URI).
     """
     root = find_study(study)

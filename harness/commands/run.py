@@ -32,7 +32,7 @@ def run(
       INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
 
     \b
-    JSON: as of status but for disk, widened and informed, then study (its directory), report (the page),
+    JSON: as of status but for disk, widened, informed and confirmed, then study (its directory), report (the page),
     mlflow (its URI).
     """
     quiet(address)

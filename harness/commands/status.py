@@ -18,12 +18,12 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
     unsettled [attack that not all of the front has], disk {kind of files: bytes, total, free}, widened [line],
-    informed [line on results of another study].
+    informed [line on results of another study], confirmed {candidates, seeds, waiting}.
     """
     root = find_study(study)
     quiet(None)
-    from harness.commands.summary import disk_line, overview
-    from harness.judging import judged_trials, suite_of, widened_lines
+    from harness.commands.summary import confirmed_lines, disk_line, overview
+    from harness.judging import confirmed_so_far, judged_trials, suite_of, widened_lines
     from harness.judging import status as standing
     from harness.ledger import Ledger
     from harness.ledger.disk import free_bytes, sizes
@@ -32,9 +32,11 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
     now = standing(found.named(), found.search.trials, judged_trials(ledger))
     disk = sizes(root) | {"free": free_bytes(root)}
+    confirming = confirmed_so_far(ledger)
     if as_json:
         told = {"widened": list(widened_lines(ledger, suite_of(ledger))), "informed": list(borrowed_lines(found))}
-        say(now.model_dump(mode="json") | {"disk": disk} | told)
+        confirmed = {"confirmed": confirming.model_dump(mode="json")}
+        say(now.model_dump(mode="json") | {"disk": disk} | told | confirmed)
         return
-    for line in (*overview(now, ledger), disk_line(disk)):
+    for line in (*overview(now, ledger), *confirmed_lines(confirming), disk_line(disk)):
         typer.echo(line)

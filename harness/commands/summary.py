@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.credentials import without_credentials
-from harness.judging import Status, Suite, judged, settings_line, suite_of, widened_lines
+from harness.judging import Confirmed, Status, Suite, judged, settings_line, suite_of, widened_lines
 from harness.ledger import Ledger
 from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
@@ -55,6 +55,13 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     missing = 0 if now.states["running"] or now.states["waiting"] else _missing(now, ledger, study)
     if missing:
         yield f"{counted(missing, 'attack')} at other levels of attacker/images missing on the front: resume runs them"
+
+
+def confirmed_lines(now: Confirmed) -> Iterator[str]:
+    """Yield how far confirming is, if there is any of it."""
+    if now.candidates:
+        left = f", {now.waiting} trainings to go: the same `invfront confirm` goes on" if now.waiting else ""
+        yield f"confirmed: {now.candidates} trials with up to {now.seeds} seeds{left}"
 
 
 def disk_line(disk: Mapping[str, int]) -> str:

@@ -1,6 +1,6 @@
 """Images, divided by protocol, as uint8 tensors on the device that trains on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -153,6 +153,20 @@ class Data:
     """``train, validation, attacker, attacker_validation, test`` under ``strict``; ``train, test`` under ``cem``."""
     attack_splits: tuple[AttackSplit, ...]
     """The first one gives the objectives."""
+
+    def split(self, part: str) -> AttackSplit:
+        """Return how the images are divided around a scored part; ``test``, under ``strict``, is scored by whoever
+        confirms what a search has chosen, with the attacker's images as they are.
+
+        Raises:
+            ValueError: nothing is scored on such a part.
+        """
+        known = {split.part: split for split in self.attack_splits}
+        if self.protocol == "strict":
+            known["test"] = replace(self.attack_splits[0], part="test", scored=self.parts["test"])
+        if part not in known:
+            raise ValueError(f"part: {self.name} has attacks scored on {sorted(known)}, not on {part!r}")
+        return known[part]
 
     @property
     def scored(self) -> Part:

@@ -9,7 +9,7 @@ from harness.doctor.finding import Finding
 from harness.doctor.index import examine_index
 from harness.doctor.mend import mend
 from harness.doctor.study import examine_study
-from harness.doctor.trials import examine_trials
+from harness.doctor.trials import examine_confirms, examine_trials
 from harness.ledger import Ledger, read_value
 from harness.records import ImagesSeen, one_line
 from harness.study import load_study
@@ -29,7 +29,7 @@ def examine(root: Path, url: str | None = None) -> list[Finding]:
     """
     ledger = Ledger(root)
     own = [*examine_study(ledger)]
-    files = [*own, *examine_trials(ledger), *_images(root), *_leftovers(root)]
+    files = [*own, *examine_trials(ledger), *examine_confirms(ledger), *_images(root), *_leftovers(root)]
     if own or any(finding.unread or (finding.wrong and finding.action not in ("remove", "yours")) for finding in files):
         return [*files, *_kept(root)]
     return [*files, *examine_index(load_study(ledger.study_file), ledger, url), *_kept(root)]
@@ -62,6 +62,7 @@ def _kept(root: Path) -> Iterator[Finding]:
         *root.glob("study.db.torn-*"),
         *root.glob("trials/*/*.corrupt-*"),
         *root.glob("trials/*/attacks/*.corrupt-*"),
+        *root.glob("confirm/**/*.corrupt-*"),
     ]
     if (untracked := Ledger(root).untracked).exists():
         yield _untracked(root, untracked)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.doctor.finding import Finding
-from harness.ledger import Ledger, Newer, attempts, read_value, record_files, refuse_no_folder
-from harness.records import Asked, AttackRecord, Record, Value, one_line
+from harness.ledger import CONFIRM, Ledger, Newer, attempts, read_value, record_files, refuse_no_folder
+from harness.records import Asked, AttackRecord, Raced, Record, Round, Value, one_line
 
 V = TypeVar("V", bound=Value)
 
@@ -24,6 +24,28 @@ def examine_trials(ledger: Ledger) -> Iterator[Finding]:
         if _NUMBER.fullmatch(path.name):
             beyond = [*_no_folder(path), *_no_folder(path / "attacks")] or [*_newer(path)]
             yield from beyond or _trial(path, int(path.name))
+
+
+def examine_confirms(ledger: Ledger) -> Iterator[Finding]:
+    """Yield what is wrong with the trainings that confirm trials, and with their rounds."""
+    folder = ledger.root / CONFIRM
+    yield from _no_folder(folder)
+    for path in sorted(folder.glob("*/*")):
+        if _NUMBER.fullmatch(path.parent.name) and path.name.isdecimal():
+            beyond = [*_no_folder(path), *_no_folder(path / "attacks")] or [*_newer(path)]
+            yield from beyond or _trial(path, int(path.parent.name))
+    for path in sorted(folder.glob("round-*.json")):
+        kind: type[Value] = Raced if path.stem.endswith("-raced") else Round
+        try:
+            read_value(path, kind)
+        except Newer as newer:
+            what, _, remedy = str(newer).partition("; ")
+            yield Finding(path=path, what=what, remedy=remedy, action="yours", unread=True)
+        except (OSError, ValueError) as error:
+            remedy = "moved aside: the same `invfront confirm` begins it anew with the trainings that are there"
+            yield Finding(
+                path=path, what=f"unreadable: {one_line(error)}", remedy=remedy, action="again", aside=(path,)
+            )
 
 
 def _no_folder(path: Path) -> Iterator[Finding]:
@@ -83,6 +105,8 @@ def _asked(trial: Path, number: int) -> Finding | None:
         if record is not None:
             return _restored(path, what, source, record.asked)
     remedy = "no copy of it exists: the trial's directory is moved to lost/ and its number is drawn again"
+    if trial.parent.parent.name == CONFIRM:
+        remedy = "no copy of it exists: the training's directory is moved to lost/ and `invfront confirm` asks it again"
     return Finding(path=path, what=what, remedy=remedy, action="lost")
 
 
@@ -116,7 +140,8 @@ def _corrupt_attack(path: Path, trial: Path, number: int, fault: str) -> Finding
             return _restored(path, fault, source)
     record, asked = trial / "record.json", _read(trial / "asked.json", Asked, number)[0]
     if asked is not None and path.stem not in {job.name for job in asked.attacks}:
-        remedy = "moved aside: it was run after the trial's record, `invfront attack` runs it again"
+        command = "attack" if asked.confirm is None else "confirm"
+        remedy = f"moved aside: it was run after the trial's record, `invfront {command}` runs it again"
         return Finding(path=path, what=fault, remedy=remedy, action="again", aside=(path,))
     remedy = "moved aside with the trial's record: the trial is handed out again, for this attack alone"
     return Finding(

@@ -27,6 +27,10 @@ LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCO
 """Errors of a mount or a disk that went away under a job."""
 
 
+Training = tuple[int, int | None]
+"""A trial, and the seed of what confirms it: each has tries of its own."""
+
+
 class Cause(NamedTuple):
     """Why a trial failed, where that is not its own fault."""
 
@@ -79,6 +83,10 @@ def cause_of_result(result: Result) -> Cause | None:
     return min(causes, key=lambda cause: cause.kind == "memory", default=None)
 
 
+def _training(result: Result) -> Training:
+    return result.record.number, result.record.asked.confirm
+
+
 def alone(left_out: frozenset[str]) -> bool:
     """Say that there is no other node."""
     return False
@@ -102,14 +110,14 @@ class Causes:
     """Nodes that get no more trials."""
     failed_on: dict[int, frozenset[str]] = field(default_factory=dict)
     """On which nodes each trial failed for its place."""
-    _notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _notes: dict[Training, tuple[str, ...]] = field(default_factory=dict)
     """What each trial's failures for its place were, and where."""
     _held: list[Result] = field(default_factory=list)
     _row: list[Cause] = field(default_factory=list)
     """The failures in a row."""
     _rows: dict[str | None, int] = field(default_factory=dict)
     """The failures in a row of each node."""
-    _tries: dict[int, int] = field(default_factory=dict)
+    _tries: dict[Training, int] = field(default_factory=dict)
     """How often each trial failed for the user's data or its place."""
 
     def avoided(self, number: int) -> frozenset[str]:
@@ -127,11 +135,11 @@ class Causes:
         if self._row and self._row[-1].kind != cause.kind:
             self._row.clear()
         self._row.append(cause)
-        number = result.record.number
-        self._tries[number] = self._tries.get(number, 0) + 1
+        training = _training(result)
+        self._tries[training] = self._tries.get(training, 0) + 1
         if cause.kind == "place" and result.node is not None:
             return self._misplaced(result, cause, result.node)
-        if len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[number] == ALIKE):
+        if len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[training] == ALIKE):
             self._held.clear()
             return Step(common=cause)
         if cause.kind == "yours":
@@ -160,10 +168,10 @@ class Causes:
         return self._again_or_not(result, cause)._replace(left_out=left_out)
 
     def _again_or_not(self, result: Result, cause: Cause) -> Step:
-        record = result.record
-        if self._tries[record.number] <= AGAIN:
-            where = f" on {record.circumstances.node}" if record.circumstances.node else ""
-            self._notes[record.number] = (*self._notes.get(record.number, ()), f"handed out again: {cause.text}{where}")
+        node, training = result.record.circumstances.node, _training(result)
+        if self._tries[training] <= AGAIN:
+            where = f" on {node}" if node else ""
+            self._notes[training] = (*self._notes.get(training, ()), f"handed out again: {cause.text}{where}")
             return Step(again=(result,))
         return self._settled((result,))
 
@@ -175,7 +183,7 @@ class Causes:
 
     def _noted(self, result: Result) -> Result:
         """Return a result whose record tells of the times that it was handed out again for its place."""
-        notes = self._notes.pop(result.record.number, ())
+        notes = self._notes.pop(_training(result), ())
         if not notes:
             return result
         return result._replace(record=result.record.model_copy(update={"notes": (*result.record.notes, *notes)}))

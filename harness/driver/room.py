@@ -19,10 +19,12 @@ class Room:
     Args:
         root: The study's directory; it need not be there yet.
         free: Returns the bytes that are free where a folder lies.
+        way: How to go on once there is room, a clause; null for a resume.
     """
 
-    def __init__(self, root: Path, free: Callable[[Path], int] = free_bytes) -> None:
+    def __init__(self, root: Path, free: Callable[[Path], int] = free_bytes, way: str | None = None) -> None:
         self._root, self._free = root, free
+        self._go_on = way or f"`invfront resume {root}`"
         self._largest, self._withheld = 0, ""
 
     def ended(self, trial: Path) -> None:
@@ -51,7 +53,7 @@ class Room:
             return ""
         way = "or name another --out"
         if self._root.exists():
-            way = f"`invfront doctor {self._root} --clean` may help, then `invfront resume {self._root}`"
+            way = f"`invfront doctor {self._root} --clean` may help, then {self._go_on}"
         return f"{self._root}: {shown(free)} are free there, a trial may take {shown(needed)}; make room, {way}"
 
     def _place(self) -> Path:

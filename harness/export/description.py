@@ -15,13 +15,14 @@ from harness.judging import (
     costs,
     covered,
     other_images,
+    read_line,
     spans,
     states,
     suite_of,
     unlike_torch,
     widened_lines,
 )
-from harness.ledger import Ledger, read_value
+from harness.ledger import Confirms, Ledger, read_value
 from harness.records import DIRECTIONS, Circumstances, ImagesSeen
 from harness.study import Study, borrowed_lines
 from reports import tables
@@ -30,8 +31,15 @@ _MEANINGS: dict[str, str] = {name: str(meaning) for name, meaning in {**FORMER, 
 """Of every further metric that a record may have."""
 
 
-def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes:
-    """Return ``study.json`` as `reports.tables` documents it."""
+def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], trainings: list[JudgedTrial]) -> bytes:
+    """Return ``study.json`` as `reports.tables` documents it.
+
+    Args:
+        study: The study.
+        ledger: Its directory.
+        trials: Those that were searched.
+        trainings: Those that confirm some of them.
+    """
     paid, times = costs(trials), spans(trials)
     file_time = datetime.fromtimestamp(ledger.study_file.stat().st_mtime, UTC) if ledger.study_file.exists() else None
     counts = states(trials, study.search.trials)
@@ -60,10 +68,11 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         attacks=_attacks(study, trials),
         metric_meanings={name: _MEANINGS[name] for name in _further(trials) if name in _MEANINGS},
         metric_notes=_metric_notes(trials),
-        image_marks=[*_marks(ledger), *other_images(trials)],
+        image_marks=[*_marks(ledger), *other_images(trials), *other_images(trainings)],
         widened=list(widened_lines(ledger, suite_of(ledger))),
         informed=list(borrowed_lines(study)),
-        warnings=unlike_torch(paid),
+        confirms=[read_line(each) for each in Confirms(ledger).rounds()],
+        warnings=unlike_torch([*paid, *costs(trainings)]),
         unsettled=list(Front(trials).unsettled),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"

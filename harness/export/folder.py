@@ -7,10 +7,20 @@ import pandas
 
 from harness.export.description import study_json
 from harness.export.images import image_scores, images_npz
-from harness.judging import JudgedTrial
+from harness.judging import JudgedTrial, confirmed
 from harness.ledger import Ledger, write_whole
 from harness.study import Study
-from harness.tables import curves, floors, levels, per_images, probes, reconstructions, trials_table, variants
+from harness.tables import (
+    confirmed_table,
+    curves,
+    floors,
+    levels,
+    per_images,
+    probes,
+    reconstructions,
+    trials_table,
+    variants,
+)
 from reports.curves import shown_trials
 
 
@@ -35,8 +45,13 @@ def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> Pat
         ("image_scores", image_scores(shown, images)),
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
+    trainings = confirmed(ledger)
+    if len(table := confirmed_table(trainings)):
+        write_whole(data / "confirmed.parquet", _parquet(table))
+    else:
+        (data / "confirmed.parquet").unlink(missing_ok=True)
     write_whole(data / "images.npz", images_npz(shown))
-    write_whole(data / "study.json", study_json(study, ledger, trials))
+    write_whole(data / "study.json", study_json(study, ledger, trials, [training.trial for training in trainings]))
     return data
 
 

@@ -5,6 +5,7 @@ imports it by name.
 """
 
 from harness.judging.book import Book, Outline, Standing
+from harness.judging.confirmed import Confirmed, Training, confirmed, confirmed_so_far, is_done, lacking, read_line
 from harness.judging.controls import NO_CONTROLS, Controls
 from harness.judging.costs import costs, covered, spans, train_seconds
 from harness.judging.gained import not_halved
@@ -25,6 +26,7 @@ __all__ = [
     "OBJECTIVE_PARTS",
     "Book",
     "Candidate",
+    "Confirmed",
     "Controls",
     "Front",
     "JudgedTrial",
@@ -33,17 +35,23 @@ __all__ = [
     "Standing",
     "Status",
     "Suite",
+    "Training",
     "candidates",
+    "confirmed",
+    "confirmed_so_far",
     "costs",
     "covered",
     "decided_by",
+    "is_done",
     "judged",
     "judged_trials",
     "lacked",
+    "lacking",
     "mark_of",
     "not_halved",
     "objectives_over",
     "other_images",
+    "read_line",
     "settings_line",
     "spans",
     "states",

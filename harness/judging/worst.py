@@ -14,10 +14,12 @@ from harness.records import DIRECTIONS, AttackRecord, Guess, Objectives, Scores
 BLIND = ("mean_image", "class_mean")
 """Guesses that need no z, or the predicted label only: every worst case includes them."""
 
-OBJECTIVE_PARTS = ("validation", "train")
-"""The scored part that gives the objectives under the strict and under the published protocol."""
+OBJECTIVE_PARTS = ("validation", "train", "test")
+"""The scored part that gives the objectives under the strict and under the published protocol, and of a trial that
+confirms.
+"""
 
-WHOLE = {"validation": "validation", "train": "test"}
+WHOLE = {"validation": "validation", "train": "test", "test": "test"}
 """Whose number of images a record knows, by the scored part."""
 
 ALIKE = 2.0

@@ -5,19 +5,34 @@ pandas: whoever wants them imports them by name.
 """
 
 from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
-from harness.ledger.files import RETRIED, Ledger, Newer, TrialFiles, read_value, record_files, refuse_no_folder
+from harness.ledger.confirms import Confirms, Run
+from harness.ledger.files import (
+    CONFIRM,
+    RETRIED,
+    TRIALS,
+    Ledger,
+    Newer,
+    TrialFiles,
+    read_value,
+    record_files,
+    refuse_no_folder,
+)
 from harness.ledger.finding import find_study
 from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
 
 __all__ = [
+    "CONFIRM",
     "LOG",
     "REDONE",
     "RETRIED",
     "SERVER",
+    "TRIALS",
+    "Confirms",
     "Found",
     "Ledger",
     "Newer",
+    "Run",
     "TrialFiles",
     "attempt_number",
     "attempts",

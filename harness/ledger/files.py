@@ -16,6 +16,9 @@ from harness.records import Asked, AttackRecord, Lineage, Record, Value, one_lin
 
 V = TypeVar("V", bound=Value)
 
+TRIALS, CONFIRM = "trials", "confirm"
+"""Folders of the trials that were searched, and of the trainings that confirm some of them."""
+
 _NUMBER = re.compile(r"\d{5,}")
 
 RECORD, RETRIED = "record.json", ("failed", "partial")
@@ -50,10 +53,16 @@ class TrialFiles(NamedTuple):
 
 
 class Ledger:
-    """The directory of one study. Only the driver that holds the study's lease calls the ``publish`` methods."""
+    """The directory of one study. Only the driver that holds the study's lease calls the ``publish`` methods.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: The directory.
+        seed: Of the trainings that confirm trials, which ones it is the ledger of; null for the trials that were
+            searched.
+    """
+
+    def __init__(self, root: Path, seed: int | None = None) -> None:
+        self.root, self.seed = root, seed
         self.guard: Callable[[], None] = _nobody
         """Called before anything is published: raises once the lease is lost."""
 
@@ -86,20 +95,34 @@ class Ledger:
         """Return what the study was and has become; null of a directory whose driver wrote none, errors as in
         ``trials``.
         """
-        return self._parsed(self.lineage_file, Lineage) if self.lineage_file.exists() else None
+        return self.parsed(self.lineage_file, Lineage) if self.lineage_file.exists() else None
 
     def publish_lineage(self, lineage: Lineage) -> None:
         """Put what the study is on storage, after its ``study.yaml``."""
         if self.lineage() != lineage:
-            self._publish(self.lineage_file, lineage)
+            self.publish(self.lineage_file, lineage)
+
+    def of_seed(self, seed: int | None) -> "Ledger":
+        """Return the ledger of the trainings of one seed that confirm trials, or of the trials that were searched."""
+        if seed == self.seed:
+            return self
+        found = Ledger(self.root, seed)
+        found.guard = lambda: self.guard()
+        return found
+
+    @property
+    def folder(self) -> Path:
+        """Where the trials lie."""
+        return self.root / (TRIALS if self.seed is None else CONFIRM)
 
     def trial(self, number: int) -> Path:
-        """Return the directory of a trial."""
-        return self.root / "trials" / f"{number:05d}"
+        """Return the directory of a trial, or of the training that confirms it."""
+        path = self.folder / f"{number:05d}"
+        return path if self.seed is None else path / str(self.seed)
 
     def publish_asked(self, asked: Asked) -> None:
         """Put what a trial was asked on storage, before its first job starts."""
-        self._publish(self.trial(asked.number) / "asked.json", asked)
+        self.publish(self.trial(asked.number) / "asked.json", asked)
 
     def publish_attack(self, attack: AttackRecord, again: bool = False) -> None:
         """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
@@ -116,7 +139,7 @@ class Ledger:
             own = attack.job in self._checked(trial / "asked.json", Asked, attack.trial).attacks
             if there.measured.verdict != "failed" or (own and not again):
                 raise FileExistsError(f"{path}: an attack of a finished trial is never rewritten")
-        self._publish(path, attack)
+        self.publish(path, attack)
 
     def publish_record(self, record: Record, again: bool = False) -> None:
         """Finish a trial. A record is never rewritten: with ``again``, one of a trial that failed is added to it."""
@@ -124,7 +147,7 @@ class Ledger:
         there = record_files(path)
         if there and not (again and self._checked(there[-1], Record, record.number).state in RETRIED):
             raise FileExistsError(f"{there[-1]}: a finished trial is never run twice")
-        self._publish(path / (f"record-{len(there) + 1}.json" if there else RECORD), record)
+        self.publish(path / (f"record-{len(there) + 1}.json" if there else RECORD), record)
 
     def trials(self) -> Iterator[TrialFiles]:
         """Yield every trial that was asked, in the order of their numbers.
@@ -132,7 +155,7 @@ class Ledger:
         Raises:
             UserError: a file is not what was written, or a trial lacks its ``asked.json``; names it and ``doctor``.
         """
-        for path in sorted(self.root.glob("trials/*/record.json")):
+        for path in sorted(self.folder.glob("*/record.json" if self.seed is None else f"*/{self.seed}/record.json")):
             if not path.with_name("asked.json").exists():
                 raise UserError(f"{path}: stands without its asked.json; see `invfront doctor {self.root}`")
         for number in self.numbers():
@@ -140,16 +163,15 @@ class Ledger:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the trials that were asked. Raises UserError where something else is no folder."""
-        folder = self.root / "trials"
-        self._is_folder(folder)
-        if not folder.exists():
+        self._is_folder(self.folder)
+        if not self.folder.exists():
             return []
-        paths = [path for path in folder.iterdir() if _NUMBER.fullmatch(path.name)]
-        there = {path: (path / "asked.json").exists() for path in paths}
-        for path in paths:
-            if not there[path]:
-                self._is_folder(path)
-        return sorted(int(path.name) for path in paths if there[path])
+        numbers = [int(path.name) for path in self.folder.iterdir() if _NUMBER.fullmatch(path.name)]
+        asked = [number for number in numbers if self.was_asked(number)]
+        for number in set(numbers).difference(asked):
+            self._is_folder(self.folder / f"{number:05d}")
+            self._is_folder(self.trial(number))
+        return sorted(asked)
 
     def was_asked(self, number: int) -> bool:
         """Say whether a trial was asked."""
@@ -169,7 +191,8 @@ class Ledger:
             max(1, len(records)),
         )
 
-    def _publish(self, path: Path, value: Value) -> None:
+    def publish(self, path: Path, value: Value) -> None:
+        """Put a value on storage, whole, while the lease is held."""
         self.guard()
         write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")
 
@@ -180,13 +203,14 @@ class Ledger:
             raise UserError(f"{path}: {error.strerror}; see `invfront doctor {self.root}`") from error
 
     def _checked(self, path: Path, kind: type[V], number: int) -> V:
-        value = self._parsed(path, kind)
+        value = self.parsed(path, kind)
         named = value.trial if isinstance(value, AttackRecord) else getattr(value, "number", number)
         if named != number:
             raise UserError(f"{path}: says trial {named}, not {number}; see `invfront doctor {self.root}`")
         return value
 
-    def _parsed(self, path: Path, kind: type[V]) -> V:
+    def parsed(self, path: Path, kind: type[V]) -> V:
+        """Return the value of a file; errors as in ``trials``."""
         try:
             return read_value(path, kind)
         except ValueError as error:

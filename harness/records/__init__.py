@@ -4,6 +4,7 @@ from harness.records.asked import Asked, AttackJob, Shared
 from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.borrowed import Borrowed, BorrowedResult
 from harness.records.circumstances import Circumstances, Failure, failure_line
+from harness.records.confirm import LeftOut, Raced, Round
 from harness.records.gains import Gains, Range
 from harness.records.images import ImagesSeen
 from harness.records.lineage import Change, Extension, Lineage
@@ -39,14 +40,17 @@ __all__ = [
     "Half",
     "ImagesSeen",
     "Knowledge",
+    "LeftOut",
     "Lineage",
     "Measured",
     "Objectives",
     "Place",
     "Precision",
     "Progress",
+    "Raced",
     "Range",
     "Record",
+    "Round",
     "Scalar",
     "Scores",
     "Shared",

@@ -18,7 +18,9 @@ class AttackJob(Value):
     seed: int
     """Index of the attacker's seed, counted from 0."""
     part: str
-    """What is scored: ``validation`` under the strict protocol, ``train`` or ``infer`` under the published one."""
+    """What is scored: ``validation`` under the strict protocol, ``test`` where a trial is confirmed; ``train`` or
+    ``infer`` under the published one.
+    """
     kind: Kind = "reconstruction"
     tune: int = 0
     """Settings that the attack was tuned over on attacker-validation, its budget's own among them; 0: not tuned."""
@@ -87,6 +89,8 @@ class Asked(Value):
     attacks: Annotated[tuple[AttackJob, ...], Field(strict=False)]  # a list, once a validator has seen it
     seed: int
     """The trial's seed, from which every stage's seed derives."""
+    confirm: int | None = None
+    """Index of the seed, counted from 0, of a training that confirms the trial; null of the trial that was searched."""
     study_seed: int = 0
     """The study's seed, from which that of a prior derives: all its trials share it."""
     threads: dict[str, int]

@@ -27,6 +27,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "AttackJob.attacker": None,
             "AttackJob.attacker_images": None,
             "Asked.study_seed": 0,
+            "Asked.confirm": None,
             "AttackMeasured.attacker_images": None,
             "AttackMeasured.version": 1,
             "AttackMeasured.knowledge": "queries",

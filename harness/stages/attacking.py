@@ -139,7 +139,7 @@ def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.devi
         )
     data = images_of(asked.settings, handed.place, device)
     model = trained(asked, data, weights)
-    split = next(split for split in data.attack_splits if split.part == job.part)
+    split = data.split(job.part)
     fit, stopping = _held(handed, job, data, split, target_of(model, asked, data))
     if job.half == "images":
         fit = _every_other(fit)

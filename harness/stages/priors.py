@@ -17,7 +17,7 @@ import attacks
 from attacks.base import Attack, Images, train_prior
 from harness.data import AttackSplit, Data
 from harness.data.attacker import Held, attacker_part
-from harness.ledger import read_value, sha256, write_whole
+from harness.ledger import CONFIRM, TRIALS, read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
@@ -93,8 +93,12 @@ class Prior(NamedTuple):
 
 
 def folder_of(trial: Path) -> Path:
-    """Return where the priors of a trial's study lie; of a trial outside any study, beside its attempts."""
-    return (trial.parent.parent if trial.parent.name == "trials" else trial) / PRIORS_FOLDER
+    """Return where the priors of a trial's study lie, which confirming shares; of a trial outside any study, beside its
+    attempts.
+    """
+    if trial.parent.name == TRIALS:
+        return trial.parents[1] / PRIORS_FOLDER
+    return (trial.parents[2] if trial.parent.parent.name == CONFIRM else trial) / PRIORS_FOLDER
 
 
 def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str]:

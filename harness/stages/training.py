@@ -25,13 +25,14 @@ def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
     training = yield from train(model, data, handed)
     prepare(asked, "train", "measure")
     target = target_of(model, asked, data)
-    told = diagnostics(target, data.scored, asked.seed)
-    guessed = floors(target, data, data.attack_splits[0], asked.seed)
+    split = data.split(asked.attacks[0].part)
+    told = diagnostics(target, split.scored, asked.seed)
+    guessed = floors(target, data, split, asked.seed)
     save_guesses(attempt, guessed.per_image)
     trained = Trained(
         attempt=attempt_number(attempt),
         files=save_parts(model, attempt),
-        accuracy=accuracy(target, data.scored),
+        accuracy=accuracy(target, split.scored),
         floors=guessed.guesses,
         digests=parts_digests(data),
         images={name: len(part.y) for name, part in data.parts.items()},

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas
 
-from harness.judging import Front, JudgedTrial, judged_trials
+from harness.judging import Front, JudgedTrial, confirmed, judged_trials
 from harness.judging.images import PerImage
 from harness.ledger import Ledger, find_study
 from harness.tables.attacks import levels, probes, reconstructions, variants
+from harness.tables.confirmed import confirmed_table
 from harness.tables.trials import curves, floors, per_images, trials_table
+from reports.statistics import candidates
 
 
 class StudyTables:
@@ -75,6 +77,17 @@ class StudyTables:
     def curves(self) -> pandas.DataFrame:
         """One row per point of a training's or an attack's curve."""
         return curves(self._trials)
+
+    @functools.cached_property
+    def confirmed(self) -> pandas.DataFrame:
+        """One row per training that confirms a trial with a seed of its own, scored on the test part."""
+        return confirmed_table(confirmed(Ledger(self.root)))
+
+    @functools.cached_property
+    def candidates(self) -> pandas.DataFrame:
+        """One row per confirmed trial: settings, objectives over the seeds with intervals, ``p_on_front``."""
+        own = self.trials[["trial", *(path for path in self.trials if "/" in path)]]
+        return candidates(self.confirmed, own, next((trial.asked.floor for trial in self._trials), None))
 
     @functools.cached_property
     def _trials(self) -> list[JudgedTrial]:
