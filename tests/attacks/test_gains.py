@@ -169,6 +169,14 @@ def test_what_gains_nothing_and_leaves_nothing_to_correct_is_tight():
     assert more.low < more.value < more.high
 
 
+@pytest.mark.parametrize("assumes", [False, True])
+def test_where_nothing_shows_the_interval_begins_at_nought(assumes):
+    errors = torch.rand(200) + 0.5
+    course = Course(errors={0.5: errors, 1.0: errors}, seen=errors, assumes=assumes)
+    assert gains(course, errors, errors).remainder.low == 0
+    assert gains(course, errors, 0.9 * errors).remainder.low > 0.05
+
+
 def test_more_evidence_of_any_kind_raises_the_remainder():
     errors = torch.rand(200) + 0.5
     course = {"errors": {0.5: 1.05 * errors, 1.0: errors}, "seen": 0.99 * errors}
