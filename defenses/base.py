@@ -15,6 +15,7 @@ Law = Literal["gaussian", "surprise", "atoms", "unknown"]
 """How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
 ``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
 ``unknown``: ``surprise`` is an attacker's stand-in."""
+Faithful = Literal["paper", "code", "ours"]
 Bound = Literal["upper", "lower", "none"]
 """What an estimate of I(x; z | y) is."""
 
@@ -106,8 +107,8 @@ class Defense(nn.Module):
     """The setting whose 0 makes the defense the identity, such as ``"lam"``."""
     reference: ClassVar[str] = "none"
     """Author, title, year of the source."""
-    faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
-    """What the implementation follows: the paper, its public code, or ourselves."""
+    faithful: ClassVar[Faithful] = "ours"
+    """What the implementation follows: the paper, its public code, or ourselves where neither is followed."""
     version: ClassVar[int] = 1
     """Raised by every change that moves the numbers of a trial with it; records carry it."""
     bound: ClassVar[Bound] = "none"

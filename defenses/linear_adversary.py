@@ -100,12 +100,13 @@ class LinearAdversary(Defense):
             self.moments, self.variances = moments, variances
         left = (x - z @ solved).square().mean(0)
         told = ((variances + INVISIBLE) / (left + INVISIBLE)).log().relu() / 2
-        charged: Tensor = self.lam * (told * variances).sum() / variances.sum().clamp(min=LEAST_VARIANCE)
-        return charged
+        total: Tensor = self.lam * (told * variances).sum() / variances.sum().clamp(min=LEAST_VARIANCE)
+        return total
 
     def components(self, x: Tensor) -> Tensor:
         """Return the lowest frequencies of images ``(B, 3, height, width)``, ``(B, M)``."""
-        return (self.rows @ x @ self.columns.mT).flatten(1)
+        frequencies: Tensor = self.rows @ x @ self.columns.mT
+        return frequencies.flatten(1)
 
     def _moved_means(self, values: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the classes' means and their counts after a batch ``(B, D + M)``."""

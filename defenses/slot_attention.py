@@ -6,13 +6,13 @@ References:
 """
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defenses.base import Batch, Defense, Shapes
+from defenses.base import Batch, Defense, Faithful, Shapes
 from defenses.bounds import noise_variance
 from defenses.cem_code import TAU, weight_schedule
 from defenses.mixtures import moments
@@ -65,7 +65,7 @@ class SlotAttention(Defense):
         "Slot Attention, NeurIPS 2020, and Alayrac et al., Flamingo, NeurIPS 2022"
     )
     version = 2
-    faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
+    faithful: ClassVar[Faithful] = "ours"
     cost = "slot attention over the batch, differentiated through 3 rounds"
     needs_noise = True
 
