@@ -29,7 +29,7 @@ from harness.data import contract as data_contract
 from harness.models import contract as model_contract
 from harness.study import Study
 from harness.study.check import load_checked
-from reports import columns
+from reports import columns, statistics
 from reports.page import render
 from tests.bench_train_step import COSTLY
 from tests.synthetic_levels import add_levels
@@ -358,6 +358,11 @@ def test_the_files_of_a_report_are_told(tmp_path):
 def test_the_sections_of_the_page_are_told_in_order():
     page = (ROOT / "reports" / "templates" / "page.html.j2").read_text()
     assert [row[0] for row in table("reports/README.md", "section")[1:]] == re.findall(r"<h2>(.*?)</h2>", page)
+
+
+def test_the_statistics_that_are_told_are_there():
+    _, *rows = table("reports/README.md", "function", "what it says")
+    assert {name for row in rows for name in named(row[0])} <= {*statistics.__all__}
 
 
 def test_the_columns_of_the_data_folder_are_told():
