@@ -72,7 +72,7 @@ def test_who_cannot_be_on_the_front_any_more_gets_no_third_seed(tmp_path):
     for seed in (0, 1):
         for trial in one.trials:
             accuracy, mse, ssim = FRONT[trial]
-            near = 0.04 if trial == 3 else 0.0  # on the test part it does better
+            near = 0.006 - 0.002 * seed if trial == 3 else 0.0  # on the test part it may be more accurate than trial 1
             training(ledger, trial, seed, (accuracy + 0.002 * seed + near, mse + 1e-4 * (trial + seed), ssim))
     raced = decided(ledger, one, None)
     assert [left.trial for left in raced.left_out] == [4]
