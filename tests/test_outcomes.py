@@ -84,7 +84,7 @@ READING = {
 }
 """Ways to ask each command about a study."""
 
-WORKING = {"run", "resume", "attack", "confirm", "new", "defenses", "attacks"}
+WORKING = {"run", "resume", "retry", "attack", "confirm", "new", "defenses", "attacks"}
 """Commands that work on one, or ask about none."""
 
 WELL = {"status", "report", "check"}
