@@ -1,4 +1,4 @@
-"""What each confirmed defense buys over the undefended network that is as accurate, and what it takes to decide it."""
+"""What each confirmed defense buys over an undefended network that is no less accurate, and what decides it."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def gains_table(rows: pd.DataFrame, found: pd.DataFrame) -> Table:
         cells.append((number(first), names[first], number(second), *scores, _more(group)))
     headers = tuple(cell for name in DIRECTIONS for cell in (f"{name}, better by", f"{name}: it is"))
     return Table(
-        "Each defended candidate beside the most private undefended one that is as accurate, at equal seeds: mean "
+        "Each defended candidate beside the most private undefended one that is no less accurate, at equal seeds: mean "
         "difference with its interval of 95 %. Better and worse hold for all comparisons together but for 5 % (Holm); "
         f"equivalent: within {ROPE['accuracy'] * 100:g} points of accuracy or {ROPE['ssim']:g} of ssim.",
         ("trial", "defense", "beside", *headers, "more seeds to decide"),
@@ -60,12 +60,12 @@ def gains_words(rows: pd.DataFrame, found: pd.DataFrame) -> list[str]:
     by_trial = {trial: set(group["verdict"]) for trial, group in private.groupby("first", sort=False)}
     better = [trial for trial, verdicts in by_trial.items() if "better" in verdicts and "worse" not in verdicts]
     open_ = [trial for trial, verdicts in by_trial.items() if verdicts <= {"undecided", "equivalent"}]
-    best = [_best(private[private["first"].eq(trial)], names[trial]) for trial in better]
+    best = [_best(found[found["first"].eq(trial)], names[trial]) for trial in better]
     unmatched = [trial for trial, name in names.items() if name != "none" and trial not in by_trial]
     more = private[private["first"].isin(open_)]["more_seeds"].max() if open_ else np.nan
     way = f"; {counted(int(more), 'more seed')} for each would decide most of it" if more > 0 else ""
     return [
-        *([f"Beside an undefended network that is as accurate: {'; '.join(best)}."] if best else []),
+        *([f"Beside the most private undefended network that is no less accurate: {'; '.join(best)}."] if best else []),
         *([f"Not decided beside it: {listed([f'{t} ({names[t]})' for t in open_])}{way}."] if open_ else []),
         *([f"No confirmed undefended network is as accurate as {listed(unmatched)}."] if unmatched else []),
     ]
@@ -75,10 +75,11 @@ def _best(group: pd.DataFrame, name: str) -> str:
     told = [
         f"{row['objective']} {'up' if DIRECTIONS[row['objective']] > 0 else 'down'} by "
         f"{number(row['difference'], row['objective'])}"
-        for row in group.to_dict("records")
-        if row["verdict"] == "better"
+        for row in group[group["objective"].isin(PRIVACY) & group["verdict"].eq("better")].to_dict("records")
     ]
-    return f"{group['first'].iloc[0]} ({name}) brings {listed(told)}"
+    paid = group.loc[group["objective"].eq("accuracy") & group["verdict"].eq("worse"), "difference"]
+    price = f" for {-100 * float(paid.iloc[0]):.1f} points of accuracy" if len(paid) else ""
+    return f"{group['first'].iloc[0]} ({name}) brings {listed(told)}{price}"
 
 
 def _difference(row: dict[str, object]) -> str:

@@ -86,6 +86,8 @@ def test_a_defense_is_held_against_an_undefended_network_that_is_as_accurate(dat
     better = found[found["verdict"].eq("better") & found["objective"].eq("mse")]
     assert len(better)
     assert f"{better['first'].iloc[0]} (" in told
+    paid = found[found["first"].eq(better["first"].iloc[0]) & found["objective"].eq("accuracy")]["difference"].iloc[0]
+    assert f" for {-100 * paid:.1f} points of accuracy" in told
     alone = rows[rows["defense/name"].ne("none")]
     assert "No confirmed undefended network is as accurate" in " ".join(gains_words(alone, gains(data, alone)))
 
