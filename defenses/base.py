@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from attacks.likelihood import gaussian_surprise
 
+StrengthKind = Literal["weight", "scale", "share"]
+"""What a strength is: a ``weight`` of a penalty, > 0; a ``scale`` of noise or cells, > 0, in units of the activation; a
+``share`` of features, in (0, 1)."""
+
 Law = Literal["gaussian", "surprise", "atoms", "unknown"]
 """How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
 ``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
@@ -48,6 +52,9 @@ class Batch:
     """Learning rate of this step, >= 0."""
     epoch: int
     """Epoch of this step, counted from 0."""
+    published: bool = True
+    """Whether a defense keeps the start and the schedule of its source; else the recipe's ramp is all there is, and the
+    trainer multiplies by it what ``penalty`` returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,7 @@ class Epoch:
     lr: float
     """Learning rate of the epoch's last step, >= 0."""
     epoch: int
-    """The epoch that just ended, counted from 0."""
+    """The epoch that just ended, counted from 0; of an early fit (``Defense.fitted``) the first."""
 
 
 class Defense(nn.Module):
@@ -82,6 +89,10 @@ class Defense(nn.Module):
 
     strength: ClassVar[str | None] = None
     """The setting whose 0 makes the defense the identity, such as ``"lam"``."""
+    strength_kind: ClassVar[StrengthKind] = "weight"
+    """What the strength is, if there is one: by it a training that is held to an accuracy steers."""
+    version: ClassVar[int] = 1
+    """Raised where its numbers become others: what is recorded of two versions is marked where it is pooled."""
     reference: ClassVar[str] = "none"
     """Author, title, year of the source."""
     faithful: ClassVar[Literal["paper", "code", "ours"]] = "ours"
@@ -90,6 +101,9 @@ class Defense(nn.Module):
     """What its estimate of I(x; z | y) is."""
     cost: ClassVar[str] = "none"
     """What a training step pays for it, in words."""
+    fits: ClassVar[bool] = False
+    """Whether ``penalty`` is 0 until ``end_epoch`` has been called. Under the recipe's ramp it is then called within
+    the first epoch too, after every quarter, so that it starts like the others."""
     needs_noise: ClassVar[bool] = False
     """Whether ``penalty`` is defined only for a channel noise ``sigma`` > 0."""
     masks: ClassVar[bool] = False
@@ -184,6 +198,15 @@ class Defense(nn.Module):
         the client sees it through detached parameters.
         """
         return torch.zeros((), device=batch.z.device)
+
+    def steer(self, strength: float) -> None:
+        """Take another strength, while training or when a network that was steered is loaded.
+
+        By default the attribute of that name; a defense that derives anything from it when it is made says so here.
+        """
+        if self.strength is None:
+            raise ValueError(f"{type(self).__name__} has no strength to steer")
+        setattr(self, self.strength, strength)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Return the defense's own parameters as optimiser groups, with their own settings if they need any.

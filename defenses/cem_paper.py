@@ -42,6 +42,7 @@ class CemPaper(Defense):
     faithful = "paper"
     bound = "upper"
     cost = "distances to k centroids; a pass over the training part and k-means after every epoch"
+    fits = True
     needs_noise = True
 
     centroids: Tensor

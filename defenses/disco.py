@@ -46,6 +46,7 @@ class Disco(Defense):
     """
 
     strength = "ratio"
+    strength_kind = "share"
     reference = (
         "Singh, Chopra, Garza, Zhang, Vepakomma, Sharma, Raskar, DISCO: Dynamic and Invariant Sensitive Channel "
         "Obfuscation for Deep Neural Networks, CVPR 2021"
@@ -63,7 +64,8 @@ class Disco(Defense):
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         num_channels = shapes.activation[0]
-        self.num_pruned = min(int(self.ratio * num_channels + 0.5), num_channels - 1)
+        self.num_channels = num_channels
+        self.steer(self.ratio)
         self.pruner = nn.Sequential(
             nn.Conv2d(num_channels, WIDTH, 3, padding=1),
             nn.ReLU(),
@@ -72,6 +74,10 @@ class Disco(Defense):
             nn.Linear(WIDTH, num_channels),
         )
         self.decoder = InverseNetwork(shapes.activation, shapes.image, self.blocks, self.channels)
+
+    def steer(self, strength: float) -> None:
+        super().steer(strength)
+        self.num_pruned = min(int(strength * self.num_channels + 0.5), self.num_channels - 1)
 
     def forward(self, z: Tensor) -> Tensor:
         return z if self.num_pruned == 0 else z * self._mask(z)[..., None, None]

@@ -46,6 +46,7 @@ class Knife(Defense):
     faithful = "ours"
     bound = "upper"
     cost = "distances to the modes of the image's class, forward and back; k-means after the first epoch"
+    fits = True
     needs_noise = True
 
     means: nn.Parameter

@@ -44,6 +44,9 @@ DECIDED = {
     "oracle_of": "str or null: how many attacks and guesses without z it chooses among",
     "mse_same_images": "float: of the deciding attack on these images alone",
     "ssim_same_images": "float: likewise for ssim",
+    "controlled": "bool or null: whether a strength was steered to the target of accuracy; null without a target",
+    "control_accuracy": "float: accuracy on the control part at the end of the training; NaN without one",
+    "strength": "float: the strength that it was steered to; NaN if none was",
 }
 """Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image."""
 

@@ -12,6 +12,7 @@ from harness.export import published
 from harness.judging import (
     Front,
     JudgedTrial,
+    Pooled,
     costs,
     covered,
     other_images,
@@ -65,6 +66,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> bytes
         informed=list(borrowed_lines(study)),
         warnings=unlike_torch(paid),
         unsettled=list(Front(trials).unsettled),
+        mixed=list(Pooled(trials).lines()),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
 
