@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import attempts, open_attempt
+from harness.ledger import open_attempt
 from harness.records import Asked, Place, Trained
 from harness.stages.assignment import Assignment
 from harness.stages.building import build
@@ -16,6 +16,7 @@ from harness.stages.optimising import train
 from harness.stages.training import train_stage
 from harness.stages.undefended import undefended_course
 from harness.trial import run_trial
+from tests.holding import SLIGHT, ended, held_training, off, trial_of
 from tests.values import JOB, asked
 
 EAGER = Place(checkpoint_seconds=0.0)
@@ -24,7 +25,7 @@ EAGER = Place(checkpoint_seconds=0.0)
 GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
 """An attack that takes no time."""
 
-SHORT = {
+SHORT = SLIGHT | {
     "train/epochs": 3,
     "train/images": 200,
     "train/batch_size": 32,
@@ -39,15 +40,6 @@ def held(name: str, number: int = 0, **settings) -> Asked:
     """A short trial that is held to an accuracy."""
     own = {key if "/" in key else f"defense/{name}/{key}": value for key, value in settings.items()}
     return asked(number, settings=SHORT | {"defense/name": name} | own, attacks=(GREY,))
-
-
-def ended(stage):
-    """Run a stage to its end, and return what it returns."""
-    try:
-        while True:
-            next(stage)
-    except StopIteration as done:
-        return done.value
 
 
 def points(of, name: str) -> list[tuple[int, float | None]]:
@@ -79,16 +71,15 @@ def test_the_course_of_a_strength_is_in_the_record_and_the_last_one_is_what_is_a
 
 
 def test_a_steered_training_that_is_cut_off_gives_the_same_numbers(laplace, study):
-    _, whole = laplace
-    trial = study / "00001"
-    stage = train_stage(Assignment(held("laplace", scale=0.1), EAGER, open_attempt(trial)))
+    trial, place = held("laplace", scale=0.1), study / "00001"
+    stage = held_training(trial, open_attempt(place), EAGER)
     for _ in range(2):  # the first word is that it begins
         next(stage)
     stage.close()
-    assert list(trial.glob("attempt-1/checkpoint-*.pt"))
-    again = ended(train_stage(Assignment(held("laplace", scale=0.1), EAGER, open_attempt(trial))))
-    assert len(attempts(trial)) == 2
-    assert (again.curve, again.accuracy, again.files) == (whole.curve, whole.accuracy, whole.files)
+    assert list(place.glob("attempt-1/checkpoint-*.pt"))
+    again = ended(held_training(trial, open_attempt(place)))
+    assert again.curve == laplace[1].curve
+    assert again.strength == points(again, "strength")[-1][1]
 
 
 def test_the_undefended_network_is_trained_once_and_the_same_whoever_comes_first(laplace, study, tmp_path):
@@ -140,3 +131,18 @@ def test_a_measurement_leaves_the_network_as_it_was():
     assert all(value.equal(model.state_dict()[name]) for name, value in before.items())
     assert momenta == [module.momentum for module in model.modules() if hasattr(module, "momentum")]
     assert all(module.training for module in model.modules())
+
+
+def test_a_training_ends_near_its_target(tmp_path):
+    assert abs(off(trial_of("class_gaussian", 0.85, seed=1), tmp_path)) <= 0.025
+
+
+HELD = ("class_gaussian", "cem_paper", "nopeek", "vib", "gated_heads", "laplace", "dropout")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HELD)
+def test_five_trainings_end_within_a_point_of_their_target_and_none_beyond_two_and_a_half(name, tmp_path):
+    errors = [off(trial_of(name, 0.85, seed), tmp_path) for seed in range(1, 6)]
+    assert abs(sum(errors)) / len(errors) <= 0.01
+    assert max(map(abs, errors)) <= 0.025
