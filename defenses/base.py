@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from attacks.likelihood import gaussian_surprise
 
+StrengthKind = Literal["weight", "scale", "share"]
+"""What a strength is: a ``weight`` of a penalty, > 0; a ``scale`` of noise or cells, > 0, in units of the activation; a
+``share`` of features, in (0, 1)."""
+
 Law = Literal["gaussian", "surprise", "atoms", "unknown"]
 """How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
 ``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
@@ -54,6 +58,9 @@ class Batch:
     """Epoch of this step, counted from 0."""
     defense: Optional["Defense"] = None
     """What stands between client and server, which is another one for a term; None if it releases what it is given."""
+    published: bool = True
+    """Whether a defense keeps the start and the schedule of its source; else the recipe's ramp is all there is, and the
+    trainer multiplies by it what ``penalty`` returns."""
 
     @cached_property
     def mean(self) -> Tensor:
@@ -92,7 +99,7 @@ class Epoch:
     lr: float
     """Learning rate of the epoch's last step, >= 0."""
     epoch: int
-    """The epoch that just ended, counted from 0."""
+    """The epoch that just ended, counted from 0; of an early fit (``Defense.fitted``) the first."""
 
 
 class Defense(nn.Module):
@@ -105,18 +112,24 @@ class Defense(nn.Module):
 
     strength: ClassVar[str | None] = None
     """The setting whose 0 makes the defense the identity, such as ``"lam"``."""
+    strength_kind: ClassVar[StrengthKind] = "weight"
+    """What the strength is, if there is one: by it a training that is held to an accuracy steers."""
     reference: ClassVar[str] = "none"
     """Author, title, year of the source."""
     faithful: ClassVar[Faithful] = "ours"
     """What the implementation follows: the paper, its public code, or ourselves where neither is followed."""
     version: ClassVar[int] = 1
-    """Raised by every change that moves the numbers of a trial with it; records carry it."""
+    """Raised by every change that moves the numbers of a trial with it; records carry it, and what is recorded of two
+    versions is marked where it is pooled."""
     bound: ClassVar[Bound] = "none"
     """What its estimate of I(x; z | y) is. The strength of one that says ``upper`` weighs it in nats per feature."""
     tightness: ClassVar[float] = 10.0
     """Multiple of the truth that an upper bound stays within on the contract's Gaussians and mixtures, > 1."""
     cost: ClassVar[str] = "none"
     """What a training step pays for it, in words."""
+    fits: ClassVar[bool] = False
+    """Whether ``penalty`` is 0 until ``end_epoch`` has been called. Under the recipe's ramp it is then called within
+    the first epoch too, after every quarter, so that it starts like the others."""
     needs_noise: ClassVar[bool] = False
     """Whether ``penalty`` is defined only for a channel noise ``sigma`` > 0."""
     masks: ClassVar[bool] = False
@@ -248,6 +261,15 @@ class Defense(nn.Module):
         the client sees it through detached parameters.
         """
         return torch.zeros((), device=batch.z.device)
+
+    def steer(self, strength: float) -> None:
+        """Take another strength, while training or when a network that was steered is loaded.
+
+        By default the attribute of that name; a defense that derives anything from it when it is made says so here.
+        """
+        if self.strength is None:
+            raise ValueError(f"{type(self).__name__} has no strength to steer")
+        setattr(self, self.strength, strength)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Return the defense's own parameters as optimiser groups, with their own settings if they need any.

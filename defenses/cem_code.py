@@ -52,6 +52,7 @@ class CemCode(Defense):
     )
     faithful = "code"
     cost = "distances to k centroids; a pass over the training part and k-means after every epoch"
+    fits = True
     needs_noise = True
 
     centroids: Tensor
@@ -82,7 +83,7 @@ class CemCode(Defense):
         """Return the hinge times ``lam`` and the schedule of weights; its unit is the public code's own."""
         if self.lam == 0:
             return super().penalty(batch)
-        return self.lam * weight_schedule(batch.lr) * self.estimate(batch.signal, batch.y, batch.sigma)
+        return self.lam * published_weight(batch) * self.estimate(batch.signal, batch.y, batch.sigma)
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the hinge without its weight, ``()``, >= 0: no bound on anything.
@@ -127,6 +128,11 @@ class CemCode(Defense):
         self.fitted.copy_(total[:, 0] > self.clusters)
         batches = math.ceil(len(epoch.y) / epoch.batch_size)
         self.per_class.fill_(batches * epoch.batch_size / len(total))
+
+
+def published_weight(batch: Batch) -> float:
+    """Return the factor of a step: the public code's schedule where the recipe keeps to sources, else 1."""
+    return weight_schedule(batch.lr) if batch.published else 1.0
 
 
 def weight_schedule(lr: float) -> float:

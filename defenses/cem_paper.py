@@ -43,6 +43,7 @@ class CemPaper(Defense):
     bound = "upper"
     tightness = 1.4
     cost = "distances to k centroids; a pass over the training part and k-means after every epoch"
+    fits = True
     needs_noise = True
 
     centroids: Tensor

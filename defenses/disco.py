@@ -55,6 +55,7 @@ class Disco(Defense):
     """
 
     strength = "ratio"
+    strength_kind = "share"
     reference = (
         "Singh, Chopra, Garza, Zhang, Vepakomma, Sharma, Raskar, DISCO: Dynamic and Invariant Sensitive Channel "
         "Obfuscation for Deep Neural Networks, CVPR 2021"
@@ -83,7 +84,8 @@ class Disco(Defense):
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         num_channels = shapes.activation[0]
         cells = (min(CELLS, shapes.activation[1]), min(CELLS, shapes.activation[2]))
-        self.num_pruned = min(int(self.ratio * num_channels + 0.5), num_channels - 1)
+        self.num_channels = num_channels
+        self.steer(self.ratio)
         self.pruner = nn.Sequential(
             nn.Conv2d(num_channels, WIDTH, 3, padding=1),
             nn.ReLU(),
@@ -96,6 +98,10 @@ class Disco(Defense):
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("seen", torch.tensor(False))
         self.decoder = InverseNetwork(shapes.activation, shapes.image, self.blocks, self.channels)
+
+    def steer(self, strength: float) -> None:
+        super().steer(strength)
+        self.num_pruned = min(int(strength * self.num_channels + 0.5), self.num_channels - 1)
 
     def forward(self, z: Tensor) -> Tensor:
         return z if self.num_pruned == 0 else z * self._mask(z)[..., None, None]

@@ -27,6 +27,7 @@ class Dropout(Defense):
     """
 
     strength = "rate"
+    strength_kind = "share"
     reference = (
         "He, Zhang, Lee, Attacking and Protecting Data Privacy in Edge-Cloud Collaborative Inference Systems, "
         "IEEE Internet of Things Journal 2020"

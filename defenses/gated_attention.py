@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from defenses.base import Batch, Defense, Shapes
 from defenses.bounds import noise_variance
-from defenses.cem_code import TAU, weight_schedule
+from defenses.cem_code import TAU, published_weight
 from defenses.gates import Gate, over_members
 from defenses.ranges import number
 from defenses.rows import by_class
@@ -62,9 +62,9 @@ class GatedAttention(Defense):
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return the hinge times ``lam`` and its factors; its unit is the public code's own."""
-        if self.lam == 0 or batch.progress < self.warmup:
+        if self.lam == 0 or (batch.published and batch.progress < self.warmup):
             return super().penalty(batch)
-        weight = self.lam * SCALE * weight_schedule(batch.lr)
+        weight = self.lam * SCALE * published_weight(batch)
         return weight * self.estimate(batch.signal, batch.y, batch.sigma)
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:

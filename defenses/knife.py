@@ -50,6 +50,7 @@ class Knife(Defense):
     bound = "upper"
     tightness = 1.3
     cost = "distances to the modes of the image's class, forward and back; k-means after every epoch"
+    fits = True
     needs_noise = True
 
     means: nn.Parameter

@@ -23,6 +23,7 @@ class Laplace(Defense):
     """
 
     strength = "scale"
+    strength_kind = "scale"
     reference = "Titcombe et al., Practical Defences Against Model Inversion Attacks for Split Neural Networks, 2021"
     faithful = "paper"
     cost = "one draw of noise"

@@ -37,6 +37,7 @@ class Rounding(Defense):
     """
 
     strength = "step"
+    strength_kind = "scale"
     reference = (
         "Fredrikson, Jha, Ristenpart, Model Inversion Attacks that Exploit Confidence Information and Basic "
         "Countermeasures, CCS 2015"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from defenses.base import Batch, Defense, Faithful, Shapes
 from defenses.bounds import noise_variance
-from defenses.cem_code import TAU, weight_schedule
+from defenses.cem_code import TAU, published_weight
 from defenses.mixtures import moments
 from defenses.ranges import flag, number
 from defenses.rows import Rows, by_class
@@ -90,14 +90,14 @@ class SlotAttention(Defense):
 
     def penalty(self, batch: Batch) -> Tensor:
         """Return the loss times ``lam`` and its factors; its unit is the public code's own."""
-        if self.lam == 0 or batch.progress < self.warmup:
+        if self.lam == 0 or (batch.published and batch.progress < self.warmup):
             return super().penalty(batch)
         loss, hard = self._loss(batch.signal, batch.y, batch.sigma)
         if self.shut_off:
             loss = loss * ((hard <= MOST_OPEN) & (self.calls >= CALLS_SHUT))
         if self.training:
             self.calls += 1
-        return self.lam * weight_schedule(batch.lr) * loss
+        return self.lam * published_weight(batch) * loss
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:
         """Return the loss without its weight, and without the rule, ``()``, >= 0.

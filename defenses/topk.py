@@ -30,6 +30,7 @@ class TopK(Defense):
     """
 
     strength = "ratio"
+    strength_kind = "share"
     reference = "top-k pruning in the public code of Xia et al., CVPR 2025"
     faithful = "ours"
     cost = "a ranking of the features"

@@ -132,6 +132,7 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
         ),
         verdicts={name: judged.verdict for name, judged in verdicts(trained.floors, attacks).items()},
         notes=(*notes, *trained.notes),
+        versions=trained.versions,
         error=next((attack.error for attack in attacks if attack.error), None),
         circumstances=_sum(trained.circumstances, attacks),
     )

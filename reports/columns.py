@@ -54,6 +54,9 @@ DECIDED = {
     "mse_stacked_se": "float: standard error over images of mse_stacked - mse_stacked_single",
     "stacked_images": "int or null: first images of the part, which all of these scored",
     "stacked_of": "str or null: how many attacks it chooses among",
+    "controlled": "bool or null: whether a strength was steered to the target of accuracy; null without a target",
+    "control_accuracy": "float: accuracy on the control part at the end of the training; NaN without one",
+    "strength": "float: the strength that it was steered to; NaN if none was",
 }
 """Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image; whoever stacks is
 one, who holds the client and the defense."""

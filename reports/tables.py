@@ -117,6 +117,8 @@ class StudyInfo(TypedDict):
     """How often the test part was read, for which trials and by what, a line each."""
     unsettled: NotRequired[list[str]]
     """Attack jobs that some trials have and the front does not count, since some of its trials lack them."""
+    mixed: NotRequired[list[str]]
+    """Recipes, defenses, terms and attacks that the trials had in two versions, a line each."""
     warnings: NotRequired[list[str]]
     """What a reader of the numbers must know of where they come from, a line each; folders of 0.1 have none."""
 

@@ -49,6 +49,8 @@ def cautions(data: StudyData) -> list[str]:
         *(f"{line[0].upper()}{line[1:]}." for line in data.study.get("widened", [])),
         *(f"{line}; none of them is in these tables, or on a front." for line in data.study.get("informed", [])),
         *(f"{mark}." for mark in data.study.get("image_marks", [])),
+        *(f"{line[0].upper()}{line[1:]}." for line in data.study.get("mixed", [])),
+        *_uncontrolled(members),
         *_few(data),
         *_unconverged(data, members),
         *_unequal(data, members),
@@ -76,6 +78,17 @@ def scores(row: "pd.Series[object]") -> str:
     reach = could_reach(row.to_dict())
     told["mse"] += f" {reach}" if reach else ""
     return ", ".join(told.values())
+
+
+def _uncontrolled(members: pd.DataFrame) -> list[str]:
+    """Return which trials of the front were not held to the accuracy that others were."""
+    if "controlled" not in members or not members["controlled"].eq(False).any():
+        return []
+    free = members.loc[members["controlled"].eq(False), "trial"].tolist()
+    return [
+        f"Of the front {counted(len(free), 'trial')} ({listed(free)}) trained uncontrolled: without a strength to "
+        "steer, the accuracy is its own and not the target's."
+    ]
 
 
 def _few(data: StudyData) -> list[str]:

@@ -218,6 +218,7 @@ def test_status_counts_every_trial_of_the_budget(study, capsys):
         "front",
         "objectives",
         "unsettled",
+        "mixed",
         "disk",
         "widened",
         "informed",

@@ -168,6 +168,14 @@ CASES = [
     ("a repetition with other seeds was cut off and starts from nothing", "tests.driver.test_confirming", "test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled"),
     ("two settings are compared by unlike seeds", "tests.driver.test_confirming", "test_equal_seeds_begin_with_equal_networks"),
     ("the test part was looked at again and again, and nobody says so", "tests.reports.test_confirmed", "test_the_words_tell_who_is_on_the_front_how_far_the_search_was_off_and_who_read_the_test_part"),
+    ("a defense wins because its penalty starts later than the others'", "tests.stages.test_optimising", "test_a_source_that_starts_late_starts_with_the_others_under_a_ramp"),
+    ("label smoothing, a defense of its own, is part of every recipe", "tests.stages.test_optimising", "test_labels_are_smoothed_by_the_recorded_factor_and_of_an_old_fast_trial_by_a_tenth"),
+    ("a resumed study trains otherwise than it began", "tests.study.test_study", "test_a_directory_begun_before_a_key_goes_on_as_it_was"),
+    ("a front pools two versions of a defense", "tests.judging.test_versions", "test_two_versions_of_a_recipe_a_defense_or_an_attack_are_told_with_the_first_trials"),
+    ("a defense is compared at another accuracy, since its range of weights is another", "tests.stages.test_controlled", "test_the_course_of_a_strength_is_in_the_record_and_the_last_one_is_what_is_attacked"),
+    ("a training is steered by the images that it is scored on", "tests.data.test_data", "test_a_control_part_is_taken_out_of_train_and_shares_no_image_with_anything"),
+    ("a steered training that was killed ends elsewhere", "tests.stages.test_controlled", "test_a_steered_training_that_is_cut_off_gives_the_same_numbers"),
+    ("a target that no network reaches is run for hours", "tests.stages.test_controlled", "test_a_target_that_the_undefended_network_does_not_exceed_fails_the_trial_with_both_numbers"),
 ]  # fmt: skip
 
 

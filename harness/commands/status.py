@@ -17,8 +17,9 @@ def status(study: StudyPath, as_json: Json = False) -> None:
 
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
-    unsettled [attack that not all of the front has], disk {kind of files: bytes, total, free}, widened [line],
-    informed [line on results of another study], confirmed {candidates, seeds, waiting}.
+    unsettled [attack that not all of the front has], mixed [line on two versions of one thing], disk {kind of files:
+    bytes, total, free}, widened [line], informed [line on results of another study], confirmed {candidates, seeds,
+    waiting}.
     """
     root = find_study(study)
     quiet(None)

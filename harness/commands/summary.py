@@ -47,6 +47,7 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
         yield f"  {_row(ledger, number, suite)}"
     if len(now.front) > MOST:
         yield f"  and {len(now.front) - MOST} more"
+    yield from (f"mixed: {line}" for line in now.mixed)
     if now.unsettled:
         yield (
             f"front unsettled: not all of it has {', '.join(now.unsettled)}; "

@@ -8,7 +8,7 @@ from harness.commands.curves import curve_lines
 from harness.credentials import hidden
 from harness.judging import JudgedTrial, decided_by, not_halved, settings_line
 from harness.ledger.disk import FileSize, shown
-from harness.records import AttackRecord, Circumstances, CurvePoint, Failure, Scores, Trained, failure_line
+from harness.records import Asked, AttackRecord, Circumstances, CurvePoint, Failure, Scores, Trained, failure_line
 
 LAST_LINES = 20
 """Lines of each log that are shown; the file has all of it."""
@@ -104,7 +104,18 @@ def _measured(seen: Seen, levels: str) -> Iterator[str]:
     yield from (f"{INDENT}guess {name}: {_scores(guess.scores)}" for name, guess in found.floors.items())
     for name, value in found.diagnostics.items():
         yield f"{INDENT}{name}: {found.null_reasons.get(name, 'null') if value is None else f'{value:.4g}'}"
+    yield from _held(seen.trial.asked, found.curve)
     yield from _curve("training", found.curve, levels)
+
+
+def _held(asked: Asked, curve: Iterable[CurvePoint]) -> Iterator[str]:
+    """Yield how near a training that was to be held to an accuracy came, and by which strength."""
+    target, last = asked.settings.get("train/target_accuracy"), {point.name: point.value for point in curve}
+    reached, strength = last.get("control_accuracy"), last.get("strength")
+    if target is None or reached is None:
+        return
+    how = "uncontrolled: no strength to steer" if strength is None else f"by a strength of {strength:.4g} in the end"
+    yield f"{INDENT}held to accuracy {target}: {reached:.4f} on the control part, {how}"
 
 
 def _evidence(attack: AttackRecord, trial: JudgedTrial) -> Iterator[str]:

@@ -130,6 +130,8 @@ class Reading:
     """``strict``, or ``cem`` for comparison with published tables."""
     train_images: int | None = None
     """The first so many images of the training part, >= 1; None for all of them."""
+    control: bool = False
+    """Whether the last of these are set aside as ``control``."""
     download: bool = False
     """Whether images that are not there may be fetched; CIFAR only."""
     size: int | None = None
@@ -150,7 +152,8 @@ class Data:
     flips: bool
     protocol: Protocol
     parts: dict[str, Part]
-    """``train, validation, attacker, attacker_validation, test`` under ``strict``; ``train, test`` under ``cem``."""
+    """``train, validation, attacker, attacker_validation, test`` under ``strict``, with ``control`` where a training is
+    held to an accuracy; ``train, test`` under ``cem``."""
     attack_splits: tuple[AttackSplit, ...]
     """The first one gives the objectives."""
 
@@ -228,7 +231,12 @@ def load(reading: Reading, device: torch.device) -> Data:
     found = find(reading)
     original = read(reading, found).original
     division = divide(
-        original, source.shares, protocol=reading.protocol, device=device, train_images=reading.train_images
+        original,
+        source.shares,
+        protocol=reading.protocol,
+        device=device,
+        train_images=reading.train_images,
+        control=reading.control,
     )
     return Data(
         name=reading.name,

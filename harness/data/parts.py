@@ -22,6 +22,13 @@ CEM_SELECTION = 1000
 """Most images that attackers set aside, to be tuned and stopped on, under the published protocol."""
 
 
+CONTROL_IMAGES = 2000
+"""Most images that are taken out of the training part for a training that is held to an accuracy."""
+
+CONTROL_SHARE = 0.25
+"""Most of the training part that they may be."""
+
+
 class Labelled(NamedTuple):
     """Images in memory, with their labels."""
 
@@ -141,16 +148,20 @@ def divide(
     protocol: Protocol,
     device: torch.device,
     train_images: int | None = None,
+    control: bool = False,
     seed: int = SPLIT_SEED,
 ) -> Division:
     """Divide a data set by a protocol; ``train_images`` keeps the first images of the training part.
+
+    With ``control`` the last of these are a part of their own, on which nothing is trained: a run of the dealt order
+    like all parts, so as stratified. The published protocol has none.
 
     Raises:
         UserError: there are too few images to divide, or fewer than ``train_images`` to train on.
     """
     pool, test = _pool_and_test(original, shares.test, seed)
     if protocol == "strict":
-        return _strict(pool, test, shares, train_images, device)
+        return _strict(pool, test, shares, train_images, device, control=control)
     return _cem(pool, test, train_images, device)
 
 
@@ -188,7 +199,9 @@ def _pool_and_test(original: Original, test_share: float, seed: int) -> tuple[La
     return train.take(slice(kept)), train.take(slice(kept, None))
 
 
-def _strict(pool: Labelled, test: Labelled, shares: Shares, train_images: int | None, device: torch.device) -> Division:
+def _strict(
+    pool: Labelled, test: Labelled, shares: Shares, train_images: int | None, device: torch.device, *, control: bool
+) -> Division:
     # consecutive runs of the dealt order: disjoint and stratified
     rest, runs = pool, {}
     for name in ("attacker_validation", "attacker", "validation"):
@@ -197,7 +210,11 @@ def _strict(pool: Labelled, test: Labelled, shares: Shares, train_images: int | 
             raise UserError(f"data/root: {len(pool.y)} training images are too few to divide; at least 4 are needed")
         rest, runs[name] = rest.take(slice(kept)), rest.take(slice(kept, None))
     runs["train"], runs["test"] = _first(rest, train_images, "strict"), test
-    names = ("train", "validation", "attacker", "attacker_validation", "test")
+    names = ["train", "validation", "attacker", "attacker_validation", "test"]
+    if control:
+        kept = len(runs["train"].y) - min(CONTROL_IMAGES, _size(CONTROL_SHARE, len(runs["train"].y)))
+        runs["train"], runs["control"] = runs["train"].take(slice(kept)), runs["train"].take(slice(kept, None))
+        names.append("control")
     parts = {name: _part(name, runs[name], device) for name in names}
     split = AttackSplit(
         part="validation",

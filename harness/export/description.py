@@ -12,6 +12,7 @@ from harness.export import published
 from harness.judging import (
     Front,
     JudgedTrial,
+    Pooled,
     costs,
     covered,
     other_images,
@@ -74,6 +75,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], training
         confirms=[read_line(each) for each in Confirms(ledger).rounds()],
         warnings=unlike_torch([*paid, *costs(trainings)]),
         unsettled=list(Front(trials).unsettled),
+        mixed=list(Pooled(trials).lines()),
     )
     return json.dumps(described, indent=1, allow_nan=False).encode() + b"\n"
 

@@ -16,6 +16,7 @@ from harness.judging.status import Status, states, status
 from harness.judging.suite import ALL, Suite, lacked, suite_of, widened_lines
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
 from harness.judging.verdicts import Judgement, verdicts
+from harness.judging.versions import Pooled
 from harness.judging.words import decided_by, settings_line
 from harness.judging.worst import BLIND, OBJECTIVE_PARTS, Candidate, candidates, worst_case
 
@@ -32,6 +33,7 @@ __all__ = [
     "JudgedTrial",
     "Judgement",
     "Outline",
+    "Pooled",
     "Standing",
     "Status",
     "Suite",

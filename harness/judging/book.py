@@ -7,6 +7,7 @@ from typing import NamedTuple
 from harness.judging.shared import Front, contestant_of
 from harness.judging.status import Status, status_of
 from harness.judging.trials import JudgedTrial
+from harness.judging.versions import Pooled
 from harness.judging.worst import Candidate
 from harness.records import Asked, Objectives, Scalar
 
@@ -84,6 +85,7 @@ class Book:
         self._counts: Counter[str] = Counter()
         self._seconds = 0.0
         self._front = Front()
+        self._pooled = Pooled()
         for trial in trials:
             self.add(trial)
 
@@ -101,6 +103,7 @@ class Book:
         else:
             self.unfinished[outline.number] = trial.asked
         self._front.add(outline)
+        self._pooled.add(trial)
         return outline
 
     @property
@@ -121,4 +124,4 @@ class Book:
 
     def status(self, identity: Mapping[str, str], budget: int) -> Status:
         """Return what ``invfront status`` says; arguments as of `harness.judging.status`."""
-        return status_of(identity, budget, self._counts, self._front)
+        return status_of(identity, budget, self._counts, self._front, self._pooled)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.judging.shared import Front, contestant_of
 from harness.judging.trials import RUNNING, JudgedTrial
+from harness.judging.versions import Pooled
 from harness.records import DIRECTIONS, Value
 
 STATES = ("complete", "failed", "partial", "pruned", RUNNING, "waiting")
@@ -24,6 +25,8 @@ class Status(Value):
     """Direction of each objective."""
     unsettled: tuple[str, ...] = ()
     """Attacks that some trials have and the front does not count, since some of its trials lack them."""
+    mixed: tuple[str, ...] = ()
+    """What is there in two versions, and should not be compared: recipes, defenses, terms, attacks; a line each."""
 
 
 def states(trials: Iterable[JudgedTrial], budget: int) -> dict[str, int]:
@@ -45,12 +48,15 @@ def status(identity: Mapping[str, str], budget: int, trials: Iterable[JudgedTria
         budget: Trials it was given; more may have been asked.
         trials: Those that were asked.
     """
-    listed = [contestant_of(trial) for trial in trials]
-    return status_of(identity, budget, Counter(trial.state for trial in listed), Front(listed))
+    listed, pooled = [], Pooled()
+    for trial in trials:
+        pooled.add(trial)
+        listed.append(contestant_of(trial))
+    return status_of(identity, budget, Counter(trial.state for trial in listed), Front(listed), pooled)
 
 
-def status_of(identity: Mapping[str, str], budget: int, counts: Counter[str], front: Front) -> Status:
-    """Return what ``status`` returns, of trials that were counted by state and whose front is known."""
+def status_of(identity: Mapping[str, str], budget: int, counts: Counter[str], front: Front, pooled: Pooled) -> Status:
+    """Return what ``status`` returns, of trials that were counted by state and whose front and versions are known."""
     return Status(
         **identity,
         budget=max(budget, counts.total()),
@@ -58,4 +64,5 @@ def status_of(identity: Mapping[str, str], budget: int, counts: Counter[str], fr
         front=front.numbers,
         objectives=dict(DIRECTIONS),
         unsettled=front.unsettled,
+        mixed=pooled.lines(),
     )

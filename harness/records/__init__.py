@@ -15,7 +15,7 @@ from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
-from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, keys_after
+from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, former, keys_after, told
 from harness.records.wording import one_line
 from harness.records.words import Half, Knowledge, Precision, State, Verdict
 
@@ -63,6 +63,8 @@ __all__ = [
     "Verdict",
     "derive",
     "failure_line",
+    "former",
     "keys_after",
     "one_line",
+    "told",
 ]

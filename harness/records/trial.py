@@ -46,6 +46,8 @@ class Record(Value):
     """By attack job."""
     notes: tuple[str, ...]
     """What had to be redone or left out, and why."""
+    versions: dict[str, int] = {}
+    """Of what it was trained by, ``recipe``, ``defense`` and ``term``; 1 where there is none."""
     error: Failure | None
     circumstances: Circumstances
 
@@ -67,4 +69,6 @@ class Trained(Value):
     diagnostics_version: int = 1
     null_reasons: dict[str, str]
     notes: tuple[str, ...]
+    versions: dict[str, int] = {}
+    """As of ``Record``."""
     circumstances: Circumstances

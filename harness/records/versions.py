@@ -15,8 +15,23 @@ VERSIONS = ("0.1", "0.2")
 
 CURRENT = VERSIONS[-1]
 
-STUDY: Mapping[str, Mapping[str, Scalar]] = MappingProxyType({"0.2": {}})
-"""Keys of a study file by the version that brought them, by path, with what their absence meant until then."""
+Meaning = Scalar | Mapping[str, Scalar]
+"""What the absence of a key meant, or by ``train/recipe`` what."""
+
+STUDY: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
+    {
+        "0.2": {
+            "train/ramp": None,
+            "train/label_smoothing": MappingProxyType({"published": 0.0, "fast": 0.1}),
+            "train/target_accuracy": None,
+        }
+    }
+)
+"""Keys of a study file by the version that brought them, by path, with what their absence meant until then.
+
+Every ``study.yaml`` that is written has them all: a directory's own file that lacks one was made before there was one,
+whatever version it names.
+"""
 
 RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
@@ -51,7 +66,9 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "Objectives.ssim_base": None,
             "Measured.images": {},
             "Measured.diagnostics_version": 1,
+            "Record.versions": {},
             "Trained.images": {},
+            "Trained.versions": {},
             "Trained.diagnostics_version": 1,
             "Tuned.error": None,
             "Circumstances.node": None,
@@ -83,10 +100,23 @@ ASKED_THE_SERVER: Mapping[str, frozenset[str]] = MappingProxyType(
 """Built-in attacks that asked the server, of records without ``needs_server``."""
 
 
-def keys_after(version: str, added: Mapping[str, Mapping[str, Scalar]] = STUDY) -> dict[str, Scalar]:
+def keys_after(version: str, added: Mapping[str, Mapping[str, Meaning]] = STUDY) -> dict[str, Meaning]:
     """Return the keys of a study file that came after a version, with what their absence meant in it."""
     after = VERSIONS[VERSIONS.index(version) + 1 :]
     return {path: meaning for name in after for path, meaning in added.get(name, {}).items()}
+
+
+def former(recipe: Scalar) -> dict[str, Scalar]:
+    """Return every key that came later, by path, with what its absence meant before, under a training recipe."""
+    return {
+        path: meaning.get(str(recipe)) if isinstance(meaning, Mapping) else meaning
+        for path, meaning in keys_after(VERSIONS[0]).items()
+    }
+
+
+def told(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return a trial's settings with those that it was asked without, since they were what their absence means."""
+    return former(settings.get("train/recipe")) | dict(settings)
 
 
 GONE = {1: ("data_root", "attacker_root", "download", "timeout_seconds", "checkpoint_seconds")}

@@ -1,9 +1,11 @@
 """Builds a trial's split network from what was asked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 import defenses
@@ -16,6 +18,9 @@ from harness.study.recipes import RECIPES, Recipe
 
 WEIGHTS = ("client", "defense", "server")
 
+STRENGTH = "strength"
+"""Key in the head of the defense's file: the strength that a training was steered to."""
+
 
 def owned(settings: Mapping[str, Scalar], *owner: str) -> dict[str, Scalar]:
     """Return the settings under a path, by their last name."""
@@ -24,8 +29,9 @@ def owned(settings: Mapping[str, Scalar], *owner: str) -> dict[str, Scalar]:
 
 
 def recipe_of(asked: Asked) -> Recipe:
-    """Return the recipe a trial is trained by."""
-    return RECIPES[str(asked.settings["train/recipe"])]
+    """Return the recipe a trial is trained by; of one asked before ``train/ramp`` was a setting the first version."""
+    recipe = RECIPES[str(asked.settings["train/recipe"])]
+    return recipe if "train/ramp" in asked.settings else replace(recipe, version=1)
 
 
 def build(asked: Asked, data: Data) -> SplitModel:
@@ -53,13 +59,20 @@ def _attached(name: str, settings: dict[str, Scalar], client: torch.nn.Module, s
     return defense
 
 
-def save_parts(model: SplitModel, attempt: Path) -> dict[str, str]:
-    """Write the network's parts as safetensors; return the SHA-256 of each file by its name."""
+def save_parts(model: SplitModel, attempt: Path, strength: float | None = None) -> dict[str, str]:
+    """Write the network's parts as safetensors; return the SHA-256 of each file by its name.
+
+    Args:
+        model: The network.
+        attempt: Folder of the files.
+        strength: What the defense's was steered to, for whoever loads it; null if it was not.
+    """
     digests = {}
     for part in WEIGHTS:
         path = attempt / f"{part}.safetensors"
         state = {key: value.contiguous() for key, value in getattr(model, part).state_dict().items()}
-        write_whole(path, save(state))
+        head = {STRENGTH: repr(strength)} if strength is not None and part == "defense" else None
+        write_whole(path, save(state, metadata=head))
         digests[path.name] = sha256(path)
     return digests
 
@@ -67,6 +80,7 @@ def save_parts(model: SplitModel, attempt: Path) -> dict[str, str]:
 def load_parts(model: SplitModel, attempt: Path) -> SplitModel:
     """Load the parts that are there into a built network, which is returned in eval mode.
 
+    A defense whose strength was steered gets the one that it was trained to.
     The server is kept only of anchors and of trials on the front; without it the network can still be released from.
 
     Raises:
@@ -83,4 +97,8 @@ def load_parts(model: SplitModel, attempt: Path) -> SplitModel:
                     f"{path.name}: weights of another version of the {part}, which this one cannot hold; "
                     "attack the trial with the version of invfront that trained it"
                 ) from error
+    with safe_open(attempt / "defense.safetensors", framework="pt") as file:
+        strength = (file.metadata() or {}).get(STRENGTH)
+    if strength is not None:
+        model.defense.steer(float(strength))
     return model.eval()

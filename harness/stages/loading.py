@@ -24,6 +24,7 @@ def images_of(settings: Mapping[str, Scalar], place: Place, device: torch.device
         root=place.data_root,
         protocol="cem" if settings["protocol"] == "cem" else "strict",
         train_images=None if count is None else int(count),
+        control=settings.get("train/target_accuracy") is not None,
         download=place.download,
         size=None if size is None else int(size),
     )

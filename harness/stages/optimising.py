@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,34 +10,49 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from attacks.precision import autocast
-from defenses.base import Batch, Epoch
+from defenses.base import Batch, Defense, Epoch
 from harness.data import Data, Part, epoch_order, to_float
 from harness.data import augment as augmented
 from harness.models import SplitModel, activation_shape
-from harness.records import Asked, CurvePoint, Progress, derive
+from harness.records import Asked, CurvePoint, Progress, derive, told
 from harness.stages.assignment import Assignment
 from harness.stages.building import recipe_of
 from harness.stages.checkpoints import Checkpoints, Snapshot, restore_rng
+from harness.stages.controlled import Control, Steered
 from harness.stages.ground import dtype_of
-from harness.study.recipes import Recipe
+from harness.stages.steering import Measurement, Steering
+from harness.study.recipes import Recipe, ramped
 
 
 class Training(NamedTuple):
     """How a training went."""
 
     curve: tuple[CurvePoint, ...]
-    """Every epoch's mean task loss, penalty and training accuracy."""
+    """Every epoch's mean task loss, penalty and training accuracy; and where there is a control part the accuracy on it
+    and the strength, at each measurement."""
+    course: tuple[Measurement, ...]
+    """The accuracies on the control part; empty without one."""
+    strength: float | None
+    """The strength that it was steered to; null if none was."""
     notes: tuple[str, ...]
     """Checkpoints that could not be read, and a term that bounds nothing beside its defense."""
 
 
-def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progress, None, Training]:
+def train(
+    model: SplitModel, data: Data, handed: Assignment, steered: tuple[Steered, Steering] | None = None
+) -> Generator[Progress, None, Training]:
     """Train in place, from the newest checkpoint of any attempt; yield progress first, and after each epoch.
+
+    Args:
+        model: The network, untrained.
+        data: Its images.
+        handed: What the trial is, and its attempt.
+        steered: Whose strength is steered by the accuracy on the control part, and by which law; null for none.
 
     Raises:
         FloatingPointError: the loss is not finite.
     """
-    run = _Run(model, handed.asked, data)
+    run = _Run(model, handed.asked, data, steered)
     checkpoints = Checkpoints(handed.attempt, handed.place.checkpoint_seconds)
     state, notes = checkpoints.latest(data.parts["train"].x.device)
     if state is not None:
@@ -46,13 +60,19 @@ def train(model: SplitModel, data: Data, handed: Assignment) -> Generator[Progre
     yield Progress("train", min(run.step // run.steps, run.epochs - 1), run.epochs)
     while run.step < run.epochs * run.steps:
         run.take_step()
+        run.fit_early()
         if run.step % run.steps == 0:
             run.end_epoch()
             yield Progress("train", run.step // run.steps, run.epochs, run.accuracy())
+        if run.control is not None:
+            run.control.measure(run.step)
         if checkpoints.due():
             checkpoints.save(run.step, run.state())
     checkpoints.save(run.step, run.state())
-    return Training(run.curve(), (*notes, *run.unbounded()))
+    notes = [*notes, *run.unbounded()]
+    if run.control is None:
+        return Training(run.curve(), (), None, tuple(notes))
+    return Training(run.curve(), run.control.course(), run.control.strength(), tuple(notes))
 
 
 def follow_courses(optimiser: Optimizer, progress: float) -> None:
@@ -65,13 +85,19 @@ def follow_courses(optimiser: Optimizer, progress: float) -> None:
 class _Run:
     """A training between two steps."""
 
-    def __init__(self, model: SplitModel, asked: Asked, data: Data) -> None:
+    def __init__(
+        self, model: SplitModel, asked: Asked, data: Data, steered: tuple[Steered, Steering] | None = None
+    ) -> None:
         self.model, self.data, self.asked = model, data, asked
         self.part: Part = data.parts["train"]
         self.epochs = int(asked.settings["train/epochs"] or 0)
         self.batch_size = min(int(asked.settings["train/batch_size"] or 0), len(self.part.y))
         self.steps = len(self.part.y) // self.batch_size
         self.recipe: Recipe = recipe_of(asked)
+        settings = told(asked.settings)
+        self.label_smoothing = float(settings["train/label_smoothing"] or 0.0)
+        ramp = settings["train/ramp"]
+        self.ramp = None if ramp is None else float(ramp)
         self.penalties = [model.defense] if model.term is None else [model.defense, model.term]
         groups = [{"params": [*model.client.parameters(), *model.server.parameters()]}]
         for penalty in self.penalties:
@@ -82,10 +108,16 @@ class _Run:
         self.order: Tensor | None = None
         self.sums = torch.zeros(3, device=self.part.x.device)
         self.points: list[tuple[int, str, float]] = []
+        self.control: Control | None = None
+        if "control" in data.parts:
+            self.control = Control(
+                model, asked, data.parts["control"], self.epochs * self.steps, self.batch_size, steered
+            )
 
     def state(self) -> Snapshot:
         """Return what a checkpoint holds."""
-        return {
+        own = {} if self.control is None else {"control": self.control.state()}
+        return own | {
             "model": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "scheduler": {key: value for key, value in self.scheduler.state_dict().items() if key != "lr_lambdas"},
@@ -104,6 +136,8 @@ class _Run:
         )
         self.sums = state["sums"]
         self.points = [(step, name, value) for step, name, value in state["points"]]
+        if self.control is not None:
+            self.control.load(state["control"])
         restore_rng(state)
 
     def take_step(self) -> None:
@@ -151,26 +185,26 @@ class _Run:
             progress=self.step / (self.epochs * self.steps),
             lr=self.lr,
             defense=model.defense,
+            published=self.ramp is None,
         )
-        task = F.cross_entropy(logits.float(), y, label_smoothing=self.recipe.label_smoothing)
+        task = F.cross_entropy(logits.float(), y, label_smoothing=self.label_smoothing)
         penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
+        penalty = penalty * ramped(batch.progress, self.ramp)
         return task, penalty, (logits.detach().argmax(1) == y).float().mean()
+
+    def fit_early(self) -> None:
+        """Under a ramp, which starts all alike, fit what must be fitted first in every quarter of the first epoch."""
+        quarters = {self.steps * quarter // 4 for quarter in (1, 2, 3)}
+        if self.ramp is not None and self.step in quarters - {0}:
+            for penalty in self.penalties:
+                if penalty.fits:
+                    penalty.end_epoch(self._epoch(0, penalty))
 
     def end_epoch(self) -> None:
         """Let the defense refit, and note the epoch's means."""
         epoch = self.step // self.steps - 1
-        end = Epoch(
-            features=self._features,
-            y=self.part.y,
-            model=self.model,
-            batch_size=self.batch_size,
-            epoch=epoch,
-            progress=self.step / (self.epochs * self.steps),
-            lr=self.lr,
-        )
-        self.model.defense.end_epoch(end)
-        if self.model.term is not None:
-            self.model.term.end_epoch(replace(end, features=self._signals))
+        for penalty in self.penalties:
+            penalty.end_epoch(self._epoch(epoch, penalty))
         means = (self.sums / self.steps).tolist()
         self.sums = torch.zeros_like(self.sums)
         if not all(map(math.isfinite, means)):
@@ -178,6 +212,18 @@ class _Run:
         self.points += [
             (self.step, name, mean) for name, mean in zip(("loss", "penalty", "accuracy"), means, strict=True)
         ]
+
+    def _epoch(self, number: int, penalty: Defense) -> Epoch:
+        """Return what a penalty may refit by; a term sees what the defense releases."""
+        return Epoch(
+            features=self._signals if penalty is self.model.term else self._features,
+            y=self.part.y,
+            model=self.model,
+            batch_size=self.batch_size,
+            epoch=number,
+            progress=self.step / (self.epochs * self.steps),
+            lr=self.lr,
+        )
 
     @property
     def lr(self) -> float:
@@ -190,7 +236,8 @@ class _Run:
 
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return the points of all epochs."""
-        return tuple(CurvePoint(step=step, name=name, value=value) for step, name, value in self.points)
+        points = [*self.points, *(self.control.points if self.control else ())]
+        return tuple(CurvePoint(step=step, name=name, value=value) for step, name, value in points)
 
     def unbounded(self) -> tuple[str, ...]:
         """Return a note if the term's estimate is a bound by itself and none on what the defense releases."""

@@ -44,6 +44,7 @@ def check_images(borrowed: Borrowed, study: Study) -> None:
             root=study.data.root,
             protocol=study.protocol,
             train_images=None if count == "all" else int(count),
+            control=study.train.target_accuracy is not None,
             download=study.data.download,
             size=study.data.size,
         )

@@ -25,6 +25,7 @@ from harness.records import Borrowed, Scalar, Tell
 from harness.study.agreeing import check_versions
 from harness.study.anchors import check_anchors
 from harness.study.distributions import Distribution, Setting, probes
+from harness.study.held import check_target, started
 from harness.study.load import Loaded, load
 from harness.study.problem import Problem, suggestion, unknown_key
 from harness.study.recipes import RECIPES
@@ -35,6 +36,7 @@ NETWORKS = 64
 """Most networks that are built to check a study's model."""
 GRID = 100_000
 """Most settings that a grid may have: it is enumerated."""
+WAY = "take 0.125, or 0 for all of each penalty from the first step"
 REFUSALS = (ValueError, TypeError, OverflowError, RuntimeError, MemoryError)
 """What a constructor raises that cannot be had with its settings."""
 
@@ -53,6 +55,7 @@ def load_all_checked(
     """Return what ``load_checked`` returns, with where each value was written; arguments as of ``load``."""
     loaded = load(space, overrides, trials, out)
     try:
+        loaded = loaded._replace(study=started(loaded.study))
         check(loaded.study, loaded.borrowed)
     except Problem as problem:
         raise loaded.blamed(problem) from problem
@@ -120,6 +123,8 @@ def check(study: Study, borrowed: Borrowed | None = None) -> None:
     for kind in ("train", "attack"):
         if (gpu := getattr(study.resources, kind).gpu) > 1:
             raise Problem(f"resources/{kind}/gpu", f"{gpu:g}: a job uses one GPU; take 1, or a share as 0.25")
+    _check_start(study)
+    check_target(study)
     _check_model(study)
     kinds = {
         f"{role}/{branch}": _check_defense(f"{role}/{branch}", branch, entries)
@@ -137,6 +142,13 @@ def check(study: Study, borrowed: Borrowed | None = None) -> None:
     if study.search.sampler == "grid":
         _check_finite(space)
         _check_grid(space)
+
+
+def _check_start(study: Study) -> None:
+    """Refuse published starts of penalties beside another recipe, but where a directory was begun with them."""
+    train = study.train
+    if train.recipe != "published" and study.ledger is None and None in probes(train.ramp):
+        raise Problem("train/ramp", f"null: defenses' own starts are for recipe published, not {train.recipe}; {WAY}")
 
 
 def _check_name(path: str, name: str, known: Mapping[str, object], group: str) -> None:

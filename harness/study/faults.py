@@ -10,6 +10,7 @@ import search_spaces
 from harness.errors import UserError
 from harness.records import one_line
 from harness.study.check import check, check_ready
+from harness.study.held import started
 from harness.study.load import Loaded, read, resolve
 from harness.study.overrides import Override
 from harness.study.problem import Problem
@@ -79,6 +80,7 @@ class _Reading:
             study = None
             try:
                 study, borrowed = resolve(self._given, self._written, self._beside)
+                study = started(study)
                 check(study, borrowed)
                 check_ready(study)
             except Problem as problem:

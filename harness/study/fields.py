@@ -42,21 +42,24 @@ def whole(least: int) -> Callable[[Scalar], Scalar]:
     return check
 
 
-def number(*, least: float = 0.0, above: float = -math.inf, most: float = math.inf) -> Callable[[Scalar], Scalar]:
+def number(
+    *, least: float = 0.0, above: float = -math.inf, most: float = math.inf, below: float = math.inf
+) -> Callable[[Scalar], Scalar]:
     """Return a check for finite numbers, which become floats."""
     wanted = f"> {above:g}" if above >= least else f">= {least:g}"
-    wanted += f" and <= {most:g}" if most < math.inf else ""
+    wanted += f" and <= {most:g}" if most < math.inf else f" and < {below:g}" if below < math.inf else ""
 
     def check(value: Scalar) -> Scalar:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _between(value, least, above, most):
-            raise ValueError(f"takes a number {wanted}, not {value!r}")
-        return float(value)
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and least <= value <= most
+            and above < value < below
+        ):
+            return float(value)
+        raise ValueError(f"takes a number {wanted}, not {value!r}")
 
     return check
-
-
-def _between(value: float, least: float, above: float, most: float) -> bool:
-    return least <= value <= most and value > above
 
 
 def boolean(value: Scalar) -> Scalar:
@@ -109,6 +112,9 @@ Several = Annotated[Setting, setting(whole(2))]
 OptionalWhole = Annotated[Setting, setting(optional(whole(1)))]
 Multiplier = Annotated[Setting, setting(number(above=0.0, most=16.0))]
 NonNegative = Annotated[Setting, setting(number())]
+OptionalShare = Annotated[Setting, setting(optional(number(most=1.0)))]
+ShareBelowOne = Annotated[Setting, setting(number(below=1.0))]
+Target = Annotated[Setting, setting(optional(number(above=0.0, below=1.0)))]
 Flag = Annotated[Setting, setting(boolean)]
 Text = Annotated[Setting, setting(text)]
 Free = Annotated[Setting, PlainValidator(read)]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from harness.records import Value
+from harness.records import Value, former
 from harness.study.attacker_levels import own
 from harness.study.distributions import Choices, Range, same
 
@@ -59,8 +59,19 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def without_former(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return a study's plain values without keys that mean what their absence meant before there were any."""
+    for path, meaning in former(shown["train"]["recipe"]).items():
+        section, key = path.split("/")
+        if equal(shown[section].get(key), meaning):
+            shown[section].pop(key, None)
+    return shown
+
+
 def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
     """Return what a study is: its resolved file without circumstances, with the order in which branches take turns.
+
+    A key that means what its absence meant before is left out: a study of before is the same one still.
 
     Args:
         study: The study.
@@ -69,7 +80,7 @@ def identity(study: Value, unknown: Iterable[str] = ()) -> dict[str, Any]:
     said = plain(study)
     said["attacker"]["images"] = own(said["attacker"]["images"])
     said["attacker"].pop("levels", None)
-    shown = silent(said)
+    shown = without_former(silent(said))
     for path in (*CIRCUMSTANCES, *unknown):
         *parents, last = path.split("/")
         owner = shown

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import search_spaces
 from harness import plugins
 from harness.errors import UserError
-from harness.records import CURRENT, VERSIONS, Borrowed, Scalar, Value, keys_after, one_line
+from harness.records import CURRENT, VERSIONS, Borrowed, Scalar, Value, former, keys_after, one_line
 from harness.study import warm
 from harness.study.anchors import relieved
 from harness.study.beginning import Begun, begun_with, refuse_foreign
@@ -165,7 +165,12 @@ def _fill(mapping: dict[Any, Any]) -> None:
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)
         raise Problem("version", f"{version!r} is unknown, this invfront reads {known}; install the one that wrote it")
-    fill(mapping, keys_after(version))
+    train = mapping.get("train")
+    recipe = train.get("recipe", "fast") if isinstance(train, Mapping) else "fast"
+    later = former(recipe) if isinstance(recipe, str) else {}
+    # a directory's own file is whole: what it lacks there was not, whatever version it is of
+    unknown = later if mapping.get("ledger") else keys_after(version)
+    fill(mapping, {path: later[path] for path in unknown if path in later})
 
 
 def fill(mapping: dict[Any, Any], meanings: Mapping[str, Scalar]) -> None:

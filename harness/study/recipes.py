@@ -23,9 +23,10 @@ class Recipe:
     """Largest learning rate."""
     nesterov: bool
     head: Literal["mlp", "linear"]
-    label_smoothing: float
     rotation: float
     """Largest rotation of an image in augmentation, degrees."""
+    version: int = 1
+    """Raised where it trains otherwise than before: numbers of two versions are marked where they are pooled."""
     momentum: float = 0.9
     weight_decay: float = 5e-4
 
@@ -50,9 +51,19 @@ class Recipe:
 
 
 RECIPES = {
-    "published": Recipe(schedule="steps", lr=0.05, nesterov=False, head="mlp", label_smoothing=0.0, rotation=15.0),
-    "fast": Recipe(schedule="one-cycle", lr=0.1, nesterov=True, head="linear", label_smoothing=0.1, rotation=0.0),
+    "published": Recipe(schedule="steps", lr=0.05, nesterov=False, head="mlp", rotation=15.0),
+    "fast": Recipe(schedule="one-cycle", lr=0.1, nesterov=True, head="linear", rotation=0.0, version=2),
 }
+
+
+def ramped(progress: float, ramp: float | None) -> float:
+    """Return the share of its full weight that a penalty has: linear from 0 at the first step to 1 at ``ramp``.
+
+    Args:
+        progress: Share of the training done before this step, in [0, 1).
+        ramp: ``train/ramp``, in [0, 1]; null where each defense starts as its source does, and this is 1.
+    """
+    return 1.0 if ramp is None or progress >= ramp else progress / ramp
 
 
 def published_factor(epoch: int, epochs: int) -> float:

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from harness import plugins
-from harness.records import Value
+from harness.records import Scalar, Value
 from harness.study import attacker_levels, fields
 from harness.study.distributions import Setting
 
-RECIPE_DEFAULTS: dict[str, dict[str, int]] = {
-    "published": {"epochs": 240, "batch_size": 128},
-    "fast": {"epochs": 10, "batch_size": 128},
+RECIPE_DEFAULTS: dict[str, dict[str, Scalar]] = {
+    "published": {"epochs": 240, "batch_size": 128, "ramp": None, "label_smoothing": 0.0},
+    "fast": {"epochs": 10, "batch_size": 128, "ramp": 0.125, "label_smoothing": 0.0},
 }
 """What ``train`` takes where the file is silent."""
 
@@ -71,6 +71,14 @@ class Train(Value):
     batch_size: fields.Several
     images: fields.OptionalWhole = None
     """The first so many images of the training part; null for all."""
+    ramp: fields.OptionalShare
+    """Share of the training over which every penalty's weight rises, linearly, from 0 at the first step to its full;
+    null for each defense's own published start and schedule."""
+    label_smoothing: fields.ShareBelowOne
+    """Share of each label that is spread over all classes, in [0, 1)."""
+    target_accuracy: fields.Target = None
+    """Accuracy on a control part of the training images that each defense's strength is steered to, in (0, 1); null
+    leaves strengths as they are set."""
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 import search_spaces
 from harness.credentials import without_credentials
-from harness.records import CURRENT, Value, keys_after
+from harness.records import CURRENT, Value, former
 from harness.study import fields, identity
 from harness.study.distributions import Setting
 from harness.study.sections import Attacker, DataSection, Effort, Keep, Model, Resources, SearchSection, Train
@@ -49,7 +49,10 @@ class Study(Value):
     """UUID of the study's directory; only a directory's own ``study.yaml`` has one."""
 
     def space(self) -> Space:
-        """Return every setting by its path: with a drawn branch and its name, a trial's ``settings``."""
+        """Return every setting by its path: with a drawn branch and its name, a trial's ``settings``.
+
+        Without those that mean what their absence meant before: trials of an old study are asked as they always were.
+        """
         shared: dict[str, Setting] = {
             "data/name": self.data.name,
             "data/size": self.data.size,
@@ -58,6 +61,8 @@ class Study(Value):
         for section in ("model", "train"):
             owner = getattr(self, section)
             shared |= {f"{section}/{name}": getattr(owner, name) for name in type(owner).model_fields}
+        before = former(self.train.recipe)
+        shared = {path: value for path, value in shared.items() if path not in before or value != before[path]}
         shared |= {f"model/{self.model.name}/{name}": entry for name, entry in self.model.own.items()}
         held = self.attacker
         if held.data != "same" or held.own is not None:
@@ -82,9 +87,10 @@ class Study(Value):
     def digest(self) -> str:
         """Return the study's identity: SHA-256 of all it says but trials, resources, places and ``ledger``.
 
-        It is taken over the keys of the file's own version: a newer package leaves an old study what it was.
+        Keys that came later and mean what their absence meant are left out: a newer package leaves an old study what
+        it was.
         """
-        return identity.digest(self, keys_after(self.version))
+        return identity.digest(self)
 
     def dump(self) -> str:
         """Return ``study.yaml``: loads as a study of the same digest; no user or password of a URL is in it."""

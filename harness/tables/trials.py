@@ -6,7 +6,7 @@ import pandas
 
 from harness.judging import OBJECTIVE_PARTS, Front, JudgedTrial, objectives_over, train_seconds
 from harness.judging.images import PerImage, per_image
-from harness.records import DIRECTIONS, Objectives, Scalar, failure_line
+from harness.records import DIRECTIONS, Objectives, Scalar, failure_line, told
 from harness.tables.attacks import finished
 from harness.tables.frames import column, kind_of, table
 from reports.columns import ALONE, BELIEVED, OPEN
@@ -51,9 +51,14 @@ OUTCOME = {
     "mse_stacked_se": float,
     "stacked_images": int,
     "stacked_of": str,
+    "controlled": bool,
+    "control_accuracy": float,
+    "strength": float,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
+
+TARGET = "train/target_accuracy"
 
 GUESS = "guess"
 """Verdict of a guess without z that decided an objective, and beside which an attack got as far as it can."""
@@ -74,7 +79,8 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
     that the front's trials share, ``mse_shared, ssim_shared``, whom a challenger was held against, ``mse_base,
     ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, the per-image oracle beside the
     deciding attacks on the same images (`harness.judging.oracle`), and what stacking comes to
-    (`harness.judging.stacking`). The objectives are those over all attacks on storage; NaN or null where there is none.
+    (`harness.judging.stacking`); then ``controlled, control_accuracy, strength`` of trainings that were to be held to
+    an accuracy. The objectives are those over all attacks on storage; NaN or null where there is none.
     """
     jobs = Front(trials).jobs
     rows = (_outcome(trial, images.get(trial.number)) | _shared(trial, jobs) for trial in trials)
@@ -90,9 +96,14 @@ def _shared(trial: JudgedTrial, jobs: frozenset[str]) -> dict[str, Scalar]:
 
 
 def _settings(trials: list[JudgedTrial]) -> pandas.DataFrame:
-    """Return a column for every setting of any trial, in the order they were first met, the defense's name in front."""
-    paths = dict.fromkeys(("defense/name", *(path for trial in trials for path in trial.asked.settings)))
-    values = {path: [trial.asked.settings.get(path) for trial in trials] for path in paths}
+    """Return a column for every setting of any trial, in the order they were first met, the defense's name in front.
+
+    A trial that was asked without one has what that meant then.
+    """
+    asked = [told(trial.asked.settings) for trial in trials]
+    meant = (path for settings in asked for path, value in settings.items() if value is not None)
+    paths = dict.fromkeys(("defense/name", *(path for trial in trials for path in trial.asked.settings), *meant))
+    values = {path: [settings.get(path) for settings in asked] for path in paths}
     columns = {
         path: [_as_text(value) for value in found] if kind_of(found) is str else found for path, found in values.items()
     }
@@ -121,8 +132,18 @@ def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
             "seconds": training + sum(attack.circumstances.seconds for attack in trial.attacks),
             "train_seconds": training,
             "error": failure_line(record.error),
+            **_held(trial),
         }
     return row | _decided(trial, objectives, images) if objectives and images else row
+
+
+def _held(trial: JudgedTrial) -> dict[str, Scalar]:
+    """Return how a training that was to be held to an accuracy ended; nothing of any other."""
+    if trial.record is None or trial.asked.settings.get(TARGET) is None:
+        return {}
+    last = {point.name: point.value for point in trial.record.measured.curve}
+    known = {name: last.get(name) for name in ("control_accuracy", "strength")}
+    return {"controlled": known["strength"] is not None, **known}
 
 
 def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> dict[str, Scalar]:

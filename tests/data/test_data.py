@@ -484,3 +484,24 @@ def test_an_epochs_order_follows_its_seed_and_leaves_the_global_rng_alone() -> N
     assert order.sort().values.equal(torch.arange(1000))
     assert order.equal(epoch_order(1000, 2**62 + 1))
     assert not order.equal(epoch_order(1000, 2**62 + 2))
+
+
+def test_a_control_part_is_taken_out_of_train_and_shares_no_image_with_anything():
+    whole, held = digits().parts, digits(control=True).parts
+    assert [*held] == [*whole, "control"]
+    assert (len(held["train"].y), len(held["control"].y)) == (675, 225)
+    both = torch.cat([held["train"].x, held["control"].x])
+    assert torch.equal(both, whole["train"].x)
+    assert {name: held[name].digest for name in whole if name != "train"} == {
+        name: whole[name].digest for name in whole if name != "train"
+    }
+    counts = torch.bincount(held["control"].y, minlength=10)
+    due = torch.bincount(whole["train"].y, minlength=10) / 4
+    assert (counts - due).abs().max() <= 2
+
+
+def test_of_many_training_images_no_more_than_two_thousand_are_set_aside():
+    y = torch.arange(20_000) % 10
+    original = Original(Labelled(torch.zeros(20_000, 3, 1, 1, dtype=torch.uint8), y), None, ())
+    parts = divide(original, SHARES, protocol="strict", device=CPU, control=True).parts
+    assert len(parts["control"].y) == 2000

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.study.recipes import RECIPES, published_factor
+from harness.study.recipes import RECIPES, published_factor, ramped
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_a_group_that_asks_for_adam_gets_it_with_its_own_settings():
     own.step()
     assert isinstance(own, torch.optim.Adam)
     assert weight.item() == pytest.approx(-1e-3)
+
+
+def test_a_penalty_rises_linearly_from_nothing_at_the_first_step_to_all_of_it():
+    assert [ramped(progress, 0.125) for progress in (0.0, 0.0625, 0.125, 0.5)] == [0.0, 0.5, 1.0, 1.0]
+    assert ramped(0.0, 0.0) == ramped(0.0, None) == 1.0

@@ -11,7 +11,7 @@ import yaml
 
 import search_spaces
 from harness.errors import UserError
-from harness.records import CURRENT
+from harness.records import CURRENT, former
 from harness.search.drawing import draw
 from harness.study import Choices, Range, elsewhere, first_difference, load_study
 from harness.study.check import check_ready, load_checked
@@ -62,7 +62,9 @@ def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch
     assert study.search.anchors[0]["defense/name"] == "none"
 
 
-@pytest.mark.parametrize("name", ["all-attacks", "all-defenses", "attack-suite", "cifar10-small", "quickstart"])
+@pytest.mark.parametrize(
+    "name", ["all-attacks", "all-defenses", "attack-suite", "cifar10-matched", "cifar10-small", "quickstart"]
+)
 def test_every_bundled_study_has_the_floor_of_any_decoder_in_its_file(name):
     written = (Path(search_spaces.__file__).parent / f"{name}.yaml").read_text()
     assert re.search(r"^attacks:\s*({linear: quick|\n  linear: )", written, re.MULTILINE)
@@ -447,7 +449,7 @@ def test_a_bad_value_of_the_file_is_refused_with_the_files_name(file):
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_bundled_names(tmp_path):
-    bundled = "all-attacks, all-defenses, attack-suite, cifar10-small, quickstart"
+    bundled = "all-attacks, all-defenses, attack-suite, cifar10-matched, cifar10-small, quickstart"
     refused = refusal(tmp_path / "gone.yaml")
     assert refused.endswith(f"no such file and no bundled study; bundled are {bundled}")
 
@@ -515,3 +517,41 @@ def test_keys_that_came_later_mean_what_their_absence_meant():
 def test_a_version_is_not_set_from_outside():
     with pytest.raises(UserError, match=r"--set version=9: version: 9: is the package's that made the study; leave it"):
         load_study("quickstart", ["version=9"])
+
+
+@pytest.mark.parametrize(("recipe", "smoothing"), [("fast", 0.1), ("published", 0.0)])
+@pytest.mark.parametrize("version", ["version: '0.2'\n", ""])
+def test_a_directory_begun_before_a_key_goes_on_as_it_was(recipe, smoothing, version, tmp_path):
+    """Absent, a key means what it meant: no word of it in the identity, nor in what trials are asked."""
+    (tmp_path / "study.yaml").write_text(
+        f"{SPACE}{version}ledger: {LEDGER}\n".replace("{epochs", f"{{recipe: {recipe}, epochs")
+    )
+    old = load_checked(tmp_path / "study.yaml")
+    assert (old.train.ramp, old.train.label_smoothing, old.train.target_accuracy) == (None, smoothing, None)
+    assert identity(old)["train"].keys() == {"recipe", "epochs", "batch_size", "images"}
+    assert not {path for path in old.space().shared if path in former(recipe)}
+    (tmp_path / "study.yaml").write_text(old.dump())
+    assert load_study(tmp_path / "study.yaml") == old
+
+
+def test_a_study_of_today_starts_all_penalties_alike_and_smooths_no_label(file):
+    study = load_checked(file)
+    assert (study.train.ramp, study.train.label_smoothing) == (0.125, 0.0)
+    asked = study.space().shared
+    assert (asked["train/ramp"], asked["train/label_smoothing"]) == (0.125, 0.0)
+    smoothed = load_checked(file, ["train/label_smoothing=0.1", "train/ramp={low: 0, high: 0.5}"])
+    assert smoothed.digest() != study.digest()
+    assert load_checked(file, ["train/recipe=published"]).train.ramp is None
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train/ramp=null", "train/ramp: null: defenses' own starts are for recipe published, not fast; take 0.125"),
+        ("train/ramp=1.5", "train/ramp: takes a number >= 0 and <= 1, not 1.5"),
+        ("train/label_smoothing=1", "train/label_smoothing: takes a number >= 0 and < 1, not 1"),
+        ("train/target_accuracy=1", "train/target_accuracy: takes a number > 0 and < 1, not 1"),
+    ],
+)  # fmt: skip
+def test_a_training_that_makes_no_sense_is_refused(override, said, file):
+    assert said in refusal(file, override)
