@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.cluster import Runner
+from harness.driver.campaign import levels_left
 from harness.driver.conditions import place_of
 from harness.driver.later import Task, run_tasks, tasks_of
 from harness.errors import UserError
-from harness.judging import lacked
+from harness.judging import Book, lacked
 from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob
 from harness.study import Study
@@ -62,3 +63,24 @@ def catch_up(
         for record in found:
             ledger.publish_attack(record)
             noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")
+
+
+def run_levels(study: Study, book: Book, ledger: Ledger, fleet: Runner, way: str, noted: Callable[[str], None]) -> bool:
+    """Run what is left of a study's attacks at levels beside its own attacker's; say whether anything was.
+
+    Args:
+        study: Says which, where, and by what share of a node.
+        book: What is known of its trials: whose front it is.
+        ledger: Its directory.
+        fleet: Runs them.
+        way: How to go on if it is cut off, a clause.
+        noted: Hears of each, and of trials that are left out.
+    """
+    left = levels_left(study, book, ledger)
+    for line in left.left_out:
+        noted(line)
+    if left.tasks:
+        on = "the front" if study.attacker.levels == "front" else "every complete trial"
+        where = f"at the other levels of attacker/images, on {on}"
+        catch_up(left.tasks, study, ledger, fleet, way, noted, where)
+    return bool(left.tasks)

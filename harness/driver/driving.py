@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, runner
-from harness.driver.campaign import levels_left
-from harness.driver.catching_up import catch_up, lacking
+from harness.driver.catching_up import catch_up, lacking, run_levels
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
@@ -226,16 +225,9 @@ def _drive(
             catch_up(rest, study, ledger, fleet, patience.way, watcher.noted)
         if plan.added:
             book = read_book(ledger, str(study.ledger))
-        beside = levels_left(study, book, ledger)
-        for line in beside.left_out:
-            watcher.noted(line)
-        if beside.tasks:
-            where_told = "the front" if study.attacker.levels == "front" else "every complete trial"
-            on = f"at the other levels of attacker/images, on {where_told}"
-            catch_up(beside.tasks, study, ledger, fleet, patience.way, watcher.noted, on)
-            book = read_book(ledger, str(study.ledger))
-        if plan.added or beside.tasks:
-            tracking.backfill(book.outlines.values())
+        beside = chosen is None and run_levels(study, book, ledger, fleet, patience.way, watcher.noted)
+        if plan.added or beside:
+            tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         write_report(study, ledger)
         room.end()
         tracking.finish()
