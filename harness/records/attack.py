@@ -63,9 +63,6 @@ class AttackMeasured(Value):
     """What its verdict rests on; null of a probe, of an attack that failed, and in records of 0.1."""
     selection_mse: tuple[FiniteFloat, ...] = ()
     """Errors of the first images of attacker-validation one by one, so that two attacks can be compared in pairs."""
-    selection_surprise: tuple[FiniteFloat, ...] = ()
-    """How little its reconstructions of these explain their releases, nats; empty where the releases' law is not known,
-    and in records of before this was measured."""
     details: dict[str, FiniteFloat] = {}
     """What the attack says of its own fit; what is not finite is left out, with a word in ``null_reasons``."""
     tuning: tuple[Tuned, ...] = ()

@@ -57,7 +57,6 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "AttackMeasured.null_reasons": {},
             "AttackMeasured.gains": None,
             "AttackMeasured.selection_mse": (),
-            "AttackMeasured.selection_surprise": (),
             "AttackMeasured.details": {},
             "AttackMeasured.tuning": (),
             "AttackMeasured.probe": None,

@@ -22,7 +22,7 @@ from harness.ledger import SERVER, attempt_number, sha256, write_whole
 from harness.models import LiveTarget
 from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
-from harness.stages.evidence import Judged, evidence, kept
+from harness.stages.evidence import Judged, evidence
 from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.identifying import identified_by
@@ -206,7 +206,6 @@ def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
         null_reasons=reasons | lost,
         gains=judged.gains if judged else None,
         selection_mse=judged.errors if judged else (),
-        selection_surprise=kept(selection.surprise.get("mse")) if judged else (),
         details=details,
         tuning=best.tuning,
     )

@@ -72,15 +72,8 @@ def evidence(
             flags=tuple(flags),
             reasons=dict(found.reasons),
         ),
-        errors=kept(own),
+        errors=tuple(float(f"{error:.6g}") for error in own[:COMPARED].tolist()),
     )
-
-
-def kept(values: Tensor | None) -> tuple[float, ...]:
-    """Return those of the first ``COMPARED`` images, ``(N,)``, as a record has them; none of what is not finite."""
-    if values is None or not values.isfinite().all():
-        return ()
-    return tuple(float(f"{value:.6g}") for value in values[:COMPARED].tolist())
 
 
 def _corrected(selection: Reconstructed, z: Tensor, x: Tensor) -> Tensor | None:
