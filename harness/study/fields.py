@@ -49,15 +49,13 @@ def number(
     wanted = f"> {above:g}" if above >= least else f">= {least:g}"
     wanted += f" and <= {most:g}" if most < math.inf else f" and < {below:g}" if below < math.inf else ""
 
+    def within(value: float) -> bool:
+        return least <= value <= most and above < value < below
+
     def check(value: Scalar) -> Scalar:
-        if (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and least <= value <= most
-            and above < value < below
-        ):
-            return float(value)
-        raise ValueError(f"takes a number {wanted}, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not within(value):
+            raise ValueError(f"takes a number {wanted}, not {value!r}")
+        return float(value)
 
     return check
 
