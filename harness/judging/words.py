@@ -4,12 +4,17 @@ from harness.records import Asked, Objectives
 
 
 def settings_line(asked: Asked) -> str:
-    """Return a trial's defense, term and channel noise with their settings, ``cem_paper lam=0.03, sigma=0.1``."""
+    """Return a trial's defense, term and channel noise with their settings, ``cem_paper lam=0.03, sigma=0.1``.
+
+    Of a training that was held to an accuracy it says which: the strength is then only what it started from.
+    """
     settings = asked.settings
     owners = [str(settings[f"{kind}/name"]) for kind in ("defense", "term") if f"{kind}/name" in settings]
     own = [f"{path.rsplit('/', 1)[1]}={_short(value)}" for path, value in settings.items() if path.count("/") == 2]
     noise = [f"sigma={_short(settings['model/sigma'])}"] if "model/sigma" in settings else []
-    return f"{' + '.join(owners)} {', '.join([*own, *noise])}".strip()
+    target = settings.get("train/target_accuracy")
+    held = [] if target is None else [f"held to {_short(target)}"]
+    return f"{' + '.join(owners)} {', '.join([*own, *noise, *held])}".strip()
 
 
 def decided_by(worst: Objectives) -> dict[str, str]:

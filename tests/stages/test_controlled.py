@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.judging import settings_line
 from harness.ledger import open_attempt
 from harness.records import Asked, Place, Trained
 from harness.stages.assignment import Assignment
@@ -116,6 +117,10 @@ def test_a_term_is_steered_where_the_defense_beside_it_has_no_strength():
 
     assert steered("none") == "term/class_gaussian/lam"
     assert steered("dropout") == "defense/dropout/rate"
+
+
+def test_a_line_on_a_held_training_says_to_what_it_was_held():
+    assert settings_line(held("laplace", scale=0.1)) == "laplace scale=0.1, sigma=0.1, held to 0.02"
 
 
 def test_a_measurement_leaves_the_network_as_it_was():
