@@ -62,12 +62,12 @@ def confirmed_in_pieces(order: ConfirmOrder, cuts: Iterable[int]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
-    """A study of which two trials were confirmed with one seed, cut off after each line; what was there before; what
-    was told.
+    """A study of which two trials were confirmed with one seed, cut off on the way; what was there before; what was
+    told.
     """
     _, ledger = small_ledger(tmp_path_factory.mktemp("confirmed"))
     before = files_of(ledger)
-    told = confirmed_in_pieces(ConfirmOrder(ledger.root, 1, trials=TRIALS), [1, 2, 3, 3, 3, 9])
+    told = confirmed_in_pieces(ConfirmOrder(ledger.root, 1, trials=TRIALS), [1, 3, 2, 9])
     return ledger, before, told
 
 
@@ -161,7 +161,7 @@ def test_a_second_confirm_adds_attacks_and_replaces_nothing(ledger, capsys):
 
 
 def test_a_confirm_that_is_cut_off_anywhere_goes_on_and_nothing_is_lost_or_doubled(once):
-    """It was cut off after its first line, as a training started, and as one ended."""
+    """It was cut off before its first training, as that had ended, and as the next one had started."""
     ledger, _, told = once
     assert sum("the same command goes on" in line for line in told) >= 3
     assert [line for line in told if " on test" in line and line.startswith("trial 0")][1:] == []

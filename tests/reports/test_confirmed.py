@@ -92,10 +92,9 @@ def test_a_defense_is_held_against_an_undefended_network_that_is_as_accurate(dat
     assert "No confirmed undefended network is as accurate" in " ".join(gains_words(alone, gains(data, alone)))
 
 
-def test_bands_and_intervals_are_drawn_and_names_are_text(tmp_path):
-    hostile = read(write_suite(tmp_path, hostile="<b>$x"))
-    trials = hostile.trials.assign(**{"defense/name": hostile.trials["defense/name"].replace("laplace", "<b>$x_1")})
-    odd = dataclasses.replace(hostile, trials=trials)
+def test_bands_and_intervals_are_drawn_and_names_are_text(data):
+    trials = data.trials.assign(**{"defense/name": data.trials["defense/name"].replace("laplace", "<b>$x_1")})
+    odd = dataclasses.replace(data, trials=trials)
     pair = confirmed_pair(odd, candidates_of(odd), "accuracy", "ssim")
     assert [*pair.bands] == ["best", "median", "worst"]
     assert pair.ranges[1][0] > pair.ranges[1][1]

@@ -137,10 +137,10 @@ def test_the_luckiest_of_many_equals_is_not_taken_at_its_luck():
     """Twenty candidates of one mean: the best of them on its own seeds would seem better than they are."""
     rng = np.random.default_rng(6)
     values = []
-    for _ in range(30):
+    for _ in range(15):
         table = {trial: [(0.7, 0.01 + e, 0.5) for e in rng.normal(0, 0.001, 3)] for trial in range(20)}
         values.append(matched(runs_of(table), dict.fromkeys(table, "none"), 0.7)["value"][0])
-    assert np.mean(values) == pytest.approx(0.01, abs=0.0003)
+    assert np.mean(values) == pytest.approx(0.01, abs=0.0004)
 
 
 def test_the_table_of_candidates_has_a_row_each_with_settings_intervals_and_probability():
