@@ -37,7 +37,7 @@ LACKING = 1 / 128
 TIGHT = "gaussian"
 """The problem on which an upper bound keeps its ``tightness``."""
 SMALL = Level((), (TIGHT, "mixture", "saturated"), 2000, 25, 10, 0.03, 12)
-WHOLE = Level((0.025, 0.1, 0.25), tuple(PROBLEMS), 20_000, 200, 100, 0.01, 150)
+WHOLE = Level((0.025, 0.1, 0.25), tuple(PROBLEMS), 8000, 200, 100, 0.01, 60)
 BATCH_SIZE = 64
 """Of a batch that a penalty is taken on: 16 images of a class, beside what a bank holds of it."""
 LATE = 0.999

@@ -43,7 +43,7 @@ class KMeans(Defense):
     reference = "Ours, with Lloyd, Least Squares Quantization in PCM, 1982"
     faithful = "ours"
     bound = "upper"
-    tightness = 1.2
+    tightness = 1.6
     cost = "distances from the batch and a bank of features to k centroids, moments of the clusters by class"
     needs_noise = True
 
