@@ -1,4 +1,4 @@
-"""Training: what a defense may ask of it, on digits and a small network."""
+"""Training of defended networks: what a defense may ask of it, on digits and a small network."""
 
 import math
 
