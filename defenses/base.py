@@ -19,6 +19,8 @@ Law = Literal["gaussian", "surprise", "atoms", "unknown"]
 """How releases of one activation are distributed. ``gaussian``: about ``mean`` by ``noise_std`` and the channel noise.
 ``surprise``: as ``exact_surprise`` says. ``atoms``: some features are released as they are, with a probability above 0.
 ``unknown``: ``surprise`` is an attacker's stand-in."""
+TERMS = 1
+"""Added to the version of a defense that stands as a term: raised by every change of what a term is given."""
 Faithful = Literal["paper", "code", "ours"]
 Bound = Literal["upper", "lower", "none"]
 """What an estimate of I(x; z | y) is."""
