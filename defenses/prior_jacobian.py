@@ -39,7 +39,7 @@ class PriorJacobian(Defense):
     cost = "two more of some of the batch's images through the client in every step"
     needs_noise = True
 
-    def __init__(self, lam: float = 0.1, images: int = 32) -> None:
+    def __init__(self, lam: float = 0.1, images: int = 16) -> None:
         super().__init__()
         self.lam = number("lam", lam)
         self.images = whole("images", images, least=1)
