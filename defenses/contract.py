@@ -6,7 +6,7 @@ A plug-in's whole test is::
     def test_mine_keeps(law):
         law(contract.Case(Mine, {"alpha": 0.3}))
 
-``Case(..., thorough=True)`` holds bounds to 1 % at three levels of noise, over features of every kind, in minutes.
+``Case(..., thorough=True)`` holds bounds to 1 % at three levels of noise, on features of every kind, in up to a minute.
 """
 
 import functools
@@ -22,13 +22,15 @@ from attacks.refusals import must_refuse
 from defenses.base import Defense
 from defenses.contract_bench import NUM_IMAGES, SHAPES, Bench, Case, HasEstimate, require
 from defenses.contract_bounds import (
-    bounds_what_a_base_releases,
     bounds_what_it_declares,
-    charges_what_it_bounds,
     falls_as_features_shrink,
     follows_the_client,
-    penalises_what_it_estimates,
     rises_as_the_noise_falls,
+)
+from defenses.contract_charges import (
+    bounds_what_a_base_releases,
+    charges_what_it_bounds,
+    penalises_what_it_estimates,
 )
 from defenses.contract_training import (
     lets_gradients_through,

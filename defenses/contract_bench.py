@@ -29,7 +29,7 @@ class Case:
     signed: frozenset[str] = frozenset()
     """Numeric settings that may be negative."""
     thorough: bool = False
-    """Whether bounds are held to 1 % over all noise levels and features, which takes minutes, or to 3 % over few."""
+    """Whether bounds are held to 1 % over all noise levels and features, which takes up to a minute, or to 3 %."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from defenses import contract
 from defenses.arl import Arl
 from defenses.base import Batch, Defense, Epoch
 from defenses.class_gaussian import ClassGaussian
-from defenses.contract_bounds import NoisyBase
+from defenses.contract_charges import NoisyBase
 from defenses.contract_features import PROBLEMS, binary
 from defenses.dfil import Dfil
 from defenses.gated_heads import GatedHeads
