@@ -83,7 +83,7 @@ def end_epoch(defense: Defense, z: Tensor, y: Tensor, epoch: int) -> None:
 
 
 def estimate(defense: Defense, z: Tensor, y: Tensor, sigma: float) -> Tensor:
-    """Return a defense\'s own measure of the information in features, nats of I(x; z | y) each, ``()``."""
+    """Return a defense's own measure of the information in features, nats of I(x; z | y) each, ``()``."""
     if not isinstance(defense, HasEstimate):
         raise AssertionError(f"it declares a bound ({defense.bound}) but has no method `estimate`")
     return defense.estimate(z, y, sigma)
