@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Target
-from attacks.precision import autocast
+from attacks.precision import autocast, of_networks
 from attacks.reading import Reader
 from attacks.unet import Sizes, UNet
 from attacks.unet_decoder import UnetDecoder
@@ -75,7 +75,7 @@ class Corrected(nn.Module):
             reader: What the decoder reads of them.
             slope: What a correction sees of them.
         """
-        precision = reader.target.precision
+        precision = of_networks(reader.target)
         read = reader(z)
         with autocast(z.device, precision):
             images = [self.decoder(*read)]

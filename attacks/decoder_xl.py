@@ -16,7 +16,7 @@ from torch import Tensor
 
 from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Span, Target, Tunable
 from attacks.branches import Branches
-from attacks.fitting import CHUNK, NOTHING, Average, Plan, Stable, guess_error, plan, released, train, unit
+from attacks.fitting import CHUNK, NOTHING, Average, Plan, Stable, guess_error, mirrored, plan, released, train, unit
 from attacks.guesses import mean_image
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share
@@ -63,9 +63,10 @@ class DecoderXl(Attack):
     a quarter and of half the steps for mse (:mod:`attacks.branches`) come on top.
 
     Args:
-        width: Channels at the image's size; they double with each halving, up to four times; >= 1.
+        width: Channels at the highest scale; they double with each halving, up to four times; >= 1.
         blocks: Residual blocks of a scale, >= 1.
         attention: Longer side of the largest scale with self-attention; 0 for none.
+        patch: Side of the square of pixels that the highest scale treats as one, >= 1.
         epochs: Passes over the attacker's images for mse and ssim together, at most, >= 1.
         steps: Optimiser steps for mse and ssim together, at most, >= 2; null for no such limit.
         patience: Epochs in which the validation error must fall by .5 %, or the learning rate falls at once, >= 1.
@@ -92,16 +93,16 @@ class DecoderXl(Attack):
     width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {
-            "width": 8, "blocks": 1, "attention": 8, "epochs": 24, "steps": 200, "patience": 20, "batch_size": 32,
-            "lr": 6e-3, "weight_decay": 1e-4, "ema": 0.95, "flips": False, "ssim_share": 0.25,
+            "width": 8, "blocks": 1, "attention": 8, "patch": 1, "epochs": 24, "steps": 200, "patience": 20,
+            "batch_size": 32, "lr": 6e-3, "weight_decay": 1e-4, "ema": 0.95, "flips": False, "ssim_share": 0.25,
         },
         "standard": {
-            "width": 16, "blocks": 1, "attention": 8, "epochs": 50, "steps": 7200, "patience": 20, "batch_size": 32,
-            "lr": 4e-3, "weight_decay": 1e-4, "ema": 0.995, "flips": False, "ssim_share": 0.25,
+            "width": 48, "blocks": 1, "attention": 0, "patch": 2, "epochs": 50, "steps": 10_000, "patience": 20,
+            "batch_size": 32, "lr": 2e-3, "weight_decay": 1e-4, "ema": 0.998, "flips": True, "ssim_share": 0.2,
         },
         "strong": {
-            "width": 64, "blocks": 3, "attention": 16, "epochs": 300, "steps": None, "patience": 20, "batch_size": 256,
-            "lr": 5e-4, "weight_decay": 1e-4, "ema": 0.999, "flips": True, "ssim_share": 0.3,
+            "width": 64, "blocks": 3, "attention": 16, "patch": 1, "epochs": 300, "steps": None, "patience": 20,
+            "batch_size": 256, "lr": 5e-4, "weight_decay": 1e-4, "ema": 0.999, "flips": True, "ssim_share": 0.3,
         },
     }  # fmt: skip
     tunable: ClassVar[dict[str, Tunable]] = {
@@ -115,6 +116,7 @@ class DecoderXl(Attack):
         width: int,
         blocks: int,
         attention: int,
+        patch: int,
         epochs: int,
         steps: int | None,
         patience: int,
@@ -126,11 +128,12 @@ class DecoderXl(Attack):
         ssim_share: float,
     ) -> None:
         at_least("decoder_xl", 0, attention=attention, weight_decay=weight_decay)
-        at_least("decoder_xl", 1, width=width, blocks=blocks, epochs=epochs, patience=patience, batch_size=batch_size)
+        at_least("decoder_xl", 1, width=width, blocks=blocks, patch=patch, epochs=epochs)
+        at_least("decoder_xl", 1, patience=patience, batch_size=batch_size)
         at_least("decoder_xl", 2, steps=2 if steps is None else steps)
         positive("decoder_xl", lr=lr)
         share("decoder_xl", ema=ema, ssim_share=ssim_share)
-        self.width, self.blocks, self.attention = width, blocks, attention
+        self.width, self.blocks, self.attention, self.patch = width, blocks, attention, patch
         self.epochs, self.steps, self.patience, self.batch_size = epochs, steps, patience, batch_size
         self.lr, self.weight_decay, self.ema = lr, weight_decay, ema
         self.flips, self.ssim_share = flips, ssim_share
@@ -191,7 +194,8 @@ class DecoderXl(Attack):
         read = self._reader(z[:1]).z
         activation = (read.shape[1], read.shape[2], read.shape[3])
         start = mean_image(aux.x) / 255
-        network = UnetDecoder(activation, start, target.num_classes, self.width, self.blocks, self.attention)
+        sizes = (self.width, self.blocks, self.attention, self.patch)
+        network = UnetDecoder(activation, start, target.num_classes, *sizes)
         return network.to(z.device).to(memory_format=torch.channels_last)
 
     def _reads(self, target: Target, images: Images) -> list[Read]:
@@ -252,7 +256,7 @@ class DecoderXl(Attack):
         """Take one step on images ``(B, 3, height, width)``; return its loss, detached."""
         target = self._reader.target
         if self.flips and target.mirrors:
-            x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
+            x = mirrored(x)
         read = self._read(x)
         with autocast(x.device, target.precision):
             x_hat = network(*read)

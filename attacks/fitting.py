@@ -134,6 +134,11 @@ def unit(x: Tensor) -> Tensor:
     return x.float() / 255
 
 
+def mirrored(x: Tensor) -> Tensor:
+    """Mirror about half of images ``(B, 3, height, width)``, at random, left to right."""
+    return torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
+
+
 @torch.no_grad()
 def released(target: Target, images: Images) -> Tensor:
     """Return one release of each image, ``(N, C, H, W)``."""

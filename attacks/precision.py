@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 import torch
 import torch.nn.functional as F
 
+from attacks.base import Target
+
 PAIRS = 9
 """Pairs of convolutions that are timed."""
 
@@ -29,6 +31,13 @@ def bfloat16_is_faster(device: torch.device) -> bool:
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")) and share_of_float32() <= MOST
     return False
+
+
+def of_networks(target: Target) -> torch.dtype:
+    """Return what autocast should use in networks of an attacker's own: ``target.networks``, which a target of which
+    everything is exact in float32 need not share; of one that does not say, its ``precision``."""
+    found: torch.dtype = getattr(target, "networks", target.precision)
+    return found
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:

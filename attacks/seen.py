@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from attacks.base import Knowledge, Target
+from attacks.precision import of_networks
 
 
 class Seen:
@@ -19,6 +20,7 @@ class Seen:
         self.mirrors = target.mirrors
         self.image_shape, self.num_classes = target.image_shape, target.num_classes
         self.activation_shape, self.precision = target.activation_shape, target.precision
+        self.networks = of_networks(target)
         self.defense, self.noise_std = target.defense, target.noise_std
         self._target, self._knowledge, self._needs_server = target, knowledge, needs_server
         self._head: nn.Module | None = None

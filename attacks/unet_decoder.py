@@ -96,16 +96,28 @@ class UnetDecoder(nn.Module):
         width: Channels at the highest scale, >= 1; they double with each halving, up to ``WIDEST`` times.
         blocks: Residual blocks of a scale on the way up, >= 1.
         attention: Longer side of the largest scale that has attention; 0 for none.
+        patch: Side of the square of pixels that the highest scale treats as one, >= 1; the largest one up to this that
+            divides the image and leaves it no smaller than the activation.
     """
 
     start: Tensor
 
     def __init__(
-        self, activation: tuple[int, int, int], start: Tensor, num_classes: int, width: int, blocks: int, attention: int
+        self,
+        activation: tuple[int, int, int],
+        start: Tensor,
+        num_classes: int,
+        width: int,
+        blocks: int,
+        attention: int,
+        patch: int = 1,
     ) -> None:
         super().__init__()
         self.register_buffer("start", start)
-        below, above = _sizes(activation[1:], (start.shape[2], start.shape[3]))
+        image = (start.shape[2], start.shape[3])
+        self.patch = next(side for side in range(patch, 0, -1) if side == 1 or _divides(side, activation[1:], image))
+        self.grid = (image[0] // self.patch, image[1] // self.patch)
+        below, above = _sizes(activation[1:], self.grid)
         self.sizes = [*below, *above]
         widths = [width * min(WIDEST, 2**halvings) for halvings in reversed(range(len(self.sizes)))]
         entry, length = len(below), 2 * widths[0]
@@ -124,7 +136,7 @@ class UnetDecoder(nn.Module):
             Scale(here, length, blocks, attends=there) for here, there in zip(widths, attends, strict=True)
         )
         self.enlarge = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for low, high in pairwise(widths))
-        self.outlet = _silent(nn.Conv2d(width, start.shape[1], 3, padding=1))
+        self.outlet = _silent(nn.Conv2d(width, start.shape[1] * self.patch**2, 3, padding=1))
 
     def forward(self, z: Tensor, probabilities: Tensor, log_sigma: Tensor) -> Tensor:
         """Return images, ``(B, 3, height, width)`` float32, not clamped.
@@ -145,10 +157,15 @@ class UnetDecoder(nn.Module):
         for scale, enlarge, (height, width) in zip(self.up[1:], self.enlarge, self.sizes[1:], strict=True):
             h = enlarge(h)[:, :, :height, :width]
             h = scale(h + seen.pop() if seen else h, condition)
-        if h.shape[2:] != self.start.shape[2:]:
-            h = F.interpolate(h, self.start.shape[2:], mode="bilinear", align_corners=False)
-        difference: Tensor = self.outlet(h).float()
+        if h.shape[2:] != self.grid:
+            h = F.interpolate(h, self.grid, mode="bilinear", align_corners=False)
+        difference = F.pixel_shuffle(self.outlet(h).float(), self.patch)
         return self.start + difference
+
+
+def _divides(side: int, activation: Size, image: Size) -> bool:
+    """Say whether squares of pixels tile an image, and are no fewer than the activation's positions."""
+    return all(pixels % side == 0 and pixels // side >= few for pixels, few in zip(image, activation, strict=True))
 
 
 def _sizes(activation: Size, image: Size) -> tuple[list[Size], list[Size]]:

@@ -45,7 +45,7 @@ class LiveTarget:
         self.image_shape = image_shape
         self.activation_shape = activation_shape(model.client, image_shape)
         self.num_classes = num_classes
-        self.precision, self.mirrors = precision, mirrors
+        self.precision, self.networks, self.mirrors = precision, precision, mirrors
         self.spread, self.extent = (1.0, (0.0, 1.0)) if shown is None else self._measured(shown)
         self._shown, self._device, self._rounding = shown, self, 0.0
 
@@ -56,7 +56,7 @@ class LiveTarget:
         exact = LiveTarget(
             self.model, self.image_shape, self.num_classes, torch.float32, self._shown, mirrors=self.mirrors
         )
-        exact._device = self
+        exact._device, exact.networks = self, self.networks
         if self._shown is not None:
             with torch.no_grad():
                 off = self.activation(self._shown) - exact.activation(self._shown)

@@ -191,6 +191,27 @@ def test_an_untrained_network_returns_the_image_it_starts_at():
     )
 
 
+@pytest.mark.parametrize(
+    ("activation", "image", "patch", "sizes"),
+    [
+        ((8, 8, 8), (32, 32), 2, [(4, 4), (8, 8), (16, 16)]),
+        ((8, 11, 16), (32, 50), 2, [(3, 4), (6, 8), (11, 16)]),
+        ((8, 32, 32), (32, 32), 1, [(4, 4), (8, 8), (16, 16), (32, 32)]),
+        ((8, 8, 8), (33, 32), 1, [(4, 4), (8, 8), (16, 16), (32, 32)]),
+    ],
+)
+def test_squares_of_pixels_are_one_position_where_they_tile_the_image_and_hide_none_of_the_activation(
+    activation, image, patch, sizes
+):
+    start = torch.rand(1, 3, *image)
+    network = UnetDecoder(activation, start, num_classes=1, width=4, blocks=1, attention=0, patch=2)
+    assert (network.patch, network.sizes) == (patch, sizes)
+    inputs = torch.randn(2, *activation), torch.ones(2, 1), torch.zeros(2, 1)
+    assert torch.equal(network(*inputs), start.expand(2, -1, -1, -1))
+    nn.init.normal_(network.outlet.weight)
+    assert network(*inputs).shape == (2, 3, *image)
+
+
 @pytest.mark.parametrize("changed", [1, 2])
 def test_a_trained_network_uses_the_predicted_label_and_the_noise_level(changed):
     torch.manual_seed(0)
@@ -370,6 +391,7 @@ def test_a_fit_that_blows_up_is_called_diverged_and_still_answers_with_the_mean_
     [
         ({"width": 0}, "decoder_xl: width must be >= 1, not 0"),
         ({"blocks": 0}, "blocks must be >= 1, not 0"),
+        ({"patch": 0}, "patch must be >= 1, not 0"),
         ({"steps": 1}, "steps must be >= 2, not 1"),
         ({"patience": 0}, "patience must be >= 1, not 0"),
         ({"lr": 0.0}, "lr must be > 0, not 0.0"),

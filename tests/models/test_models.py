@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from attacks.precision import autocast
+from attacks.precision import autocast, of_networks
 from defenses.base import Defense
 from defenses.laplace import Laplace
 from harness.models import MODELS, LiveTarget, Network, Pictures, SplitModel, activation_shape, build_model
@@ -307,6 +307,7 @@ def test_whoever_differentiates_a_bfloat16_target_meets_its_own_releases():
     assert torch.equal(exact.release(x), device.release(x))
     assert not torch.equal(exact.release(x), exact.mean(x))
     assert exact.precision == torch.float32
+    assert of_networks(exact) == of_networks(device) == torch.bfloat16
     assert exact.differentiated() is exact
     # the likelihood knows how far off they are: a squared residual of its own variance, one half each
     z = device.release(x)
