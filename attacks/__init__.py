@@ -11,6 +11,7 @@ from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl
 from attacks.diffusion import Diffusion
 from attacks.dip import Dip
+from attacks.fora import Fora
 from attacks.gan_decoder import GanDecoder
 from attacks.gan_prior import GanPrior
 from attacks.gradient import Gradient
@@ -33,6 +34,7 @@ ATTACKS: dict[str, AnyAttack] = {
     "rmle": Rmle,
     "dip": Dip,
     "query_free": QueryFree,
+    "fora": Fora,
     "gan_decoder": GanDecoder,
     "gan_prior": GanPrior,
     "diffusion": Diffusion,

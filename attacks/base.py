@@ -178,6 +178,8 @@ class Attack(ABC):
     labels_alone: ClassVar[bool] = False
     """Whether it asks the server for the predicted classes of a release and nothing else: where there is no server, a
     head that is trained on the attacker's images (:mod:`attacks.label_head`) answers in its place."""
+    overhears: ClassVar[bool] = False
+    """Whether it is handed releases of private images that went by (:meth:`hearing`), and told nothing else of them."""
     version: ClassVar[int] = 1
     """Of algorithm and budgets: raised by every change that moves the attack's numbers."""
     budgets: ClassVar[dict[str, dict[str, Any]]]
@@ -190,6 +192,8 @@ class Attack(ABC):
     """Most images it scores, the part's first ones; None for all. An attack costly per image has it as a setting."""
     releases: tuple[int, ...] = (1,)
     """Numbers of independent releases of an image that it is scored on; the first, 1, counts for the objectives."""
+    overheard: Tensor | None = None
+    """Releases of private images, ``(N, C, H, W)``, of an attack that was given them (:meth:`hearing`)."""
     prior: nn.Module | None = None
     """A model of images trained before the first trial (:meth:`make_prior`), of an attack that was given it."""
     prior_precision: torch.dtype = torch.float32
@@ -232,6 +236,12 @@ class Attack(ABC):
         Autocast should use ``precision``, as :attr:`Target.precision` says.
         """
         raise NotImplementedError(f"{type(self).__name__} has no prior")
+
+    def hearing(self, z: Tensor) -> Self:
+        """Return this attack, not fitted yet, holding releases ``(N, C, H, W)`` that went by; itself stays without."""
+        held = copy.copy(self)
+        held.overheard = z
+        return held
 
     def with_prior(self, prior: nn.Module) -> Self:
         """Return this attack, not fitted yet, holding a trained prior; the attack itself stays without."""

@@ -159,6 +159,8 @@ class Run:
         self.prior_curve: tuple[Point, ...] = ()
         if isinstance(attack, Attack):
             self.attack, self.prior_curve = _given_prior(attack, seen, aux)
+            if attack.overhears:
+                self.attack = self.attack.hearing(self.releases())
         torch.manual_seed(1)
         if isinstance(attack, ProbeAttack):
             self.outcome: Fit | Probe = attack.probe(seen, self.evidence)

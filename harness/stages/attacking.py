@@ -277,6 +277,8 @@ def _tuned(scene: Scene, kind: type[Attack], settings: dict[str, Any]) -> Fitted
 def _fitted(scene: Scene, kind: type[Attack], settings: dict[str, Any], number: int = 0) -> Fitted:
     asked, job, split = scene.asked, scene.job, scene.split
     attack, prior = _with_prior(scene, kind(**settings))
+    if kind.overhears:  # the very releases that are scored went by
+        attack = attack.hearing(releases(scene.target, split.scored, asked.seed))
     tried = (number,) if number else ()
     prepare(asked, "attack", job.attack, job.budget, job.seed, job.part, *tried)
     aux, val = (Images(part.x, part.y) for part in (split.fit, scene.stopping))

@@ -32,6 +32,7 @@ EXPECTED: dict[tuple[str, str], dict[str, float]] = {
     ("rmle", "standard"): {"none": 1.91},
     ("dip", "quick"): {"none": 6.41, "laplace": 19.32, "dropout": 5.69},
     ("query_free", "quick"): {"none": 6.83, "laplace": 20.5, "dropout": 5.81},
+    ("fora", "quick"): {"none": 5.51, "laplace": 14.2, "dropout": 5.5},
     ("gan_decoder", "quick"): {"none": 2.93, "laplace": 6.79, "dropout": 3.35},
     ("gan_decoder", "standard"): {"none": 2.18},
     ("gan_prior", "quick"): {"none": 5.06, "laplace": 11.1, "dropout": 6.02},
@@ -52,6 +53,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rmle": {"steps": 20, "decoder_steps": 40},
     "dip": {"steps": 15, "widths": (4, 4), "kernels": (3, 3)},
     "query_free": {"width": 4, "shadow_steps": 20, "steps": 15},
+    "fora": {"width": 8, "substitute_steps": 40, "channels": 16, "decoder_steps": 30},
     "gan_decoder": {"blocks": 0, "channels": 16, "critic_channels": 4, "critic_steps": 1, "steps": 80},
     "gan_prior": {"latent": 8, "width": 4, "critic_width": 4, "prior_steps": 15, "restarts": 2, "free_steps": 10},
     "diffusion": {"steps": 4, "samples": 2, "channels": 4, "components": 32, "prior_steps": 20},
@@ -100,6 +102,8 @@ def run(name: str, defense: str, settings: dict[str, Any]) -> Run:
         prior = attack.make_prior(seen.image_shape, seen.num_classes)
         train_prior(attack, prior, aux, torch.float32)
         attack = attack.with_prior(prior.eval())
+    if attack.overhears:
+        attack = attack.hearing(book.draw(NUM_DRAWS).z)
     torch.manual_seed(1)
     course = attack.fit(seen, aux, val).course
     torch.manual_seed(2)

@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rmle": {"steps": 5, "decoder_steps": 10, "starts": 1},
     "dip": {"steps": 5, "widths": (4, 4), "kernels": (3, 3)},
     "query_free": {"width": 4, "shadow_steps": 10, "steps": 5},
+    "fora": {"width": 4, "substitute_steps": 10, "channels": 8, "decoder_steps": 10},
     "gan_decoder": {"blocks": 0, "channels": 8, "critic_channels": 4, "steps": 12, "critic_steps": 1},
     "gan_prior": {
         "latent": 8, "width": 4, "critic_width": 4, "prior_steps": 5, "restarts": 2, "search_steps": 1,

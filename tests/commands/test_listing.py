@@ -44,7 +44,7 @@ def test_every_defense_names_a_dated_source_and_its_cost(listed):
 
 def test_the_attacks_have_the_names_of_the_suite_reconstructions_first():
     kinds = {name: attack.kind for name, attack in ATTACKS.items()}
-    reconstructions = ["decoder", "decoder_xl", "linear", "unrolled", "rmle", "dip", "query_free"]
+    reconstructions = ["decoder", "decoder_xl", "linear", "unrolled", "rmle", "dip", "query_free", "fora"]
     reconstructions += ["gan_decoder", "gan_prior", "diffusion", "repeated"]
     probes = ["confidence", "representative", "gradient", "membership"]
     assert kinds == dict.fromkeys(reconstructions, "reconstruction") | dict.fromkeys(probes, "probe")

@@ -141,6 +141,23 @@ def test_a_white_box_attack_is_fitted_on_releases_like_those_it_is_scored_on(wei
     assert not bfloat16.equal(float32)
 
 
+class Listener(Met):
+    """Keeps what it overheard."""
+
+    knowledge: ClassVar[Knowledge] = "none"
+    overhears: ClassVar[bool] = True
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        self.met.append((self.overheard,))
+        return Guess.fit(self, target, aux, val)
+
+
+def test_who_only_listens_is_handed_the_releases_that_it_is_scored_on(weights, tmp_path):
+    attacked(weights, job("Listener", attack=f"{__name__}:Listener"), tmp_path / "trials" / "00000")
+    overheard, _, scored = Listener.met.pop()[:3]
+    assert overheard.equal(scored)
+
+
 # tuning
 
 
