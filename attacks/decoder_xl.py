@@ -89,7 +89,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 6
+    version = 7
     width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {

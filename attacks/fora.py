@@ -112,7 +112,10 @@ class Fora(Attack):
         z = _released(second, val.x)
         optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
         length = plan(len(aux.x), self.how.batch_size, self.decoder_steps, self.decoder_steps)
-        rate = Stable(length.total)
+        rising = Stable(length.total)
+
+        def rate(step: int) -> float:
+            return self.decoder_lr * rising(step)
 
         def step(x: Tensor) -> Tensor:
             return self._step(first, x, optimiser)
@@ -120,12 +123,12 @@ class Fora(Attack):
         def errors() -> Tensor:
             return pulled(self._decoded(z), self.mean, unit(val.x))
 
-        shorter = Branches(aux.x, length, optimiser, self.decoder_lr, step, errors, (self.network, optimiser))
+        shorter = Branches(aux.x, length, optimiser, rate, step, errors, (self.network, optimiser))
         curve = train(
             aux.x,
             length,
             optimiser,
-            lr=lambda step: self.decoder_lr * rate(step),
+            lr=rate,
             step=step,
             validate=lambda: float(errors().mean()),
             after=shorter.after(),
