@@ -12,7 +12,6 @@ from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
 from harness.study import Study, borrowed_lines, load_study
 from harness.study.attacker_levels import at_levels
-from reports.formats import counted
 
 MOST = 12
 """Trials of the front that are listed; the page has all of them."""
@@ -55,7 +54,8 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
         )
     missing = 0 if now.states["running"] or now.states["waiting"] else _missing(now, ledger, study)
     if missing:
-        yield f"{counted(missing, 'attack')} at other levels of attacker/images missing on the front: resume runs them"
+        told = f"{missing} attack{'s' * (missing != 1)} at other levels of attacker/images"
+        yield f"{told} missing on the front: resume runs them"
 
 
 def confirmed_lines(now: Confirmed) -> Iterator[str]:
