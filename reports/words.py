@@ -55,7 +55,7 @@ def cautions(data: StudyData) -> list[str]:
         *_unconverged(data, members),
         *_unequal(data, members),
         *([ORACLE] if "mse_oracle" in members and members["mse_oracle"].notna().any() else []),
-        *([_seeds(data.trials)] if len(members) else []),
+        *([f"{_seeds(data.trials)} {_way_on(data)}"] if len(members) else []),
     ]
 
 
@@ -200,6 +200,13 @@ def _bargain(data: StudyData, members: pd.DataFrame) -> list[str]:
         f"{head} Of the defended trials within {CLOSE} of its accuracy the hardest to invert by mse is "
         f"{label(data, best)}: {scores(best)}; the worst attack's mse is {ratio:.2f} times as large, its ssim {change}."
     ]
+
+
+def _way_on(data: StudyData) -> str:
+    """Return where the spread over seeds is told, or how it comes to be."""
+    if data.confirmed.empty:
+        return "`invfront confirm` trains the front again with fresh seeds, and tells it."
+    return "Of the confirmed trials, above, it is known."
 
 
 def _seeds(trials: pd.DataFrame) -> str:
