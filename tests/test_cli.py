@@ -222,6 +222,7 @@ def test_status_counts_every_trial_of_the_budget(study, capsys):
         "disk",
         "widened",
         "informed",
+        "confirmed",
     ]
     assert (status["name"], status["budget"], status["front"]) == ("small", 4, [0])
     assert status["states"] == {"complete": 1, "failed": 0, "partial": 0, "pruned": 0, "running": 1, "waiting": 2}

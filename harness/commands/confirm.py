@@ -45,7 +45,7 @@ def confirm(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Train the front again with fresh seeds, attack all of it alike, and score it on the test part.
+    """Train the front again with fresh seeds, scored on test images.
 
     What a search has chosen among many trials looks better than it is. Here each candidate is trained anew, with the
     same seeds for all; its attacks are the study's own reconstruction attacks. The trials stay as they are. What is
