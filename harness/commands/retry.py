@@ -26,7 +26,7 @@ def retry(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Run failed trials again, and of partial ones their failed attacks.
+    """Run failed trials again, and failed attacks of partial ones.
 
     Nothing else is run. A trial keeps its number, settings and seeds; what it had finished is taken over. Its new
     record, record-2.json, stands beside the first one and counts in its place: in tables, front and page, and with the
