@@ -35,10 +35,11 @@ class CemCode(Defense):
     no ``-log pi``, no 1/2, one variance for all dimensions, and statistics of a wrong class: the k-th class present
     takes shares and epoch variances of the class of the k-th image when the batch is sorted by label, which is nearly
     always the lowest label's. The batch enters a cluster's variance with ten times its share of the epoch, at most .99.
-    The weight is ``lam * .001 / lr`` until the learning rate is below .00041, then ``lam``.
+    Under recipe ``published`` the weight is ``lam * .001 / lr`` until the learning rate is below .00041, then ``lam``;
+    under one with a ramp it is ``lam``, and so far stronger than the same ``lam`` there.
 
     The public code's two backward passes are one here, which is the same sum. Clusters are fitted after every epoch on
-    noise-free eval-mode features of augmented images; in the first epoch there are none and the penalty is 0.
+    noise-free eval-mode features of augmented images; before the first fit the penalty is 0.
 
     Args:
         lam: Weight in the public code's own scale, >= 0; its runs use 8, 16 and 32.

@@ -24,7 +24,8 @@ class CemPaper(Defense):
 
     k-means finds the clusters on the noise-free features of the augmented training part after every epoch, from where
     they were before. Between fits every batch moves shares and variances by equations 5 and 6, with centroids and the
-    assignment to the nearest of them held fixed. There is no penalty before the first fit, that is, in the first epoch.
+    assignment to the nearest of them held fixed. There is no penalty before the first fit: none in the first
+    epoch, but under a ramp of the recipe, for which it is fitted within it.
 
     Equation 6 taken literally would let through only the batch's share B / N of the gradient. Here the batch stands for
     the epoch: the gradient is the unbiased estimate of the gradient of the bound over all training features.

@@ -34,8 +34,11 @@ from harness.study import Choices, Study
 from harness.study.check import load_checked
 from tests.values import asked
 
-LOW, HIGH = 0.03, 3.0
-"""Ends of a calibrated range, as multiples of the task's gradient."""
+LOW, HIGH = 0.002, 0.5
+"""Ends of a calibrated range, as shares of the task's gradient: hardly felt, and as far as cem_paper's goes."""
+
+OTHERWISE: dict[str, dict[str, bool]] = {"slot_attention": {"shut_off": False}}
+"""Settings that are not the default: shut off it does not pull."""
 
 SETTLING = 2
 """Epochs for which a defense's own parts learn before they are measured."""
@@ -51,7 +54,9 @@ class Pull(NamedTuple):
     pull: float
 
     def line(self) -> str:
-        """Return it with the range that it makes."""
+        """Return it with the range that it makes; a penalty that is shut off makes none."""
+        if self.pull == 0:
+            return f"{self.name:20}{0:12}{'none':>12}"
         low, high = LOW / self.pull, HIGH / self.pull
         return f"{self.name:20}{self.pull:12.4g}{low:12.3g} to {high:.3g}"
 
@@ -67,7 +72,8 @@ def pulls(trial: Asked, data: Data, names: list[str]) -> Iterator[Pull]:
         kind = defenses.resolve(name)
         if kind.strength is not None and kind.strength_kind == "weight":
             torch.manual_seed(0)
-            yield Pull(name, _pull(_settled(kind(**{kind.strength: 1.0}), model, data, trial), model, data, trial))
+            own = {kind.strength: 1.0} | OTHERWISE.get(name, {})
+            yield Pull(name, _pull(_settled(kind(**own), model, data, trial), model, data, trial))
 
 
 def _settled(defense: Defense, model: SplitModel, data: Data, trial: Asked) -> Defense:
