@@ -28,6 +28,9 @@ LEAST = 256
 
 TARGET = "train/target_accuracy"
 
+SETTLED = 0.5
+"""Share of the training from which the running statistics of batch norm are taken, as deployed."""
+
 LAST = 5
 """Looks at each image of the last measurement."""
 
@@ -75,8 +78,8 @@ class Control:
     """Measures a training on its control part, and steers by it.
 
     A measurement looks at the next images of the part, round and round, as many as its time allows; of the others those
-    of before count. In the first half of the training batch norm takes the statistics of these images: while
-    the learning rate is high, its running ones are of another network. The last measurement looks at all.
+    of before count. In the first half of the training batch norm takes the statistics of these images: while the
+    learning rate is high, its running ones are of another network. The last measurement looks at all.
 
     Args:
         model: The network.
@@ -138,7 +141,7 @@ class Control:
         if step not in self.moments:
             return
         last = step == self._steps
-        with self._by_the_batch() if 2 * step < self._steps else self._deployed():
+        with self._by_the_batch() if step < SETTLED * self._steps else self._deployed():
             self._look(max(self._looks, len(self._part.y) * LAST) if last else self._looks)
         measured = Measurement(step / self._steps, float(self._right.mean()))
         self.points.append((step, "control_accuracy", measured.accuracy))

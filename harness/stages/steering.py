@@ -33,9 +33,11 @@ GAINS: dict[StrengthKind, Gains] = {
 }
 """A weight acts through what the network learns, late and then fast; noise and what is left out act at once."""
 FASTEST = 30.0
-"""Most that a strength rises over a whole training; it falls at once, since what has broken is not mended in time."""
+"""Most that a strength rises over a whole training, and half of how much it falls: what has broken is mended late."""
 SMOOTHING = 0.5
 """Share of what was off before in what counts as off now."""
+MOST = 0.1
+"""Most that an accuracy counts as too low by: a measurement may be broken where the network is not."""
 REACH = math.log(1e4)
 """Farthest that it goes from its start, to either side."""
 MARGIN = 0.02
@@ -108,13 +110,14 @@ class Steering:
     def moved(self, measured: Measurement) -> float:
         """Return the strength after a measurement; too accurate is too weak."""
         if measured.progress > self.begins:
-            off = measured.accuracy - self.course.at(measured.progress)
+            off = max(measured.accuracy - self.course.at(measured.progress), -MOST)
             elapsed = measured.progress - max(self.last, self.begins)
             self.off = SMOOTHING * self.off + (1 - SMOOTHING) * off
             self.summed += off * elapsed
             integral, proportional = GAINS[self.kind]
             wanted = integral * self.summed + proportional * self.off
-            self.move = min(max(wanted, -REACH), REACH, self.move + FASTEST * elapsed)
+            least, most = max(-REACH, self.move - 2 * FASTEST * elapsed), min(REACH, self.move + FASTEST * elapsed)
+            self.move = min(max(wanted, least), most)
             if self.move != wanted:  # what could not be done is not owed
                 self.summed = (self.move - proportional * self.off) / integral
             self.last = measured.progress
