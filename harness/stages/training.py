@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 
+from defenses.base import TERMS
 from defenses.information import VERSION
 from harness.data import Data, parts_digests
 from harness.ledger import attempt_number, write_whole
@@ -57,7 +58,7 @@ def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
 
 def _versions(model: SplitModel, asked: Asked) -> dict[str, int]:
     """Return the versions of what a network is trained by."""
-    term = {} if model.term is None else {"term": model.term.version}
+    term = {} if model.term is None else {"term": model.term.version + TERMS}
     return {"recipe": recipe_of(asked).version, "defense": model.defense.version} | term
 
 

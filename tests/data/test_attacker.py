@@ -293,6 +293,7 @@ def shared(study: Study) -> dict[str, object]:
 
 
 def test_a_study_without_a_choice_is_what_it_was_before_there_was_one(file: Path) -> None:
+    file.write_text(f"{SPACE}version: '0.1'\nledger: 4f2e9a04-41c7-4200-969a-cdbb2bc7584a\n")
     study = load_checked(file)
     assert study.digest() == DIGEST
     assert load_checked(file, ["attacker={data: same}"]).digest() == DIGEST

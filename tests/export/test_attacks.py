@@ -276,6 +276,7 @@ def test_records_of_before_these_fields_are_read_and_shown(small):
 
 def test_a_trial_that_was_attacked_later_keeps_its_server(small):
     study, ledger = small
+    fail(ledger)
     server = next(ledger.trial(2).glob("attempt-*/server.safetensors"))
     ledger.publish_attack(attack(2, JOB.model_copy(update={"seed": 1})))
     write_report(study, ledger)
@@ -285,13 +286,25 @@ def test_a_trial_that_was_attacked_later_keeps_its_server(small):
     assert not server.exists()
 
 
+def test_a_partial_trial_keeps_its_server_for_a_retry(small):
+    study, ledger = small
+    write_report(study, ledger)
+    assert list(ledger.trial(2).glob("attempt-*/server.safetensors"))
+
+
 def test_a_study_may_keep_all_servers(small):
     study, ledger = small
+    fail(ledger)
     servers = sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors"))
     write_report(study.model_copy(update={"keep": Keep(servers="all")}), ledger)
     assert sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors")) == servers
     write_report(study, ledger)
     assert sorted(ledger.root.glob("trials/*/attempt-*/server.safetensors")) != servers
+
+
+def fail(ledger: Ledger) -> None:
+    """Let the partial trial fail when it is retried."""
+    ledger.publish_record(ledger.read(2).record.model_copy(update={"state": "failed"}), again=True)
 
 
 def with_scores(ledger: Ledger, images: int) -> str:
