@@ -15,7 +15,7 @@ from harness.data import Part, to_float
 from harness.models import SplitModel
 from harness.records import Asked, told
 from harness.stages.ground import dtype_of
-from harness.stages.steering import Course, Measurement, Steering
+from harness.stages.steering import Course, Measurement, Steering, trimmed
 
 MOMENTS = 48
 """Measurements of a training, at most one a step."""
@@ -30,6 +30,9 @@ TARGET = "train/target_accuracy"
 
 SETTLED = 0.5
 """Share of the training from which the running statistics of batch norm are taken, as deployed."""
+
+TRIMS = 6
+"""Times that a strength which acts at once is moved after the last step."""
 
 LAST = 5
 """Looks at each image of the last measurement."""
@@ -105,7 +108,7 @@ class Control:
         self.moments = frozenset(round(steps * (moment + 1) / count) for moment in range(count))
         self._looks = max(LEAST, math.floor(SHARE * steps * batch_size / count))
         self._right = torch.zeros(0)
-        """Whether images were named rightly, of the last looks: as many as there are images, or as one measurement."""
+        """Whether images were named rightly, of the last looks: at least as many as there are images."""
         self._next = 0
         self.points: list[tuple[int, str, float]] = []
         if steered is not None:
@@ -141,6 +144,8 @@ class Control:
         if step not in self.moments:
             return
         last = step == self._steps
+        if last:
+            self._trim()
         with self._by_the_batch() if step < SETTLED * self._steps else self._deployed():
             self._look(max(self._looks, len(self._part.y) * LAST) if last else self._looks)
         measured = Measurement(step / self._steps, float(self._right.mean()))
@@ -151,12 +156,25 @@ class Control:
             steered.defense.steer(strength)
             self.points.append((step, "strength", strength))
 
+    def _trim(self) -> None:
+        """Bring noise, or what is left out, to the target once the network is trained: it acts at once."""
+        if self._steered is None or self._steered[1].kind == "weight":
+            return
+        steered, steering = self._steered
+        for _ in range(TRIMS):
+            self._right = torch.zeros(0)
+            with self._deployed():
+                self._look(max(4 * LEAST, len(self._part.y)))
+            strength = trimmed(steering, float(self._right.mean()))
+            steered.defense.steer(strength)
+        self.points.append((self._steps, "strength", strength))
+
     @torch.no_grad()
     def _look(self, count: int) -> None:
         """See whether the next images are named rightly, noise on, as deployed."""
         chosen = (self._next + torch.arange(count)) % len(self._part.y)
         looks = [self._named_rightly(indices.to(self._part.y.device)).float().cpu() for indices in chosen.split(512)]
-        self._right = torch.cat([self._right, *looks])[-max(count, len(self._part.y)) :]
+        self._right = torch.cat([self._right, *looks])[-max(2 * LEAST, count, len(self._part.y)) :]
         self._next = int(chosen[-1] + 1) % len(self._part.y)
 
     @contextmanager

@@ -27,11 +27,13 @@ class Gains(NamedTuple):
 
 
 GAINS: dict[StrengthKind, Gains] = {
-    "weight": Gains(integral=150.0, proportional=6.0),
-    "scale": Gains(integral=60.0, proportional=2.0),
-    "share": Gains(integral=60.0, proportional=2.0),
+    "weight": Gains(integral=100.0, proportional=8.0),
+    "scale": Gains(integral=40.0, proportional=0.5),
+    "share": Gains(integral=40.0, proportional=0.5),
 }
 """A weight acts through what the network learns, late and then fast; noise and what is left out act at once."""
+TRIM = 2.0
+"""By how much noise, or what is left out, is moved at a time for each unit of accuracy once the network is trained."""
 FASTEST = 30.0
 """Most that a strength rises over a whole training, and half of how much it falls: what has broken is mended late."""
 SMOOTHING = 0.5
@@ -122,6 +124,12 @@ class Steering:
                 self.summed = (self.move - proportional * self.off) / integral
             self.last = measured.progress
         return from_line(to_line(self.start, self.kind) + self.move, self.kind)
+
+
+def trimmed(steering: Steering, accuracy: float) -> float:
+    """Return the strength by which a trained network comes nearer to its target; of what acts at once alone."""
+    steering.move = min(max(steering.move + TRIM * (accuracy - steering.course.target), -REACH), REACH)
+    return from_line(to_line(steering.start, steering.kind) + steering.move, steering.kind)
 
 
 def to_line(strength: float, kind: StrengthKind) -> float:
