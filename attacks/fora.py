@@ -93,6 +93,7 @@ class Fora(Attack):
         at_least("fora", 1, decoder_steps=decoder_steps)
         at_least("fora", 2, batch_size=batch_size)
         positive("fora", substitute_lr=substitute_lr, decoder_lr=decoder_lr)
+        self.width = width
         self.how = Alignment(width, substitute_steps, batch_size, substitute_lr, match, judged)
         self.blocks, self.channels = blocks, channels
         self.decoder_steps, self.decoder_lr = decoder_steps, decoder_lr
