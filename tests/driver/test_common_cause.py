@@ -50,7 +50,7 @@ def test_a_common_cause_stops_the_study_which_goes_on_once_it_is_mended(cause, h
         if cause == "torn"
         else r"no room; give trials more memory or run fewer at a time"
     )
-    assert re.search(rf"trials fail alike on \S+: .*{why}, then `invfront resume", said)
+    assert re.search(rf"trials fail alike on \S+: .*{why}, then go on with `invfront resume", said)
     assert len(noted(str(notes), "train")) == 3
     assert not any(ledger.read(number).record for number in ledger.numbers())
     (notes / cause).unlink()
