@@ -33,7 +33,8 @@ from harness.display.live import Picture
 from harness.display.story import Story
 from harness.driver.causes import Causes
 from harness.driver.comparison import Comparison
-from harness.driver.driving import _Publisher, read_book
+from harness.driver.publishing import Publisher
+from harness.driver.reading import read_book
 from harness.driver.room import Room
 from harness.export import write_tables
 from harness.judging import Book, judged_trials
@@ -126,7 +127,7 @@ class Driver:
         watcher.opened(study, root, reconcile(search, rows, book), book.standing())
         self.watcher = watcher
         room = Room(self.ledger.root)
-        self.publisher = _Publisher(self.ledger, book, search, tracking, watcher, Comparison(), Causes(True), room)
+        self.publisher = Publisher(self.ledger, book, search, tracking, watcher, Comparison(), Causes(True), room)
 
     def cycle(self, disk: Disk) -> Cost:
         """Ask a trial and finish it; what it does in its own process in between costs the driver nothing."""

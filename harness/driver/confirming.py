@@ -12,11 +12,11 @@ from harness.driver.candidates import chosen, raised
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
-from harness.driver.driving import read_book
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.later import run_tasks, tasks_of
 from harness.driver.places import refuse_place
+from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.rounds import Work, asked_of, decided, is_race_on, left_of, upgrades, work_of

@@ -4,50 +4,37 @@ import contextlib
 import shlex
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, runner
 from harness.driver.catching_up import catch_up, lacking, run_levels
-from harness.driver.causes import ALIKE, Causes, Step
+from harness.driver.causes import Causes
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
 from harness.driver.places import refuse_place
+from harness.driver.publishing import Publisher
+from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
-from harness.driver.retrying import WAY, chosen_trials, told_of
+from harness.driver.retrying import WAY, chosen_trials
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
-from harness.errors import Interrupted, UserError
-from harness.judging import (
-    ALL,
-    NO_CONTROLS,
-    Book,
-    Controls,
-    JudgedTrial,
-    Status,
-    Suite,
-    judged,
-    judged_trials,
-    suite_of,
-)
+from harness.errors import UserError
+from harness.judging import Book, Controls, Status, suite_of
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
 from harness.records import Asked, Borrowed, ImagesSeen
 from harness.search import Search, check_storage, open_rows, reconcile
-from harness.stages.checkpoints import discard
 from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
 from harness.study import UNINFORMED, WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.agreeing import check_images
 from harness.study.borrowing import borrowed_lines, borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
-from harness.tracking import Tracked
-from harness.trial import Result
 
 MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root", "attacker/images", "attacker/levels")
 """What a resume may set: where trials run, what they may take, levels beside the study's own attacker: no part of what
@@ -203,7 +190,7 @@ def _drive(
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
-        publisher = _Publisher(
+        publisher = Publisher(
             ledger,
             book,
             search,
@@ -232,96 +219,3 @@ def _drive(
         room.end()
         tracking.finish()
     return book.status(study.named(), study.search.trials)
-
-
-def read_book(ledger: Ledger, owner: str) -> Book:
-    """Read a directory, once.
-
-    Raises:
-        UserError: a file cannot be read, or came from another directory.
-    """
-    return Book(_owned(judged_trials(ledger), owner))
-
-
-def _owned(trials: Iterable[JudgedTrial], owner: str) -> Iterator[JudgedTrial]:
-    for trial in trials:
-        if trial.asked.ledger != owner:
-            raise UserError(f"{trial.path}: belongs to ledger {trial.asked.ledger}, not {owner}; move it back there")
-        yield trial
-
-
-class _Publisher(NamedTuple):
-    """Hands trials out, and publishes what comes back."""
-
-    ledger: Ledger
-    book: Book
-    search: Search
-    tracking: Tracked
-    watcher: Watcher
-    comparison: Comparison
-    causes: Causes
-    room: Room
-    suite: Suite = ALL
-    controls: Controls = NO_CONTROLS
-    way: str = ""
-    """How to go on once the work was cut off, a clause."""
-    retried: frozenset[int] | None = None
-    """The trials that are run again, and no others; null where a study goes on."""
-
-    def ask(self) -> Asked | None:
-        """Return the next trial; null if there is none, or no room for it."""
-        left = self.search.left() if self.retried is None else bool(self.search.again)
-        asked = self.search.ask() if left and self.room.enough() else None
-        if asked is not None:
-            self.watcher.started(asked)
-        return asked
-
-    def heard(self, result: Result) -> None:
-        """Take a result: most are published; those that no trial is to blame for are handed out again, or end the work.
-
-        Raises:
-            Interrupted: trial after trial fails for a common cause.
-        """
-        self._do(self.causes.hear(result), result)
-
-    def end(self) -> None:
-        """Settle what was held back, now that no trial runs.
-
-        Raises:
-            Interrupted: a trial is left that failed for the user's data when there was nothing more to hand out.
-        """
-        self._do(self.causes.end(), None)
-        if self.search.again:
-            numbers = ", ".join(str(asked.number) for asked in self.search.again)
-            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self.way}")
-
-    def _do(self, step: Step, last: Result | None) -> None:
-        for result in step.publish:
-            self.finish(result)
-        self.search.again.extend(result.record.asked for result in step.again)
-        if step.left_out is not None and last is not None:
-            node = last.record.circumstances.node
-            self.watcher.noted(f"{node} gets no more trials until the study is resumed: {ALIKE} in a row failed there")
-        if step.common is not None:
-            node = last.record.circumstances.node if last else None
-            where = f" on {node}" if node else ""
-            raise Interrupted(f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self.way}")
-
-    def finish(self, result: Result) -> None:
-        """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
-        again, record = bool(self.retried), result.record
-        if again:
-            record = told_of(record, self.ledger.read(record.number).record)
-        for attack in result.attacks:
-            self.ledger.publish_attack(attack, again)
-        self.ledger.publish_record(record, again)
-        files = self.ledger.read(result.record.number)
-        self.controls.hear(files)
-        trial = judged(files, self.suite, self.controls)
-        outline = self.book.add(trial)
-        self.search.tell(outline)
-        self.room.ended(trial.path)
-        discard(trial.path)
-        self.tracking.trial(outline)
-        self.watcher.finished(trial, self.book.standing())
-        self.comparison.hear(result.record.circumstances, *(attack.circumstances for attack in result.attacks))

@@ -7,11 +7,11 @@ from harness.cluster import OWN_PACKAGES, runner
 from harness.driver.campaign import Campaign, next_round
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
-from harness.driver.driving import read_book
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.later import run_tasks
 from harness.driver.places import refuse_place
+from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.errors import UserError
 from harness.judging import Book, Controls, judged, suite_of

@@ -1,0 +1,94 @@
+"""Hands a study's trials out, and publishes what comes back: to the ledger, then to all that is told by it."""
+
+from typing import NamedTuple
+
+from harness.driver.causes import ALIKE, Causes, Step
+from harness.driver.comparison import Comparison
+from harness.driver.retrying import told_of
+from harness.driver.room import Room
+from harness.driver.watching import Watcher
+from harness.errors import Interrupted
+from harness.judging import ALL, NO_CONTROLS, Book, Controls, Suite, judged
+from harness.ledger import Ledger
+from harness.records import Asked
+from harness.search import Search
+from harness.stages.checkpoints import discard
+from harness.tracking import Tracked
+from harness.trial import Result
+
+
+class Publisher(NamedTuple):
+    """Hands trials out, and publishes what comes back."""
+
+    ledger: Ledger
+    book: Book
+    search: Search
+    tracking: Tracked
+    watcher: Watcher
+    comparison: Comparison
+    causes: Causes
+    room: Room
+    suite: Suite = ALL
+    controls: Controls = NO_CONTROLS
+    way: str = ""
+    """How to go on once the work was cut off, a clause."""
+    retried: frozenset[int] | None = None
+    """The trials that are run again, and no others; null where a study goes on."""
+
+    def ask(self) -> Asked | None:
+        """Return the next trial; null if there is none, or no room for it."""
+        left = self.search.left() if self.retried is None else bool(self.search.again)
+        asked = self.search.ask() if left and self.room.enough() else None
+        if asked is not None:
+            self.watcher.started(asked)
+        return asked
+
+    def heard(self, result: Result) -> None:
+        """Take a result: most are published; those that no trial is to blame for are handed out again, or end the work.
+
+        Raises:
+            Interrupted: trial after trial fails for a common cause.
+        """
+        self._do(self.causes.hear(result), result)
+
+    def end(self) -> None:
+        """Settle what was held back, now that no trial runs.
+
+        Raises:
+            Interrupted: a trial is left that failed for the user's data when there was nothing more to hand out.
+        """
+        self._do(self.causes.end(), None)
+        if self.search.again:
+            numbers = ", ".join(str(asked.number) for asked in self.search.again)
+            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self.way}")
+
+    def _do(self, step: Step, last: Result | None) -> None:
+        for result in step.publish:
+            self.finish(result)
+        self.search.again.extend(result.record.asked for result in step.again)
+        if step.left_out is not None and last is not None:
+            node = last.record.circumstances.node
+            self.watcher.noted(f"{node} gets no more trials until the study is resumed: {ALIKE} in a row failed there")
+        if step.common is not None:
+            node = last.record.circumstances.node if last else None
+            where = f" on {node}" if node else ""
+            raise Interrupted(f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self.way}")
+
+    def finish(self, result: Result) -> None:
+        """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
+        again, record = bool(self.retried), result.record
+        if again:
+            record = told_of(record, self.ledger.read(record.number).record)
+        for attack in result.attacks:
+            self.ledger.publish_attack(attack, again)
+        self.ledger.publish_record(record, again)
+        files = self.ledger.read(result.record.number)
+        self.controls.hear(files)
+        trial = judged(files, self.suite, self.controls)
+        outline = self.book.add(trial)
+        self.search.tell(outline)
+        self.room.ended(trial.path)
+        discard(trial.path)
+        self.tracking.trial(outline)
+        self.watcher.finished(trial, self.book.standing())
+        self.comparison.hear(result.record.circumstances, *(attack.circumstances for attack in result.attacks))
