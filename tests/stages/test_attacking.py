@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import shutil
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import ClassVar
 
@@ -324,20 +325,22 @@ def test_a_trial_outside_a_study_keeps_its_priors_to_itself(tmp_path):
     assert folder_of(tmp_path / "study" / "trials" / "00003") == tmp_path / "study" / "priors"
 
 
-def _attack_in_a_process(weights: str, trial: str) -> None:
+def _attack_beside(weights: str, trial: str, both: Barrier) -> None:
     torch.set_num_threads(1)
+    images_of(asked(settings=FAST).settings, ANYWHERE, torch.device("cpu"))
+    both.wait(120)
     attacked(Path(weights), REMEMBERING, Path(trial))
 
 
 def test_two_processes_train_one_prior(weights, trainings, tmp_path):
     context = multiprocessing.get_context("spawn")
-    trials = [str(tmp_path / "trials" / f"0000{number}") for number in range(2)]
-    processes = [context.Process(target=_attack_in_a_process, args=(str(weights), trial)) for trial in trials]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0]
+    both, trials = context.Barrier(2), [tmp_path / "trials" / f"0000{number}" for number in range(2)]
+    process = context.Process(target=_attack_beside, args=(str(weights), str(trials[0]), both))
+    process.start()
+    both.wait(120)
+    attacked(weights, REMEMBERING, trials[1])
+    process.join(timeout=120)
+    assert process.exitcode == 0
     assert trainings.read_text().splitlines() == ["Remembering torch.float32"]
 
 
