@@ -20,6 +20,10 @@ class FileSize(NamedTuple):
 
 def files_of(folder: Path) -> Iterator[FileSize]:
     """Yield the files below a folder, by name; links are not followed, and what goes away meanwhile is left out."""
+    return (FileSize(Path(entry.path), num_bytes) for entry, num_bytes in _entries(folder))
+
+
+def _entries(folder: Path | str) -> Iterator[tuple[os.DirEntry[str], int]]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -27,25 +31,28 @@ def files_of(folder: Path) -> Iterator[FileSize]:
     for entry in entries:
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield from files_of(Path(entry.path))
+                yield from _entries(entry.path)
             else:
-                yield FileSize(Path(entry.path), entry.stat(follow_symlinks=False).st_size)
+                yield entry, entry.stat(follow_symlinks=False).st_size
         except OSError:
             continue
 
 
 def size_of(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
-    return sum(file.num_bytes for file in files_of(folder))
+    return sum(num_bytes for _, num_bytes in _entries(folder))
 
 
 def sizes(root: Path) -> dict[str, int]:
     """Return the bytes of a study's directory: by kind of a trial's files, of other folders by name, and the total."""
     found = Counter(dict.fromkeys((*KINDS.values(), "other"), 0))
-    for path, num_bytes in files_of(root):
-        top = path.relative_to(root).parts[0]
-        kind = KINDS.get(path.suffix, "other") if top == "trials" else top if (root / top).is_dir() else "other"
-        found[kind] += num_bytes
+    for top in root.iterdir():
+        if top.is_dir() and not top.is_symlink():
+            for entry, num_bytes in _entries(top):
+                kind = KINDS.get("." + entry.name.rpartition(".")[2], "other")
+                found[kind if top.name == "trials" else top.name] += num_bytes
+        elif top.exists():
+            found["other"] += top.lstat().st_size
     return dict(found) | {"total": found.total()}
 
 

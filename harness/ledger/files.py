@@ -30,6 +30,8 @@ def record_files(trial: Path) -> list[Path]:
     first = trial / RECORD
     if not first.exists():
         return []
+    if not (trial / "record-2.json").exists():
+        return [first]
     further = (path for path in trial.glob("record-*.json") if path.stem.removeprefix("record-").isdigit())
     return [first, *sorted(further, key=lambda path: int(path.stem.removeprefix("record-")))]
 
@@ -155,23 +157,33 @@ class Ledger:
         Raises:
             UserError: a file is not what was written, or a trial lacks its ``asked.json``; names it and ``doctor``.
         """
-        for path in sorted(self.folder.glob("*/record.json" if self.seed is None else f"*/{self.seed}/record.json")):
-            if not path.with_name("asked.json").exists():
+        asked, others = self._listed()
+        for path in sorted(path / RECORD for path in others):
+            if path.exists():
                 raise UserError(f"{path}: stands without its asked.json; see `invfront doctor {self.root}`")
-        for number in self.numbers():
+        for number in asked:
             yield self.read(number)
 
     def numbers(self) -> list[int]:
         """Return the numbers of the trials that were asked. Raises UserError where something else is no folder."""
+        return self._listed()[0]
+
+    def _listed(self) -> tuple[list[int], list[Path]]:
+        """Return the numbers of the trials that were asked, and the folders where no ``asked.json`` is."""
         self._is_folder(self.folder)
-        if not self.folder.exists():
-            return []
-        numbers = [int(path.name) for path in self.folder.iterdir() if _NUMBER.fullmatch(path.name)]
-        asked = [number for number in numbers if self.was_asked(number)]
-        for number in set(numbers).difference(asked):
-            self._is_folder(self.folder / f"{number:05d}")
-            self._is_folder(self.trial(number))
-        return sorted(asked)
+        asked: list[int] = []
+        others: list[Path] = []
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            known = _NUMBER.fullmatch(path.name) is not None
+            if known and self.was_asked(int(path.name)):
+                asked.append(int(path.name))
+                continue
+            trial = path if self.seed is None else path / str(self.seed)
+            others.append(trial)
+            if known:
+                self._is_folder(path)
+                self._is_folder(trial)
+        return sorted(asked), others
 
     def was_asked(self, number: int) -> bool:
         """Say whether a trial was asked."""
@@ -181,15 +193,24 @@ class Ledger:
         """Return what is on storage of one trial; errors as in ``trials``."""
         path = self.trial(number)
         records = record_files(path)
-        self._is_folder(path / "attacks")
         return TrialFiles(
             number,
             path,
             self._checked(path / "asked.json", Asked, number),
             self._checked(records[-1], Record, number) if records else None,
-            tuple(self._checked(file, AttackRecord, number) for file in sorted((path / "attacks").glob("*.json"))),
+            tuple(self._checked(file, AttackRecord, number) for file in self._attack_files(path / "attacks")),
             max(1, len(records)),
         )
+
+    def _attack_files(self, folder: Path) -> list[Path]:
+        """Return the attacks' files, by name; none where there is no folder."""
+        try:
+            return sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError:
+            self._is_folder(folder)
+            raise
 
     def publish(self, path: Path, value: Value) -> None:
         """Put a value on storage, whole, while the lease is held."""
