@@ -1,5 +1,7 @@
 """``invfront status``: how far a study is."""
 
+import gc
+
 import typer
 
 from harness.commands.environment import quiet
@@ -31,7 +33,11 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     from harness.study import borrowed_lines, load_study
 
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
-    now = standing(found.named(), found.search.trials, judged_trials(ledger))
+    gc.disable()  # nothing that is read goes in circles: looking for that takes an eighth of the time
+    try:
+        now = standing(found.named(), found.search.trials, judged_trials(ledger))
+    finally:
+        gc.enable()
     disk = sizes(root) | {"free": free_bytes(root)}
     confirming = confirmed_so_far(ledger)
     if as_json:

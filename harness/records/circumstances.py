@@ -1,5 +1,6 @@
 """What a measurement cost, where it was made, and what ended it: everything that may differ when it is repeated."""
 
+import functools
 from typing import Annotated
 
 from pydantic import AfterValidator, FiniteFloat
@@ -10,7 +11,14 @@ from harness.records.wording import one_line
 LONGEST_NAME = 253
 """Characters of a host's name, at most."""
 
-Name = Annotated[str, AfterValidator(lambda name: one_line(name)[:LONGEST_NAME])]
+
+@functools.lru_cache(maxsize=1024)
+def _shown(name: str) -> str:
+    """Return a name as it can be shown; a study's records share a few."""
+    return one_line(name)[:LONGEST_NAME]
+
+
+Name = Annotated[str, AfterValidator(_shown)]
 """What a machine calls itself, as it can be shown."""
 
 
