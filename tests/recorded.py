@@ -35,7 +35,7 @@ def recorded_trial(config: dict[str, str], place: object, claims: object) -> Non
     """What Tune runs in place of a trial whose jobs are real; its module holds no more than a trial's own process."""
     result = ended(Asked.model_validate_json(config["asked"]), Path(config["trial"]))
     write_result(result)
-    tune.report({"attempt": result.attempt.name})
+    tune.report({"attempt": result.attempt.name, "node": None})
 
 
 def reported(config: dict[str, Any]) -> None:

@@ -14,10 +14,9 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
         UserError: not even one fits; says what it asks for and what the nodes have.
     """
     bundle, attack = bundle_of(resources), _request(resources.attack.cpu, resources.attack.gpu)
+    if count := most_at_once(resources, nodes):
+        return count
     large = not _fits(attack, bundle)
-    for count in range(resources.concurrent, 0, -1):
-        if _packs([attack] * large + [bundle] * count, nodes):
-            return count
     asked = f"train {bundle}" + (f" and, beside it, attack {attack}" if large else "")
     raise UserError(
         f"resources: a trial asks for {asked}; no node has that, the nodes have {nodes}; "
@@ -25,12 +24,12 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
-def fits(resources: Resources, nodes: list[dict[str, float]]) -> bool:
-    """Say whether at least one trial fits."""
-    try:
-        return fitting(resources, nodes) > 0
-    except UserError:
-        return False
+def most_at_once(resources: Resources, nodes: list[dict[str, float]]) -> int:
+    """Return how many trials can run at once, at most ``resources.concurrent``; 0 if not even one fits."""
+    bundle, attack = bundle_of(resources), _request(resources.attack.cpu, resources.attack.gpu)
+    large = not _fits(attack, bundle)
+    counts = range(resources.concurrent, 0, -1)
+    return next((count for count in counts if _packs([attack] * large + [bundle] * count, nodes)), 0)
 
 
 def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
-from harness.cluster.requests import attack_claim, claims_of, fits, fitting
+from harness.cluster.requests import attack_claim, claims_of, fitting, most_at_once
 from harness.cluster.scheduling import CHOOSES, Ask, Avoided, Finish, Watch, refuse_full_disk, schedule
 from harness.cluster.submitting import RaySubmit
 from harness.ledger import Ledger
@@ -68,7 +68,7 @@ class OnRay:
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say whether a trial fits the nodes that are left; not where this Ray cannot be told to leave some out."""
-        return CHOOSES and fits(resources, nodes(without=left_out))
+        return CHOOSES and most_at_once(resources, nodes(without=left_out)) > 0
 
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs that together take at most ``resources.timeout``."""

@@ -202,7 +202,7 @@ def _drive(
             suite_of(ledger),
             Controls(ledger),
             way,
-            None if chosen is None else frozenset(asked.number for asked in again),
+            chosen is not None,
         )
         avoided = publisher.causes.avoided
         fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress, avoided)

@@ -32,12 +32,12 @@ class Publisher(NamedTuple):
     controls: Controls = NO_CONTROLS
     way: str = ""
     """How to go on once the work was cut off, a clause."""
-    retried: frozenset[int] | None = None
-    """The trials that are run again, and no others; null where a study goes on."""
+    retrying: bool = False
+    """Whether trials that failed are run again, and no others; else the study goes on."""
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none, or no room for it."""
-        left = self.search.left() if self.retried is None else bool(self.search.again)
+        left = bool(self.search.again) if self.retrying else self.search.left()
         asked = self.search.ask() if left and self.room.enough() else None
         if asked is not None:
             self.watcher.started(asked)
@@ -76,7 +76,7 @@ class Publisher(NamedTuple):
 
     def finish(self, result: Result) -> None:
         """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
-        again, record = bool(self.retried), result.record
+        again, record = self.retrying, result.record
         if again:
             record = told_of(record, self.ledger.read(record.number).record)
         for attack in result.attacks:

@@ -84,7 +84,7 @@ def test_a_retried_trial_counts_on_the_front_and_the_budget_stays(retried, capsy
 
 
 @pytest.mark.slow
-def test_its_row_has_failed_for_good_and_the_sampler_sees_what_it_came_to(retried):
+def test_its_row_has_failed_for_good_until_the_index_is_made_anew(retried):
     root, _ = retried
     assert rows(root) == [TrialState.FAIL] * 2
     assert main(["resume", str(root), "--trials", "3", *HERE]) == 0

@@ -13,6 +13,7 @@ from harness.records.asked import Asked
 from harness.search.asking import FLOOR, Conditions, Search
 from harness.search.comparing import Differences, compared
 from harness.search.index import open_rows
+from harness.search.informed import values_of
 from harness.search.reconciling import reconcile
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
@@ -46,13 +47,18 @@ class Session:
         self.search = Search(self.study, self.rows, self.ledger, conditions)
         self.found = reconcile(self.search, self.rows, book)
 
-    def finish(self, asked: Asked, **changes) -> None:
+    def seen(self) -> dict[int, list[float]]:
+        """The values of the complete trials that the sampler sees, by number."""
+        states = (optuna.trial.TrialState.COMPLETE,)
+        return {trial.number: trial.values for trial in self.search._drawing.get_trials(states=states)}
+
+    def finish(self, asked: Asked, again: bool = False, **changes) -> None:
         accuracy = 0.5 + asked.number / 100
         done = record(asked.number, accuracy=accuracy, mse=0.01 * (1 + asked.number)).model_copy(
             update={"asked": asked}
         )
         done = done.model_copy(update=changes)
-        self.ledger.publish_record(done)
+        self.ledger.publish_record(done, again)
         self.search.tell(outline_of(trial_of(self.ledger, asked.number)))
 
     def run(self, count: int | None = None) -> list[Asked]:
@@ -201,6 +207,20 @@ def test_failed_and_partial_trials_count_and_are_fail_in_optuna(tmp_path):
         session.finish(asked, state=state, measured=record().measured.model_copy(update={"objectives": None}))
     assert session.states() == {"FAIL": 2}
     assert len(session.run()) == 10
+
+
+def test_the_sampler_sees_what_a_failed_trial_came_to_when_it_was_retried_and_its_row_stays(tmp_path):
+    session = Session(tmp_path)
+    first, second = session.search.ask(), session.search.ask()
+    session.finish(first, state="failed")
+    session.finish(second)
+    assert set(session.seen()) == {second.number}
+    session.finish(first, again=True)
+    later = Session(tmp_path)
+    for one in (session, later):
+        assert one.seen()[first.number] == values_of(trial_of(one.ledger, first.number).objectives)
+        assert set(one.seen()) == {first.number, second.number}
+        assert one.states() == {"FAIL": 1, "COMPLETE": 1}
 
 
 def test_a_trial_below_the_floor_is_complete_and_infeasible(tmp_path):
