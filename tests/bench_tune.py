@@ -24,7 +24,7 @@ from optuna.storages import RDBStorage
 from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
-from harness.cluster import schedule, scheduling
+from harness.cluster import Exchange, schedule, scheduling
 from harness.commands.environment import quiet
 from harness.ledger import Ledger, write_whole
 from harness.records import DIRECTIONS, Place
@@ -135,9 +135,7 @@ def _ours(root: Path, tracked: bool = False) -> Pace:
                 study.resources,
                 Place(),
                 driver.ledger,
-                ask=driver.publisher.ask,
-                finish=finish,
-                watch=driver.watcher.progress,
+                Exchange(driver.publisher.ask, finish, driver.watcher.progress),
             )
 
         return _timed(run, ends, held)

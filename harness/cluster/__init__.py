@@ -3,11 +3,12 @@
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.requests import threads
 from harness.cluster.running import IN_PROCESS, Runner, runner
-from harness.cluster.scheduling import refuse_full_disk, schedule
+from harness.cluster.scheduling import Exchange, refuse_full_disk, schedule
 
 __all__ = [
     "IN_PROCESS",
     "OWN_PACKAGES",
+    "Exchange",
     "Runner",
     "cluster",
     "refuse_full_disk",

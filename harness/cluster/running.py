@@ -6,7 +6,7 @@ from typing import Protocol
 
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
 from harness.cluster.requests import attack_claim, claims_of, fitting, most_at_once
-from harness.cluster.scheduling import CHOOSES, Ask, Avoided, Finish, Watch, refuse_full_disk, schedule
+from harness.cluster.scheduling import CHOOSES, Exchange, refuse_full_disk, schedule
 from harness.cluster.submitting import RaySubmit
 from harness.ledger import Ledger
 from harness.records import Place, Progress
@@ -24,17 +24,8 @@ class Runner(Protocol):
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial would find its place."""
 
-    def trials(
-        self,
-        resources: Resources,
-        place: Place,
-        ledger: Ledger,
-        ask: Ask,
-        finish: Finish,
-        watch: Watch,
-        avoided: Avoided,
-    ) -> None:
-        """Run trials until ``ask`` has no more; ``finish`` gets each result in this process, and may end it all."""
+    def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
+        """Run trials until there are no more."""
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say whether a trial would find a place without some nodes."""
@@ -53,18 +44,9 @@ class OnRay:
         """Raise UserError where not even one trial fits."""
         fitting(resources, nodes())
 
-    def trials(
-        self,
-        resources: Resources,
-        place: Place,
-        ledger: Ledger,
-        ask: Ask,
-        finish: Finish,
-        watch: Watch,
-        avoided: Avoided,
-    ) -> None:
+    def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Schedule trials by Ray Tune."""
-        schedule(resources, place, ledger, ask, finish, watch, avoided)
+        schedule(resources, place, ledger, exchange)
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say whether a trial fits the nodes that are left; not where this Ray cannot be told to leave some out."""
@@ -85,27 +67,18 @@ class InProcess:
     def refuse(self, resources: Resources) -> None:
         """Refuse nothing: whatever this machine has is taken."""
 
-    def trials(
-        self,
-        resources: Resources,
-        place: Place,
-        ledger: Ledger,
-        ask: Ask,
-        finish: Finish,
-        watch: Watch,
-        avoided: Avoided,
-    ) -> None:
+    def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Run each trial to its record before the next is asked for."""
-        while asked := ask():
+        while asked := exchange.ask():
             number = asked.number
 
             def tell(progress: Progress, number: int = number) -> None:
-                watch(number, progress)
+                exchange.watch(number, progress)
 
             result = run_trial(asked, ledger.of_seed(asked.confirm).trial(number).resolve(), place, call, tell)
             write_result(result)
             refuse_full_disk(result.record.error, result.attempt)
-            finish(result)
+            exchange.finish(result)
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say that there is no other node."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ray import tune
 from ray.tune.search import Searcher
@@ -33,29 +33,23 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 CHOOSES = "bundle_label_selector" in signature(placement_group).parameters
 """Whether this Ray can be told which nodes a trial shall not go to."""
 
-Ask = Callable[[], Asked | None]
-Finish = Callable[[Result], None]
-Watch = Callable[[int, Progress], None]
+
+class Exchange(NamedTuple):
+    """What a driver and whoever runs its trials say to each other, in the driver's process."""
+
+    ask: Callable[[], Asked | None]
+    """Returns the next trial; null if there is none."""
+    finish: Callable[[Result], None]
+    """Gets each result; what it raises ends the work."""
+    watch: Callable[[int, Progress], None]
+    """Hears of a trial's progress, by its number."""
+    avoided: Callable[[int], frozenset[str]] = lambda number: frozenset()
+    """Says which nodes a trial shall not go to, by the cluster's names of them."""
 
 
-Avoided = Callable[[int], frozenset[str]]
-"""Says which nodes a trial shall not go to, by the cluster's names of them."""
-
-
-def schedule(
-    resources: Resources,
-    place: Place,
-    ledger: Ledger,
-    ask: Ask,
-    finish: Finish,
-    watch: Watch,
-    avoided: Avoided = lambda number: frozenset(),
-) -> None:
-    """Run trials in a place until ``ask`` has no more; ``finish`` gets each result in this process.
-
-    Raises whatever ``finish`` raises: a driver that cannot write stops.
-    """
-    searcher, bundle = _Searcher(ledger, place, ask, finish, avoided), bundle_of(resources)
+def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
+    """Run trials in a place until there are no more; raises whatever taking a result raises."""
+    searcher, bundle = _Searcher(ledger, place, exchange), bundle_of(resources)
     claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
@@ -76,7 +70,7 @@ def schedule(
                 verbose=0,
                 stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
-                callbacks=[_Listener(watch)],
+                callbacks=[_Listener(exchange.watch)],
             ),
         )
         tuner.fit()
@@ -87,14 +81,14 @@ def schedule(
 class _Searcher(Searcher):
     """Hands trials from the search to Tune and results back; Tune's own state is disposable."""
 
-    def __init__(self, ledger: Ledger, place: Place, ask: Ask, finish: Finish, avoided: Avoided) -> None:
+    def __init__(self, ledger: Ledger, place: Place, exchange: Exchange) -> None:
         super().__init__(metric=None, mode=None)
-        self._ledger, self._place, self._ask, self._finish, self._avoided = ledger, place, ask, finish, avoided
+        self._ledger, self._place, self._exchange = ledger, place, exchange
         self._running: dict[str, tuple[Asked, Stopwatch]] = {}
         self.error: BaseException | None = None
 
     def suggest(self, trial_id: str) -> Any:
-        asked = None if self.error else self._kept(self._ask)
+        asked = None if self.error else self._kept(self._exchange.ask)
         if asked is None:
             return str(Searcher.FINISHED)
         watch = Stopwatch()
@@ -103,7 +97,7 @@ class _Searcher(Searcher):
         return {
             "asked": asked.model_dump_json(),
             "trial": str(self._trial(asked).resolve()),
-            "avoided": sorted(self._avoided(asked.number)),
+            "avoided": sorted(self._exchange.avoided(asked.number)),
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -115,7 +109,7 @@ class _Searcher(Searcher):
     def _end(self, result: Result) -> None:
         """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
         refuse_full_disk(result.record.error, result.attempt)
-        self._finish(result)
+        self._exchange.finish(result)
 
     def _result(self, asked: Asked, watch: Stopwatch, result: dict[str, Any], error: bool) -> Result:
         trial = self._trial(asked)
@@ -178,7 +172,7 @@ class _Stopper(tune.Stopper):
 class _Listener(tune.Callback):
     """Passes a trial's progress on."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Callable[[int, Progress], None]) -> None:
         self._watch = watch
         self._heard = signal.getsignal(signal.SIGUSR1)
 

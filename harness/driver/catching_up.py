@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from harness.cluster import Runner
 from harness.driver.campaign import levels_left
@@ -36,51 +37,44 @@ def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:
         raise UserError(f"{error}; or postpone it with --later") from error
 
 
-def catch_up(
-    tasks: Sequence[Task],
-    study: Study,
-    ledger: Ledger,
-    fleet: Runner,
-    way: str,
-    noted: Callable[[str], None],
-    where: str = WIDENED,
-) -> None:
-    """Run what is left, and publish each as it ends.
+class Ground(NamedTuple):
+    """Where a study's attacks on finished trials run."""
 
-    Args:
-        tasks: What is left.
-        study: Says where, and by what share of a node.
-        ledger: Its directory.
-        fleet: Runs them.
-        way: How to go on if it is cut off, a clause.
-        noted: Hears of each.
-        where: On which trials, in words.
-    """
-    noted(f"{counted(len(tasks), 'attack')} to run {where}")
-    place = place_of(study)
-    submit = fleet.later(study.resources, place)
-    with contextlib.closing(run_tasks(tasks, place, submit, way, lambda progress: None)) as found:
+    study: Study
+    """Says which, where, and by what share of a node."""
+    ledger: Ledger
+    """Its directory."""
+    fleet: Runner
+    """Runs them."""
+    way: str
+    """How to go on if it is cut off, a clause."""
+    noted: Callable[[str], None]
+    """Hears of each, and of trials that are left out."""
+
+
+def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> None:
+    """Run what is left, and publish each as it ends; ``where`` says on which trials, in words."""
+    ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
+    place = place_of(ground.study)
+    submit = ground.fleet.later(ground.study.resources, place)
+    with contextlib.closing(run_tasks(tasks, place, submit, ground.way, lambda progress: None)) as found:
         for record in found:
-            ledger.publish_attack(record)
-            noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")
+            ground.ledger.publish_attack(record)
+            ground.noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")
 
 
-def run_levels(study: Study, book: Book, ledger: Ledger, fleet: Runner, way: str, noted: Callable[[str], None]) -> bool:
+def run_levels(book: Book, ground: Ground) -> bool:
     """Run what is left of a study's attacks at levels beside its own attacker's; say whether anything was.
 
     Args:
-        study: Says which, where, and by what share of a node.
         book: What is known of its trials: whose front it is.
-        ledger: Its directory.
-        fleet: Runs them.
-        way: How to go on if it is cut off, a clause.
-        noted: Hears of each, and of trials that are left out.
+        ground: Where they run.
     """
-    left = levels_left(study, book, ledger)
+    left = levels_left(ground.study, book, ground.ledger)
     for line in left.left_out:
-        noted(line)
+        ground.noted(line)
     if left.tasks:
-        on = "the front" if study.attacker.levels == "front" else "every complete trial"
+        on = "the front" if ground.study.attacker.levels == "front" else "every complete trial"
         where = f"at the other levels of attacker/images, on {on}"
-        catch_up(left.tasks, study, ledger, fleet, way, noted, where)
+        catch_up(left.tasks, ground, where)
     return bool(left.tasks)

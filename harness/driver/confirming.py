@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.cluster import OWN_PACKAGES, Runner, runner
+from harness.cluster import OWN_PACKAGES, Exchange, Runner, runner
 from harness.driver.candidates import chosen, raised
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
@@ -164,8 +164,8 @@ class _Confirming:
     def _train(self, runs: Iterable[Run], place: Place) -> None:
         self.queue = deque(asked for run in runs if (asked := self._asked(run)) is not None)
         if self.queue:
-            where, avoided = self.moved.resources, self.causes.avoided
-            self.fleet.trials(where, place, self.ledger, self._ask, self._heard, _unheard, avoided)
+            exchange = Exchange(self._ask, self._heard, _unheard, self.causes.avoided)
+            self.fleet.trials(self.moved.resources, place, self.ledger, exchange)
             self._do(self.causes.end())
         if self.queue and self.room.enough():
             raise Interrupted(

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cluster import OWN_PACKAGES, runner
-from harness.driver.catching_up import catch_up, lacking, run_levels
+from harness.cluster import OWN_PACKAGES, Exchange, runner
+from harness.driver.catching_up import Ground, catch_up, lacking, run_levels
 from harness.driver.causes import Causes
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
@@ -146,12 +146,8 @@ def _drive(
         if root.exists():
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
             book = read_book(ledger, str(study.ledger))
-        if chosen is not None:
-            again, left_out = chosen_trials(ledger, chosen)
-            for line in left_out or ([] if again else ["nothing to retry: no trial failed, and none is partial"]):
-                watcher.noted(line)
-            if not again:
-                return book.status(study.named(), study.search.trials)
+        if chosen is not None and not (again := _chosen(ledger, chosen, watcher)):
+            return book.status(study.named(), study.search.trials)
         left = lacking(ledger, added)
         if again or book.standing().finished < study.search.trials:
             room.refuse()
@@ -159,7 +155,7 @@ def _drive(
         ready = make_ready(study, watcher.preparing)
         if plan.borrowed is not None:
             check_images(plan.borrowed, study)
-        farewell = f"the local Ray died; {patience.way}"
+        farewell = f"the local Ray died; {way}"
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         fleet.refuse(study.resources)
@@ -171,8 +167,9 @@ def _drive(
         seen = ImagesSeen(told=ready.told, marks=ready.marks)
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         stand.begun = True
+        ground = Ground(study, ledger, fleet, way, watcher.noted)
         if left:
-            catch_up(left, study, ledger, fleet, patience.way, watcher.noted)
+            catch_up(left, ground)
             book = read_book(ledger, str(study.ledger))
         at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
         rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
@@ -190,32 +187,31 @@ def _drive(
             priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
+        causes, retrying = Causes(proven, lambda left_out: fleet.others(study.resources, left_out)), chosen is not None
         publisher = Publisher(
-            ledger,
-            book,
-            search,
-            tracking,
-            watcher,
-            Comparison(),
-            Causes(proven, lambda left_out: fleet.others(study.resources, left_out)),
-            room,
-            suite_of(ledger),
-            Controls(ledger),
-            way,
-            chosen is not None,
-        )
-        avoided = publisher.causes.avoided
-        fleet.trials(study.resources, place, ledger, publisher.ask, publisher.heard, watcher.progress, avoided)
+            ledger, book, search, tracking, watcher, Comparison(), causes, room,
+            suite_of(ledger), Controls(ledger), way, retrying,
+        )  # fmt: skip
+        exchange = Exchange(publisher.ask, publisher.heard, watcher.progress, publisher.causes.avoided)
+        fleet.trials(study.resources, place, ledger, exchange)
         publisher.end()
         tried = [(task.files.number, task.job) for task in left]
         if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
-            catch_up(rest, study, ledger, fleet, patience.way, watcher.noted)
+            catch_up(rest, ground)
         if plan.added:
             book = read_book(ledger, str(study.ledger))
-        beside = chosen is None and run_levels(study, book, ledger, fleet, patience.way, watcher.noted)
+        beside = chosen is None and run_levels(book, ground)
         if plan.added or beside:
             tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         write_report(study, ledger)
         room.end()
         tracking.finish()
     return book.status(study.named(), study.search.trials)
+
+
+def _chosen(ledger: Ledger, chosen: Sequence[str], watcher: Watcher) -> list[Asked]:
+    """Return the trials to run again; say which are left out, or that there are none."""
+    again, left_out = chosen_trials(ledger, chosen)
+    for line in left_out or ([] if again else ["nothing to retry: no trial failed, and none is partial"]):
+        watcher.noted(line)
+    return again

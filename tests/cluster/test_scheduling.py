@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from harness.cluster.requests import fitting
-from harness.cluster.scheduling import schedule
+from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
 from harness.errors import UserError
@@ -100,9 +100,11 @@ def scheduled(root: Path, trials: list[Asked], place: Place = ANYWHERE, **shares
         resources(**shares),
         place,
         ledger,
-        ask=lambda: waiting.popleft() if waiting else None,
-        finish=lambda result: done.update({result.record.number: result}),
-        watch=lambda number, progress: None,
+        Exchange(
+            ask=lambda: waiting.popleft() if waiting else None,
+            finish=lambda result: done.update({result.record.number: result}),
+            watch=lambda number, progress: None,
+        ),
     )
     return done
 
@@ -215,7 +217,5 @@ def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
             resources(),
             ANYWHERE,
             ledger,
-            lambda: waiting.popleft() if waiting else None,
-            full_disk,
-            lambda number, progress: None,
+            Exchange(lambda: waiting.popleft() if waiting else None, full_disk, lambda number, progress: None),
         )
