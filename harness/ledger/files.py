@@ -48,11 +48,6 @@ class TrialFiles(NamedTuple):
     tries: int = 1
     """How often it came to a record: once, and each time that it was retried."""
 
-    @property
-    def later(self) -> list[AttackRecord]:
-        """Return the attacks that were run after the record."""
-        return [attack for attack in self.attacks if attack.job not in self.asked.attacks]
-
 
 class Ledger:
     """The directory of one study. Only the driver that holds the study's lease calls the ``publish`` methods.

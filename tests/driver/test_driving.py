@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from harness.cli import main
+from harness.judging.trials import judged
 from harness.ledger.files import Ledger
 from harness.study.check import load_checked
 from tests.bench_driver import LEDGER_ID, Disk, Driver
@@ -59,7 +60,7 @@ def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     assert re.search(r"data/root: .*old", capsys.readouterr().err)
     new = moved.root.parent / "new"
     assert main(["attack", str(moved.root), "0", *GUESS, "--set", f"data/root={new}"]) == 0
-    (later,) = moved.read(0).later
+    (later,) = judged(moved.read(0)).later
     own = moved.read(0).attacks
     assert {attack.measured.digests["scored"] for attack in own} == {later.measured.digests["scored"]}
     assert {path: path.read_bytes() for path in before} == before

@@ -255,7 +255,7 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path):
     found = {record.trial: record for record in again(ledger, ["0", "1", "2"], SHARP)}
     assert sorted(found) == [1, 2]
     assert f"attempt-{found[1].attempt}" == attempts[1].name
-    assert [ledger.read(number).later for number in (0, 1, 2)] == [[published], [found[1]], [found[2]]]
+    assert [judged(ledger.read(number)).later for number in (0, 1, 2)] == [[published], [found[1]], [found[2]]]
     with pytest.raises(UserError, match="TRIAL 0 1 2: has been run; take another budget or --seed"):
         again(ledger, ["0", "1", "2"], SHARP)
 
@@ -308,7 +308,7 @@ def test_a_command_that_is_told_to_end_keeps_what_is_finished_and_goes_on(sign, 
         assert (finished.returncode, errors) == (130, f"invfront: ended by SIGTERM; {AGAIN}\n")
         assert not list(Path("/tmp").glob(f"{SCRATCH}{finished.pid}-*"))
     assert main(arguments) == 0
-    assert [len(ledger.read(number).later) for number in (0, 1)] == [2, 2]
+    assert [len(judged(ledger.read(number)).later) for number in (0, 1)] == [2, 2]
     assert {path: path.read_bytes() for path in files} == files
 
 
@@ -348,7 +348,7 @@ def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(address, tmp
     place = ledger.trial(0) / "attempt-2"
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"invfront: {place}: No space left on device; mend it, then {AGAIN}"
-    assert ledger.read(0).later == []
+    assert judged(ledger.read(0)).later == []
 
 
 def test_a_fault_says_how_the_attack_goes_on(tmp_path):
