@@ -89,7 +89,7 @@ class DecoderXl(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 7
+    version = 8
     width_setting = "width"
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {

@@ -14,6 +14,7 @@ from torch import Tensor
 from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Target
 from attacks.counted import counted
 from attacks.fitting import CHUNK, channel_statistics, guess_error, released, unit
+from attacks.members import Members
 from attacks.ranges import at_least
 from attacks.reading import before_noise
 from attacks.ridge import Dual, Map, Normal
@@ -43,7 +44,7 @@ class Linear(Attack):
     threat = "The server, or who reads its traffic, may send images of their own through a client and see the releases."
     cost = "some releases of every image of the attacker's and a few solutions of one linear system: seconds"
     knowledge: ClassVar[Knowledge] = "queries"
-    version = 2
+    version = 3
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"draws": 2},
         "standard": {"draws": 8},
@@ -55,6 +56,7 @@ class Linear(Attack):
         self.draws = draws
         self.weight: Map | None = None
         self.target: Target | None = None
+        self.members: Members | None = None
 
     @torch.no_grad()
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
@@ -62,7 +64,8 @@ class Linear(Attack):
         self.image_shape, self.target = target.image_shape, target
         z, z_val = released(target, aux), released(target, val)
         self.deviation = channel_statistics(z)[1].double()
-        self.centre = (before_noise(z, target).double() / self.deviation).flatten(1).mean(0)
+        self.members = Members.of(target, z, lambda: released(target, aux))
+        self.centre = (self._expected(z).double() / self.deviation).flatten(1).mean(0)
         self.mean = unit(aux.x).double().flatten(1).mean(0)
         normal: Normal | Dual = Dual(len(self.centre))
         if len(self.centre) <= MOST_FEATURES:
@@ -103,8 +106,12 @@ class Linear(Attack):
 
     def _read(self, z: Tensor) -> Tensor:
         """Return centred features in units of their channel's deviation, ``(B, D)``, float64."""
+        return (self._expected(z).double() / self.deviation).flatten(1) - self.centre
+
+    def _expected(self, z: Tensor) -> Tensor:
+        """Return releases before what the defense's law lets one take out of them, ``(B, C, H, W)``."""
         assert self.target is not None
-        return (before_noise(z, self.target).double() / self.deviation).flatten(1) - self.centre
+        return before_noise(self.members(z) if self.members else z, self.target)
 
     def _predicted(self, weight: Map, z: Tensor) -> Tensor:
         x_hat = functools.reduce(torch.matmul, weight, self._read(z))

@@ -10,6 +10,7 @@ from torch import Tensor
 from attacks.base import Target
 from attacks.fitting import channel_statistics
 from attacks.likelihood import effective_sigma
+from attacks.members import Members
 
 HIDDEN = 3.0
 """Absolute value of a feature in standard deviations of the channel noise, below which it may be a hidden one."""
@@ -32,7 +33,7 @@ class Reader:
     Where the defense rounds, they read the expected cell. A defense with ``masks`` adds a channel for each of z's: 1
     where the value is small enough to be a hidden one. One with noise of its own on each feature adds the logarithm of
     its total standard deviation instead: where that depends on the activation, of what is expected of the activation
-    given the release.
+    given the release. Where a release carries one of several known tensors of noise, the likeliest are taken out of it.
 
     Args:
         target: The network under attack.
@@ -42,6 +43,7 @@ class Reader:
 
     def __init__(self, target: Target, z: Tensor, again: Callable[[], Tensor] | None = None) -> None:
         self.target = target
+        self._members = None if again is None else Members.of(target, z, again)
         self._shrunk: Shrunk | None = None
         if again is not None and torch.as_tensor(target.noise_std(z)).ndim and not self._masks:
             self._shrunk = Shrunk(z, again())
@@ -51,6 +53,8 @@ class Reader:
         """Return one that reads the same features behind other noise, by the same statistics."""
         other = copy.copy(self)
         other.target = target
+        if getattr(target, "num_releases", 1) > 1:  # each is told its member on the way to what they come to
+            other._members = None
         return other
 
     @torch.no_grad()
@@ -74,7 +78,7 @@ class Reader:
             return torch.cat([z, (z.abs() < HIDDEN * least).to(z.dtype)], dim=1)
         activation = self._shrunk(z) if self._shrunk else z
         own = torch.as_tensor(self.target.noise_std(activation), dtype=z.dtype, device=z.device)
-        z = before_noise(z, self.target)
+        z = before_noise(self._members(z) if self._members else z, self.target)
         if own.ndim == 0:
             return z
         return torch.cat([z, (own.square() + least**2).sqrt().log().expand_as(z)], dim=1)

@@ -65,7 +65,7 @@ class Repeated(Attack):
     knowledge: ClassVar[Knowledge] = "queries"
     needs_server = True
     labels_alone = True
-    version = 8
+    version = 9
     budgets: ClassVar[dict[str, dict[str, Any]]] = {
         "quick": {"inner": "decoder_xl", "budget": "quick", "steps": 240, "most": 64},
         "standard": {"inner": "decoder_xl", "budget": "standard", "steps": 2400, "most": 64},

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.likelihood import gaussian_surprise
+from attacks.members import Collection
 
 StrengthKind = Literal["weight", "scale", "share"]
 """What a strength is: a ``weight`` of a penalty, > 0; a ``scale`` of noise or cells, > 0, in units of the activation; a
@@ -223,6 +224,10 @@ class Defense(nn.Module):
             sigma: Standard deviation of the channel noise, >= 0.
         """
         return z
+
+    def collection(self) -> Collection | None:
+        """Return the distributions of noise, one of which is in all features of a release; by default None."""
+        return None
 
     def joint(self, z: Tensor, sigma: float) -> Tensor:
         """Return the expected release under which several independent ones of the same images are likeliest.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from attacks.joint import member_location
 from attacks.likelihood import log_laplace
+from attacks.members import Collection
 from defenses.base import Batch, Defense, Epoch, Law, Shapes
 from defenses.laplace import laplace_like
 from defenses.ranges import flag, number, whole
@@ -103,6 +104,9 @@ class Shredder(Defense):
             return super().surprise(z, activation, sigma)
         features = log_laplace(z, activation + self.location[:, None], self.log_scale.exp()[:, None], sigma)
         return -features.flatten(2).sum(2).logsumexp(0)
+
+    def collection(self) -> Collection | None:
+        return Collection(self.location, 2 * (2 * self.log_scale).exp()) if self._adds() else None
 
     def joint(self, z: Tensor, sigma: float) -> Tensor:
         """Return their most likely location, each release's member found out on the way."""
