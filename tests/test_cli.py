@@ -219,6 +219,7 @@ def test_status_counts_every_trial_of_the_budget(study, capsys):
         "objectives",
         "unsettled",
         "mixed",
+        "ended",
         "disk",
         "widened",
         "informed",

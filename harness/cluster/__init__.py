@@ -1,7 +1,7 @@
 """Jobs on Ray: the connection, Ray Tune's side and a trial's side; and, for a debugger, jobs without it."""
 
 from harness.cluster.connection import OWN_PACKAGES, cluster
-from harness.cluster.requests import threads
+from harness.cluster.requests import claims_of, threads
 from harness.cluster.running import IN_PROCESS, Runner, runner
 from harness.cluster.scheduling import Exchange, refuse_full_disk, schedule
 
@@ -10,6 +10,7 @@ __all__ = [
     "OWN_PACKAGES",
     "Exchange",
     "Runner",
+    "claims_of",
     "cluster",
     "refuse_full_disk",
     "runner",

@@ -19,9 +19,9 @@ def status(study: StudyPath, as_json: Json = False) -> None:
 
     \b
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
-    unsettled [attack that not all of the front has], mixed [line on two versions of one thing], disk {kind of files:
-    bytes, total, free}, widened [line], informed [line on results of another study], confirmed {candidates, seeds,
-    waiting}.
+    unsettled [attack that not all of the front has], mixed [line on two versions of one thing], ended (which limit
+    ended it, or null), disk {kind of files: bytes, total, free}, widened [line], informed [line on results of another
+    study], confirmed {candidates, seeds, waiting}.
     """
     root = find_study(study)
     quiet(None)
@@ -35,7 +35,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
     gc.disable()  # nothing that is read goes in circles: looking for that takes an eighth of the time
     try:
-        now = standing(found.named(), found.search.trials, judged_trials(ledger))
+        now = standing(found.named(), found.search.trials, judged_trials(ledger)).ended_by(ledger.ended())
     finally:
         gc.enable()
     disk = sizes(root) | {"free": free_bytes(root)}

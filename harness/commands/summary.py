@@ -37,6 +37,8 @@ def overview(now: Status, ledger: Ledger) -> Iterator[str]:
     """Yield a study's states and its front."""
     counts = ", ".join(f"{count} {state}" for state, count in now.states.items() if count)
     yield f"{now.name}: {now.budget} trials: {counts}"
+    if now.ended:
+        yield f"ended: {now.ended}"
     suite, study = suite_of(ledger), load_study(ledger.study_file)
     yield from (*widened_lines(ledger, suite), *borrowed_lines(study))
     yield f"front: {len(now.front)} of them" + ("" if now.front else "; none is complete and above the floor")

@@ -15,6 +15,7 @@ from harness.driver.conditions import conditions_of, place_of, plugins, shared_o
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
+from harness.driver.limits import Limits
 from harness.driver.places import refuse_place
 from harness.driver.publishing import Publisher
 from harness.driver.reading import read_book
@@ -36,9 +37,12 @@ from harness.study.borrowing import borrowed_lines, borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
 
-MOVABLE = ("resources", "keep", "data/root", "data/download", "attacker/root", "attacker/images", "attacker/levels")
-"""What a resume may set: where trials run, what they may take, levels beside the study's own attacker: no part of what
-a study is; what it may widen are the sections of ``WIDENED``."""
+MOVABLE = (
+    "resources", "keep", "search/limits", "data/root", "data/download", "attacker/root", "attacker/images",
+    "attacker/levels",
+)  # fmt: skip
+"""What a resume may set: where trials run, what they may take, what ends the study, levels beside the study's own
+attacker: no part of what a study is; what it may widen are the sections of ``WIDENED``."""
 
 
 def run(study: Study, out: Path, where: Endpoints, watcher: Watcher, borrowed: Borrowed | None = None) -> Status:
@@ -167,6 +171,8 @@ def _drive(
         seen = ImagesSeen(told=ready.told, marks=ready.marks)
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         stand.begun = True
+        if chosen is None:
+            ledger.ended_file.unlink(missing_ok=True)
         ground = Ground(study, ledger, fleet, way, watcher.noted)
         if left:
             catch_up(left, ground)
@@ -188,13 +194,18 @@ def _drive(
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
         causes, retrying = Causes(proven, lambda left_out: fleet.others(study.resources, left_out)), chosen is not None
+        limits = None if retrying else Limits(study, ledger, book)
         publisher = Publisher(
             ledger, book, search, tracking, watcher, Comparison(), causes, room,
-            suite_of(ledger), Controls(ledger), way, retrying,
+            suite_of(ledger), Controls(ledger), limits, way, retrying,
         )  # fmt: skip
         exchange = Exchange(publisher.ask, publisher.heard, watcher.progress, publisher.causes.avoided)
         fleet.trials(study.resources, place, ledger, exchange)
+        while publisher.more():  # the last ones failed for what is not their own fault
+            fleet.trials(study.resources, place, ledger, exchange)
         publisher.end()
+        if limits is not None:
+            _write_end(limits, ledger, watcher)
         tried = [(task.files.number, task.job) for task in left]
         if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
             catch_up(rest, ground)
@@ -205,8 +216,19 @@ def _drive(
             tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         write_report(study, ledger)
         room.end()
+        if limits is not None:
+            limits.end()
         tracking.finish()
-    return book.status(study.named(), study.search.trials)
+    return book.status(study.named(), study.search.trials).ended_by(ledger.ended())
+
+
+def _write_end(limits: Limits, ledger: Ledger, watcher: Watcher) -> None:
+    """Write down which limit ended the study, if one has."""
+    if limits.reached is None:
+        return
+    ledger.publish(ledger.ended_file, limits.reached.ended)
+    if limits.reached.well:
+        watcher.noted(limits.reached.ended.text)
 
 
 def _chosen(ledger: Ledger, chosen: Sequence[str], watcher: Watcher) -> list[Asked]:

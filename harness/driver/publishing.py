@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
+from harness.driver.limits import Limits
 from harness.driver.retrying import told_of
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
@@ -30,6 +31,8 @@ class Publisher(NamedTuple):
     room: Room
     suite: Suite = ALL
     controls: Controls = NO_CONTROLS
+    limits: Limits | None = None
+    """What ends the study before its trials are spent; null for nothing."""
     way: str = ""
     """How to go on once the work was cut off, a clause."""
     retrying: bool = False
@@ -37,11 +40,19 @@ class Publisher(NamedTuple):
 
     def ask(self) -> Asked | None:
         """Return the next trial; null if there is none, or no room for it."""
-        left = bool(self.search.again) if self.retrying else self.search.left()
-        asked = self.search.ask() if left and self.room.enough() else None
+        asked = self.search.ask() if self.more() else None
         if asked is not None:
+            if self.limits is not None:
+                self.limits.started(asked.number)
             self.watcher.started(asked)
         return asked
+
+    def more(self) -> bool:
+        """Say whether there is a trial to hand out, room for it, and no limit that it would pass."""
+        left = bool(self.search.again) if self.retrying else self.search.left()
+        if not left or not self.room.enough():
+            return False
+        return self.limits is None or self.limits.open(bool(self.search.again))
 
     def heard(self, result: Result) -> None:
         """Take a result: most are published; those that no trial is to blame for are handed out again, or end the work.
@@ -52,15 +63,8 @@ class Publisher(NamedTuple):
         self._do(self.causes.hear(result), result)
 
     def end(self) -> None:
-        """Settle what was held back, now that no trial runs.
-
-        Raises:
-            Interrupted: a trial is left that failed for the user's data when there was nothing more to hand out.
-        """
+        """Settle what was held back, now that no trial runs."""
         self._do(self.causes.end(), None)
-        if self.search.again:
-            numbers = ", ".join(str(asked.number) for asked in self.search.again)
-            raise Interrupted(f"{self.ledger.root}: trial {numbers} could not read its images; {self.way}")
 
     def _do(self, step: Step, last: Result | None) -> None:
         for result in step.publish:
@@ -86,6 +90,8 @@ class Publisher(NamedTuple):
         self.controls.hear(files)
         trial = judged(files, self.suite, self.controls)
         outline = self.book.add(trial)
+        if self.limits is not None:
+            self.limits.ended(trial)
         self.search.tell(outline)
         self.room.ended(trial.path)
         discard(trial.path)

@@ -73,7 +73,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], training
         widened=list(widened_lines(ledger, suite_of(ledger))),
         informed=list(borrowed_lines(study)),
         confirms=[read_line(each) for each in Confirms(ledger).rounds()],
-        warnings=unlike_torch([*paid, *costs(trainings)]),
+        warnings=[*_ended(ledger), *unlike_torch([*paid, *costs(trainings)])],
         unsettled=list(Front(trials).unsettled),
         mixed=list(Pooled(trials).lines()),
     )
@@ -137,6 +137,12 @@ def _parts(trials: list[JudgedTrial]) -> dict[str, tables.PartInfo]:
                 for name in measured.digests
             }
     return {}
+
+
+def _ended(ledger: Ledger) -> list[str]:
+    """Return what ended the study before its trials were spent."""
+    ended = ledger.ended()
+    return [f"The study ended before its trials were spent: {ended.text}"] if ended else []
 
 
 def _versions(paid: list[Circumstances]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from harness.judging.shared import Front, contestant_of
 from harness.judging.trials import RUNNING, JudgedTrial
 from harness.judging.versions import Pooled
-from harness.records import DIRECTIONS, Value
+from harness.records import DIRECTIONS, Ended, Value
 
 STATES = ("complete", "failed", "partial", "pruned", RUNNING, "waiting")
 
@@ -27,6 +27,12 @@ class Status(Value):
     """Attacks that some trials have and the front does not count, since some of its trials lack them."""
     mixed: tuple[str, ...] = ()
     """What is there in two versions, and should not be compared: recipes, defenses, terms, attacks; a line each."""
+    ended: str | None = None
+    """What ended it before its trials were spent, and how to go on; null if nothing has."""
+
+    def ended_by(self, why: Ended | None) -> "Status":
+        """Return it with what ended the study."""
+        return self.model_copy(update={"ended": why.text if why else None})
 
 
 def states(trials: Iterable[JudgedTrial], budget: int) -> dict[str, int]:

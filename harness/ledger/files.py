@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.ledger.whole import write_whole
-from harness.records import Asked, AttackRecord, Lineage, Record, Value, one_line
+from harness.records import Asked, AttackRecord, Ended, Lineage, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
 
@@ -72,6 +72,15 @@ class Ledger:
     def images_file(self) -> Path:
         """``images.json``, what was seen of the images when the study was last started."""
         return self.root / "images.json"
+
+    @property
+    def ended_file(self) -> Path:
+        """``ended.json``, what ended the study before its trials were spent."""
+        return self.root / "ended.json"
+
+    def ended(self) -> Ended | None:
+        """Return what ended the study before its trials were spent; null if nothing has; errors as in ``trials``."""
+        return self.parsed(self.ended_file, Ended) if self.ended_file.exists() else None
 
     @property
     def untracked(self) -> Path:

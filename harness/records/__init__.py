@@ -5,6 +5,7 @@ from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.borrowed import Borrowed, BorrowedResult
 from harness.records.circumstances import Circumstances, Failure, failure_line
 from harness.records.confirm import LeftOut, Raced, Round
+from harness.records.ended import Ended
 from harness.records.gains import Gains, Range
 from harness.records.images import ImagesSeen
 from harness.records.lineage import Change, Extension, Lineage
@@ -33,6 +34,7 @@ __all__ = [
     "Change",
     "Circumstances",
     "CurvePoint",
+    "Ended",
     "Extension",
     "Failure",
     "Gains",

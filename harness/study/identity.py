@@ -8,11 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 from harness.records import Value, former
 from harness.study.attacker_levels import own
 from harness.study.distributions import Choices, Range, same
+from harness.study.limits import Limits
 
 S = TypeVar("S", bound=Value)
 
 CIRCUMSTANCES = (
     "search/trials",
+    "search/limits",
     "resources",
     "keep",
     "data/root",
@@ -53,6 +55,8 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
         del shown["extends"]
     if shown["search"]["origin"] is None:
         del shown["search"]["origin"]
+    if shown["search"]["limits"] == plain(Limits()):
+        del shown["search"]["limits"]
     for choice in shown["attacks"].values():
         if choice["tune"] == 0:
             del choice["tune"]

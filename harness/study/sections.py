@@ -8,6 +8,7 @@ from harness import plugins
 from harness.records import Scalar, Value
 from harness.study import attacker_levels, fields
 from harness.study.distributions import Setting
+from harness.study.limits import Limits
 
 RECIPE_DEFAULTS: dict[str, dict[str, Scalar]] = {
     "published": {"epochs": 240, "batch_size": 128, "ramp": None, "label_smoothing": 0.0},
@@ -198,6 +199,8 @@ class SearchSection(Value):
     """Settings by their paths that are tried first."""
     origin: Origin | None = None
     """What ``from`` took of another study; only a directory's own ``study.yaml`` has one."""
+    limits: Limits = Limits()
+    """What ends the study before its trials are spent; no part of what it is."""
 
 
 class Share(Value):

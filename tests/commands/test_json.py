@@ -76,7 +76,7 @@ def test_status_tells_the_disk(study, capsys):
 def test_run_resume_and_attack_end_with_the_keys_of_their_help(study):
     now = status({"name": "small", "digest": "d"}, 2, judged_trials(Ledger(study)))
     ended = summary_document(now, study, "http://me:secret@host:5000")
-    own = ["name", "digest", "budget", "states", "front", "objectives", "unsettled", "mixed"]
+    own = ["name", "digest", "budget", "states", "front", "objectives", "unsettled", "mixed", "ended"]
     assert list(ended) == [*own, "study", "report", "mlflow"]
     assert ended["mlflow"] == "http://host:5000"
     assert [*told("status")[:-4], *told("run")[-3:]] == list(ended)

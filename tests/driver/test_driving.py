@@ -88,7 +88,8 @@ def test_a_resume_sets_nothing_of_what_the_study_is(setting, moved, capsys):
     assert main(["resume", str(moved.root), "--set", setting]) == 2
     said = capsys.readouterr().err
     sections = "model, train, defense, term, attacks and search/origin"
-    known = f"resources, keep, data/root, data/download, attacker/root, attacker/images, attacker/levels, {sections}"
+    places = "data/root, data/download, attacker/root, attacker/images, attacker/levels"
+    known = f"resources, keep, search/limits, {places}, {sections}"
     wanted = f"--set {setting}: takes {known}; all else is the study's"
     assert said == f"invfront: {wanted}\n"
     assert sorted(moved.root.rglob("*")) == before

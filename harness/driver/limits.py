@@ -1,0 +1,143 @@
+"""Whether a study's limits let another trial be handed out; ``search/limits`` of the study file."""
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from harness.cluster import claims_of
+from harness.driver.failing import Failing
+from harness.errors import Interrupted
+from harness.export import reference
+from harness.judging import Book, Front, JudgedTrial, Outline, covered, judged_trials, reserved_seconds, spans
+from harness.ledger import Ledger
+from harness.records import Ended
+from harness.study import Study
+from harness.study.limits import Gain
+from harness.tables import objectives_table
+from reports.front import hypervolume
+
+HOUR = 3600.0
+
+
+class Reached(NamedTuple):
+    """A limit that was reached."""
+
+    ended: Ended
+    well: bool
+    """Whether the study has ended well; else as an interrupt does."""
+
+
+class Limits:
+    """Looks at what a study has used, and at how its trials end.
+
+    Args:
+        study: Says the limits.
+        ledger: Its directory; what earlier sessions used is read there.
+        book: What is known of its trials.
+        clock: Returns seconds.
+    """
+
+    def __init__(self, study: Study, ledger: Ledger, book: Book, clock: Callable[[], float] = time.monotonic) -> None:
+        self._study, self._limits, self._clock, self._book = study, study.search.limits, clock, book
+        self._root = ledger.root
+        proven = any(outline.state == "complete" for outline in book.outlines.values())
+        self._failing = Failing(self._limits.failures, proven)
+        self._reference = reference(study)
+        self._looked_at = 0
+        self._begun: float | None = None
+        self._running: dict[int, float] = {}
+        self._seconds, self._gpu_seconds = self._earlier(ledger)
+        self.reached: Reached | None = None
+        """The limit for which trials were withheld."""
+
+    def started(self, number: int) -> None:
+        """A trial was handed out."""
+        now = self._clock()
+        self._begun = now if self._begun is None else self._begun
+        self._running[number] = now
+
+    def ended(self, trial: JudgedTrial) -> None:
+        """A trial has its record."""
+        self._running.pop(trial.number, None)
+        self._gpu_seconds += self._reserved(trial)
+        if trial.record is not None:
+            self._failing.hear(trial.record.state, trial.record.error)
+
+    def open(self, unfinished: bool = False) -> bool:
+        """Say whether another trial may be handed out; remember why if not.
+
+        Args:
+            unfinished: Whether it was asked before: a limit at which a study ends well lets it be finished.
+        """
+        self.reached = self.reached or self._why()
+        return self.reached is None or (self.reached.well and unfinished)
+
+    def end(self) -> None:
+        """Raise Interrupted if trials were withheld since too many failed."""
+        if self.reached is not None and not self.reached.well:
+            raise Interrupted(self.reached.ended.text)
+
+    def _why(self) -> Reached | None:
+        at = shlex.quote(str(self._root))
+        if why := self._failing.enough():
+            way = f"mend it, then `invfront retry {at} failed partial` and `invfront resume {at}`"
+            return Reached(Ended(limit="search/limits/failures", text=f"{why}; {way}"), False)
+        for name, why in (("hours", self._hours()), ("gpu_hours", self._gpu_hours()), ("hypervolume", self._volume())):
+            if why:
+                path = f"search/limits/{name}"
+                way = f"`invfront resume {at} --set {path}=...` goes on"
+                return Reached(Ended(limit=path, text=f"{path}: {why}; {way}"), True)
+        return None
+
+    def _hours(self) -> str | None:
+        limit = self._limits.hours
+        used = (self._seconds + (0.0 if self._begun is None else self._clock() - self._begun)) / HOUR
+        return f"its trials ran for {used:.2f} of {limit:g} hours" if limit is not None and used >= limit else None
+
+    def _gpu_hours(self) -> str | None:
+        limit, now = self._limits.gpu_hours, self._clock()
+        running = self._study.resources.train.gpu * sum(now - since for since in self._running.values())
+        used = (self._gpu_seconds + running) / HOUR
+        return f"its trials took {used:.2f} of {limit:g} GPU hours" if limit is not None and used >= limit else None
+
+    def _volume(self) -> str | None:
+        limit, finished = self._limits.hypervolume, self._book.standing().finished
+        if limit is None or finished == self._looked_at:
+            return None
+        self._looked_at = finished
+        outlines = [outline for _, outline in sorted(self._book.outlines.items()) if outline.finished]
+        return stalled(limit, outlines, self._reference)
+
+    def _earlier(self, ledger: Ledger) -> tuple[float, float]:
+        """Return the seconds in which trials ran in earlier sessions, and the GPU seconds that they reserved."""
+        if self._limits.hours is None and self._limits.gpu_hours is None:
+            return 0.0, 0.0
+        trials = list(judged_trials(ledger))
+        return covered(spans(trials)), sum(map(self._reserved, trials))
+
+    def _reserved(self, trial: JudgedTrial) -> float:
+        resources = self._study.resources
+        beside = resources.attack.gpu if claims_of(resources)["attack"].own_group else 0.0
+        return reserved_seconds([trial], resources.train.gpu, beside)
+
+
+def stalled(limit: Gain, outlines: Sequence[Outline], reference: Mapping[str, float]) -> str | None:
+    """Return that the last trials added too little to the hypervolume; null while they did, or are too few to tell.
+
+    Args:
+        limit: How many trials, and what they must have added.
+        outlines: The finished trials, by number.
+        reference: The point that hypervolumes are measured from.
+    """
+    if len(outlines) <= limit.trials:
+        return None
+    before, now = (_volume(part, reference) for part in (outlines[: -limit.trials], outlines))
+    gain = (now - before) / now if now else 0.0
+    if not before or gain >= limit.gain:
+        return None
+    return f"the last {limit.trials} trials added {gain:.2%} to the hypervolume, less than {limit.gain:.2%}"
+
+
+def _volume(outlines: Sequence[Outline], reference: Mapping[str, float]) -> float:
+    return hypervolume(objectives_table(Front(outlines)), reference)
