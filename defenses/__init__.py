@@ -7,6 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from defenses.arl import Arl
+from defenses.atat import AntiAdversarial
 from defenses.base import Defense
 from defenses.bido import Bido
 from defenses.cem_code import CemCode
@@ -23,6 +24,7 @@ from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gated_heads import GatedHeads
 from defenses.gated_random import GatedRandom
+from defenses.infoscissors import InfoScissors
 from defenses.kmeans import KMeans
 from defenses.knife import Knife
 from defenses.laplace import Laplace
@@ -34,9 +36,11 @@ from defenses.pairwise import Pairwise
 from defenses.patrol import Patrol
 from defenses.patrol_code import PatrolCode
 from defenses.prior_jacobian import PriorJacobian
+from defenses.projection import Projection
 from defenses.renyi import Renyi
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
+from defenses.siftfunnel import SiftFunnel
 from defenses.slot_attention import SlotAttention
 from defenses.slot_corrected import SlotCorrected
 from defenses.slot_random import SlotRandom
@@ -59,6 +63,10 @@ DEFENSES: dict[str, type[Defense]] = {
     "disco": Disco,
     "vib": Vib,
     "bido": Bido,
+    "siftfunnel": SiftFunnel,
+    "projection": Projection,
+    "infoscissors": InfoScissors,
+    "atat": AntiAdversarial,
     "cem_paper": CemPaper,
     "cem_code": CemCode,
     "class_gaussian": ClassGaussian,

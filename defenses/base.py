@@ -64,6 +64,8 @@ class Batch:
     published: bool = True
     """Whether a defense keeps the start and the schedule of its source; else the recipe's ramp is all there is, and the
     trainer multiplies by it what ``penalty`` returns."""
+    server: nn.Module | None = None
+    """The live server, which maps releases to logits; None where a penalty is measured without one."""
 
     @cached_property
     def mean(self) -> Tensor:
@@ -75,6 +77,21 @@ class Batch:
         """Variance of all noise on each feature, ``sigma^2 + noise_std^2``, averaged over the batch, ``(C, H, W)``."""
         defense = Defense() if self.defense is None else self.defense
         return defense.total_noise(self.z_clean, self.sigma)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the server's logits of a fresh release of images ``(n, 3, height, width)``, ``(n, K)``, float32.
+
+        Draws noise from the global RNG.
+
+        Raises:
+            ValueError: there is no server.
+        """
+        if self.server is None:
+            raise ValueError("Batch.server is None, and this penalty asks it; hand the server in, as the trainer does")
+        z = self.client(x).float()
+        z = z if self.defense is None else self.defense(z)
+        answered: Tensor = self.server(z + self.sigma * torch.randn_like(z))
+        return answered.float()
 
     @cached_property
     def signal(self) -> Tensor:

@@ -61,6 +61,8 @@ class Bench:
         self.sigma = case.sigma
         self.defense = case.create(**{**case.settings, **changed})
         self.defense.attach(self.client, SHAPES)
+        with torch.random.fork_rng(devices=[]):
+            self.server = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(SHAPES.activation), SHAPES.num_classes))
         if fit:
             self.fit()
 
@@ -93,7 +95,7 @@ class Bench:
         z = z + self.sigma * torch.randn_like(z)
         return Batch(
             x=x, client=self.client, z_clean=z_clean, z=z, y=y, sigma=self.sigma, progress=progress, lr=0.05, epoch=1,
-            defense=self.defense,
+            defense=self.defense, server=self.server,
         )  # fmt: skip
 
     def penalty(self) -> Tensor:

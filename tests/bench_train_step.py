@@ -28,6 +28,8 @@ COSTLY = {
     "patrol": "a decoder is trained beside the client, which is probed twice more",
     "patrol_code": "a decoder is trained beside the client",
     "disco": "a decoder is trained beside the client",
+    "infoscissors": "a decoder is trained beside the client",
+    "atat": "some images pass the network six times more",
     "dfil": "double backward through the client",
 }
 """Defenses whose idea costs more, and why."""
@@ -113,7 +115,8 @@ def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Call
         with autocast(DEVICE, dtype):
             logits = server(z)
         batch = Batch(
-            x=x, client=client, z_clean=z_clean, z=z, y=y, sigma=SIGMA, progress=0.1, lr=0.01, epoch=1
+            x=x, client=client, z_clean=z_clean, z=z, y=y, sigma=SIGMA, progress=0.1, lr=0.01, epoch=1,
+            server=server,
         )  # fmt: skip
         (F.cross_entropy(logits.float(), y, label_smoothing=0.1) + defense.penalty(batch)).backward()
         for optimiser in optimisers:

@@ -124,7 +124,7 @@ def _batches(model: SplitModel, data: Data, trial: Asked) -> Iterator[tuple[Batc
         logits = model.server(z)
         batch = Batch(
             x=x, client=model.client, z_clean=z_clean, z=z, y=y, sigma=model.sigma, progress=0.5, lr=0.01, epoch=1,
-            published=False,
+            published=False, server=model.server,
         )  # fmt: skip
         yield batch, logits
 

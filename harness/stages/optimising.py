@@ -186,6 +186,7 @@ class _Run:
             lr=self.lr,
             defense=model.defense,
             published=self.ramp is None,
+            server=model.server,
         )
         task = F.cross_entropy(logits.float(), y, label_smoothing=self.label_smoothing)
         penalty = torch.stack([part.penalty(batch) for part in self.penalties]).sum()
