@@ -2,7 +2,8 @@
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from harness.cluster import claims_of
@@ -43,8 +44,8 @@ class Limits:
         self._root = ledger.root
         proven = any(outline.state == "complete" for outline in book.outlines.values())
         self._failing = Failing(self._limits.failures, proven)
-        self._reference = reference(study)
-        self._looked_at = 0
+        limit, outlines = self._limits.hypervolume, [outline for _, outline in sorted(book.outlines.items())]
+        self._gained = None if limit is None else Gained(limit, outlines, reference(study))
         self._begun: float | None = None
         self._running: dict[int, float] = {}
         self._seconds, self._gpu_seconds = self._earlier(ledger)
@@ -102,12 +103,10 @@ class Limits:
         return f"its trials took {used:.2f} of {limit:g} GPU hours" if limit is not None and used >= limit else None
 
     def _volume(self) -> str | None:
-        limit, finished = self._limits.hypervolume, self._book.standing().finished
-        if limit is None or finished == self._looked_at:
+        if self._gained is None:
             return None
-        self._looked_at = finished
-        outlines = [outline for _, outline in sorted(self._book.outlines.items()) if outline.finished]
-        return stalled(limit, outlines, self._reference)
+        standing = self._book.standing()
+        return self._gained.stalled(standing.finished, standing.front)
 
     def _earlier(self, ledger: Ledger) -> tuple[float, float]:
         """Return the seconds in which trials ran in earlier sessions, and the GPU seconds that they reserved."""
@@ -122,22 +121,42 @@ class Limits:
         return reserved_seconds([trial], resources.train.gpu, beside)
 
 
-def stalled(limit: Gain, outlines: Sequence[Outline], reference: Mapping[str, float]) -> str | None:
-    """Return that the last trials added too little to the hypervolume; null while they did, or are too few to tell.
+class Gained:
+    """What a study's last trials added to its hypervolume; a further one costs no more than the front is long.
 
     Args:
         limit: How many trials, and what they must have added.
-        outlines: The finished trials, by number.
+        outlines: The trials so far, by number.
         reference: The point that hypervolumes are measured from.
     """
-    if len(outlines) <= limit.trials:
-        return None
-    before, now = (_volume(part, reference) for part in (outlines[: -limit.trials], outlines))
-    gain = (now - before) / now if now else 0.0
-    if not before or gain >= limit.gain:
-        return None
-    return f"the last {limit.trials} trials added {gain:.2%} to the hypervolume, less than {limit.gain:.2%}"
 
+    def __init__(self, limit: Gain, outlines: Iterable[Outline], reference: Mapping[str, float]) -> None:
+        self._limit, self._reference = limit, reference
+        finished = [outline for outline in outlines if outline.finished]
+        front, first = Front(finished[: -limit.trials]), max(0, len(finished) - limit.trials)
+        self._volumes = deque([(first, self._volume(front))])
+        """The hypervolume after so many trials, of the last ones."""
+        for count, outline in enumerate(finished[first:], start=first + 1):
+            front.add(outline)
+            self._volumes.append((count, self._volume(front)))
 
-def _volume(outlines: Sequence[Outline], reference: Mapping[str, float]) -> float:
-    return hypervolume(objectives_table(Front(outlines)), reference)
+    def stalled(self, finished: int, front: Iterable[Outline]) -> str | None:
+        """Return that the last trials added too little; null while they did, or are too few to tell.
+
+        Args:
+            finished: How many trials have finished.
+            front: Of them.
+        """
+        if finished > self._volumes[-1][0]:
+            self._volumes.append((finished, self._volume(Front(front))))
+        while len(self._volumes) > 1 and self._volumes[1][0] <= finished - self._limit.trials:
+            self._volumes.popleft()
+        (count, before), (_, now) = self._volumes[0], self._volumes[-1]
+        gain = (now - before) / now if now else 0.0
+        if not before or count > finished - self._limit.trials or gain >= self._limit.gain:
+            return None
+        added = f"the last {self._limit.trials} trials added {gain:.2%} to the hypervolume"
+        return f"{added}, less than {self._limit.gain:.2%}"
+
+    def _volume(self, front: Front) -> float:
+        return hypervolume(objectives_table(front), self._reference)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.driver.failing import WINDOW, Failing
-from harness.driver.limits import Limits, stalled
-from harness.judging import reserved_seconds
+from harness.driver.limits import Gained, Limits
+from harness.judging import Front, reserved_seconds
 from harness.ledger import Ledger
 from harness.records import Failure
 from harness.study.check import load_checked
@@ -187,12 +187,31 @@ def test_a_search_that_finds_nothing_more_has_stalled(planted):
     outlines = list(book.outlines.values())
     best = max(outlines, key=lambda outline: outline.objectives.mse)
     same = [best._replace(number=6 + number) for number in range(4)]
-    assert stalled(Gain(trials=4, gain=0.01), [*outlines, *same], REFERENCE) == (
-        "the last 4 trials added 0.00% to the hypervolume, less than 1.00%"
-    )
-    assert stalled(Gain(trials=5, gain=0.01), outlines[:5], REFERENCE) is None  # too few to tell
+    said = "the last 4 trials added 0.00% to the hypervolume, less than 1.00%"
+    assert stalled(Gain(trials=4, gain=0.01), [*outlines, *same]) == {10: said}
+    assert stalled(Gain(trials=5, gain=0.01), outlines[:5]) == {}  # too few to tell
     better = best._replace(number=6, objectives=best.objectives.model_copy(update={"accuracy": 0.999}))
-    assert stalled(Gain(trials=1, gain=1e-9), [*outlines, better], REFERENCE) is None
+    assert 7 not in stalled(Gain(trials=1, gain=1e-9), [*outlines, better])
+    # so does a driver that was started anew, once it knows of the sixth; of several at once it hears too little
+    everything = [*outlines, *same]
+    for begun in range(11):
+        front = on_front(everything[:begun])
+        gained = Gained(Gain(trials=4, gain=0.01), everything[:begun], REFERENCE)
+        assert gained.stalled(begun, front) == (said if begun == 10 else None)
+        assert gained.stalled(10, on_front(everything)) == (said if begun >= 6 else None)
+
+
+def on_front(outlines: list) -> list:
+    """Those on the front."""
+    numbers = Front(outlines).numbers
+    return [outline for outline in outlines if outline.number in numbers]
+
+
+def stalled(limit: Gain, outlines: list) -> dict[int, str]:
+    """What is said after so many trials, heard one by one."""
+    gained = Gained(limit, [], REFERENCE)
+    told = {count: gained.stalled(count, on_front(outlines[:count])) for count in range(len(outlines) + 1)}
+    return {count: line for count, line in told.items() if line}
 
 
 @pytest.mark.parametrize(
