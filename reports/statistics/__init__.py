@@ -6,6 +6,7 @@ means equal initialisation, order of data and attackers for all candidates, so d
 
 from reports.statistics.attainment import attained, bands
 from reports.statistics.candidates import candidates, complete_runs
+from reports.statistics.correlation import RankCorrelation, rank_correlations
 from reports.statistics.differences import ROPE, differences, paired
 from reports.statistics.intervals import LEVEL, Interval, interval, seed_means
 from reports.statistics.matched import matched
@@ -25,6 +26,7 @@ __all__ = [
     "ROPE",
     "Expectation",
     "Interval",
+    "RankCorrelation",
     "Ranks",
     "attained",
     "bands",
@@ -38,6 +40,7 @@ __all__ = [
     "on_front_probability",
     "out_of_the_race",
     "paired",
+    "rank_correlations",
     "ranks",
     "seed_means",
     "seeds_needed",
