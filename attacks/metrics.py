@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attacks.registration import registered
 from attacks.worst_class import worst_class
 
 _MSE_FLOOR = 1e-10
@@ -44,6 +45,7 @@ PERCEIVED = 1000
 EXTRACTION = 200
 """Images, the first ones of the part, that an extracted one must be nearer than."""
 _NEAREST, _ALPHA, _SSIM, _DELTAS = 50, 0.5, 0.3, (0.10, 0.15)
+_AT_ONCE = 256
 _LPIPS_FILE, _LPIPS_SIDE = "alexnet-owt-7be5be79.pth", 31
 
 FURTHER = {
@@ -57,6 +59,10 @@ FURTHER = {
     **{f"extracted_{delta:.2f}": f"share of images whose root mse is at most {delta}" for delta in _DELTAS},
     f"extracted_among_{EXTRACTION}": f"share of images x with |x_hat - x| < {_ALPHA} times the mean of |x_hat - s| "
     f"over the {_NEAREST} nearest to x_hat of the first {EXTRACTION} images s of the part, x apart",
+    "registered_mse": "mse of the reconstruction rolled by up to an eighth of its sides, and mirrored or not, as is "
+    f"nearest to the image, mean over at most the first {PERCEIVED} images: below mse by chance too, so it is compared "
+    "with that of the undefended network",
+    "registered_ssim": "ssim of the same, or of the reconstruction as it is where that is more",
     "lpips": f"learned perceptual distance by AlexNet, mean over at most the first {PERCEIVED} images",
 }
 """The definition of every further score; what is in [0, 1] and says ``share`` leaks more if it is higher."""
@@ -148,6 +154,7 @@ def further(
     found = {"mse_colour_removed": (mse - colour).clamp_min(0).mean()}
     found[f"ssim_above_{_SSIM}"] = (per_image.ssim > _SSIM).double().mean()
     found["mse_5th_percentile"] = mse.quantile(0.05)
+    found |= _registered(x_hat[:PERCEIVED], x[:PERCEIVED], per_image)
     found |= {f"extracted_{delta:.2f}": (mse.sqrt() <= delta).double().mean() for delta in _DELTAS}
     values: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
@@ -207,6 +214,15 @@ def _score(x_hat: Tensor, x: Tensor) -> PerImage:
 
 def _as_unit(x: Tensor) -> Tensor:
     return x.float() / (255 if x.dtype == torch.uint8 else 1)
+
+
+def _registered(x_hat: Tensor, x: Tensor, per_image: PerImage) -> dict[str, Tensor]:
+    """Return mse and ssim of reconstructions that are moved to where they fit, ``()`` each, never the worse for it."""
+    pairs = zip(x_hat.split(_AT_ONCE), x.split(_AT_ONCE), strict=True)
+    moved = score(torch.cat([registered(left, right) for left, right in pairs]), x)
+    still = PerImage(*(column[: len(x)] for column in per_image))
+    mse, ssim = torch.minimum(moved.mse, still.mse), torch.maximum(moved.ssim, still.ssim)
+    return {"registered_mse": mse.double().mean(), "registered_ssim": ssim.double().mean()}
 
 
 def _worst_class(mse: Tensor, y: Tensor) -> list[tuple[str, float | str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import ray
+import torch
 from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Target
@@ -26,6 +27,26 @@ class Noting(Defense):
     def end_epoch(self, epoch: Epoch) -> None:
         note(self.folder, "train")
         time.sleep(self.stall)
+
+
+class Rolled(Defense):
+    """Rolls and mirrors what is released at random: every reconstruction is in the wrong place, and hides nothing."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.stack([self._moved(each) for each in z])
+
+    def _moved(self, z: Tensor) -> Tensor:
+        down, right = (int(torch.randint(-side // 8, side // 8 + 1, ())) for side in z.shape[1:])
+        mirrored = z.flip(2) if torch.rand(()) < 0.5 else z
+        return mirrored.roll((down, right), (1, 2))
+
+
+class Standardised(Defense):
+    """Takes an image's own mean off what is released and divides by its deviation: brightness and contrast are gone."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        deviation, mean = torch.std_mean(z, dim=(1, 2, 3), keepdim=True)
+        return (z - mean) / deviation.clamp(min=1e-6)
 
 
 class Torn(Defense):
