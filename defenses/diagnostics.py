@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from defenses import clusters
+from defenses import clusters, covariance
 from defenses.mixtures import Mixture, log_ratio, moments
 from defenses.rows import by_class, ranks
 
@@ -20,6 +20,8 @@ NAMES = (
     "class_gaussian_nats_per_feature",
     "mixture_nats",
     "mixture_nats_per_feature",
+    "covariance_nats",
+    "covariance_nats_per_feature",
     "snr",
 )
 COMPONENTS = 5
@@ -51,6 +53,10 @@ def diagnose(
     ``mixture_nats``
         Cross-entropy of noisy activations under a mixture of their class fitted to the other half of the images, less
         the noise's entropy, averaged over both halves. Held out, so that its mean is an upper bound at any n.
+    ``covariance_nats``
+        The same under Gaussians with the full covariance within classes of the other half, pooled over classes, drawn
+        to its diagonal by several shares that are mixed (:mod:`defenses.covariance`): it knows that features repeat one
+        another, where the others count each by itself.
     ``..._per_feature``
         The same over D.
     ``snr``
@@ -68,8 +74,8 @@ def diagnose(
         noise: Of a defense whose own noise is not Gaussian; None for Gaussian noise.
 
     Returns:
-        The numbers by ``NAMES``; all None where some feature has no noise, those of ``mixture_nats`` where no class
-        has two images.
+        The numbers by ``NAMES``; all None where some feature has no noise, those that are held out where no class has
+        two images.
     """
     own = torch.as_tensor(noise_std, device=z_clean.device).float()
     variance = (own.square() + sigma**2).expand_as(z_clean).flatten(1)
@@ -80,10 +86,10 @@ def diagnose(
     z, relative = z_clean.float().flatten(1) / averaged.sqrt(), variance / averaged
     e = noise.e.flatten(1) / averaged.sqrt() if noise else torch.randn_like(z) * relative.sqrt()
     gaussian, snr = _class_gaussian(z, relative, y)
-    bounds = (gaussian, _held_out(z, e, y) if bool((y.bincount() > 1).any()) else None)
+    bounds = (gaussian, *(_held_out(z, e, y) if bool((y.bincount() > 1).any()) else (None, None)))
     whole = [None if bound is None else float(bound + gap) for bound in bounds]
-    each = [None if nats is None else nats / z.shape[1] for nats in whole]
-    return dict(zip(NAMES, (whole[0], each[0], whole[1], each[1], float(snr)), strict=True))
+    told = [number for nats in whole for number in (nats, None if nats is None else nats / z.shape[1])]
+    return dict(zip(NAMES, (*told, float(snr)), strict=True))
 
 
 def _class_gaussian(z: Tensor, relative: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,19 +111,25 @@ def _class_gaussian(z: Tensor, relative: Tensor, y: Tensor) -> tuple[Tensor, Ten
     return share @ nats.sum(1) / 2, share @ variances.mean(1)
 
 
-def _held_out(z: Tensor, e: Tensor, y: Tensor) -> Tensor:
-    """Return the cross-entropy less the averaged noise's entropy, nats, ``()``, of features and their noise ``(N, D)``.
+def _held_out(z: Tensor, e: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropies less the averaged noise's entropy, nats, ``()``, of features and their noise.
 
-    Some class has two images or more.
+    Under diagonal mixtures and under full covariances of the other half. Some class has two images or more.
+
+    Args:
+        z: Noise-free features, ``(N, D)``, in units of the averaged noise.
+        e: Their noise.
+        y: Labels, ``(N,)``.
     """
     num_classes = int(y.max()) + 1
     rank, counts = ranks(y, num_classes)
     half, shared = rank % 2 == 0, (counts > 1)[y]
-    charges = []
+    diagonal, full = [], []
     for fit, held in ((half, ~half), (~half, half)):
         mixture, held = _fitted(z[fit], y[fit], num_classes), held & shared
-        charges.append(log_ratio(z[held], e[held], y[held], mixture, 1.0))
-    return torch.cat(charges).mean()
+        diagonal.append(log_ratio(z[held], e[held], y[held], mixture, 1.0))
+        full.append(covariance.charged(z[fit], y[fit], z[held], e[held], y[held], num_classes))
+    return torch.cat(diagonal).mean(), torch.cat(full).mean()
 
 
 def _fitted(z: Tensor, y: Tensor, num_classes: int) -> Mixture:
