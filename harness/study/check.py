@@ -227,13 +227,9 @@ def _trials(entries: Mapping[str, Setting]) -> Iterator[dict[str, Scalar]]:
 
 
 def _check_terms(kinds: Mapping[str, type[Defense]]) -> None:
-    """Refuse terms that are no conditional-entropy penalty, or that count on a noise a term never releases."""
+    """Refuse terms that change the release, or that count on a noise a term never releases."""
     for path, kind in kinds.items():
-        if not path.startswith("term/") or kind is Defense:
-            continue
-        if not (kind.needs_noise or kind.bound != "none"):
-            raise Problem(path, "is no conditional-entropy penalty, and only those are terms; make it a defense")
-        if kind.forward is not Defense.forward:
+        if path.startswith("term/") and kind.forward is not Defense.forward:
             raise Problem(path, "changes the release, of which a term is no part; make it a defense")
 
 

@@ -52,7 +52,7 @@ def test_a_term_reaches_the_client_beside_a_base_of_every_family(base, settings,
     assert beside < 0.85 * without, (beside, without)
 
 
-@pytest.mark.parametrize("name", [*TERMS, "knife", "pairwise", "none"])
+@pytest.mark.parametrize("name", [*TERMS, "knife", "pairwise", "arl", "nopeek", "atat", "none"])
 def test_penalties_that_leave_the_release_alone_are_terms(name):
     assert list(load_checked("quickstart", [f"term={{{name}: {{}}}}"]).term) == [name]
 

@@ -64,3 +64,13 @@ def test_a_term_clusters_and_charges_what_is_released_and_says_where_it_bounds_n
     assert said.notes == (
         "term cem_paper bounds nothing beside laplace, whose noise is not Gaussian, or not the same for all images",
     )
+
+
+@pytest.mark.parametrize("base", ["vib", "learned_noise"])
+def test_an_adversary_learns_beside_noise_that_is_learned(base, tmp_path):
+    small = {"term/name": "arl", "term/arl/blocks": 0, "term/arl/channels": 4, "term/arl/threshold": 0.0}
+    (first, second), said = trained(tmp_path, **small, **{"defense/name": base, f"defense/{base}/lam": 0.1})
+    moved = [key for key in first if not torch.equal(first[key], second[key])]
+    assert any(key.startswith("term.adversary") for key in moved)
+    assert any(key.startswith("defense.") for key in moved)
+    assert said.notes == ()
