@@ -16,6 +16,7 @@ from defenses.class_gaussian import ClassGaussian
 from defenses.dfil import Dfil
 from defenses.disco import Disco
 from defenses.dropout import Dropout
+from defenses.fsinfo import FSInfo
 from defenses.fusion_mixture import FusionMixture
 from defenses.fusion_parallel import FusionParallel
 from defenses.fusion_shortcut import FusionShortcut
@@ -24,6 +25,7 @@ from defenses.gated_attention import GatedAttention
 from defenses.gated_closed import GatedClosed
 from defenses.gated_heads import GatedHeads
 from defenses.gated_random import GatedRandom
+from defenses.infodecom import InfoDecom
 from defenses.infoscissors import InfoScissors
 from defenses.kmeans import KMeans
 from defenses.knife import Knife
@@ -38,6 +40,7 @@ from defenses.patrol_code import PatrolCode
 from defenses.prior_jacobian import PriorJacobian
 from defenses.projection import Projection
 from defenses.renyi import Renyi
+from defenses.rotated_noise import RotatedNoise
 from defenses.rounding import Rounding
 from defenses.shredder import Shredder
 from defenses.siftfunnel import SiftFunnel
@@ -67,6 +70,8 @@ DEFENSES: dict[str, type[Defense]] = {
     "projection": Projection,
     "infoscissors": InfoScissors,
     "atat": AntiAdversarial,
+    "fsinfo": FSInfo,
+    "infodecom": InfoDecom,
     "cem_paper": CemPaper,
     "cem_code": CemCode,
     "class_gaussian": ClassGaussian,
@@ -86,6 +91,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "linear_adversary": LinearAdversary,
     "knife": Knife,
     "learned_noise": LearnedNoise,
+    "rotated_noise": RotatedNoise,
     "renyi": Renyi,
     "pairwise": Pairwise,
     "dfil": Dfil,

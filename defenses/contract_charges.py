@@ -102,8 +102,9 @@ def _charges(case: Case, base: Defense, problem: Problem, sigma: float, where: s
     defense = attached(case)
     own = base if case.create.forward is Defense.forward else defense
     z, y = problem.draw(level.features)
+    fitted = z if own is defense else own.signal(z, sigma).detach()
     for epoch in (0, 1):
-        end_epoch(defense, own.signal(z, sigma).detach(), y, epoch=epoch)
+        end_epoch(defense, fitted, y, epoch=epoch)
     weight, charged = float(case.settings.get(strength, _defaults(case)[strength])), []
     for batch in range(2 * level.batches):
         z, y = problem.draw(BATCH_SIZE)

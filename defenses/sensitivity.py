@@ -61,6 +61,32 @@ def squared_jacobian(client: nn.Module, x: Tensor, weight: Tensor | float = 1.0)
     return gradient.square().flatten(1).sum(1)
 
 
+def log_volumes(client: nn.Module, x: Tensor) -> Tensor:
+    """Return every image's ``1/2k log det(J J')``, nats a feature, ``(B,)``; J is exact, ``(k, pixels)``.
+
+    k features of fewer pixels than there are features, or features that answer alike, have no volume: a ridge of a
+    millionth of their mean squared sensitivity stands in. Norms take their running statistics: it is the client as
+    deployed. It costs k passes back through the client for each image.
+
+    Args:
+        client: Maps images to activations.
+        x: Images, ``(B, 3, height, width)``.
+    """
+    moving = x.detach().requires_grad_()
+    with deployed(client), torch.enable_grad():
+        z = client(moving).float().flatten(1)
+        rows = [
+            torch.autograd.grad(z, moving, each[:, None].expand(-1, *z.shape), retain_graph=True, is_grads_batched=True)
+            for each in torch.eye(z.shape[1], dtype=z.dtype, device=z.device).split(AT_ONCE)
+        ]
+    jacobians = torch.cat([slopes for (slopes,) in rows]).flatten(2).transpose(0, 1).double()
+    grams = jacobians @ jacobians.mT
+    ridge = RIDGE * grams.diagonal(dim1=1, dim2=2).mean(1).clamp(min=TINY**2)
+    grams.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
+    volumes: Tensor = torch.linalg.slogdet(grams).logabsdet / (2 * z.shape[1])
+    return volumes.float()
+
+
 def directional_change(client: nn.Module, x: Tensor, direction: Tensor, step: float) -> Tensor:
     """Return ``(client(x + step direction) - client(x)) / step``, of an activation's shape: J times it for small steps.
 
@@ -99,6 +125,10 @@ def lipschitz_ratios(blocks: list[nn.Module], x: Tensor, deviation: float) -> li
 
 TINY = 1e-6
 """Least change, which keeps ratio and gradient finite where a block is constant."""
+RIDGE = 1e-6
+"""Share of the mean squared sensitivity of features that each has at least of its own."""
+AT_ONCE = 64
+"""Features whose rows of a Jacobian are taken at once."""
 
 
 def _change(both: Tensor) -> Tensor:

@@ -178,6 +178,11 @@ CASES = [
     ("a target that no network reaches is run for hours", "tests.stages.test_controlled", "test_a_target_that_the_undefended_network_does_not_exceed_fails_the_trial_with_both_numbers"),
     ("a defect in a plug-in burns the whole budget", "tests.driver.test_limits", "test_trials_that_all_fail_alike_stop_the_study_which_shows_the_cause_once"),
     ("a sweep runs on past the GPU hours that were granted", "tests.driver.test_limits", "test_gpu_hours_are_what_trials_reserved_those_that_run_included"),
+    ("a defense that moves or mirrors at random what it releases looks private by mse", "tests.attacks.test_registration", "test_a_random_roll_and_mirror_fools_mse_and_not_the_registered_scores"),
+    ("a defense hides the brightness of an image and nothing else, and its mse is above that of a guess", "tests.attacks.test_registration", "test_standardising_each_image_fools_mse_and_not_identification"),
+    ("a published measure is minus infinity wherever a release has fewer features than an image has pixels", "tests.defenses.test_noise", "test_the_noise_leaves_the_information_that_its_scale_says"),
+    ("learned noise is compared with isotropic noise, and not with the best there is", "tests.defenses.test_noise", "test_the_optimal_noise_costs_the_task_less_than_isotropic_noise_of_equal_information"),
+    ("whether less information means less inversion is believed, and not asked of the trials", "tests.reports.statistics.test_correlation", "test_it_is_scipy_s_with_ties_and_without"),
 ]  # fmt: skip
 
 
