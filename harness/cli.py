@@ -18,6 +18,7 @@ from harness.commands.confirm import confirm
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
 from harness.commands.ending import end_with, interruptible
+from harness.commands.export import export
 from harness.commands.new import new
 from harness.commands.options import error_document, say
 from harness.commands.report import report
@@ -48,7 +49,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (new, check, run, resume, retry, status, show, report, attack, confirm, defenses, attacks, doctor):
+for command in (
+    new,
+    check,
+    run,
+    resume,
+    retry,
+    status,
+    show,
+    report,
+    attack,
+    confirm,
+    export,
+    defenses,
+    attacks,
+    doctor,
+):
     app.command()(command)
 
 

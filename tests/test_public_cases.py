@@ -183,6 +183,11 @@ CASES = [
     ("a published measure is minus infinity wherever a release has fewer features than an image has pixels", "tests.defenses.test_noise", "test_the_noise_leaves_the_information_that_its_scale_says"),
     ("learned noise is compared with isotropic noise, and not with the best there is", "tests.defenses.test_noise", "test_the_optimal_noise_costs_the_task_less_than_isotropic_noise_of_equal_information"),
     ("whether less information means less inversion is believed, and not asked of the trials", "tests.reports.statistics.test_correlation", "test_it_is_scipy_s_with_ties_and_without"),
+    ("a model file from a stranger runs code when it is opened", "tests.passports.test_passport", "test_what_is_no_whole_passport_is_one_line_and_nothing_is_written"),
+    ("an archive from a stranger writes outside its folder, or fills the memory", "tests.passports.test_passport", "test_what_is_larger_than_is_read_is_refused_before_it_is_read"),
+    ("a published defense cannot be attacked again: no weights, no images' digests, no seeds", "tests.passports.test_reattack", "test_its_own_attack_again_finds_the_same_and_the_claim_stands"),
+    ("weights load on another version and mean another network", "tests.passports.test_reattack", "test_a_network_that_is_not_the_passports_is_not_attacked"),
+    ("a claim of privacy is outlived by every attack, since nobody says what would refute it", "tests.passports.test_attacks", "test_it_falls_below_the_low_end_of_its_mse_and_stands_on_it"),
 ]  # fmt: skip
 
 

@@ -37,7 +37,8 @@ from tests.synthetic_suite import write_suite
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("attacks", "defenses", "reports", "search_spaces")
-PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, "harness", "harness/models", "harness/data")))
+HOUSE = ("harness", "harness/models", "harness/data", "harness/passports")
+PAGES = ("README.md", *(f"{folder}/README.md" for folder in (*FOLDERS, *HOUSE)))
 READMES = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES if (ROOT / page).exists()}
 NOTHING = "\N{EN DASH}"
 """A cell that has nothing to say."""

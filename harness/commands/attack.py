@@ -8,17 +8,28 @@ import typer
 
 from harness.commands.ending import terminable
 from harness.commands.environment import quiet
-from harness.commands.finding import StudyPath, find_study
+from harness.commands.finding import find_study
 from harness.commands.options import Address, Json, Storage, Tracked, TrackingUri, count, moved, remarks_apart, say
+from harness.commands.passport import IN_PROCESS, attack_it, is_passport, refuse_of_studies
 from harness.commands.working import NONE_SUCCEEDED, remembered
+from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.driver.orders import AttackOrder
     from harness.records import AttackRecord, Objectives
 
 
 def attack(
-    study: StudyPath,
-    trial: Annotated[list[str], typer.Argument(metavar="TRIAL...", help="Numbers of trials, or `front`, or `all`.")],
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY", help="A study's directory, or the --out that holds just one; or a passport, passport.zip."
+        ),
+    ],
+    trial: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TRIAL...]", help="Numbers of trials, or `front`, or `all`; none of a passport."),
+    ] = None,
     attack: Annotated[
         list[str] | None,
         typer.Option("--attack", metavar="NAME[:BUDGET]", help="The attack; its budget is standard. Repeatable."),
@@ -67,17 +78,25 @@ def attack(
             "data/download, attacker/root"
         ),
     ] = None,
+    allow_plugin: Annotated[
+        bool,
+        typer.Option("--allow-plugin", help="Import what a passport names that is not built in: its code runs here."),
+    ] = False,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Run another attack on trials that are finished.
+    """Run another attack on trials that are finished, or on a passport.
 
     The trials' records stay as they are: the attack adds files of its own beside them. What has been run is left out,
     so that the same command goes on after an interrupt. The study's timeout is that of each attack by itself. Of
     `front` and `all`, trials that an attack cannot be run on are left out, and a line says which and why.
+
+    A passport (`invfront export`) is attacked in this process, by --attack or else by its own attacks again, once its
+    images and what its networks make of a probe are found to be the same here. Its claim falls to an attack that may do
+    no more than its own and leaves the interval; what was run is kept beside it, for `invfront claims`.
 
     \b
     Examples:
@@ -90,16 +109,25 @@ def attack(
       invfront attack runs/quickstart 3 --attack decoder:standard --seed 1
       invfront attack runs/quickstart all --attack diffusion:strong --set resources/attack/gpu=1
       invfront attack runs/faces front --attack rmle --set data/root=/data/faces
+      invfront attack passport.zip --attack decoder_xl:quick
 
     \b
-    JSON: attacks [record], worst {trial: objectives}, notes [line], report (the page).
+    JSON: attacks [record], worst {trial: objectives}, notes [line], report (the page); of a passport claim, stands,
+    attacks [{job, mse, ssim, knowledge, fells, why}], earlier, notes.
     """
+    if is_passport(study):
+        of_studies = {"--until-stable": until_stable, "--halves": halves, "--levels": levels, "--images": images}
+        refuse_of_studies(trial or [], of_studies | {"--address": address not in (None, IN_PROCESS)})
+        ordered = _orders(attack, seed, tune)
+        return attack_it(study, ordered, set_ or [], allow_plugins=allow_plugin, as_json=as_json)
+    if not trial:
+        raise UserError("TRIAL: is missing; name a number, front, or all")
     root = find_study(study)
     quiet(address)
-    from harness.driver import AGAIN, Campaign, attack_again, levels_of, order_of
+    from harness.driver import AGAIN, Campaign, attack_again, levels_of
     from harness.records import Progress
 
-    orders = [order_of(text, seed, tune or 0) for text in attack or []]
+    orders = _orders(attack, seed, tune)
     notes: list[str] = []
     where = remembered(root, address, storage, tracking_uri, tracked)
 
@@ -125,6 +153,13 @@ def attack(
     if as_json:
         say(_document(root, found, worst, notes))
     return 0 if not found or any(record.error is None for record in found) else NONE_SUCCEEDED
+
+
+def _orders(texts: list[str] | None, seed: int, tune: int | None) -> "list[AttackOrder]":
+    """Return the attacks that were named."""
+    from harness.driver import order_of
+
+    return [order_of(text, seed, tune or 0) for text in texts or []]
 
 
 def _worst(root: Path, number: int) -> "Objectives | None":

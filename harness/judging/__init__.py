@@ -15,7 +15,7 @@ from harness.judging.software import unlike_torch
 from harness.judging.status import Status, states, status
 from harness.judging.suite import ALL, Suite, lacked, suite_of, widened_lines
 from harness.judging.trials import JudgedTrial, judged, judged_trials, mark_of
-from harness.judging.verdicts import Judgement, verdicts
+from harness.judging.verdicts import Judgement, knows_no_more, verdicts
 from harness.judging.versions import Pooled
 from harness.judging.words import decided_by, settings_line
 from harness.judging.worst import BLIND, OBJECTIVE_PARTS, Candidate, candidates, worst_case
@@ -47,6 +47,7 @@ __all__ = [
     "is_done",
     "judged",
     "judged_trials",
+    "knows_no_more",
     "lacked",
     "lacking",
     "mark_of",
