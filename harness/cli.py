@@ -14,6 +14,7 @@ from harness import __version__
 from harness.commands.attack import attack
 from harness.commands.attacks import attacks
 from harness.commands.check import check
+from harness.commands.claims import claims
 from harness.commands.confirm import confirm
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
@@ -61,6 +62,7 @@ for command in (
     attack,
     confirm,
     export,
+    claims,
     defenses,
     attacks,
     doctor,

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from harness.judging import JudgedTrial, Training, candidates, confirmed, objectives_over, worst_case
+from harness.judging import JudgedTrial, Training, candidates, objectives_over, worst_case
 from harness.judging.confirmed import common_jobs
-from harness.ledger import Ledger
 from harness.records import Asked, AttackRecord, Objectives, Record
 
 
@@ -38,11 +37,14 @@ def searched(trial: JudgedTrial) -> list[Source]:
     return [_source(trial, trial.counting)] if trial.objectives is not None else []
 
 
-def confirming(ledger: Ledger, number: int) -> list[Source]:
+def confirming(found: list[Training], number: int) -> list[Source]:
     """Return the complete trainings that confirm a trial, by seed, each over the attacks that all that the study has
-    confirmed were attacked by, as its tables compare them; errors as of ``Ledger.trials``.
+    confirmed were attacked by, as its tables compare them.
+
+    Args:
+        found: Every training that the study has confirmed trials by (`harness.judging.confirmed`).
+        number: The trial.
     """
-    found = confirmed(ledger)
     jobs = common_jobs([each.trial for each in found])
     own = [each for each in found if each.run.trial == number and _is_whole(each, jobs)]
     return [_source(each.trial, (one for one in each.trial.counting if one.job.name in jobs)) for each in own]

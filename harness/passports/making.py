@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from harness.errors import UserError
-from harness.judging import Front, judged_trials
+from harness.judging import Front, Training, confirmed, judged, judged_trials, suite_of
 from harness.ledger import Ledger, find
 from harness.passports.claim import Claim
 from harness.passports.evidence import Source, confirming, searched
@@ -49,7 +49,8 @@ def export(study: Study, ledger: Ledger, chosen: Sequence[str], folder: Path) ->
     Raises:
         UserError: there is no such trial, it has nothing to claim, or its network is gone; nothing is written.
     """
-    found = [(number, _sources(ledger, number)) for number in _numbers(ledger, chosen)]
+    trainings = confirmed(ledger)
+    found = [(number, _sources(ledger, trainings, number)) for number in _numbers(ledger, chosen)]
     weights = {number: [_weights(ledger, each) for each in sources] for number, sources in found}
     place = Place(data_root=study.data.root, attacker_root=study.attacker.root, download=study.data.download)
     return [
@@ -75,12 +76,12 @@ def _numbers(ledger: Ledger, chosen: Sequence[str]) -> list[int]:
     return list(numbers)
 
 
-def _sources(ledger: Ledger, number: int) -> list[Source]:
+def _sources(ledger: Ledger, trainings: list[Training], number: int) -> list[Source]:
     """Return the trainings that a claim is made of: those that confirm the trial, if there are any."""
-    confirmed = confirming(ledger, number)
-    if confirmed:
-        return confirmed
-    trial = next(one for one in judged_trials(ledger) if one.number == number)
+    sure = confirming(trainings, number)
+    if sure:
+        return sure
+    trial = judged(ledger.read(number), suite_of(ledger))
     sources = searched(trial)
     if not sources:
         raise UserError(f"TRIAL {number}: is {trial.state}, it has no scores to claim; name a trial that is complete")

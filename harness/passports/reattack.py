@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 
 import attacks
 from attacks.base import Attack
@@ -60,7 +61,7 @@ def attack_passport(order: Order, tell: Tell, noted: Noted) -> Reattacked:
     Args:
         order: The passport and the attacks.
         tell: Hears of the progress of jobs.
-        noted: Hears of what did not end.
+        noted: Hears of what did not end, and of attacks that are of another version here.
 
     Raises:
         UserError: it cannot be read, is not what it says, or cannot be attacked here; nothing was attacked or written.
@@ -71,17 +72,7 @@ def attack_passport(order: Order, tell: Tell, noted: Noted) -> Reattacked:
         raise UserError(
             f"{order.path.parent}: cannot be written, where the attacks are kept; copy the passport elsewhere"
         )
-    own = [] if order.jobs else [one.job for one in passport.evidence[0].attacks]
-    if passport.claim.digests.metrics != (here := protocol_digest()):
-        raise UserError(
-            f"{passport.path}: is scored by metrics {passport.claim.digests.metrics[:12]}, here they are {here[:12]}; "
-            "use the invfront that wrote it"
-        )
-    refuse_plugins(passport, {job.attack for job in own}, allowed=order.allow_plugins)
-    part = passport.claim.part
-    jobs = own or [job.model_copy(update={"part": part}) for job in order.jobs]
-    for job in jobs:
-        _refuse_job(passport, job)
+    jobs = _jobs_of(passport, order, noted)
     study = study_of(passport, order.overrides)
     check_ready(study)
     make_ready(study)
@@ -90,6 +81,24 @@ def attack_passport(order: Order, tell: Tell, noted: Noted) -> Reattacked:
         scenes = [_scene(passport, number, place, Path(folder)) for number in range(len(passport.evidence))]
         now = [_run(passport, job, scenes, tell, noted) for job in jobs]
     return Reattacked(passport, now, standing(passport, read_attacks(passport).attacks))
+
+
+def _jobs_of(passport: Passport, order: Order, noted: Noted) -> list[AttackJob]:
+    """Return the attacks that are to run; raise UserError where one cannot, or where scores would be others."""
+    if passport.claim.digests.metrics != (here := protocol_digest()):
+        raise UserError(
+            f"{passport.path}: is scored by metrics {passport.claim.digests.metrics[:12]}, here they are {here[:12]}; "
+            "use the invfront that wrote it"
+        )
+    own = [] if order.jobs else [one.job for one in passport.evidence[0].attacks]
+    refuse_plugins(passport, {job.attack for job in own}, allowed=order.allow_plugins)
+    jobs = own or [job.model_copy(update={"part": passport.claim.part}) for job in order.jobs]
+    for job in jobs:
+        _refuse_job(passport, job)
+    for one in passport.claim.suite if own else ():
+        if one.version != (version := attacks.resolve(one.attack).version):
+            noted(f"{one.job}: was of version {one.version}, here it is {version}: its numbers may be others")
+    return jobs
 
 
 class _Scene(NamedTuple):
@@ -112,11 +121,7 @@ def _scene(passport: Passport, number: int, place: Place, folder: Path) -> _Scen
     try:
         torch.manual_seed(0)
         compare(trained(asked, data, weights), data.image_shape, passport.networks[number]["probe"])
-    except (*REFUSALS, KeyError, AttributeError, OSError) as error:
-        raise UserError(f"{passport.path}: networks/{number}: {one_line(error)}; nothing was attacked") from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
+    except (*REFUSALS, SafetensorError, KeyError, AttributeError, OSError) as error:
         raise UserError(f"{passport.path}: networks/{number}: {one_line(error)}; nothing was attacked") from error
     return _Scene(Assignment(asked, place, attempt), weights)
 

@@ -9,7 +9,7 @@ import torch
 
 from harness.cli import main
 from harness.errors import UserError
-from harness.passports import Evidence, file_of, read_passport, write_passport
+from harness.passports import Evidence, file_of, read_attacks, read_passport, write_passport
 from harness.passports.probe import activations, compare, told
 from harness.passports.reattack import Order, attack_passport
 from harness.records import AttackJob, Place
@@ -71,6 +71,18 @@ def test_a_better_attack_fells_the_claim_and_stays_beside_the_passport(path, cap
     assert (document["stands"], [each["fells"] for each in document["attacks"]]) == (False, [[]])
     assert [each["fells"] for each in document["earlier"]] == [["mse", "ssim"]]
     assert [each.name for each in sorted(path.parent.iterdir())] == ["passport.zip", "passport.zip.attacks.json"]
+
+
+def test_every_network_of_a_confirmed_trial_is_attacked(path):
+    found = read_passport(path)
+    one = found.evidence[0]
+    seeds = [one.asked.model_copy(update={"confirm": seed}) for seed in (0, 1)]
+    evidence = [one._replace(asked=asked, record=one.record.model_copy(update={"asked": asked})) for asked in seeds]
+    write_passport(path, evidence, [*found.networks, *found.networks])
+    again = attacked(path, RIDGE)
+    (kept,) = read_attacks(again.passport).attacks
+    assert [record.measured.scores for record in kept] == [kept[0].measured.scores] * 2
+    assert (again.passport.claim.interval, again.stands) == ("seeds", False)
 
 
 def rewritten(path, networks=None, images=None):
