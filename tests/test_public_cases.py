@@ -188,6 +188,7 @@ CASES = [
     ("a published defense cannot be attacked again: no weights, no images' digests, no seeds", "tests.passports.test_reattack", "test_its_own_attack_again_finds_the_same_and_the_claim_stands"),
     ("weights load on another version and mean another network", "tests.passports.test_reattack", "test_a_network_that_is_not_the_passports_is_not_attacked"),
     ("a claim of privacy is outlived by every attack, since nobody says what would refute it", "tests.passports.test_attacks", "test_it_falls_below_the_low_end_of_its_mse_and_stands_on_it"),
+    ("results of different images or precisions are set in one table", "tests.reports.test_comparison", "test_each_difference_is_named_with_both_values"),
 ]  # fmt: skip
 
 

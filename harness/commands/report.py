@@ -1,27 +1,74 @@
-"""``invfront report``: a study's page, tables and figures."""
+"""``invfront report``: a study's page, tables and figures; of several studies, a page side by side."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.commands.environment import quiet
-from harness.commands.finding import StudyPath, find_study
+from harness.commands.finding import find_study
 from harness.commands.options import Json, remarks_apart, say
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from reports.unlike import Named
+
+COMPARISON = "comparison"
+"""Folder beside the first study where several are put side by side."""
 
 
-def report(study: StudyPath, as_json: Json = False) -> None:
-    """Write a study's page, tables and figures.
+def report(
+    study: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="STUDY...", help="A study's directory, or the --out that holds just one; several are compared."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where several studies' page is written; comparison/ beside the first."),
+    ] = None,
+    unlike: Annotated[
+        bool,
+        typer.Option("--unlike", help="Put studies side by side that measured different things, marked, not pooled."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a study's page, tables and figures, or a page of several studies.
 
-    The directory is all that is read; a running study may be reported on.
+    The directory is all that is read; a running study may be reported on. Several studies are pooled if their images,
+    metrics, attacks with their budgets, and precision are the same, and refused with the first difference otherwise.
+    From three on, their defenses are ranked.
 
     \b
     Examples:
       invfront report runs/quickstart
       invfront report runs/quickstart --json
+      invfront report runs/first runs/second runs/third --out runs/comparison
 
     \b
     JSON: report (the page), data (the folder of tables).
     """
-    root = find_study(study)
+    roots = list(dict.fromkeys(map(find_study, study)))
     quiet(None)
+    if len(roots) > 1:
+        page = _compared(roots, out or roots[0].parent / COMPARISON, unlike=unlike, as_json=as_json)
+        data = page.parent
+    elif out is not None or unlike:
+        raise UserError(f"{'--unlike' if unlike else '--out'}: is for several studies; name them, or leave it out")
+    else:
+        page, data = _reported(roots[0], as_json=as_json)
+    if as_json:
+        say({"report": str(page), "data": str(data)})
+    else:
+        typer.echo(f"report: {page}")
+
+
+def _reported(root: Path, *, as_json: bool) -> tuple[Path, Path]:
+    """Write one study's report; return its page and its data."""
     from harness.export import write_tables
     from harness.judging import judged_trials
     from harness.ledger import Ledger
@@ -32,8 +79,37 @@ def report(study: StudyPath, as_json: Json = False) -> None:
     trials = list(judged_trials(ledger))
     with remarks_apart(as_json):
         data = write_tables(load_study(root / "study.yaml"), ledger, trials)
-        page = render(data, root / "report")
-    if as_json:
-        say({"report": str(page), "data": str(data)})
-    else:
-        typer.echo(f"report: {page}")
+        return render(data, root / "report"), data
+
+
+def _compared(roots: Sequence[Path], out: Path, *, unlike: bool, as_json: bool) -> Path:
+    """Write the page of several studies, whose own reports stay as they are; return it."""
+    from reports.comparison import render
+    from reports.unlike import differences
+
+    with remarks_apart(as_json):
+        studies = _named(roots)
+        found = differences(studies)
+        if found and not unlike:
+            raise UserError(f"{found[0]}; --unlike puts them side by side, marked and not pooled")
+        return render(studies, out)
+
+
+def _named(roots: Sequence[Path]) -> "list[Named]":
+    """Return studies by their names, or by their directories where two have one name."""
+    from harness.export import write_tables
+    from harness.judging import judged_trials
+    from harness.ledger import Ledger
+    from harness.study import load_study
+    from reports.tables import read
+    from reports.unlike import Named
+
+    loaded = [load_study(root / "study.yaml") for root in roots]
+    names = Counter(study.name for study in loaded)
+    studies = []
+    for root, study in zip(roots, loaded, strict=True):
+        ledger = Ledger(root)
+        with tempfile.TemporaryDirectory(prefix="invfront-compared-") as folder:
+            data = read(write_tables(study, ledger, list(judged_trials(ledger)), Path(folder)))
+        studies.append(Named(study.name if names[study.name] == 1 else str(root), data))
+    return studies

@@ -24,12 +24,13 @@ from harness.tables import (
 from reports.curves import shown_trials
 
 
-def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial]) -> Path:
-    """Write ``STUDY/report/data/`` as `reports.columns` documents it, from the directory alone; return it.
+def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial], folder: Path | None = None) -> Path:
+    """Write ``STUDY/report/data/``, or another folder, as `reports.columns` documents it, from the directory alone;
+    return it.
 
     Reconstructions are copied for the trials that a report shows: the front's and the anchors.
     """
-    data = ledger.root / "report" / "data"
+    data = ledger.root / "report" / "data" if folder is None else folder
     images = per_images(trials)
     rows = trials_table(trials, images)
     numbers = set(shown_trials(rows)["trial"])
