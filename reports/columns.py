@@ -57,6 +57,12 @@ DECIDED = {
     "controlled": "bool or null: whether a strength was steered to the target of accuracy; null without a target",
     "control_accuracy": "float: accuracy on the control part at the end of the training; NaN without one",
     "strength": "float: the strength that it was steered to; NaN if none was",
+    "hours": "float: hours in which something of the study ran, up to the end of this trial, pauses left out; NaN "
+    "where no time is recorded",
+    "device": "str or null: what it was trained on",
+    "nats": "float: least upper bound on what a release tells of its image beyond the class, I(x; z | y), nats; NaN "
+    "where there is none",
+    "nats_missing": "str or null: why there is none",
 }
 """Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image; whoever stacks is
 one, who holds the client and the defense."""
@@ -202,6 +208,15 @@ CONFIRMED = {
     "ssim_attack": "str or null: likewise for ssim",
 }
 """``confirmed.parquet``, one row per candidate and seed: a training with a seed of its own, scored on the test part."""
+
+IMPORTANCES = {
+    "objective": "str: accuracy, mse or ssim",
+    "setting": "str, its path",
+    "importance": "float in [0, 1], share of the objective's",
+    "trials": "int: complete trials that it was told from",
+}
+"""``importances.parquet``: which settings decide an objective, by conditional PED-ANOVA; absent or without rows where
+too few trials are complete."""
 
 CANDIDATES = {
     "trial": "int",

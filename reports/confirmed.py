@@ -8,12 +8,12 @@ from reports.dominance import DIRECTIONS, OBJECTIVES
 from reports.formats import (
     MISSING,
     Table,
+    briefly,
     counted,
     defense_names,
     is_missing,
     listed,
     number,
-    settings_of,
     varying_settings,
 )
 from reports.front import compared
@@ -51,7 +51,7 @@ def confirmed_table(data: StudyData, rows: pd.DataFrame) -> Table:
         (
             number(row["trial"]),
             name,
-            settings_of(row, [path for path in paths if path in row]),
+            briefly(row, [path for path in paths if path in row]),
             number(row["seeds"]),
             number(row["p_on_front"], "share"),
             *(cell for objective in OBJECTIVES for cell in _cells(row, searched.loc[row["trial"]], objective)),
@@ -70,15 +70,20 @@ def confirmed_table(data: StudyData, rows: pd.DataFrame) -> Table:
     )
 
 
-def confirmed_words(data: StudyData, rows: pd.DataFrame, bought: Sequence[str] = ()) -> list[str]:
-    """Return who is on the confirmed front and how sure, what that buys, how far the search was off, and how the test
-    part was read.
+def answer_words(rows: pd.DataFrame, bought: Sequence[str] = ()) -> list[str]:
+    """Return who is on the confirmed front and how sure, and what that buys.
+
+    Args:
+        rows: The candidates.
+        bought: `reports.confirmed_gains.gains_words` of them.
     """
-    whole = complete_runs(data.confirmed)
-    lost = len(data.confirmed) - len(whole)
+    return [*_membership(rows), *bought]
+
+
+def confirmed_words(data: StudyData, rows: pd.DataFrame) -> list[str]:
+    """Return how far the search was off, what failed, and how the test part was read."""
+    lost = len(data.confirmed) - len(complete_runs(data.confirmed))
     return [
-        *_membership(rows),
-        *bought,
         *_optimism(data, rows),
         *([f"{counted(lost, 'training')} failed and count for nothing."] if lost else []),
         *(f"The test part was read by {line}." for line in data.study.get("confirms", [])),
@@ -89,21 +94,29 @@ def _membership(rows: pd.DataFrame) -> list[str]:
     known = rows[rows["p_on_front"].notna()]
     if known.empty:
         return ["Each trial has one seed so far: with a second one, intervals and probabilities can be told."]
-    names = [f"{trial} ({name})" for trial, name in zip(known["trial"], defense_names(known), strict=True)]
-    told = pd.Series(names, index=known.index)
     sure, open_, out = (
-        told[mask].tolist()
+        known[mask]
         for mask in (
             known["p_on_front"] >= SURE,
             known["p_on_front"].between(1 - SURE, SURE, inclusive="left") & (known["p_on_front"] > 1 - SURE),
             known["p_on_front"] <= 1 - SURE,
         )
     )
-    return [
-        *([f"On the confirmed front with 95 % or more: {listed(sure)}."] if sure else []),
-        *([f"Undecided: {listed(open_)}; more seeds decide."] if open_ else []),
-        *([f"Not on it, with 95 % or more: {listed(out)}."] if out else []),
+    doubtful = [
+        f"{trial} ({name}, p = {number(p, 'share')})"
+        for trial, name, p in zip(open_["trial"], defense_names(open_), open_["p_on_front"], strict=True)
     ]
+    return [
+        *([f"On the confirmed front with 95 % or more: {_by_defense(sure)}."] if len(sure) else []),
+        *([f"Undecided: {listed(doubtful)}; more seeds decide."] if doubtful else []),
+        *([f"Not on it, with 95 % or more: {_by_defense(out)}."] if len(out) else []),
+    ]
+
+
+def _by_defense(rows: pd.DataFrame) -> str:
+    """Return ``none (trials 0 and 8), laplace (trial 5)``."""
+    groups = rows.groupby(defense_names(rows), sort=False)["trial"]
+    return listed([f"{name} ({'trial' if len(own) == 1 else 'trials'} {listed(own.tolist())})" for name, own in groups])
 
 
 def _optimism(data: StudyData, rows: pd.DataFrame) -> list[str]:

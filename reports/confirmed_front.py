@@ -1,14 +1,19 @@
 """What the picture of the confirmed front shows: each candidate with its intervals, and the bands that seeds attain."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
+from reports.chart import QUIET, Axis, Chart, Dash, Series
 from reports.dominance import DIRECTIONS
 from reports.formats import defense_names, number
-from reports.points import staircase
+from reports.points import AXES, Look, staircase
 from reports.statistics import bands, complete_runs
 from reports.tables import StudyData
+
+DASHES: dict[str, Dash] = {"best": "dot", "median": "solid", "worst": "dash"}
+LABELS = {"best": "attained in one seed", "median": "in half of the seeds", "worst": "in every seed"}
 
 
 class ConfirmedPair(NamedTuple):
@@ -59,3 +64,39 @@ def _range(
     low = max(min([*shown, *points[f"{axis}_low"]]), min(shown) - extent) - 0.08 * extent
     high = min(max([*shown, *points[f"{axis}_high"]]), max(shown) + extent) + 0.08 * extent
     return (low, high) if DIRECTIONS[name] > 0 else (high, low)
+
+
+def confirmed_chart(pair: ConfirmedPair, looks: Mapping[str, Look]) -> Chart:
+    """Return the confirmed front: intervals as bars, what the seeds attain as lines."""
+    lines = [
+        Series(
+            [vertex[0] for vertex in vertices],
+            [vertex[1] for vertex in vertices],
+            Look(QUIET, "circle", "o"),
+            name=LABELS[band],
+            marks=False,
+            line=True,
+            dash=DASHES[band],
+            width=1.5,
+        )
+        for band, vertices in pair.bands.items()
+    ]
+    groups = [(name, look, pair.points[pair.points["defense"].eq(name)]) for name, look in looks.items()]
+    marks = [_candidates(rows, name, look) for name, look, rows in groups if len(rows)]
+    across, up = pair.ranges
+    return Chart(Axis(AXES[pair.x], across), Axis(AXES[pair.y], up), (*lines, *marks))
+
+
+def _candidates(rows: pd.DataFrame, name: str, look: Look) -> Series:
+    return Series(
+        rows["x"].tolist(),
+        rows["y"].tolist(),
+        look,
+        name=name,
+        group=name,
+        size=11,
+        x_ends=(rows["x_low"].tolist(), rows["x_high"].tolist()),
+        y_ends=(rows["y_low"].tolist(), rows["y_high"].tolist()),
+        labels=[str(trial) for trial in rows["trial"]],
+        hover=rows["hover"].tolist(),
+    )

@@ -1,5 +1,7 @@
 """What each confirmed defense buys over an undefended network that is no less accurate, and what decides it."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from reports.statistics import ROPE, complete_runs, differences
 from reports.tables import StudyData
 
 PRIVACY = ("mse", "ssim")
+
+MOST = 3
+"""Defended candidates whose gain is told in a sentence of its own."""
 
 
 def gains(data: StudyData, rows: pd.DataFrame) -> pd.DataFrame:
@@ -60,26 +65,38 @@ def gains_words(rows: pd.DataFrame, found: pd.DataFrame) -> list[str]:
     by_trial = {trial: set(group["verdict"]) for trial, group in private.groupby("first", sort=False)}
     better = [trial for trial, verdicts in by_trial.items() if "better" in verdicts and "worse" not in verdicts]
     open_ = [trial for trial, verdicts in by_trial.items() if verdicts <= {"undecided", "equivalent"}]
-    best = [_best(found[found["first"].eq(trial)], names[trial]) for trial in better]
+    better.sort(key=lambda trial: -_ratio(found[found["first"].eq(trial)], rows))
+    best = [_best(found[found["first"].eq(trial)], names, rows) for trial in better]
     unmatched = [trial for trial, name in names.items() if name != "none" and trial not in by_trial]
     more = private[private["first"].isin(open_)]["more_seeds"].max() if open_ else np.nan
-    way = f"; {counted(int(more), 'more seed')} for each would decide most of it" if more > 0 else ""
+    needed = f"; {counted(int(more), 'more seed')} for each would decide most of it" if more > 0 else ""
+    way = f"{needed} (`invfront confirm --seeds N`)" if needed else ""
     return [
-        *([f"Beside the most private undefended network that is no less accurate: {'; '.join(best)}."] if best else []),
+        *best[:MOST],
+        *([f"Likewise, by less: {listed([f'{t} ({names[t]})' for t in better[MOST:]])}."] if len(best) > MOST else []),
         *([f"Not decided beside it: {listed([f'{t} ({names[t]})' for t in open_])}{way}."] if open_ else []),
         *([f"No confirmed undefended network is as accurate as {listed(unmatched)}."] if unmatched else []),
     ]
 
 
-def _best(group: pd.DataFrame, name: str) -> str:
-    told = [
-        f"{row['objective']} {'up' if DIRECTIONS[row['objective']] > 0 else 'down'} by "
-        f"{number(row['difference'], row['objective'])}"
-        for row in group[group["objective"].isin(PRIVACY) & group["verdict"].eq("better")].to_dict("records")
-    ]
-    paid = group.loc[group["objective"].eq("accuracy") & group["verdict"].eq("worse"), "difference"]
-    price = f" for {-100 * float(paid.iloc[0]):.1f} points of accuracy" if len(paid) else ""
-    return f"{group['first'].iloc[0]} ({name}) brings {listed(told)}{price}"
+def _best(group: pd.DataFrame, names: Mapping[int, str], rows: pd.DataFrame) -> str:
+    """Return what a candidate brings beside an undefended one that is no less accurate, in a sentence."""
+    told = {row["objective"]: row for row in group.to_dict("records")}
+    first, second = int(group["first"].iloc[0]), int(group["second"].iloc[0])
+    over = f"that of the most private undefended network that is no less accurate (trial {second})"
+    parts = [f"its mse is {_ratio(group, rows):.2f} times {over}"] if told["mse"]["verdict"] == "better" else []
+    if told["ssim"]["verdict"] == "better":
+        beside = "" if parts else f" than {over}"
+        parts.append(f"its ssim {number(float(told['ssim']['difference']), 'ssim')} lower{beside}")
+    lost = -100 * float(told["accuracy"]["difference"])
+    price = "" if told["accuracy"]["verdict"] != "worse" else f", for {lost:.1f} points of accuracy"
+    return f"{names[first]} (trial {first}): {listed(parts)}{price}."
+
+
+def _ratio(group: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Return how many times as large the mse of the first is as the second's."""
+    means = rows.set_index("trial")["mse"]
+    return float(means[group["first"].iloc[0]] / means[group["second"].iloc[0]])
 
 
 def _difference(row: dict[str, object]) -> str:

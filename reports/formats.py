@@ -1,6 +1,7 @@
 """How numbers, durations and settings are written wherever a report shows them."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,18 @@ from reports.tables import settings
 
 MISSING = "\u2013"
 FORMS = {"accuracy": ".3f", "mse": "#.3g", "ssim": ".3f", "psnr": ".1f", "share": ".3f"}
+
+
+class Hinted(str):
+    """Text that says more when it is pointed at."""
+
+    hint: str
+
+    def __new__(cls, text: str, hint: str) -> "Hinted":
+        """Return the text with what it says beside."""
+        made = super().__new__(cls, text)
+        made.hint = hint
+        return made
 
 
 class Table(NamedTuple):
@@ -25,6 +38,11 @@ class Table(NamedTuple):
     """Headers of the columns whose lines are not broken."""
     roomy: frozenset[str] = frozenset()
     """Headers of the columns of sentences, which are kept from becoming narrow."""
+
+    @property
+    def kind(self) -> str:
+        """What it is among the blocks of a card."""
+        return "table"
 
 
 def number(value: object, name: str = "") -> str:
@@ -114,6 +132,30 @@ def settings_of(row: Mapping[str, object], paths: Sequence[str]) -> str:
     """Return ``path = value`` of the settings that a trial has, the branch's name apart."""
     shown = [path for path in paths if not path.endswith("/name") and not is_missing(row[path])]
     return ", ".join(f"{path} = {number(row[path])}" for path in shown)
+
+
+def last_names(paths: Sequence[str]) -> dict[str, str]:
+    """Return each path's last name, ``lam``, and as much before it as tells it from the others, ``nopeek/lam``."""
+    counts = Counter(end for path in paths for end in _ends(path))
+    return {path: next((end for end in _ends(path) if counts[end] == 1), path) for path in paths}
+
+
+def _ends(path: str) -> list[str]:
+    """Return ``lam, nopeek/lam, defense/nopeek/lam``."""
+    names = path.split("/")
+    return ["/".join(names[start:]) for start in range(len(names) - 1, -1, -1)]
+
+
+def asked_of(row: Mapping[str, object], paths: Sequence[str]) -> dict[str, str]:
+    """Return the settings that a trial has, by their last names where these are unambiguous within its defense."""
+    own = [path for path in paths if not path.endswith("/name") and not is_missing(row[path])]
+    return {name: number(row[path]) for path, name in last_names(own).items()}
+
+
+def briefly(row: Mapping[str, object], paths: Sequence[str]) -> str:
+    """Return ``lam = 0.05``, unbroken, whose hint has the whole paths; a dash where a trial has no such setting."""
+    told = ", ".join(f"{name}\u00a0=\u00a0{value}" for name, value in asked_of(row, paths).items())
+    return Hinted(told, settings_of(row, paths)) if told else MISSING
 
 
 def _column(trials: pd.DataFrame, path: str) -> "pd.Series[object]":

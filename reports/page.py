@@ -2,8 +2,11 @@
 
 import base64
 import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,34 +16,36 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from reports import (
-    attack_tables,
-    confirmed,
-    confirmed_figures,
-    confirmed_gains,
-    curves,
-    export,
-    figures,
-    leakages,
-    levels,
-    pictures,
-    points,
-    reconstructions,
-    repeats,
-    sections,
-    words,
-)
-from reports.confirmed_front import ConfirmedPair, confirmed_pair
+from reports import export, pictures, points, words
+from reports.card import VIEWS, Block, Card, Columns, Folded, Galleries, Live, Part, Plot
+from reports.cards import CARDS
+from reports.chart import Chart
+from reports.figures import draw
 from reports.files import write_whole
-from reports.front import PAIRS, front, hypervolume_history, on_front
+from reports.front import front, on_front
+from reports.legend import legend
+from reports.study import Study
 from reports.tables import StudyData, read
+from reports.tried import columns
 
-CONFIRMED = PAIRS[:2]
-"""Objectives that the confirmed front is drawn in: accuracy against each kind of privacy."""
+_LOG = logging.getLogger(__name__)
 
 TEMPLATES = Environment(
     loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+
+
+class Made(NamedTuple):
+    """What became of a card."""
+
+    card: Card
+    blocks: Sequence[Block] = ()
+    figures: Mapping[str, str] = MappingProxyType({})
+    """Its figures as JSON, by name."""
+    absent: str | None = None
+    """Why there is nothing to show."""
+    broken: str | None = None
+    """What it failed by."""
 
 
 def render(data: Path, out: Path) -> Path:
@@ -53,124 +58,139 @@ def render(data: Path, out: Path) -> Path:
     Returns:
         The page's path.
     """
-    study = read(data)
+    study = Study(read(data))
+    made = with_pictures(make(study, CARDS), out / "figures")
     _write_tables(study, out)
-    _write_pictures(study, out / "figures")
-    return write_whole(out / "index.html", page(study).encode())
+    return write_whole(out / "index.html", page_of(study, made).encode())
 
 
-def page(data: StudyData) -> str:
+def page(data: StudyData, cards: Sequence[Card] = CARDS) -> str:
     """Return the page as HTML."""
-    drawn = interactive(data)
+    study = Study(data)
+    return page_of(study, make(study, cards))
+
+
+def make(study: Study, cards: Sequence[Card]) -> list[Made]:
+    """Return what became of each card: one that fails says so in a line of its own, and the others stand."""
+    return [_made(study, card) for card in cards]
+
+
+def _made(study: Study, card: Card) -> Made:
+    try:
+        absent = card.applicable(study)
+        if absent:
+            return Made(card, absent=absent)
+        blocks = card.compute(study)
+        drawn = {block.name: _figure(block.figure) for block in every(blocks) if isinstance(block, Plot)}
+        return Made(card, blocks, drawn)
+    except Exception as error:  # whatever it is, the rest of the page has to come
+        _LOG.warning("the card %s of the page failed: %s", card.name, type(error).__name__, exc_info=True)
+        return Made(card, broken=f"{type(error).__name__}: {error}")
+
+
+def page_of(study: Study, made: Sequence[Made]) -> str:
+    """Return the page of cards that were made."""
+    data = study.data
+    shown = [one for one in made if not one.absent]
+    figures = {name: figure for one in shown for name, figure in one.figures.items()}
+    blocks = every([block for one in shown for block in one.blocks])
+    views = {block.name: dict(block.options) for block in blocks if isinstance(block, Live)}
+    parts = {
+        "figures": f"{{{','.join(f'{json.dumps(name)}:{figure}' for name, figure in figures.items())}}}",
+        "hovers": _json(points.hovers(data)),
+        "views": _json(views),
+        **({"tried": _json(columns(study))} if views else {}),
+    }
     return TEMPLATES.get_template("page.html.j2").render(
         study=data.study,
         progress=words.progress(data),
-        findings=words.findings(data),
-        cautions=words.cautions(data),
-        spent=words.spent(data),
-        figures=drawn,
-        pairs=[f"front-{x}-{y}" for x, y in PAIRS],
-        payload=script_json({name: figure.to_plotly_json() for name, figure in drawn.items()}),
-        galleries=reconstructions.galleries(data),
+        contents=_contents(shown),
+        shown=shown,
+        absent=[one for one in made if one.absent],
+        legend=legend(study.looks, {*study.names.values()}) if figures else [],
+        payload=script_text(f"{{{','.join(f'{json.dumps(name)}:{part}' for name, part in parts.items())}}}"),
         image=_data_uri,
-        most_curves=curves.MOST,
-        tables=sections,
-        attacks=attack_tables,
-        confirmed=confirmed,
-        confirmed_gains=confirmed_gains,
-        candidates=None if confirmed.applicable(data) else confirmed.candidates_of(data),
-        leakages=leakages.leakages(data),
-        levels=levels.levels_table(data),
-        repeats=repeats.repeats_table(repeats.repeats(data)),
-        data=data,
-        undrawn=points.pair(data, *PAIRS[0]).undrawn,
+        views=[name for name in VIEWS if name in views],
         plotly=Markup(get_plotlyjs()),
     )
 
 
-def interactive(data: StudyData) -> dict[str, go.Figure]:
-    """Return the plotly figures that have something to show, by name."""
-    looks = points.looks(data.trials)
-    drawn: dict[str, go.Figure] = {}
-    for sure in _confirmed_pairs(data):
-        drawn[f"confirmed-{sure.x}-{sure.y}"] = confirmed_figures.draw(sure, looks)
-    for x, y in PAIRS:
-        pair = points.pair(data, x, y)
-        if len(pair.points):
-            drawn[f"front-{x}-{y}"] = figures.draw_pair(pair, looks)
-        if x == "accuracy" and on_front(data.trials).any():
-            stairs = points.defense_staircases(data.trials, x, y)
-            drawn[f"defenses-{x}-{y}"] = figures.draw_defenses(pair, looks, stairs)
-    if on_front(data.trials).any():
-        history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
-        drawn["hypervolume"] = figures.draw_hypervolume(history)
-    if lines := curves.attack_curves(data):
-        drawn["attack-curves"] = figures.draw_curves(lines)
-    if repeated := repeats.most_telling(repeats.repeats(data)):
-        drawn["repeated-releases"] = figures.draw_repeats(repeated, looks)
-    if by_level := levels.drawn_curves(data):
-        drawn["attacker-levels"] = figures.draw_levels(by_level, looks)
-    return drawn
+def _contents(shown: Sequence[Made]) -> list[tuple[str, list[Card]]]:
+    """Return the cards under the headings of the contents, in their order."""
+    groups: dict[str, list[Card]] = {}
+    for one in shown:
+        groups.setdefault(one.card.group, []).append(one.card)
+    return [*groups.items()]
 
 
-def script_json(value: Any) -> Markup:
+def script_text(text: str) -> Markup:
     """Return JSON that can stand in a script element: no text in it can end the element or open a comment."""
-    text = json.dumps(value, allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def _write_tables(data: StudyData, out: Path) -> None:
+def every(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield the blocks and those within them."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Part | Folded | Columns):
+            yield from every(block.blocks)
+
+
+def _figure(figure: Chart | go.Figure) -> str:
+    drawn = draw(figure) if isinstance(figure, Chart) else figure
+    return _json(drawn.to_plotly_json())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _write_tables(study: Study, out: Path) -> None:
+    data = study.data
     trials = data.trials.assign(on_front=on_front(data.trials))
     attacks = pd.concat([data.attacks, data.beside]).sort_index() if len(data.beside) else data.attacks
     tables = {"trials": trials, "attacks": attacks, "levels": data.levels}
     tables |= {"probes": data.probes, "variants": data.variants}
-    if confirmed.applicable(data) is None:
-        tables |= {"confirmed": data.confirmed, "candidates": confirmed.candidates_of(data)}
+    if study.candidates is not None:
+        tables |= {"confirmed": data.confirmed, "candidates": study.candidates}
     for name, table in {**tables, "front": front(trials)}.items():
         write_whole(out / f"{name}.csv", export.to_csv(table))
         write_whole(out / f"{name}.parquet", export.to_parquet(table))
     write_whole(out / "front.tex", export.to_latex(data, front(trials)))
 
 
-def _write_pictures(data: StudyData, out: Path) -> None:
-    """Write the pictures that have something to show, and remove those of an earlier report that no longer have."""
-    drawn = _pictures(data)
-    single = ("hypervolume", "attack-curves", "repeated-releases", "attacker-levels", "reconstructions")
-    pairs = [f"{kind}-{x}-{y}" for kind, shown in (("front", PAIRS), ("confirmed", CONFIRMED)) for x, y in shown]
-    for name in (*single, *pairs):
-        if name in drawn:
-            write_whole(out / f"{name}.png", drawn[name])
-        else:
-            (out / f"{name}.png").unlink(missing_ok=True)
+def with_pictures(made: Sequence[Made], out: Path) -> list[Made]:
+    """Write the pictures that have something to show, and remove those of an earlier report that no longer have.
+
+    Returns:
+        The cards; one whose picture failed says so.
+    """
+    return [_with_pictures_of(one, out) for one in made]
 
 
-def _pictures(data: StudyData) -> dict[str, bytes]:
-    looks = points.looks(data.trials)
-    drawn = {f"confirmed-{sure.x}-{sure.y}": confirmed_figures.picture(sure, looks) for sure in _confirmed_pairs(data)}
-    for x, y in PAIRS:
-        pair = points.pair(data, x, y)
-        if len(pair.points):
-            drawn[f"front-{x}-{y}"] = pictures.draw_pair(pair, looks)
-    if on_front(data.trials).any():
-        history = hypervolume_history(data.trials, data.study["hypervolume_reference"])
-        drawn["hypervolume"] = pictures.draw_hypervolume(history)
-    if lines := curves.attack_curves(data):
-        drawn["attack-curves"] = pictures.draw_curves(lines)
-    if repeated := repeats.most_telling(repeats.repeats(data)):
-        drawn["repeated-releases"] = pictures.draw_repeats(repeated, looks)
-    if by_level := levels.drawn_curves(data):
-        drawn["attacker-levels"] = pictures.draw_levels(by_level, looks)
-    if shown := reconstructions.galleries(data)[:8]:
-        drawn["reconstructions"] = pictures.draw_galleries(shown)
-    return drawn
+def _with_pictures_of(made: Made, out: Path) -> Made:
+    drawn = {block.name: block for block in every(made.blocks) if isinstance(block, Plot | Galleries)}
+    for name in made.card.pictures:
+        path = out / f"{name}.png"
+        if name not in drawn:
+            path.unlink(missing_ok=True)
+            continue
+        try:
+            content = _picture(drawn[name])
+        except Exception as error:  # the page has to come
+            _LOG.warning("the picture %s failed: %s", path, type(error).__name__, exc_info=True)
+            made = made._replace(broken=f"{path.name}: {type(error).__name__}: {error}")
+            continue
+        write_whole(path, content)
+    return made
 
 
-def _confirmed_pairs(data: StudyData) -> list[ConfirmedPair]:
-    """Return the pictures of the confirmed front that have something to show."""
-    if confirmed.applicable(data) is not None:
-        return []
-    rows = confirmed.candidates_of(data)
-    return [confirmed_pair(data, rows, x, y) for x, y in CONFIRMED if rows["mse"].notna().any()]
+def _picture(block: Plot | Galleries) -> bytes:
+    if block.picture is not None:
+        return block.picture()
+    if isinstance(block, Plot) and isinstance(block.figure, Chart):
+        return pictures.draw(block.figure)
+    raise TypeError(f"{block.name}: nothing draws it as a picture")
 
 
 def _data_uri(image: NDArray[np.uint8]) -> str:

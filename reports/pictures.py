@@ -9,18 +9,15 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
-from reports.curves import Curve
-from reports.figures import QUIET
-from reports.formats import number
-from reports.levels import DEVIATIONS, LevelCurve
+from reports.chart import QUIET, Chart, Ends, Series
+from reports.chart import Axis as ChartAxis
 from reports.points import AXES, Look, Pair
-from reports.reconstructions import RANKS, Gallery
-from reports.repeats import Repeat
 
 Options = dict[str, Any]
 """Keywords of a drawing function, whose types matplotlib keeps apart by call."""
@@ -33,11 +30,12 @@ STYLE: dict[RcKeyType, Any] = {
     "legend.frameon": False,
     "svg.hashsalt": "invfront",
 }
-BROKEN = (0, (8, 2, 1, 2))
-LINES = {
-    "tight": "-", "open": "--", "floor": ":", "inert": BROKEN, "diverged": "-.", "failed": BROKEN,
-    "converged": "-", "limited": "--",
+DASHES: dict[str, Any] = {
+    "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3)), "longdashdot": (0, (8, 2, 1, 2)),
 }  # fmt: skip
+
+LEVEL_LINE: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
+LEVEL_TEXT: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
 
 
 def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
@@ -54,113 +52,81 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
         return png(figure)
 
 
-def draw_hypervolume(history: pd.DataFrame) -> bytes:
-    """Return the hypervolume over trials as PNG."""
+def draw(chart: Chart) -> bytes:
+    """Return a chart as PNG."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = axes_of("trial", "hypervolume (accuracy x mse x ssim)")
-        marker = "o" if len(history) < 60 else ""
-        axes.step(history["trial"], history["hypervolume"], where="post", marker=marker, markersize=4, color="#0072B2")
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure, axes = axes_of(chart.x.title, chart.y.title, chart.height / 460)
+        for series in chart.series:
+            _draw_series(axes, series)
+        for level in chart.levels:
+            (axes.axvline if level.upright else axes.axhline)(level.value, **LEVEL_LINE)
+            place: Any = (level.value, 0.01) if level.upright else (0.01, level.value)
+            coordinates: Any = ("data", "axes fraction") if level.upright else ("axes fraction", "data")
+            axes.annotate(literal(level.text), place, (3, 3), xycoords=coordinates, **LEVEL_TEXT)
+        _scale(axes.xaxis, chart.x)
+        _scale(axes.yaxis, chart.y)
+        named = sum(series.name is not None for series in chart.series)
+        if named:
+            figure.legend(loc="outside lower left", ncols=2 if named > 8 else 3, fontsize=7)
         return png(figure)
 
 
-def draw_curves(curves: Sequence[Curve]) -> bytes:
-    """Return the attackers' validation error by step as PNG."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = axes_of("optimiser steps of the attack", "mse on attacker-validation")
-        for curve in curves:
-            label = f"trial {curve.trial} {curve.job} ({curve.verdict})"
-            line = LINES[curve.verdict]
-            axes.plot(curve.steps, curve.values, color=curve.look.colour, linestyle=line, label=literal(label))
-        _log_scale(axes)
-        figure.legend(loc="outside lower left", ncols=2, fontsize=7)
-        return png(figure)
+def _draw_series(axes: Axes, series: Series) -> None:
+    look, edge = series.look, "white" if series.filled else series.look.colour
+    style: Options = {
+        "color": look.colour,
+        "linestyle": DASHES[series.dash] if series.line else "none",
+        "linewidth": 0.75 * series.width,
+        "marker": look.matplotlib if series.marks else "",
+        "markersize": 0.6 * series.size,
+        "markerfacecolor": look.colour if series.filled else "none",
+        "markeredgecolor": edge,
+        "markeredgewidth": 0.8,
+        "drawstyle": "steps-post" if series.steps else "default",
+        "label": literal(series.name or "") if series.name is not None else "_none",
+    }
+    bars = {"xerr": _bars(series.x, series.x_ends), "yerr": _bars(series.y, series.y_ends)}
+    axes.errorbar(series.x, series.y, **bars, elinewidth=0.9, capsize=2, **style)
+    for x, y, text in zip(series.x, series.y, series.labels, strict=False):
+        axes.annotate(literal(text), (x, y), (4, 4), textcoords="offset points", fontsize=8)
 
 
-def draw_repeats(repeats: Sequence[Repeat], looks: dict[str, Look]) -> bytes:
-    """Return an attack's error by the number of releases of each image as PNG."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = axes_of("independent releases of each image, m", "mse (more is more private)")
-        for repeat in repeats:
-            look, label = looks[repeat.defense], literal(f"trial {repeat.trial} {repeat.defense}")
-            line: Options = {"color": look.colour, "marker": look.matplotlib, "markersize": 5, "label": label}
-            axes.plot(list(repeat.mse), list(repeat.mse.values()), **line)
-        numbers = sorted({m for repeat in repeats for m in repeat.mse})
-        axes.set_xscale("log")
-        axes.set_xticks(numbers, [str(m) for m in numbers])
-        axes.xaxis.set_minor_locator(NullLocator())
-        _log_scale(axes)
-        figure.legend(loc="outside lower left", ncols=3, fontsize=7)
-        return png(figure)
+def _bars(values: Sequence[float], ends: Ends | None) -> NDArray[np.float64] | None:
+    if ends is None:
+        return None
+    middle, (low, high) = np.asarray(values, dtype=float), (np.asarray(end, dtype=float) for end in ends)
+    return np.maximum(np.nan_to_num(np.stack([middle - low, high - middle])), 0)
 
 
-def draw_levels(curves: Sequence[LevelCurve], looks: dict[str, Look]) -> bytes:
-    """Return mse by the number of the attacker's images as PNG: members, which no line leads to, as a star."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = axes_of("images that the attacker fits on", "mse (more is more private)")
-        seen = set[int]()
-        for curve in curves:
-            look, first = looks[curve.defense], curve.trial not in seen
-            seen.add(curve.trial)
-            points = [point for point in curve.points if point.images is not None]
-            for kept in ([each for each in points if not each.members], [each for each in points if each.members]):
-                x, y = [point.images or 0 for point in kept], [point.mse for point in kept]
-                style: Options = {"color": look.colour, "marker": look.matplotlib, "markersize": 5 if first else 3}
-                style |= {"linewidth": 1.6, "linestyle": "-"} if first else {"linewidth": 0.8, "linestyle": ":"}
-                if kept and kept[0].members:
-                    style |= {"marker": "*", "markersize": 9 if first else 5, "linestyle": "none"}
-                elif first:
-                    style["label"] = literal(f"trial {curve.trial} {curve.defense}")
-                    axes.annotate(str(curve.trial), (x[-1], y[-1]), (6, -3), textcoords="offset points", fontsize=8)
-                bars = [DEVIATIONS * (point.error or 0.0) for point in kept] if first else None
-                axes.errorbar(x, y, yerr=bars, elinewidth=0.9, capsize=2, **style)
-        numbers = sorted({point.images for curve in curves for point in curve.points if point.images is not None})
-        axes.set_xscale("log")
-        axes.set_xticks(numbers, [str(count) for count in numbers])
-        axes.xaxis.set_minor_locator(NullLocator())
-        _log_scale(axes)
-        figure.legend(loc="outside lower left", ncols=3, fontsize=7)
-        return png(figure)
+def _scale(drawn: XAxis | YAxis, axis: ChartAxis) -> None:
+    """Give an axis its scale, its ends and its ticks."""
+    upright = isinstance(drawn, YAxis)
+    axes = drawn.axes
+    if axis.log:
+        (axes.set_yscale if upright else axes.set_xscale)("log")
+        drawn.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        drawn.set_major_formatter("{x:g}")
+        drawn.set_minor_formatter(NullFormatter())
+    ticks = axis.marked or range(len(axis.names))
+    if axis.marked or axis.names:
+        drawn.set_ticks([*ticks], [literal(name) for name in axis.names] or [f"{value:g}" for value in axis.marked])
+        drawn.set_minor_locator(NullLocator())
+    ends: Any = (len(axis.names) - 0.5, -0.5) if axis.names and upright else axis.range
+    if ends:
+        (axes.set_ylim if upright else axes.set_xlim)(*ends)
+    elif axis.from_zero:
+        (axes.set_ylim if upright else axes.set_xlim)(0)
 
 
-def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
-    """Return originals over reconstructions, a row per trial: best, median and worst for the attacker, as PNG."""
-    with matplotlib.rc_context({**STYLE, "figure.constrained_layout.h_pad": 0.04}):
-        figure = Figure(figsize=(7, 1.35 * len(galleries) + 0.2), layout="constrained")
-        grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False)
-        for gallery, row in zip(galleries, grid, strict=True):
-            _draw_gallery(gallery, list(row))
-        return png(figure)
-
-
-def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
-    for index, shown in enumerate(gallery.shown):
-        titles = (f"{shown.rank}: original", f"mse {number(shown.mse, 'mse')}")
-        for axes, image, title in zip(row[2 * index :], (shown.original, shown.reconstruction), titles, strict=False):
-            axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-            axes.set_title(title, fontsize=7, pad=3)
-            axes.set_xticks([])
-            axes.set_yticks([])
-    row[0].set_ylabel(literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
-
-
-def axes_of(x: str, y: str) -> tuple[Figure, Axes]:
-    """Return an empty figure of two axes with these titles."""
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+def axes_of(x: str, y: str, height: float = 1.0) -> tuple[Figure, Axes]:
+    """Return an empty figure of two axes with these titles, so many times as high as others."""
+    figure = Figure(figsize=(6.4, 4.4 * height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(color="#E4E6E9", linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def _log_scale(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_defense(axes: Axes, rows: pd.DataFrame, name: str, look: Look) -> None:
@@ -188,8 +154,6 @@ def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _draw_levels(axes: Axes, pair: Pair) -> None:
-    line: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
-    text: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
     sides: Options
     for level in pair.levels:
         along_x = level.objective == pair.x
@@ -198,15 +162,15 @@ def _draw_levels(axes: Axes, pair: Pair) -> None:
             place, shift = (0 if left else 1, 0 if along_x else 1), (4 if left else -4, 4 if along_x else -4)
             sides = {"ha": "left" if left else "right", "va": "bottom" if along_x else "top"}
             words = f"{level.text}, off the chart"
-            axes.annotate(words, place, shift, xycoords="axes fraction", **sides, **text)
+            axes.annotate(words, place, shift, xycoords="axes fraction", **sides, **LEVEL_TEXT)
         elif along_x:
-            axes.axvline(level.value, **line)
+            axes.axvline(level.value, **LEVEL_LINE)
             right = pair.in_right_half(level.value)
             sides = {"ha": "right" if right else "left", "xycoords": ("data", "axes fraction")}
-            axes.annotate(level.text, (level.value, 0.01), (-3 if right else 3, 0), **sides, **text)
+            axes.annotate(level.text, (level.value, 0.01), (-3 if right else 3, 0), **sides, **LEVEL_TEXT)
         else:
-            axes.axhline(level.value, **line)
-            axes.annotate(level.text, (0.01, level.value), (0, 3), xycoords=("axes fraction", "data"), **text)
+            axes.axhline(level.value, **LEVEL_LINE)
+            axes.annotate(level.text, (0.01, level.value), (0, 3), xycoords=("axes fraction", "data"), **LEVEL_TEXT)
 
 
 def _columns(vertices: list[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -1,12 +1,14 @@
 """What a front's picture shows: every trial's place, how it is marked, the staircase of the front, and the floors."""
 
+from collections.abc import Mapping
+from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reports.dominance import DIRECTIONS
+from reports.dominance import DIRECTIONS, Floats
 from reports.formats import defense_names, is_missing, number, varying_settings
 from reports.front import compared, on_front
 from reports.tables import StudyData
@@ -56,7 +58,7 @@ class Pair(NamedTuple):
     x: str
     y: str
     points: pd.DataFrame
-    """``trial, x, y, defense, kind, undefended_anchor, limited, label, hover``; one row per trial that has both."""
+    """``trial, x, y, defense, kind, undefended_anchor, limited, label``; one row per trial that has both."""
     staircase: list[tuple[float, float]]
     """Vertices of the border of what the eligible trials dominate in these two objectives."""
     levels: list[Level]
@@ -101,15 +103,15 @@ def pair(data: StudyData, x: str, y: str) -> Pair:
         }
     )
     drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
-    points = points[drawn].assign(hover=_hovers(data, data.trials[drawn]))
-    levels = _levels(data, points, x, y)
+    points = points[drawn]
+    levels = _levels(data, x, y)
     return Pair(
         x=x,
         y=y,
         points=points.assign(label=_labels(points, x, y)),
         staircase=staircase(trials[on_front(trials, (x, y))], x, y),
         levels=levels,
-        ranges=(_range(points["x"], levels, x), _range(points["y"], levels, y)),
+        ranges=(_range(trials, levels, x), _range(trials, levels, y)),
         undrawn=int((~drawn).sum()),
     )
 
@@ -132,7 +134,7 @@ def undefended(trials: pd.DataFrame) -> "pd.Series[bool]":
     return defense_names(trials).eq("none").astype(bool)
 
 
-def _floor(data: StudyData, objective: str, guess: str = "mean_image") -> float | None:
+def floor_of(data: StudyData, objective: str, guess: str = "mean_image") -> float | None:
     """Return the median over trials of a guess's score on the part that the objectives were measured on."""
     if objective == "accuracy" or data.floors.empty:
         return None
@@ -147,17 +149,24 @@ def _scored_parts(data: StudyData) -> set[str]:
     return parts or set(data.trials["part"].dropna())
 
 
-def _hovers(data: StudyData, trials: pd.DataFrame) -> list[list[str]]:
-    """Return the lines shown beside each trial: number, defense, objectives, settings, deciding attacks, verdicts."""
+def hovers(data: StudyData) -> dict[int, str]:
+    """Return what the page says of each trial that is pointed at, as markup: number, defense, objectives, settings by
+    their whole paths, deciding attacks and verdicts.
+    """
+    trials = data.trials[data.trials["accuracy"].notna()]
     paths = [path for path in varying_settings(data.trials) if not path.endswith("/name")]
-    verdicts = {(row.trial, row.job): row.verdict for row in data.attacks.itertuples()}
+    jobs = zip(data.attacks["trial"], data.attacks["job"], data.attacks["verdict"], strict=True)
+    verdicts = {(trial, job): str(verdict) for trial, job, verdict in jobs}
     names, states = defense_names(trials), kinds(data.trials).loc[trials.index]
     rows = zip(trials.to_dict("records"), names, states, strict=True)
-    return [_hover(row, name, state, paths, verdicts) for row, name, state in rows]
+    return {
+        int(row["trial"]): "<br>".join(escape(line) for line in _hover(row, name, state, paths, verdicts))
+        for row, name, state in rows
+    }
 
 
 def _hover(
-    row: dict[str, object], name: str, state: str, paths: list[str], verdicts: dict[tuple[object, object], str]
+    row: dict[str, object], name: str, state: str, paths: list[str], verdicts: Mapping[tuple[object, object], str]
 ) -> list[str]:
     scores = ", ".join(f"{objective} {number(row[objective], objective)}" for objective in DIRECTIONS)
     head = [f"trial {row['trial']}: {name} ({state})", scores]
@@ -178,24 +187,34 @@ def staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]
     return vertices
 
 
-def _levels(data: StudyData, points: pd.DataFrame, x: str, y: str) -> list[Level]:
+def _levels(data: StudyData, x: str, y: str) -> list[Level]:
     levels = []
-    for name, values in ((x, points["x"]), (y, points["y"])):
-        value = data.study["floor"] if name == "accuracy" else _floor(data, name)
-        if value is not None and len(points):
+    for name in (x, y):
+        values = _known(compared(data.trials), name)
+        value = data.study["floor"] if name == "accuracy" else floor_of(data, name)
+        if value is not None and len(values):
             text = f"{'accuracy floor' if name == 'accuracy' else f'mean image: {name}'} {number(value, name)}"
-            extent = float(values.max() - values.min())
+            low, high = float(values.min()), float(values.max())
+            extent = high - low
             # a line further off than this would press the trials together; a lone trial it gives a scale
-            inside = extent == 0 or values.min() - 0.6 * extent <= value <= values.max() + 0.6 * extent
+            inside = extent == 0 or low - 0.6 * extent <= value <= high + 0.6 * extent
             levels.append(Level(name, value, text, bool(inside)))
     return levels
 
 
-def _range(values: "pd.Series[float]", levels: list[Level], name: str) -> tuple[float, float]:
-    shown = [*values.astype(float), *(level.value for level in levels if level.objective == name and level.inside)]
+def _range(trials: pd.DataFrame, levels: list[Level], name: str) -> tuple[float, float]:
+    """Return the ends of an objective's axis: the same wherever it is drawn."""
+    shown = [*_known(trials, name), *(level.value for level in levels if level.objective == name and level.inside)]
     low, high = min(shown, default=0.0), max(shown, default=1.0)
     margin = 0.08 * (high - low) or 0.1 * abs(high) or 0.01
     return (low - margin, high + margin) if DIRECTIONS[name] > 0 else (high + margin, low - margin)
+
+
+def _known(trials: pd.DataFrame, name: str) -> Floats:
+    """Return an objective of the trials that have all of them."""
+    values = trials[[*DIRECTIONS]].apply(pd.to_numeric).to_numpy(dtype=float, na_value=np.nan)
+    whole: Floats = values[np.isfinite(values).all(axis=1), [*DIRECTIONS].index(name)]
+    return whole
 
 
 def _labels(points: pd.DataFrame, x: str, y: str, wide: float = 0.035, high: float = 0.06) -> list[str]:

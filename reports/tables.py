@@ -21,6 +21,7 @@ from reports.columns import (
     DETAILS,
     FLOORS,
     IMAGE_SCORES,
+    IMPORTANCES,
     LEVELS,
     PROBES,
     TRIALS,
@@ -55,6 +56,16 @@ class PartInfo(TypedDict):
 
     images: int
     digest: str
+
+
+class ImagesInfo(TypedDict):
+    """How the images vary."""
+
+    spectrum: list[float]
+    """Eigenvalues of the pixels' covariance, the greatest first; pixels in [0, 1]."""
+    classes: int
+    pixels: int
+    """Numbers that an image has, all channels included."""
 
 
 class AttackInfo(TypedDict):
@@ -107,6 +118,8 @@ class StudyInfo(TypedDict):
     """What a further metric means, by its name."""
     metric_notes: NotRequired[dict[str, str]]
     """Why a further metric is null, by its name."""
+    images: NotRequired[ImagesInfo | None]
+    """How the study's training images vary; null, or absent in older folders, if nobody looked."""
     image_marks: NotRequired[list[str]]
     """What a reader of the numbers must know of the images, a line each; folders of 0.1 have none."""
     widened: NotRequired[list[str]]
@@ -140,6 +153,7 @@ class StudyData:
     curves: pd.DataFrame
     image_scores: pd.DataFrame
     confirmed: pd.DataFrame
+    importances: pd.DataFrame
     images: dict[str, NDArray[np.uint8]]
 
 
@@ -163,6 +177,7 @@ def read(data: Path) -> StudyData:
         curves=_read_table(data / "curves.parquet", CURVES),
         image_scores=_read_table(data / "image_scores.parquet", IMAGE_SCORES),
         confirmed=_read_table(data / "confirmed.parquet", CONFIRMED),
+        importances=_read_table(data / "importances.parquet", IMPORTANCES),
         images=_read_images(data / "images.npz"),
     )
 

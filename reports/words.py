@@ -6,7 +6,17 @@ import pandas as pd
 
 from reports.columns import ALONE, BELIEVED
 from reports.dominance import DIRECTIONS
-from reports.formats import could_reach, counted, defense_names, duration, listed, number, settings_of, varying_settings
+from reports.formats import (
+    MISSING,
+    briefly,
+    could_reach,
+    counted,
+    defense_names,
+    duration,
+    listed,
+    number,
+    varying_settings,
+)
 from reports.front import eligible, front
 from reports.points import undefended
 from reports.suites import lacking
@@ -66,9 +76,9 @@ def progress(data: StudyData) -> str:
 
 
 def label(data: StudyData, row: "pd.Series[object]") -> str:
-    """Return ``trial 3 (cem_paper, model/sigma = 0.1)``."""
+    """Return ``trial 3 (cem_paper, sigma = 0.1)``."""
     name = defense_names(row.to_frame().T).iloc[0]
-    asked = settings_of(row, varying_settings(data.trials))
+    asked = briefly(row, varying_settings(data.trials)).replace(MISSING, "")
     return f"trial {row['trial']} ({', '.join(filter(None, [name, asked]))})"
 
 

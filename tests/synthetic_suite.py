@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.columns import CONFIRMED
+from reports.columns import CONFIRMED, IMPORTANCES
 from reports.front import on_front
 from tests.synthetic_study import write_study
 
@@ -42,16 +42,43 @@ def write_suite(folder: Path, count: int = 12, seed: int = 0, hostile: str = "",
     rng = np.random.default_rng(seed + 1)
     trials = pd.read_parquet(data / "trials.parquet")
     attacks = _attacks(trials, rng, hostile)
-    trials = _decided(trials, attacks)
+    trials = _told_of(_decided(trials, attacks), rng)
     trials.to_parquet(data / "trials.parquet", index=False)
     attacks.to_parquet(data / "attacks.parquet", index=False)
     _probes(trials, rng, hostile).to_parquet(data / "probes.parquet", index=False)
     _variants(attacks, hostile).to_parquet(data / "variants.parquet", index=False)
     _curves(attacks).to_parquet(data / "curves.parquet", index=False)
     _confirmed(trials, rng).to_parquet(data / "confirmed.parquet", index=False)
+    _importances(trials).to_parquet(data / "importances.parquet", index=False)
     described = json.loads((data / "study.json").read_text())
     (data / "study.json").write_text(json.dumps({**described, **_told(hostile), **study}))
     return data
+
+
+SPECTRUM = [float(f"{72 / rank**1.5:.6g}") for rank in range(1, 201)]
+"""Of 3 x 32 x 32 pixels in [0, 1]."""
+
+
+def _told_of(trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the trials with the hours by which they ended, what trained them, and how much a release tells."""
+    ended = 0.1 * (trials["trial"] + 1) + rng.uniform(0, 0.05, len(trials))
+    nats = (0.6 / trials["mse"].astype(float)).where(trials["defense/name"].ne("laplace"))
+    return trials.assign(
+        hours=ended.where(trials["accuracy"].notna()),
+        device="synthetic CPU",
+        nats=nats,
+        nats_missing=np.where(nats.isna(), "some feature is released without noise: every bound is infinite", None),
+    )
+
+
+def _importances(trials: pd.DataFrame) -> pd.DataFrame:
+    paths = [path for path in trials.columns if "/" in path and trials[path].nunique() > 1]
+    rows = [
+        {"objective": name, "setting": path, "importance": 2 * share / len(paths) / (len(paths) + 1), "trials": 12}
+        for name in ("accuracy", "mse", "ssim")
+        for share, path in enumerate(paths, 1)
+    ]
+    return pd.DataFrame(rows, columns=[*IMPORTANCES])
 
 
 def _confirmed(trials: pd.DataFrame, rng: np.random.Generator, seeds: int = 3) -> pd.DataFrame:
@@ -205,6 +232,7 @@ def _told(hostile: str) -> dict[str, object]:
             }
             for name, kind in kinds.items()
         },
+        "images": {"spectrum": SPECTRUM, "classes": 10, "pixels": 3072},
         "metric_meanings": {name: f"what {name} means{hostile}" for name in EXTRAS},
         "metric_notes": {"lpips": f"needs the weights of a classifier: pip install invfront[lpips]{hostile}"},
     }

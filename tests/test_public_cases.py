@@ -189,6 +189,11 @@ CASES = [
     ("weights load on another version and mean another network", "tests.passports.test_reattack", "test_a_network_that_is_not_the_passports_is_not_attacked"),
     ("a claim of privacy is outlived by every attack, since nobody says what would refute it", "tests.passports.test_attacks", "test_it_falls_below_the_low_end_of_its_mse_and_stands_on_it"),
     ("results of different images or precisions are set in one table", "tests.reports.test_comparison", "test_each_difference_is_named_with_both_values"),
+    ("one broken figure leaves no report at all", "tests.reports.test_page", "test_a_card_that_fails_becomes_a_line_and_the_page_still_comes"),
+    ("a baseline looks worse since it was tuned less", "tests.reports.test_cards", "test_the_ledger_counts_what_each_defense_was_given"),
+    ("a defense is compared with an undefended network of another accuracy", "tests.reports.test_cards", "test_a_defense_is_matched_with_the_undefended_that_is_as_accurate"),
+    ("a published error is above what a blind guess has", "tests.reports.test_cards", "test_a_published_figure_above_the_guess_is_marked"),
+    ("an attack is better than any can be, and nobody is told", "tests.reports.test_cards", "test_a_health_check_finds_what_was_broken_and_says_the_next_step"),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from harness import cache
 from harness.data import Promise, Reading, find, read, source_of
 from harness.data.copies import NEAR, VERSION, Near, near_copies
 from harness.data.parts import Protocol, divide
+from harness.data.spectrum import spectrum
 from harness.data.stored import Stored
 from harness.data.tree import in_words
 from harness.errors import UserError
@@ -33,6 +34,11 @@ class Ready(NamedTuple):
     """Lines for who reads its page: also among those that are told."""
     parts: dict[str, int]
     """How many images each part has, all training images included."""
+    spectrum: tuple[float, ...]
+    """Of the training images (`harness.data.spectrum`)."""
+    classes: int
+    pixels: int
+    """Numbers that an image has, all channels included."""
 
 
 def make_ready(reading: Reading, tell: Tell = lambda progress: None) -> Ready:
@@ -54,7 +60,9 @@ def make_ready(reading: Reading, tell: Tell = lambda progress: None) -> Ready:
     left_out = found.left_out + Counter({"exact copies of other images": images.copies})
     told = filter(None, (in_words(left_out), *marks, images.fault))
     sizes = {name: len(part.y) for name, part in division.parts.items()}
-    return Ready(tuple(told), tuple(marks), sizes)
+    train = images.original.train.x
+    classes = len(images.original.class_names)
+    return Ready(tuple(told), tuple(marks), sizes, spectrum(train), classes, train[0].numel())
 
 
 def _refuse_small_classes(images: Stored, reading: Reading) -> None:

@@ -168,7 +168,13 @@ def _drive(
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_down(plan, ledger)
-        seen = ImagesSeen(told=ready.told, marks=ready.marks)
+        seen = ImagesSeen(
+            told=ready.told,
+            marks=ready.marks,
+            spectrum=ready.spectrum,
+            classes=ready.classes,
+            pixels=ready.pixels,
+        )
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
         stand.begun = True
         if chosen is None:

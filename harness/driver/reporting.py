@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from harness.export import write_tables
 from harness.judging import Front, JudgedTrial, judged_trials
 from harness.ledger import Ledger
+from harness.search import importances
 from harness.study import Study
 from reports.page import render
 
@@ -14,7 +15,8 @@ def write_report(study: Study, ledger: Ledger) -> None:
     trials = list(judged_trials(ledger))
     if study.keep.servers == "front":
         let_go(trials)
-    render(write_tables(study, ledger, trials), ledger.root / "report")
+    found = importances(study.space(), trials)
+    render(write_tables(study, ledger, trials, found), ledger.root / "report")
 
 
 def let_go(trials: Sequence[JudgedTrial]) -> None:

@@ -69,6 +69,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], training
         attacks=_attacks(study, trials),
         metric_meanings={name: _MEANINGS[name] for name in _further(trials) if name in _MEANINGS},
         metric_notes=_metric_notes(trials),
+        images=_images(ledger),
         image_marks=[*_marks(ledger), *other_images(trials), *other_images(trainings)],
         widened=list(widened_lines(ledger, suite_of(ledger))),
         informed=list(borrowed_lines(study)),
@@ -126,6 +127,17 @@ def _marks(ledger: Ledger) -> list[str]:
         return [
             f"{ledger.images_file.name} cannot be read, and with it what it said of the images; a resume writes it anew"
         ]
+
+
+def _images(ledger: Ledger) -> tables.ImagesInfo | None:
+    """Return how the images vary; null if nobody looked."""
+    try:
+        seen = read_value(ledger.images_file, ImagesSeen)
+    except (OSError, ValueError):
+        return None
+    if not seen.spectrum:
+        return None
+    return tables.ImagesInfo(spectrum=list(seen.spectrum), classes=seen.classes, pixels=seen.pixels)
 
 
 def _parts(trials: list[JudgedTrial]) -> dict[str, tables.PartInfo]:

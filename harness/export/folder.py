@@ -24,11 +24,23 @@ from harness.tables import (
 from reports.curves import shown_trials
 
 
-def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial], folder: Path | None = None) -> Path:
-    """Write ``STUDY/report/data/``, or another folder, as `reports.columns` documents it, from the directory alone;
-    return it.
+def write_tables(
+    study: Study,
+    ledger: Ledger,
+    trials: list[JudgedTrial],
+    importances: pandas.DataFrame | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Write ``STUDY/report/data/`` as `reports.columns` documents it, from the directory alone; return it.
 
     Reconstructions are copied for the trials that a report shows: the front's and the anchors.
+
+    Args:
+        study: The study.
+        ledger: Its directory.
+        trials: All of its trials.
+        importances: Of its settings, by objective; null if nobody asked.
+        folder: Another folder to write; null for that one.
     """
     data = ledger.root / "report" / "data" if folder is None else folder
     images = per_images(trials)
@@ -47,10 +59,11 @@ def write_tables(study: Study, ledger: Ledger, trials: list[JudgedTrial], folder
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
     trainings = confirmed(ledger)
-    if len(table := confirmed_table(trainings)):
-        write_whole(data / "confirmed.parquet", _parquet(table))
-    else:
-        (data / "confirmed.parquet").unlink(missing_ok=True)
+    for name, content in (("confirmed", confirmed_table(trainings)), ("importances", importances)):
+        if content is not None and len(content):
+            write_whole(data / f"{name}.parquet", _parquet(content))
+        else:
+            (data / f"{name}.parquet").unlink(missing_ok=True)
     write_whole(data / "images.npz", images_npz(shown))
     write_whole(data / "study.json", study_json(study, ledger, trials, [training.trial for training in trainings]))
     return data

@@ -7,7 +7,7 @@ imports it by name.
 from harness.judging.book import Book, Outline, Standing
 from harness.judging.confirmed import Confirmed, Training, confirmed, confirmed_so_far, is_done, lacking, read_line
 from harness.judging.controls import NO_CONTROLS, Controls
-from harness.judging.costs import costs, covered, reserved_seconds, spans, train_seconds
+from harness.judging.costs import costs, covered, reserved_seconds, spans, train_seconds, worked
 from harness.judging.gained import not_halved
 from harness.judging.same_images import other_images
 from harness.judging.shared import Front, objectives_over
@@ -65,5 +65,6 @@ __all__ = [
     "unlike_torch",
     "verdicts",
     "widened_lines",
+    "worked",
     "worst_case",
 ]

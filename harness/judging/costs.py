@@ -1,5 +1,6 @@
 """What a study's trials and attacks took, read from the circumstances in their records."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -60,13 +61,50 @@ def spans(trials: Iterable[JudgedTrial]) -> list[Interval]:
     return [span for span in found if span is not None]
 
 
+def worked(trials: Iterable[JudgedTrial]) -> dict[int, float]:
+    """Return the hours in which at least one stage ran up to the end of each finished trial, by its number.
+
+    A trial ends with the last of the attacks that it was asked with; one whose record has no such time is left out.
+    """
+    listed = list(trials)
+    sessions, ends = _sessions(spans(listed)), _ends(listed)
+    starts, before = [start for start, _ in sessions], [0.0]
+    for start, end in sessions:
+        before.append(before[-1] + (end - start).total_seconds())
+    found = {}
+    for number, moment in ends.items():
+        index = bisect_right(starts, moment) - 1
+        start, end = sessions[index]
+        found[number] = (before[index] + (min(moment, end) - start).total_seconds()) / 3600
+    return found
+
+
 def covered(times: Iterable[Interval]) -> float:
     """Return the seconds in which at least one stage ran: pauses between sessions do not count."""
-    total, until = timedelta(), datetime.min.replace(tzinfo=UTC)
+    return sum((end - start).total_seconds() for start, end in _sessions(times))
+
+
+def _sessions(times: Iterable[Interval]) -> list[Interval]:
+    """Return the times in which at least one stage ran, in order, none touching another."""
+    merged: list[Interval] = []
     for start, end in sorted(times):
-        total += max(end - max(start, until), timedelta())
-        until = max(until, end)
-    return total.total_seconds()
+        if merged and start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
+        else:
+            merged.append(Interval(start, end))
+    return merged
+
+
+def _ends(trials: Iterable[JudgedTrial]) -> dict[int, datetime]:
+    found = {}
+    for trial in trials:
+        if trial.record:
+            own = [attack for attack in trial.attacks if attack.job.name in trial.record.verdicts]
+            times = [_span(trial.record.circumstances, train_seconds(trial))]
+            times += [_span(attack.circumstances, attack.circumstances.seconds) for attack in own]
+            if known := [time.end for time in times if time is not None]:
+                found[trial.number] = max(known)
+    return found
 
 
 def _span(cost: Circumstances, seconds: float) -> Interval | None:

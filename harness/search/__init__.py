@@ -2,6 +2,7 @@
 
 from harness.search.asking import Conditions, Search
 from harness.search.comparing import MISSING, compared, redrawn
+from harness.search.importance import importances
 from harness.search.index import DATABASE, INDEX_FAULTS, keep_aside, open_rows
 from harness.search.reconciling import Reconciled, reconcile
 from harness.search.samplers import CAVEATS
@@ -17,6 +18,7 @@ __all__ = [
     "Search",
     "check_storage",
     "compared",
+    "importances",
     "keep_aside",
     "open_rows",
     "reconcile",

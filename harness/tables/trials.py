@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pandas
 
-from harness.judging import OBJECTIVE_PARTS, Front, JudgedTrial, objectives_over, train_seconds
+from harness.judging import OBJECTIVE_PARTS, Front, JudgedTrial, objectives_over, train_seconds, worked
 from harness.judging.images import PerImage, per_image
-from harness.records import DIRECTIONS, Objectives, Scalar, failure_line, told
+from harness.records import DIRECTIONS, Measured, Objectives, Scalar, failure_line, told
 from harness.tables.attacks import finished
 from harness.tables.frames import column, kind_of, table
 from reports.columns import ALONE, BELIEVED, OPEN
@@ -54,11 +54,21 @@ OUTCOME = {
     "controlled": bool,
     "control_accuracy": float,
     "strength": float,
+    "hours": float,
+    "device": str,
+    "nats": float,
+    "nats_missing": str,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
 
 TARGET = "train/target_accuracy"
+
+BOUNDS = ("class_gaussian_nats", "mixture_nats")
+"""Diagnostics that are upper bounds on I(x; z | y)."""
+
+BOUNDS_SINCE = 2
+"""Version of the diagnostics from which they are, whatever the law of the noise."""
 
 GUESS = "guess"
 """Verdict of a guess without z that decided an objective, and beside which an attack got as far as it can."""
@@ -80,10 +90,16 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
     ssim_base``, the standard errors of the objectives, ``mse_se, ssim_se``, the per-image oracle beside the
     deciding attacks on the same images (`harness.judging.oracle`), and what stacking comes to
     (`harness.judging.stacking`); then ``controlled, control_accuracy, strength`` of trainings that were to be held to
-    an accuracy. The objectives are those over all attacks on storage; NaN or null where there is none.
+    an accuracy; ``hours`` of work up to its end, its ``device``, and the bound ``nats`` on what its releases tell, or
+    why there is none, ``nats_missing``. The objectives are those over all attacks on storage; NaN or null where there
+    is none.
     """
     jobs = Front(trials).jobs
-    rows = (_outcome(trial, images.get(trial.number)) | _shared(trial, jobs) for trial in trials)
+    hours = worked(trials)
+    rows = (
+        _outcome(trial, images.get(trial.number)) | _shared(trial, jobs) | {"hours": hours.get(trial.number)}
+        for trial in trials
+    )
     outcomes = table(rows, TRIAL | OUTCOME)
     found = pandas.concat([outcomes[[*TRIAL]], _settings(trials), outcomes[[*OUTCOME]]], axis=1)
     return found.assign(on_front=on_front(found))
@@ -133,8 +149,22 @@ def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
             "train_seconds": training,
             "error": failure_line(record.error),
             **_held(trial),
+            "device": record.circumstances.device,
+            **_told(record.measured),
         }
     return row | _decided(trial, objectives, images) if objectives and images else row
+
+
+def _told(measured: Measured) -> dict[str, Scalar]:
+    """Return the least upper bound on what a release tells beyond the class, or why there is none."""
+    if measured.diagnostics_version < BOUNDS_SINCE:
+        return {"nats_missing": "measured by a version that took all noise for Gaussian"}
+    known = {name: measured.diagnostics[name] for name in BOUNDS if name in measured.diagnostics}
+    found = [value for value in known.values() if value is not None]
+    if found:
+        return {"nats": min(found)}
+    reasons = dict.fromkeys(measured.null_reasons[name] for name in known if name in measured.null_reasons)
+    return {"nats_missing": "; ".join(reasons) or "not measured"}
 
 
 def _held(trial: JudgedTrial) -> dict[str, Scalar]:

@@ -6,6 +6,7 @@ means equal initialisation, order of data and attackers for all candidates, so d
 
 from reports.statistics.attainment import attained, bands
 from reports.statistics.candidates import candidates, complete_runs
+from reports.statistics.certified import blind, least_error, most_recovered
 from reports.statistics.correlation import RankCorrelation, rank_correlations
 from reports.statistics.differences import ROPE, differences, paired
 from reports.statistics.intervals import LEVEL, Interval, interval, seed_means
@@ -30,12 +31,15 @@ __all__ = [
     "Ranks",
     "attained",
     "bands",
+    "blind",
     "candidates",
     "complete_runs",
     "differences",
     "expectation",
     "interval",
+    "least_error",
     "matched",
+    "most_recovered",
     "near_front",
     "on_front_probability",
     "out_of_the_race",

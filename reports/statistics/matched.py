@@ -60,7 +60,8 @@ def matched(
     for name, chosen in stood.items():
         values = _scored(scores, chosen)
         own = interval(values)
-        gains = (values - _scored(scores, base)) * DIRECTIONS[objective] if name != baseline else np.empty(0)
+        both = name != baseline and len(chosen) and len(base)
+        gains = (values - _scored(scores, base)) * DIRECTIONS[objective] if both else np.empty(0)
         gain = interval(gains[np.isfinite(gains)])
         rows.append((name, tuple(dict.fromkeys(chosen)), *own[:3], *gain[:3], own.seeds))
     return pd.DataFrame(rows, columns=[*COLUMNS])

@@ -2,6 +2,10 @@
 const payload = JSON.parse(document.getElementById("payload").textContent);
 const family = "system-ui, sans-serif";
 const paper = { "--ink": "#1c2126", "--rule": "#dfe3e8", "--card": "#ffffff" };
+const hidden = new Set();
+const tried = payload.tried;
+const passing = new Set(tried?.trial.keys()); // what the brushes of the parallel coordinates keep
+let relist = () => {}; // fills the table of what was tried
 
 function colour(name, printing) {
   return printing ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -14,26 +18,58 @@ function themed(figure, printing, narrow) {
   layout.hoverlabel = { ...layout.hoverlabel, bgcolor: card, bordercolor: rule, font: { color: ink, family } };
   for (const axis of [layout.xaxis, layout.yaxis]) {
     Object.assign(axis, { gridcolor: rule, linecolor: rule, tickcolor: rule });
-    if (narrow) axis.title.font.size = 11;
+    if (narrow && axis.title) axis.title.font = { size: 11 };
   }
-  const named = figure.data.filter((trace) => trace.name && trace.showlegend !== false);
+  const data = structuredClone(figure.data);
+  for (const trace of data) {
+    if (trace.meta === "trials") trace.hovertext = trace.customdata.map((trial) => payload.hovers[trial] ?? "");
+    if (hidden.has(trace.legendgroup)) trace.visible = false;
+  }
+  const named = data.filter((trace) => trace.name && trace.showlegend !== false);
   if (narrow && named.length > 8) layout.showlegend = false; // it would leave no room for the figure
   if (narrow) layout.annotations?.forEach((note) => { note.font.size = 9; });
-  return { data: structuredClone(figure.data), layout };
+  return { data, layout };
 }
 
 // from scratch: plotly places the legend wrongly when a drawn figure changes its width
-function draw(printing) {
-  for (const [id, figure] of Object.entries(payload)) {
-    const narrow = document.getElementById(id).clientWidth < 560;
-    const { data, layout } = themed(figure, printing, narrow);
-    Plotly.newPlot(id, data, layout, { displayModeBar: false });
-  }
+function drawFigure(place, figure, printing = false) {
+  const { data, layout } = themed(figure, printing, place.clientWidth < 560);
+  Plotly.newPlot(place, data, layout, { displayModeBar: false });
+  place.on("plotly_hover", (event) => {
+    const { data: trace, pointNumber } = event.points[0];
+    if (trace.meta === "trials") thumbnails(trace.customdata[pointNumber], event.event);
+  });
+  place.on("plotly_unhover", () => tip.replaceChildren());
 }
+
+// what the page has of a trial's reconstructions, beside the pointer
+const tip = document.body.appendChild(document.createElement("div"));
+tip.id = "tip";
+function thumbnails(trial, pointer) {
+  const images = document.querySelectorAll(`.gallery[data-trial="${Number(trial)}"] img`);
+  tip.replaceChildren(...[...images].map((image) => image.cloneNode()));
+  const left = Math.min(pointer.clientX + 12, innerWidth - tip.offsetWidth - 8);
+  Object.assign(tip.style, { left: `${Math.max(8, left)}px`, top: `${Math.max(8, pointer.clientY - tip.offsetHeight - 24)}px` });
+}
+
+const redrawn = [];
+function draw(printing) {
+  for (const [id, figure] of Object.entries(payload.figures)) {
+    drawFigure(document.getElementById(id), figure, printing);
+  }
+  redrawn.forEach((again) => again(printing));
+}
+
+document.getElementById("legend")?.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const shown = hidden.delete(button.dataset.group) || !hidden.add(button.dataset.group);
+  button.setAttribute("aria-pressed", String(shown));
+  draw(false);
+});
 
 let waiting = 0;
 let width = innerWidth;
-draw(false);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(false));
 addEventListener("beforeprint", () => draw(true));
 addEventListener("afterprint", () => draw(false));
@@ -43,3 +79,4 @@ addEventListener("resize", () => {
   clearTimeout(waiting);
   waiting = setTimeout(() => draw(false), 150);
 });
+addEventListener("DOMContentLoaded", () => draw(false));

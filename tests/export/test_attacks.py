@@ -14,9 +14,10 @@ from harness.ledger.files import Ledger
 from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
 from harness.study.sections import Keep
+from reports.cards.failures import failures_table
+from reports.cards.trials import front_table
 from reports.columns import ALONE
 from reports.page import page
-from reports.sections import failures_table, front_table
 from reports.tables import further_metrics, read
 from tests.small_ledger import JOB, small_ledger
 from tests.values import attack, scores

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judging import JudgedTrial, costs, covered, spans, train_seconds
+from harness.judging import JudgedTrial, costs, covered, spans, train_seconds, worked
 from harness.judging.costs import Interval
 from harness.records import AttackRecord, Circumstances
 from tests.values import JOB, asked, attack, circumstances, record
@@ -49,6 +49,14 @@ def test_a_trial_that_is_not_finished_took_nothing_that_is_known(trial):
 def test_the_pauses_before_its_attacks_are_no_time_that_the_study_took(trial):
     assert covered(spans([trial])) == 7 + 3 + 4
     assert [found.seconds for found in costs([trial])] == [10, 3, 4]
+
+
+def test_a_trial_ended_with_the_attacks_that_it_was_asked_with_after_the_hours_in_which_something_ran(trial):
+    assert worked([trial]) == {0: pytest.approx((7 + 3) / 3600)}
+    later = record(1, circumstances=cost(5, 3602), verdicts={})
+    second = JudgedTrial(number=1, path=Path("nowhere"), asked=asked(1), record=later, attacks=())
+    assert worked([trial, second])[1] == pytest.approx((7 + 3 + 7) / 3600)
+    assert worked([replace(trial, record=None, attacks=())]) == {}
 
 
 def test_no_time_is_counted_twice_and_none_in_which_nothing_ran():

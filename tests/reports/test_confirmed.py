@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import confirmed_figures
+from reports import figures, pictures
 from reports.columns import CANDIDATES
-from reports.confirmed import applicable, candidates_of, confirmed_table, confirmed_words
-from reports.confirmed_front import confirmed_pair
+from reports.confirmed import answer_words, applicable, candidates_of, confirmed_table, confirmed_words
+from reports.confirmed_front import confirmed_chart, confirmed_pair
 from reports.confirmed_gains import gains, gains_table, gains_words
 from reports.points import looks
 from reports.tables import StudyData, read
@@ -50,7 +50,7 @@ def test_the_table_shows_what_the_search_saw_beside_what_was_confirmed(data):
 
 
 def test_the_words_tell_who_is_on_the_front_how_far_the_search_was_off_and_who_read_the_test_part(data):
-    words = " ".join(confirmed_words(data, candidates_of(data)))
+    words = " ".join([*answer_words(candidates_of(data)), *confirmed_words(data, candidates_of(data))])
     assert "On the confirmed front with 95 % or more" in words
     assert "too good" in words
     assert "The test part was read by confirm 1" in words
@@ -58,7 +58,7 @@ def test_the_words_tell_who_is_on_the_front_how_far_the_search_was_off_and_who_r
 
 def test_one_seed_says_nothing_of_probability(data):
     single = with_runs(data, data.confirmed[data.confirmed["seed"].eq(0)])
-    assert "with a second one" in " ".join(confirmed_words(single, candidates_of(single)))
+    assert "with a second one" in " ".join(answer_words(candidates_of(single)))
     assert gains_table(candidates_of(single), gains(single, candidates_of(single))).rows
     assert confirmed_pair(single, candidates_of(single), "accuracy", "mse").points["x_low"].notna().all()
 
@@ -72,7 +72,7 @@ def test_trainings_that_failed_are_told_and_count_for_nothing(data):
     assert 1 not in confirmed_pair(failed, rows, "accuracy", "ssim").points["trial"].tolist()
     assert 1 not in gains(failed, rows)["first"].tolist()
     all_failed = with_runs(data, runs.assign(mse=np.nan, ssim=np.nan))
-    assert confirmed_words(all_failed, candidates_of(all_failed))
+    assert answer_words(candidates_of(all_failed))
     assert gains_words(candidates_of(all_failed), gains(all_failed, candidates_of(all_failed))) is not None
 
 
@@ -85,8 +85,10 @@ def test_a_defense_is_held_against_an_undefended_network_that_is_as_accurate(dat
     told = " ".join(gains_words(rows, found))
     better = found[found["verdict"].eq("better") & found["objective"].eq("mse")]
     assert len(better)
-    assert f"{better['first'].iloc[0]} (" in told
-    paid = found[found["first"].eq(better["first"].iloc[0]) & found["objective"].eq("accuracy")]["difference"].iloc[0]
+    ratios = means.loc[better["first"], "mse"].to_numpy() / means.loc[better["second"], "mse"].to_numpy()
+    most = better.iloc[int(ratios.argmax())]
+    assert f"(trial {most['first']}): its mse is {ratios.max():.2f} times that of the most private undefended" in told
+    paid = found[found["first"].eq(most["first"]) & found["objective"].eq("accuracy")]["difference"].iloc[0]
     assert f" for {-100 * paid:.1f} points of accuracy" in told
     alone = rows[rows["defense/name"].ne("none")]
     assert "No confirmed undefended network is as accurate" in " ".join(gains_words(alone, gains(data, alone)))
@@ -98,6 +100,6 @@ def test_bands_and_intervals_are_drawn_and_names_are_text(data):
     pair = confirmed_pair(odd, candidates_of(odd), "accuracy", "ssim")
     assert [*pair.bands] == ["best", "median", "worst"]
     assert pair.ranges[1][0] > pair.ranges[1][1]
-    figure = confirmed_figures.draw(pair, looks(trials))
-    assert "&lt;b&gt;$x_1" in [trace.name for trace in figure.data]
-    assert confirmed_figures.picture(pair, looks(trials)).startswith(b"\x89PNG")
+    chart = confirmed_chart(pair, looks(trials))
+    assert "&lt;b&gt;$x_1" in [trace.name for trace in figures.draw(chart).data]
+    assert pictures.draw(chart).startswith(b"\x89PNG")

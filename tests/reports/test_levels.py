@@ -2,13 +2,12 @@
 
 import pytest
 
+from reports import figures, pictures
+from reports.cards.failures import failures_table
+from reports.cards.levels import WORST, drawn_curves, level_curves, levels_chart, levels_table
 from reports.curves import shown_trials
-from reports.figures import draw_levels
-from reports.levels import WORST, drawn_curves, level_curves, levels_table
 from reports.page import page
-from reports.pictures import draw_levels as draw_picture
 from reports.points import looks
-from reports.sections import failures_table
 from reports.tables import StudyData, read
 from tests.synthetic_levels import add_levels
 from tests.synthetic_study import write_study
@@ -46,9 +45,9 @@ def test_the_table_has_a_column_for_what_the_attacker_holds(data):
 
 
 def test_a_figure_joins_numbers_of_images_and_never_members(data):
-    figure = draw_levels(level_curves(data)[:3], looks(data.trials))
+    figure = figures.draw(levels_chart(level_curves(data)[:3], looks(data.trials)))
     assert {tuple(trace.x) for trace in figure.data} == {(40, 160, 320), (820,)}
-    assert [trace.error_y.visible for trace in figure.data][:4] == [True, True, False, False]
+    assert [trace.error_y.array is not None for trace in figure.data][:4] == [True, True, False, False]
 
 
 def test_of_too_many_curves_the_worst_cases_are_drawn(data):
@@ -62,7 +61,7 @@ def test_what_is_beside_the_study_is_no_row_of_its_attacks(data):
 
 def test_the_card_stands_on_the_page_and_in_a_picture(data):
     assert 'id="attacker-levels"' in page(data)
-    assert draw_picture(level_curves(data)[:3], looks(data.trials)).startswith(b"\x89PNG")
+    assert pictures.draw(levels_chart(level_curves(data)[:3], looks(data.trials))).startswith(b"\x89PNG")
 
 
 def test_a_level_that_failed_is_told(data):

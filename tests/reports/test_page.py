@@ -5,14 +5,18 @@ import re
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
+from reports.card import Card, Plot
+from reports.cards import CARDS, hypervolume
+from reports.cards.reconstructions import galleries
+from reports.cards.trials import accuracy_error
 from reports.export import escape_latex, to_csv, to_latex
-from reports.formats import duration, number, settings_of
-from reports.front import front, on_front
-from reports.page import page, render, script_json
-from reports.reconstructions import galleries
-from reports.sections import accuracy_error
+from reports.formats import briefly, duration, number, settings_of
+from reports.front import PAIRS, front, on_front
+from reports.page import make, page, page_of, render, script_text, with_pictures
+from reports.study import Study
 from reports.tables import read
 from reports.words import cautions, findings
 from tests.synthetic_study import write_study
@@ -172,11 +176,11 @@ def test_hostile_text_is_shown_as_text(tmp_path):
     assert html.count("</script>") == 3
     assert "train/recipe = &lt;/script&gt;&lt;script&gt;document.title" in html
     payload = json.loads(html.split('id="payload">')[1].split("</script>")[0])
-    assert "train/recipe = &lt;/script&gt;" in json.dumps(payload["front-accuracy-mse"], ensure_ascii=False)
+    assert "train/recipe = &lt;/script&gt;" in json.dumps(payload["hovers"], ensure_ascii=False)
 
 
 def test_json_in_a_script_element_cannot_end_it():
-    text = str(script_json({"error": HOSTILE}))
+    text = str(script_text(json.dumps({"error": HOSTILE})))
     assert "<" not in text
     assert ">" not in text
     assert json.loads(text) == {"error": HOSTILE}
@@ -190,6 +194,55 @@ def test_the_page_asks_for_nothing_from_a_network(html):
 def test_every_image_has_a_description_and_every_table_a_caption(html):
     assert html.count("<img ") == html.count(' alt="')
     assert html.count("<table>") == html.count("<caption>")
+
+
+def test_a_card_that_fails_becomes_a_line_and_the_page_still_comes(many):
+    def fail(study):
+        raise ZeroDivisionError(f"{len(study.data.trials)} trials {HOSTILE}")
+
+    broken = Card(name="mine", title="A card of mine", group="Mine", compute=fail)
+    html = page(read(many), (CARDS[0], broken, *CARDS[1:]))
+    section = markup(html).split('<section id="mine">')[1].split("</section>")[0]
+    assert "ZeroDivisionError: 24 trials &lt;/script&gt;" in section
+    assert html.count("</script>") == 3
+    assert [f'<section id="{name}">' in html for name in ("answer", "provenance")] == [True, True]
+
+
+def test_a_card_says_why_it_is_not_shown(html):
+    assert "nothing is confirmed yet" in html.split('<section id="absent">')[1]
+    assert 'id="confirmed"' not in html
+
+
+def test_a_picture_that_fails_becomes_a_line_and_the_others_are_drawn(many, tmp_path):
+    def fail():
+        raise RuntimeError("no such font")
+
+    study = Study(read(many))
+    plot = Plot("mine", "Mine.", go.Figure(), fail)
+    card = Card(name="mine", title="Mine", group="Mine", compute=lambda study: [plot], pictures=("mine",))
+    made = with_pictures(make(study, (card, hypervolume.CARD)), tmp_path)
+    assert made[0].broken == "mine.png: RuntimeError: no such font"
+    assert (tmp_path / "hypervolume.png").exists()
+    assert "no such font" in markup(page_of(study, made))
+
+
+def test_a_setting_has_its_last_name_where_it_is_the_only_one_and_its_path_beside():
+    row = {"defense/name": "x", "defense/x/lam": 0.05, "term/y/lam": 2, "model/sigma": 0.1, "defense/z/scale": None}
+    told = briefly(row, list(row))
+    assert told.replace("\u00a0", " ") == "x/lam = 0.05, y/lam = 2, sigma = 0.1"
+    assert told.hint == settings_of(row, list(row))
+
+
+def test_the_pair_plots_have_the_same_axes_and_one_legend(many):
+    study = Study(read(many))
+    across, up = study.pair("accuracy", "mse").ranges
+    assert study.pair("accuracy", "ssim").ranges == (across, study.pair("mse", "ssim").ranges[1])
+    assert study.pair("mse", "ssim").ranges[0] == up
+    html = page(study.data)
+    payload = json.loads(html.split('id="payload">')[1].split("</script>")[0])
+    drawn = [trace for x, y in PAIRS for trace in payload["figures"][f"front-{x}-{y}"]["data"]]
+    assert not any(trace["showlegend"] for trace in drawn)
+    assert markup(html).count("data-group=") == len({*study.names.values()})
 
 
 def test_the_same_data_give_the_same_files(tmp_path):

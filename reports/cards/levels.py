@@ -1,12 +1,16 @@
 """What a trial leaks by what the attacker holds: the worst case against the number of the attacker's images."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
+from reports.card import Block, Card, Note, Plot
+from reports.chart import Axis, Chart, Series
 from reports.curves import MOST, shown_trials
 from reports.formats import MISSING, Table, defense_names, is_missing, number, with_error
+from reports.points import Look
+from reports.study import Study
 from reports.tables import StudyData
 
 WORST = "the worst of them"
@@ -117,3 +121,88 @@ def _header(point: Point) -> str:
 def _cell(curve: LevelCurve, header: str) -> str:
     found = [point for point in curve.points if _header(point) == header]
     return with_error(found[0].mse, found[0].error, "mse") if found else MISSING
+
+
+def levels_chart(curves: Sequence[LevelCurve], looks: Mapping[str, Look]) -> Chart:
+    """Return mse by the number of the attacker's images: of each trial the worst case, and thin its attacks; members,
+    which no number of other images leads to, as a star.
+    """
+    series: list[Series] = []
+    seen = set[int]()
+    for curve in curves:
+        first = curve.trial not in seen
+        seen.add(curve.trial)
+        known = [point for point in curve.points if point.images is not None]
+        for kept in ([each for each in known if not each.members], [each for each in known if each.members]):
+            if kept:
+                series.append(_line(kept, curve, looks[curve.defense], first=first))
+    numbers = tuple(sorted({x for each in series for x in each.x}))
+    x = Axis("images that the attacker fits on", log=True, marked=numbers)
+    return Chart(x, Axis("mse (more is more private)", log=True), tuple(series))
+
+
+def _line(points: Sequence[Point], curve: LevelCurve, look: Look, *, first: bool) -> Series:
+    members = points[0].members
+    named = first and not members
+    values, errors = [point.mse for point in points], [DEVIATIONS * (point.error or 0.0) for point in points]
+    ends = ([v - e for v, e in zip(values, errors, strict=True)], [v + e for v, e in zip(values, errors, strict=True)])
+    return Series(
+        [float(point.images or 0) for point in points],
+        values,
+        look._replace(plotly="star", matplotlib="*") if members else look,
+        name=f"{curve.trial} {curve.defense}" if named else None,
+        group=f"trial {curve.trial}",
+        line=not members,
+        dash="solid" if first else "dot",
+        width=2 if first else 1,
+        size=(12 if members else 9) if first else 5,
+        y_ends=ends if first else None,
+        labels=[*[""] * (len(points) - 1), str(curve.trial)] if named else (),
+        hover=[
+            f"trial {curve.trial} {point.attack}: {curve.defense}, {'members' if members else 'attacker'}, "
+            f"{point.images} images: {point.mse:.3g}"
+            for point in points
+        ],
+    )
+
+
+def applicable(study: Study) -> str | None:
+    """Return why there is nothing to show."""
+    return None if levels_table(study.data).rows else "no trial was attacked by attackers of several numbers of images"
+
+
+def compute(study: Study) -> list[Block]:
+    """Return what the levels are, the figure and the table."""
+    told = (
+        "The same attacks, fitted on fewer of the attacker's images than the study's own attacker holds, on all of "
+        "them, and on those that the network was trained on (members). A larger number of images holds those of a "
+        "smaller one."
+    )
+    files = (
+        "Beside this page: levels.csv and .parquet, the worst case by level; attacks.csv has every attack, with its "
+        "attacker, attacker_images and level."
+    )
+    return [Note(told, "plain"), _figure(study), levels_table(study.data), Note(files)]
+
+
+def _figure(study: Study) -> Block:
+    curves = drawn_curves(study.data)
+    if not curves:
+        return Note("No level's number of images is known.", "missing")
+    chart = levels_chart(curves, study.looks)
+    caption = (
+        "Worst mse over the attacks against the number of images that the attacker fits on, with intervals of 90 % "
+        f"over the scored images, for the front's trials and the anchors, at most {MOST} lines. Dotted: each attack by "
+        "itself. Star: members."
+    )
+    return Plot("attacker-levels", caption, chart)
+
+
+CARD = Card(
+    name="levels",
+    title="What more images give the attacker",
+    group="Attacks",
+    compute=compute,
+    applicable=applicable,
+    pictures=("attacker-levels",),
+)

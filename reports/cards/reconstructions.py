@@ -1,13 +1,20 @@
 """Which reconstructions a report shows: for each trial the best, median and worst of the fixed images."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from reports.card import Block, Card, Galleries, Note
 from reports.curves import shown_trials
-from reports.formats import defense_names
+from reports.formats import defense_names, number
+from reports.pictures import STYLE, literal, png
+from reports.study import Study
 from reports.tables import StudyData, image_key, rows_where
 
 RANKS = ("best", "median", "worst")
@@ -74,3 +81,45 @@ def _ranked(scores: pd.DataFrame, originals: NDArray[np.uint8], guesses: NDArray
 def _shown(rank: str, score: "pd.Series[float]", originals: NDArray[np.uint8], guesses: NDArray[np.uint8]) -> Shown:
     image = int(score["image"])
     return Shown(rank, image, originals[image], guesses[image], float(score["mse"]), float(score["ssim"]))
+
+
+def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
+    """Return originals over reconstructions, a row per trial: best, median and worst for the attacker, as PNG."""
+    with matplotlib.rc_context({**STYLE, "figure.constrained_layout.h_pad": 0.04}):
+        figure = Figure(figsize=(7, 1.35 * len(galleries) + 0.2), layout="constrained")
+        grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False)
+        for gallery, row in zip(galleries, grid, strict=True):
+            _draw_gallery(gallery, list(row))
+        return png(figure)
+
+
+def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
+    for index, shown in enumerate(gallery.shown):
+        titles = (f"{shown.rank}: original", f"mse {number(shown.mse, 'mse')}")
+        for axes, image, title in zip(row[2 * index :], (shown.original, shown.reconstruction), titles, strict=False):
+            axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
+            axes.set_title(title, fontsize=7, pad=3)
+            axes.set_xticks([])
+            axes.set_yticks([])
+    row[0].set_ylabel(literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
+
+
+def compute(study: Study) -> list[Block]:
+    """Return the galleries, or that there are none."""
+    found = galleries(study.data)
+    if not found:
+        return [Note("No attack has left reconstructions yet.", "missing")]
+    told = (
+        "For the front's trials and the anchors: of the fixed images, the one that the attacker recovered best, the "
+        "middle one and the worst, by mse. Left the original, right what was recovered."
+    )
+    return [Note(told, "plain"), Galleries(found, lambda: draw_galleries(found[:8]))]
+
+
+CARD = Card(
+    name="reconstructions",
+    title="Reconstructions",
+    group="Attacks",
+    compute=compute,
+    pictures=("reconstructions",),
+)

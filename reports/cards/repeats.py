@@ -1,12 +1,17 @@
 """What an attacker gains who sees several independent releases of the same image."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
+from reports.card import Block, Card, Note, Plot
+from reports.chart import Axis, Chart, Series
 from reports.curves import MOST, shown_trials
 from reports.formats import MISSING, Table, defense_names, number
+from reports.points import Look
+from reports.study import Study
 from reports.tables import StudyData, rows_where
 
 SEVERAL = re.compile(r"m=(\d+)")
@@ -73,3 +78,58 @@ def _repeat(attacks: pd.DataFrame, rows: pd.DataFrame, defense: str) -> Repeat:
 def _by_number(numbers: list[int], scores: "pd.Series[float]") -> dict[int, float]:
     found = {m: float(value) for m, value in zip(numbers, scores, strict=True)}
     return dict(sorted(found.items()))
+
+
+def repeats_chart(found: list[Repeat], looks: Mapping[str, Look]) -> Chart:
+    """Return an attack's error by the number of releases that it sees of each image, a line per trial."""
+    lines = tuple(
+        Series(
+            list(repeat.mse),
+            list(repeat.mse.values()),
+            looks[repeat.defense],
+            name=f"{repeat.trial} {repeat.defense}",
+            line=True,
+            hover=[
+                f"trial {repeat.trial} {repeat.job}: {repeat.defense}, {m} releases: {mse:.3g}"
+                for m, mse in repeat.mse.items()
+            ],
+        )
+        for repeat in found
+    )
+    numbers = tuple(sorted({float(m) for repeat in found for m in repeat.mse}))
+    x = Axis("independent releases of each image, m", log=True, marked=numbers)
+    return Chart(x, Axis("mse (more is more private)", log=True), lines)
+
+
+def applicable(study: Study) -> str | None:
+    """Return why there is nothing to show."""
+    return None if repeats(study.data) else "no attack was given several releases of an image"
+
+
+def compute(study: Study) -> list[Block]:
+    """Return what several releases are, the figure and the table."""
+    found = repeats(study.data)
+    chart = repeats_chart(most_telling(found), study.looks)
+    told = (
+        "Who sees the same image released m times, with fresh noise each time, can average the noise away. The "
+        "objectives count one release."
+    )
+    caption = (
+        "Mse of the attack from m independent releases of each image, for the front's trials and the anchors, at most "
+        f"{MOST} lines."
+    )
+    return [
+        Note(told, "plain"),
+        Plot("repeated-releases", caption, chart),
+        repeats_table(found),
+    ]
+
+
+CARD = Card(
+    name="repeated",
+    title="What repeated releases tell",
+    group="Attacks",
+    compute=compute,
+    applicable=applicable,
+    pictures=("repeated-releases",),
+)

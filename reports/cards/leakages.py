@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reports.attack_tables import KNOWLEDGE
+from reports.card import Block, Card, Note, Part
 from reports.curves import shown_trials
 from reports.formats import MISSING, Table, defense_names, duration, measure, number
+from reports.study import Study
 from reports.tables import AttackInfo, StudyData
 
 
@@ -54,3 +57,30 @@ def _table(probes: pd.DataFrame, names: dict[int, str]) -> Table:
 def _score(rows: pd.DataFrame, name: str) -> str:
     values = rows.loc[rows["name"].eq(name), "value"]
     return measure(values.iloc[0], name) if len(values) else MISSING
+
+
+def applicable(study: Study) -> str | None:
+    """Return why there is nothing to show."""
+    return None if len(study.data.probes) else "the study has no probe"
+
+
+def compute(study: Study) -> list[Block]:
+    """Return every probe with its threat model."""
+    told = (
+        "What else the system tells, beyond reconstruction from a release. These probes are no objectives: nothing was "
+        "selected by them."
+    )
+    return [Note(told, "plain"), *(_part(leakage) for leakage in leakages(study.data))]
+
+
+def _part(leakage: Leakage) -> Part:
+    info, missing = leakage.info, "It ran on none of the front's trials and the anchors: see probes.csv."
+    table = leakage.table if leakage.table.rows else Note(missing, "missing")
+    if info is None:
+        return Part(leakage.attack, [table])
+    knows = KNOWLEDGE.get(info["knowledge"], info["knowledge"])
+    told = f"Knows: {knows}. Pays: {info['cost']}. After {info['reference']}"
+    return Part(leakage.attack, [Note(info["threat"], "plain"), Note(told), table])
+
+
+CARD = Card(name="leakages", title="Other leakages", group="Attacks", compute=compute, applicable=applicable)

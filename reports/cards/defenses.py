@@ -1,0 +1,29 @@
+"""A front for each defense, among its own trials."""
+
+from reports.card import Block, Card, Note, Plot
+from reports.figures import draw_defenses
+from reports.front import PAIRS
+from reports.points import defense_staircases
+from reports.study import Study
+
+CAPTIONS = (
+    "Accuracy against mse: each defense's own non-dominated trials are joined. Eligible trials only.",
+    "Likewise accuracy against ssim, its axis reversed.",
+)
+
+
+def compute(study: Study) -> list[Block]:
+    """Return the two figures against accuracy."""
+    if study.front.empty:
+        return [Note("No trial is on the front yet, so no defense has a front of its own.", "missing")]
+    return [
+        Plot(
+            f"defenses-{x}-{y}",
+            caption,
+            draw_defenses(study.pair(x, y), study.looks, defense_staircases(study.data.trials, x, y)),
+        )
+        for (x, y), caption in zip(PAIRS[:2], CAPTIONS, strict=True)
+    ]
+
+
+CARD = Card(name="defenses", title="A front for each defense", group="The search", compute=compute)

@@ -1,0 +1,205 @@
+"""The cards of the page say what the tables say, and when they have nothing to say."""
+
+import dataclasses
+import json
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.card import VIEWS
+from reports.cards import CARDS, effort, health, matched, sandwich
+from reports.cards.budgets import budgets
+from reports.cards.hypervolume import over_hours
+from reports.cards.importance import importance_chart, ranked
+from reports.cards.optimism import optimism_chart
+from reports.cards.published import published_table
+from reports.front import hypervolume_history
+from reports.page import make, page_of
+from reports.study import Study
+from reports.tables import read
+from reports.tried import MOST, chosen, columns
+from tests.synthetic_study import write_study
+from tests.synthetic_suite import write_suite
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    return Study(read(write_suite(tmp_path_factory.mktemp("cards"), 16)))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Study:
+    return Study(read(write_study(tmp_path_factory.mktemp("plain"), 12)))
+
+
+def with_data(given: Study, /, **tables: object) -> Study:
+    return Study(dataclasses.replace(given.data, **tables))
+
+
+def test_every_card_stands_or_says_why_not(study, plain):
+    for given in (study, plain):
+        made = make(given, CARDS)
+        assert [one.broken for one in made if one.broken] == []
+        assert all(one.absent or one.blocks for one in made)
+    assert {one.card.name for one in make(study, CARDS) if one.absent} == {"levels"}
+
+
+@pytest.mark.parametrize("state", ["failed", "infeasible"])
+def test_a_study_whose_trials_all_failed_or_are_below_the_floor_has_a_page(plain, state):
+    trials = plain.data.trials.assign(on_front=False, feasible=False)
+    if state == "failed":
+        trials = trials.assign(state="failed", accuracy=np.nan, mse=np.nan, ssim=np.nan, mse_attack=None)
+    made = make(given := with_data(plain, trials=trials), CARDS)
+    assert [one.broken for one in made if one.broken] == []
+    assert "<h1>" in page_of(given, made)
+
+
+def test_names_of_cards_are_places_of_their_own():
+    names = [card.name for card in CARDS]
+    assert len({*names}) == len(names)
+    groups = [card.group for card in CARDS]
+    assert len({*groups}) == 1 + sum(a != b for a, b in pairwise(groups))
+
+
+def test_a_defense_is_matched_with_the_undefended_that_is_as_accurate(study):
+    found = matched.gains_at(study)
+    assert found
+    least = [each.accuracy for each in found]
+    assert least == sorted(least, reverse=True)
+    for each in found:
+        rows = each.rows["mse"]
+        assert not rows["defense"].eq("none").any()
+        assert (rows["gain_low"] <= rows["gain"]).all()
+        means = study.candidates.set_index("trial")["accuracy"]
+        assert all(means[list(stood)].max() >= each.accuracy - 0.005 for stood in rows["trials"])
+
+
+def test_nothing_is_matched_without_an_undefended_candidate(study):
+    defended = study.data.trials.loc[study.data.trials["defense/name"].ne("none"), "trial"]
+    runs = study.data.confirmed[study.data.confirmed["trial"].isin(defended)]
+    assert "no undefended" in str(matched.applicable(with_data(study, confirmed=runs)))
+
+
+def test_the_search_stands_beside_what_was_confirmed(study):
+    chart = optimism_chart(study, "accuracy")
+    searched = study.data.trials.set_index("trial")["accuracy"]
+    for series in chart.series[1:]:
+        assert list(series.x) == [searched[trial] for trial in series.trials]
+        assert all(confirmed < seen for seen, confirmed in zip(series.x, series.y, strict=True))
+
+
+def test_settings_are_ranked_by_importance_and_named_in_short(study):
+    assert ranked(study)[0] == study.data.importances.sort_values("importance")["setting"].iloc[-1]
+    chart = importance_chart(study)
+    assert [*chart.y.names[:2]] == ["cem_code/lam", "cem_paper/lam"]
+    assert "scale" in chart.y.names
+    assert [series.name for series in chart.series] == ["accuracy", "mse", "ssim"]
+
+
+def test_the_ledger_counts_what_each_defense_was_given(plain):
+    found = budgets(plain).set_index("defense")
+    trials = plain.data.trials
+    assert found["asked"].sum() == len(trials)
+    assert found["complete"].sum() == trials["state"].eq("complete").sum()
+    assert found["front"].sum() == len(plain.front)
+    assert found.loc["none", "tuned"] == 1  # sigma alone
+
+
+def test_hypervolume_over_hours_ends_where_that_over_trials_does(study, plain):
+    chart = over_hours(study)
+    history = hypervolume_history(study.data.trials, study.data.study["hypervolume_reference"])
+    assert chart.series[0].y[-1] == pytest.approx(history["hypervolume"].iloc[-1])
+    assert list(chart.series[0].x) == sorted(chart.series[0].x)
+    assert over_hours(plain) is None
+
+
+def test_of_few_trials_all_are_listed_and_of_many_the_front_and_evenly_chosen_others(study):
+    assert len(chosen(study)) == 16
+    many = pd.concat([study.data.trials] * 400, ignore_index=True)
+    worse = pd.Series(range(len(many))) >= 16
+    many = many.assign(trial=range(len(many)), anchor=False, state="complete", feasible=many["mse"].notna())
+    many.loc[worse, "mse"] *= 0.5
+    many.loc[worse, "accuracy"] -= 0.1
+    many.loc[worse, "ssim"] += 0.2
+    given = with_data(study, trials=many)
+    rows = chosen(given)
+    assert set(given.front["trial"]) <= set(rows["trial"])
+    others = rows[~rows["trial"].isin(given.front["trial"]) & rows["state"].eq("complete")]
+    assert MOST <= len(others) <= MOST + 14  # some of the first sixteen are near the front
+
+
+def test_what_was_tried_is_carried_once_as_columns(study):
+    found = json.loads(json.dumps(columns(study), allow_nan=False))
+    trials = study.data.trials
+    assert found["trial"] == trials["trial"].tolist()
+    assert [found["defenses"][index]["name"] for index in found["defense"]] == [study.names[n] for n in found["trial"]]
+    assert [value is None for value in found["objectives"]["mse"]] == trials["mse"].isna().tolist()
+    assert {setting["path"] for setting in found["settings"]} >= {"model/sigma", "defense/laplace/scale"}
+    html = page_of(study, make(study, CARDS))
+    assert [html.count(f'id="{name}-view"') for name in VIEWS] == [1, 1, 1]
+    assert html.count('"defenses":[') == 1
+
+
+def test_a_bound_is_told_where_the_law_of_the_noise_is_known_and_why_not_elsewhere(study, plain):
+    found = sandwich.sandwiches(study)
+    told = {each.trial: each for each in found}
+    assert all((each.missing is not None) == (each.defense == "laplace") for each in found)
+    bounded = [each for each in found if each.missing is None]
+    assert all(0 < each.least < each.measured and 0 < each.share <= 1 for each in bounded)
+    order = sorted(bounded, key=lambda each: each.nats)
+    assert [each.least for each in order] == sorted((each.least for each in bounded), reverse=True)
+    table = sandwich.sandwich_table(found, 0.061)
+    assert {row[2] for row in table.rows if told[int(row[0])].defense == "laplace"} == {"n/a"}
+    assert "not looked at" in sandwich.applicable(plain)
+
+
+def test_attackers_who_spend_more_leave_a_front_that_is_no_more_private(study):
+    shares = effort.by_steps(study)
+    mses = [rows.set_index("trial")["mse"] for rows in shares.values()]
+    assert len(mses) == 3
+    assert all((later <= earlier.reindex(later.index) + 1e-12).all() for earlier, later in pairwise(mses))
+    own = study.eligible.set_index("trial")["mse"].reindex(mses[-1].index)
+    assert np.allclose(mses[-1], own)
+
+
+def test_of_two_budgets_the_greater_holds_the_lesser(study):
+    attacks = study.data.attacks
+    later = attacks.assign(budget="standard", mse=attacks["mse"] * 0.5)
+    found = effort.by_budget(with_data(study, attacks=pd.concat([attacks, later])))
+    assert list(found) == ["quick", "up to standard"]
+    assert (found["up to standard"]["mse"].to_numpy() <= found["quick"]["mse"].to_numpy()).all()
+    assert effort.by_budget(study) == {}
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        (health.seeds_missing, {"confirmed": lambda table: table.iloc[:-1]}),
+        (health.attacks_open, {"trials": lambda table: table.assign(limited=True)}),
+        (health.attacked_unlike, {"attacks": lambda table: table.iloc[1:]}),
+        (health.beyond_bound, {"trials": lambda table: table.assign(mse=table["mse"] * 1e-4, nats=1.0)}),
+        (health.attacks_disagree, {"trials": lambda table: table.assign(mse=1 / table["mse"])}),
+        (health.hardware, {"trials": lambda table: table.assign(device=[f"GPU {n % 2}" for n in table["trial"]])}),
+    ],
+)
+def test_a_health_check_finds_what_was_broken_and_says_the_next_step(study, check, change):
+    whole = with_data(study, trials=study.data.trials.assign(limited=False))
+    assert check(whole).found is None
+    ((name, broken),) = change.items()
+    found = check(with_data(whole, **{name: broken(getattr(whole.data, name))}))
+    assert found.found
+    assert found.step
+
+
+def test_images_on_both_sides_are_a_finding(study):
+    assert health.duplicates(study).found is None
+    told = {**study.data.study, "image_marks": ["digits has 3 scored images of 200 that are near-copies"]}
+    assert "near-copies" in health.duplicates(with_data(study, study=told)).found
+
+
+def test_a_published_figure_above_the_guess_is_marked(plain):
+    rows = [{**plain.data.study["published"][0], "mse": mse} for mse in (0.02, 1.4)]
+    table = published_table(with_data(plain, study={**plain.data.study, "published": rows}).data)
+    assert [bool(row[table.headers.index("no attack")]) for row in table.rows] == [False, True]
