@@ -1,5 +1,6 @@
 """The interactive figures of the page, as plotly figures that carry their own data."""
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -28,7 +29,9 @@ def draw(chart: Chart) -> go.Figure:
         figure.add_trace(_trace(series))
     for level in chart.levels:
         line = {"color": QUIET, "width": 1, "dash": "dot"}
-        place = {"x": level.value, "y": 0.01} if level.upright else {"x": 0.01, "y": level.value}
+        # a note's place on a logarithmic axis is told by its logarithm, a line's is not
+        written = math.log10(level.value) if (chart.x if level.upright else chart.y).log else level.value
+        place = {"x": written, "y": 0.01} if level.upright else {"x": 0.01, "y": written}
         (figure.add_vline if level.upright else figure.add_hline)(level.value, line=line)
         refs = {"xref": "x" if level.upright else "paper", "yref": "paper" if level.upright else "y"}
         figure.add_annotation(text=escape(level.text), xanchor="left", yanchor="bottom", **place, **refs, **NOTE)

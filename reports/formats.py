@@ -141,9 +141,10 @@ def last_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _ends(path: str) -> list[str]:
-    """Return ``lam, nopeek/lam, defense/nopeek/lam``."""
+    """Return ``lam, nopeek/lam, defense/nopeek/lam``; a branch's ``name`` says nothing without its role."""
     names = path.split("/")
-    return ["/".join(names[start:]) for start in range(len(names) - 1, -1, -1)]
+    shortest = 2 if names[-1] == "name" else 1
+    return ["/".join(names[start:]) for start in range(len(names) - shortest, -1, -1)] or [path]
 
 
 def asked_of(row: Mapping[str, object], paths: Sequence[str]) -> dict[str, str]:

@@ -44,10 +44,10 @@
   function filter(query) {
     const conditions = [];
     const left = query.replace(/([\w/.:]+)\s*(<=|>=|<|>|=)\s*(\S+)/g, (whole, name, sign, value) => {
-      const field = fields.find((one) => one.name === name || one.path === name);
-      if (!field) return whole;
-      const bound = field.text ? value : Number(value);
-      conditions.push((row) => field.values[row] !== null && tests[sign](field.values[row], bound));
+      const meant = fields.filter((one) => one.name === name || one.path === name || one.name.endsWith(`/${name}`));
+      if (!meant.length) return whole;
+      conditions.push((row) => meant.some(({ text, values }) => values[row] !== null
+        && tests[sign](values[row], text ? value : Number(value))));
       return " ";
     });
     for (const word of left.toLowerCase().split(/\s+/).filter(Boolean)) {

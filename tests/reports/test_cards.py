@@ -15,6 +15,7 @@ from reports.cards.hypervolume import over_hours
 from reports.cards.importance import importance_chart, ranked
 from reports.cards.optimism import optimism_chart
 from reports.cards.published import published_table
+from reports.figures import draw
 from reports.front import hypervolume_history
 from reports.page import make, page_of
 from reports.study import Study
@@ -94,7 +95,7 @@ def test_settings_are_ranked_by_importance_and_named_in_short(study):
     assert ranked(study)[0] == study.data.importances.sort_values("importance")["setting"].iloc[-1]
     chart = importance_chart(study)
     assert [*chart.y.names[:2]] == ["cem_code/lam", "cem_paper/lam"]
-    assert "scale" in chart.y.names
+    assert {"scale", "defense/name"} <= {*chart.y.names}
     assert [series.name for series in chart.series] == ["accuracy", "mse", "ssim"]
 
 
@@ -150,6 +151,9 @@ def test_a_bound_is_told_where_the_law_of_the_noise_is_known_and_why_not_elsewhe
     assert all(0 < each.least < each.measured and 0 < each.share <= 1 for each in bounded)
     order = sorted(bounded, key=lambda each: each.nats)
     assert [each.least for each in order] == sorted((each.least for each in bounded), reverse=True)
+    drawn = draw(sandwich.sandwich_chart(study, found))
+    assert drawn.layout.annotations[-1].x == pytest.approx(np.log10(0.061))  # the axis is logarithmic
+    assert drawn.layout.shapes[-1].x0 == pytest.approx(0.061)
     table = sandwich.sandwich_table(found, 0.061)
     assert {row[2] for row in table.rows if told[int(row[0])].defense == "laplace"} == {"n/a"}
     assert "not looked at" in sandwich.applicable(plain)
