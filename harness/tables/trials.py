@@ -64,7 +64,7 @@ POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
 
 TARGET = "train/target_accuracy"
 
-BOUNDS = ("class_gaussian_nats", "mixture_nats")
+BOUNDS = ("class_gaussian_nats", "covariance_nats", "mixture_nats")
 """Diagnostics that are upper bounds on I(x; z | y)."""
 
 BOUNDS_SINCE = 2

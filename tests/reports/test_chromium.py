@@ -69,3 +69,32 @@ def test_the_page_fits_a_narrow_screen(tab, tmp_path, write):
     tab.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert tab.evaluate(WIDTH) <= 0
     tab.send("Emulation.clearDeviceMetricsOverride")
+
+
+def test_the_table_filters_and_sorts_the_brush_keeps_and_the_legend_hides(tab, tmp_path):
+    tab.open(written(tmp_path, 12, write=write_suite))
+    rows = "document.querySelectorAll('#tried-view tbody tr').length"
+    assert tab.evaluate(rows) == 12
+    search = "(() => {{ const field = document.querySelector('#tried-view input'); field.value = '{}'; "
+    search += "field.dispatchEvent(new Event('input')); }})()"
+    tab.evaluate(search.format("laplace scale > 0"))
+    assert tab.evaluate(rows) == 3
+    tab.evaluate(search.format(""))
+    tab.evaluate("document.querySelectorAll('#tried-view th button')[3].click()")
+    told = "[...document.querySelectorAll('#tried-view tbody tr')].map((row) => Number(row.cells[3].textContent))"
+    accuracies = [value for value in tab.evaluate(told) if value is not None]
+    assert accuracies == sorted(accuracies)
+    handle = "document.querySelector('#parallel-view .handle')"
+    tab.evaluate(f"{handle}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    x, top, width, height = tab.evaluate(
+        f"(() => {{ const box = {handle}.getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; }})()"
+    )
+    for kind, share in (("mousePressed", 0.02), ("mouseMoved", 0.2), ("mouseMoved", 0.3), ("mouseReleased", 0.3)):
+        options = {"x": x + width / 2, "y": top + share * height, "button": "left", "buttons": 1, "clickCount": 1}
+        tab.send("Input.dispatchMouseEvent", type=kind, **options)
+    assert 0 < tab.evaluate(rows) < 12
+    assert tab.evaluate("document.querySelectorAll('#parallel-view polyline:not(.off)').length") == tab.evaluate(rows)
+    before = tab.evaluate(POINTS)
+    tab.evaluate("document.querySelectorAll('#legend button')[1].click()")
+    assert tab.evaluate(POINTS) < before
+    assert [complaints(tab), foreign(tab)] == [[], []]
