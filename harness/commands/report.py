@@ -72,13 +72,14 @@ def _reported(root: Path, *, as_json: bool) -> tuple[Path, Path]:
     from harness.export import write_tables
     from harness.judging import judged_trials
     from harness.ledger import Ledger
+    from harness.search import importances
     from harness.study import load_study
     from reports.page import render
 
-    ledger = Ledger(root)
+    study, ledger = load_study(root / "study.yaml"), Ledger(root)
     trials = list(judged_trials(ledger))
     with remarks_apart(as_json):
-        data = write_tables(load_study(root / "study.yaml"), ledger, trials)
+        data = write_tables(study, ledger, trials, importances(study.space(), trials))
         return render(data, root / "report"), data
 
 
@@ -110,6 +111,6 @@ def _named(roots: Sequence[Path]) -> "list[Named]":
     for root, study in zip(roots, loaded, strict=True):
         ledger = Ledger(root)
         with tempfile.TemporaryDirectory(prefix="invfront-compared-") as folder:
-            data = read(write_tables(study, ledger, list(judged_trials(ledger)), Path(folder)))
+            data = read(write_tables(study, ledger, list(judged_trials(ledger)), folder=Path(folder)))
         studies.append(Named(study.name if names[study.name] == 1 else str(root), data))
     return studies
