@@ -16,6 +16,7 @@ from harness.commands.attacks import attacks
 from harness.commands.check import check
 from harness.commands.claims import claims
 from harness.commands.confirm import confirm
+from harness.commands.ctl import ctl
 from harness.commands.defenses import defenses
 from harness.commands.doctor import doctor
 from harness.commands.ending import end_with, interruptible
@@ -50,23 +51,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (
-    new,
-    check,
-    run,
-    resume,
-    retry,
-    status,
-    show,
-    report,
-    attack,
-    confirm,
-    export,
-    claims,
-    defenses,
-    attacks,
-    doctor,
-):
+STUDIES = (new, check, run, resume, retry, ctl, status, show, report, attack, confirm, export, claims)
+for command in (*STUDIES, defenses, attacks, doctor):
     app.command()(command)
 
 

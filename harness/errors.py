@@ -30,6 +30,9 @@ OF_THE_MACHINE = (
 """Errors of the system that the place where a command works is to blame for: its user mends them."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk on which no trial can go on."""
+
 CUT_OFF = "interrupted"
 """How the line begins of work that a signal cut off."""
 

@@ -5,13 +5,18 @@ import sysconfig
 import traceback
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import distribution, entry_points
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 MODELS = "invfront.models"
 """Entry points that give a network a short name."""
 DATA = "invfront.data"
 """Likewise a data set."""
+
+GROUPS = (MODELS, DATA, "invfront.attacks", "invfront.defenses")
+"""All of them."""
 
 HOUSE = Path(__file__).parent
 
@@ -51,9 +56,56 @@ def find(kind: str, name: str, group: str, known: Iterable[str]) -> object:
     raise ValueError(f"no {kind} {name!r}; known: {listed}; or name one of your own as package.module:Name")
 
 
-def package(name: str) -> str | None:
-    """Return the top package that a name is of; null if it names no module."""
-    return name.partition(":")[0].partition(".")[0] if ":" in name else None
+class Package(NamedTuple):
+    """What brings a plug-in."""
+
+    name: str
+    """The top package or module that is imported."""
+    distribution: str | None = None
+    """The installed distribution whose entry point names it; null if it is named by its module."""
+
+
+def package(name: str) -> Package | None:
+    """Return what brings a plug-in of a name; null if it names neither a module nor an entry point."""
+    if ":" in name:
+        return Package(_top(name))
+    for group in GROUPS:
+        for point in entry_points(group=group, name=name):
+            return Package(_top(point.value), point.dist.name if point.dist else None)
+    return None
+
+
+def _top(name: str) -> str:
+    return name.partition(":")[0].partition(".")[0]
+
+
+def travelling(package: Package) -> list[Path]:
+    """Return what must be on another machine's path for a plug-in to be found there: its module's file alone, or its
+    package's folders, and the metadata that name its entry points.
+
+    Raises:
+        ValueError: the package cannot be found, or lies in an archive.
+    """
+    spec = find_spec(package.name)
+    if spec is None:
+        raise ValueError(f"{package.name}: cannot be imported; is its package installed or on PYTHONPATH?")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    found = folders or [Path(str(spec.origin))]
+    for place in found:
+        if not place.exists():
+            raise ValueError(
+                f"{package.name}: {place} is no file and no folder; install it unpacked, so that it travels"
+            )
+    if package.distribution is None:
+        return found
+    metadata = Path(str(distribution(package.distribution).locate_file(""))).glob("*-info")
+    wanted = _plain(package.distribution)
+    return [*found, *sorted(path for path in metadata if _plain(path.name.split("-")[0]) == wanted)]
+
+
+def _plain(name: str) -> str:
+    """Return a distribution's name as all spellings of it have in common."""
+    return re.sub(r"[-_.]+", "-", name.removesuffix(".egg")).lower()
 
 
 def blamed(error: Exception) -> str:

@@ -223,6 +223,7 @@ def test_status_counts_every_trial_of_the_budget(study, capsys):
         "disk",
         "widened",
         "informed",
+        "ctl",
         "confirmed",
     ]
     assert (status["name"], status["budget"], status["front"]) == ("small", 4, [0])

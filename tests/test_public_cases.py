@@ -194,6 +194,16 @@ CASES = [
     ("a defense is compared with an undefended network of another accuracy", "tests.reports.test_cards", "test_a_defense_is_matched_with_the_undefended_that_is_as_accurate"),
     ("a published error is above what a blind guess has", "tests.reports.test_cards", "test_a_published_figure_above_the_guess_is_marked"),
     ("an attack is better than any can be, and nobody is told", "tests.reports.test_cards", "test_a_health_check_finds_what_was_broken_and_says_the_next_step"),
+    ("a node without the mount trains onto its own disk", "tests.cluster.test_sight", "test_what_a_node_does_not_see_is_said"),
+    ("a stale file handle in the driver ends every running trial", "tests.ledger.test_patience", "test_a_write_that_fails_anywhere_is_done_again_whole_and_nothing_is_lost_or_doubled"),
+    ("one worker's full /tmp ends the study and blames the shared folder", "tests.driver.test_causes", "test_a_nodes_own_full_disk_is_its_fault_and_the_studys_ends_the_work"),
+    ("containers that share /tmp sweep each other's Ray away", "tests.cluster.test_scratch", "test_folders_of_dead_drivers_go_and_a_live_ones_stays_whatever_its_process_is_called"),
+    ("a lost job and its twin write the same files", "tests.driver.test_causes", "test_a_lost_job_is_handed_out_again_in_an_attempt_of_its_own"),
+    ("a plug-in of one file takes its whole folder along", "tests.test_travelling", "test_a_plug_in_of_one_file_takes_that_file_alone"),
+    ("a plug-in that is an entry point is not there on the nodes", "tests.test_travelling", "test_a_plug_in_of_an_entry_point_takes_its_package_and_what_names_it"),
+    ("a sweep that goes wrong overnight can only be killed", "tests.driver.test_steering", "test_a_stopped_study_finishes_what_runs_and_ends_resumable"),
+    ("one hopeless trial holds a node for hours", "tests.driver.test_steering", "test_a_skipped_trial_is_pruned_and_counts_in_the_budget"),
+    ("a setting that somebody wants to see has to wait for the sampler", "tests.driver.test_steering", "test_what_is_enqueued_takes_the_place_of_a_trial_that_waits"),
 ]  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """Jobs on Ray: the connection, Ray Tune's side and a trial's side; and, for a debugger, jobs without it."""
 
 from harness.cluster.connection import OWN_PACKAGES, cluster
+from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
 from harness.cluster.requests import claims_of, threads
 from harness.cluster.running import IN_PROCESS, Runner, runner
-from harness.cluster.scheduling import Exchange, refuse_full_disk, schedule
+from harness.cluster.scheduling import refuse_full_disk, schedule
 
 __all__ = [
     "IN_PROCESS",
+    "NOT_NOW",
     "OWN_PACKAGES",
     "Exchange",
+    "NotNow",
     "Runner",
     "claims_of",
     "cluster",

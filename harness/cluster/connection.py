@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import importlib
 import logging
 import os
 import shutil
@@ -19,6 +18,7 @@ import ray
 
 from harness.cluster.scratch import scratch, token
 from harness.errors import INTERRUPTED, MEND, UserError
+from harness.plugins import Package, travelling
 from harness.records import one_line
 
 _LOG = logging.getLogger(__name__)
@@ -40,18 +40,27 @@ STORE_BYTES = 200 * 2**20
 HIDING = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 """Hides a node's GPUs from jobs that reserve none."""
 
-OWN_PACKAGES = ("harness", "search_spaces", "defenses", "attacks", "reports")
+OWN_PACKAGES = tuple(map(Package, ("harness", "search_spaces", "defenses", "attacks", "reports")))
+
+LEFT_OUT = [".git/", "__pycache__/", "*.pyc", ".venv/", ".mypy_cache/", ".pytest_cache/"]
+"""What of a package's folder does not travel."""
+
+CLIENT = "ray://"
+"""How an address of Ray's client begins, through which no trial can be scheduled."""
 
 
 @contextlib.contextmanager
 def cluster(
-    address: str | None, farewell: str, packages: Sequence[str] = OWN_PACKAGES, last: Callable[[], None] = lambda: None
+    address: str | None,
+    farewell: str,
+    packages: Sequence[Package] = OWN_PACKAGES,
+    last: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Connect to a cluster, or start a local Ray whose files go when it ends.
 
     Args:
         address: The cluster's; null starts a local Ray.
-        packages: Names of the packages that travel to a cluster's nodes, plug-ins included.
+        packages: What travels to a cluster's nodes, plug-ins included.
         farewell: What a driver says on its last line when its local Ray dies under it.
         last: What is done before that, in another thread.
 
@@ -62,11 +71,11 @@ def cluster(
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with contextlib.ExitStack() as ending:
         if address is not None:
-            modules = [str(Path(str(importlib.import_module(name).__file__)).parent) for name in packages]
+            environment = _environment(address, packages)
             ending.callback(_shut_down)
             try:
                 with _answering(address):
-                    ray.init(address=address, runtime_env={"py_modules": modules, "env_vars": HIDING}, **quiet)
+                    ray.init(address=address, runtime_env=environment, **quiet)
             except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise UserError(
                     f"--address {address}: {one_line(error)[:200]}; is that cluster's head up? One whose machine has a "
@@ -85,6 +94,21 @@ def cluster(
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray takes the signal for itself, and aborts the process
         yield
+
+
+def _environment(address: str, packages: Sequence[Package]) -> dict[str, Any]:
+    """Return what a cluster's workers are given; raises UserError for what cannot be."""
+    if address.startswith(CLIENT):
+        head = address.removeprefix(CLIENT).split(":")[0] or "host"
+        raise UserError(
+            f"--address {address}: Ray's client schedules no trials; on a machine of the cluster take auto, or the "
+            f"head's own port as {head}:6379"
+        )
+    try:
+        modules = [str(place) for package in packages for place in travelling(package)]
+    except ValueError as error:
+        raise UserError(f"--address {address}: {error}") from error
+    return {"py_modules": modules, "env_vars": HIDING, "excludes": LEFT_OUT}
 
 
 def _shut_down() -> None:
@@ -138,7 +162,7 @@ def _answering(address: str) -> Iterator[None]:
     Raises:
         OSError: nothing listens there.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     word = threading.Timer(CONNECT_SECONDS, _LOG.warning, ("waiting for the Ray head at %s", address))

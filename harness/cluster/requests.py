@@ -24,6 +24,15 @@ def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
     )
 
 
+def capacity(resources: Resources, nodes: list[dict[str, float]]) -> int:
+    """Return how many trials the nodes could hold, however many are asked for; errors as of ``fitting``."""
+    fitting(resources, nodes)
+    bundle = bundle_of(resources)
+    bounds = [sum(node.get(kind, 0.0) for node in nodes) / amount for kind, amount in bundle.items() if amount]
+    bound = max(resources.concurrent, math.floor(min(bounds) + 1e-9))
+    return most_at_once(resources.model_copy(update={"concurrent": bound}), nodes)
+
+
 def most_at_once(resources: Resources, nodes: list[dict[str, float]]) -> int:
     """Return how many trials can run at once, at most ``resources.concurrent``; 0 if not even one fits."""
     bundle, attack = bundle_of(resources), _request(resources.attack.cpu, resources.attack.gpu)

@@ -1,15 +1,20 @@
 """Where trials and their jobs run: on Ray, or one after another in this process, where a debugger reaches them."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
+from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import attack_claim, claims_of, fitting, most_at_once
-from harness.cluster.scheduling import CHOOSES, Exchange, refuse_full_disk, schedule
+from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
+from harness.cluster.sight import refuse_blind
 from harness.cluster.submitting import RaySubmit
-from harness.ledger import Ledger
-from harness.records import Place, Progress
+from harness.ledger import Ledger, refuse_skipped
+from harness.plugins import Package
+from harness.records import Place, Progress, Tell
 from harness.stages import Submit, call
 from harness.study import Resources
 from harness.trial import run_trial, write_result
@@ -17,12 +22,18 @@ from harness.trial import run_trial, write_result
 IN_PROCESS = "in-process"
 """The address of this process."""
 
+PAUSE_SECONDS = 0.5
+"""Between two questions whether there is a trial now."""
+
 
 class Runner(Protocol):
     """Runs trials and single jobs."""
 
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial would find its place."""
+
+    def refuse_blind(self, root: Path, place: Place) -> None:
+        """Raise UserError where a machine does not see a study's directory, or its images."""
 
     def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Run trials until there are no more."""
@@ -38,7 +49,19 @@ class Runner(Protocol):
 
 
 class OnRay:
-    """Runs everything on the Ray that this process is connected to."""
+    """Runs everything on the Ray that this process is connected to.
+
+    Args:
+        here: Whether that Ray is this machine's alone.
+    """
+
+    def __init__(self, here: bool = True) -> None:
+        self._here = here
+
+    def refuse_blind(self, root: Path, place: Place) -> None:
+        """Let each node look."""
+        if not self._here:
+            refuse_blind(root.absolute(), place)
 
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial fits."""
@@ -61,24 +84,50 @@ class OnRay:
         return RaySubmit({"attack": attack_claim(resources, nodes())}, place.timeout_seconds, each=True)
 
 
+class _Cut(BaseException):
+    """The driver ends the work, in the middle of a job, whose failure that is not."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 class InProcess:
     """Runs everything here, one thing after another and without a limit of time; what is printed is seen."""
+
+    def refuse_blind(self, root: Path, place: Place) -> None:
+        """Refuse nothing: there is no other machine."""
 
     def refuse(self, resources: Resources) -> None:
         """Refuse nothing: whatever this machine has is taken."""
 
     def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Run each trial to its record before the next is asked for."""
-        while asked := exchange.ask():
-            number = asked.number
-
-            def tell(progress: Progress, number: int = number) -> None:
-                exchange.watch(number, progress)
-
-            result = run_trial(asked, ledger.of_seed(asked.confirm).trial(number).resolve(), place, call, tell)
+        while (asked := exchange.ask()) is not None:
+            if asked is NOT_NOW:
+                time.sleep(PAUSE_SECONDS)
+                continue
+            trial = ledger.of_seed(asked.confirm).trial(asked.number).resolve()
+            try:
+                result = run_trial(asked, trial, place, call, self._tell(asked.number, trial, exchange))
+            except _Cut as cut:
+                raise cut.error from None
             write_result(result)
             refuse_full_disk(result.record.error, result.attempt)
             exchange.finish(result)
+
+    def _tell(self, number: int, trial: Path, exchange: Exchange) -> Tell:
+        """Return what hears a trial's progress, and what was asked of its driver or of it meanwhile."""
+
+        def tell(progress: Progress) -> None:
+            exchange.watch(number, progress)
+            try:
+                exchange.look()
+            except Exception as error:
+                raise _Cut(error) from error
+            refuse_skipped(trial)
+
+        return tell
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say that there is no other node."""
@@ -95,7 +144,10 @@ class InProcess:
 
 @contextlib.contextmanager
 def runner(
-    address: str | None, farewell: str, packages: Sequence[str] = OWN_PACKAGES, last: Callable[[], None] = lambda: None
+    address: str | None,
+    farewell: str,
+    packages: Sequence[Package] = OWN_PACKAGES,
+    last: Callable[[], None] = lambda: None,
 ) -> Iterator[Runner]:
     """Yield what runs trials: a cluster's Ray, a local one that goes with it, or for ``IN_PROCESS`` this process.
 
@@ -105,4 +157,4 @@ def runner(
         yield InProcess()
         return
     with cluster(address, farewell, packages, last):
-        yield OnRay()
+        yield OnRay(here=address is None)

@@ -1,6 +1,5 @@
 """The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
 
-import errno
 import os
 import signal
 import threading
@@ -8,17 +7,21 @@ import time
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.search import Searcher
 from ray.util.placement_group import placement_group
 
 from harness.cluster.connection import nodes
-from harness.cluster.requests import bundle_of, claims_of, fitting
+from harness.cluster.exchange import NOT_NOW, Exchange
+from harness.cluster.requests import bundle_of, capacity, claims_of, fitting
 from harness.cluster.scratch import scratch
+from harness.cluster.sight import refuse_unseen
 from harness.cluster.submitting import LOST, Claim, RaySubmit
-from harness.ledger import Ledger
+from harness.errors import FULL
+from harness.ledger import ASKED, Ledger, study_of
 from harness.records import Asked, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, failure_of
 from harness.study import Resources
@@ -27,30 +30,15 @@ from harness.trial import Result, give_up, read_result, run_trial, write_result
 REPORT_SECONDS = 0.5
 """Least time between two reports of one trial's progress."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of a disk on which no trial can go on."""
-
 CHOOSES = "bundle_label_selector" in signature(placement_group).parameters
 """Whether this Ray can be told which nodes a trial shall not go to."""
-
-
-class Exchange(NamedTuple):
-    """What a driver and whoever runs its trials say to each other, in the driver's process."""
-
-    ask: Callable[[], Asked | None]
-    """Returns the next trial; null if there is none."""
-    finish: Callable[[Result], None]
-    """Gets each result; what it raises ends the work."""
-    watch: Callable[[int, Progress], None]
-    """Hears of a trial's progress, by its number."""
-    avoided: Callable[[int], frozenset[str]] = lambda number: frozenset()
-    """Says which nodes a trial shall not go to, by the cluster's names of them."""
 
 
 def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
     """Run trials in a place until there are no more; raises whatever taking a result raises."""
     searcher, bundle = _Searcher(ledger, place, exchange), bundle_of(resources)
-    claims = claims_of(resources)
+    claims, there = claims_of(resources), nodes()
+    most = capacity(resources, there) if exchange.steered else fitting(resources, there)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
@@ -60,7 +48,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,
-                max_concurrent_trials=fitting(resources, nodes()),
+                max_concurrent_trials=most,
                 reuse_actors=True,  # safe where no trial is stopped from outside: its jobs have ended when it ends
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
@@ -70,7 +58,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
                 verbose=0,
                 stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
-                callbacks=[_Listener(exchange.watch)],
+                callbacks=[_Listener(exchange.watch, searcher.look)],
             ),
         )
         tuner.fit()
@@ -89,6 +77,8 @@ class _Searcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         asked = None if self.error else self._kept(self._exchange.ask)
+        if asked is NOT_NOW:
+            return None
         if asked is None:
             return str(Searcher.FINISHED)
         watch = Stopwatch()
@@ -106,6 +96,11 @@ class _Searcher(Searcher):
             return
         self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))
 
+    def look(self) -> None:
+        """Let the driver look at what was asked of it; at its error all trials end."""
+        if self.error is None:
+            self._kept(self._exchange.look)
+
     def _end(self, result: Result) -> None:
         """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
         refuse_full_disk(result.record.error, result.attempt)
@@ -114,12 +109,15 @@ class _Searcher(Searcher):
     def _result(self, asked: Asked, watch: Stopwatch, result: dict[str, Any], error: bool) -> Result:
         trial = self._trial(asked)
         if not error and "attempt" in result:
-            return read_result(trial / result["attempt"], asked)._replace(node=result["node"])
+            return self._ledger.patience(lambda: read_result(trial / result["attempt"], asked))._replace(
+                node=result["node"]
+            )
         lost = f"its process was lost {LOST + 1} times"
         failure = Failure(stage="train", type="WorkerLost", message=lost)
         if "failure" in result:
             failure = Failure.model_validate_json(result["failure"])
-        return give_up(asked, trial, self._place, Outcome(0, None, failure, watch.read()))
+        ended = give_up(asked, trial, self._place, Outcome(0, None, failure, watch.read()))
+        return ended._replace(node=result.get("node"))
 
     def _trial(self, asked: Asked) -> Path:
         return self._ledger.of_seed(asked.confirm).trial(asked.number)
@@ -172,8 +170,8 @@ class _Stopper(tune.Stopper):
 class _Listener(tune.Callback):
     """Passes a trial's progress on."""
 
-    def __init__(self, watch: Callable[[int, Progress], None]) -> None:
-        self._watch = watch
+    def __init__(self, watch: Callable[[int, Progress], None], look: Callable[[], None] = lambda: None) -> None:
+        self._watch, self._look = watch, look
         self._heard = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -184,6 +182,10 @@ class _Listener(tune.Callback):
         """Called by Tune as it starts: it has taken a signal for itself, at which it would end as if all were done."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._heard)
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Called by Tune in the driver, several times a second."""
+        self._look()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -212,17 +214,32 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    submit = RaySubmit(claims, place.timeout_seconds)
+    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]))
     try:
+        refuse_unseen(Path(config["trial"]) / ASKED)
         result = run_trial(asked, Path(config["trial"]), place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
-        tune.report({"failure": failure_of(error, "train").model_dump_json()})
+        tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
     else:
         tune.report({"attempt": result.attempt.name, "node": submit.node})
 
 
+def _node() -> str:
+    """Return the cluster's name of the node that this process runs on."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
 def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
-    """Raise a job's failure as an OSError if it found the disk full or read-only."""
-    if failure is not None and failure.errno in FULL:
-        raise OSError(failure.errno, os.strerror(failure.errno), str(attempt))
+    """Raise a job's failure as an OSError if it found the study's disk full or read-only.
+
+    A full disk of the node alone, such as its temporary folder, is that node's fault: another may do.
+
+    Args:
+        failure: How the job failed; null if it did not.
+        attempt: Where it wrote.
+    """
+    if failure is None or failure.errno not in FULL:
+        return
+    if failure.path is None or Path(failure.path).is_relative_to(study_of(attempt)):
+        raise OSError(failure.errno, os.strerror(failure.errno), failure.path or str(attempt))

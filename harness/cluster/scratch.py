@@ -6,10 +6,12 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 
@@ -17,6 +19,11 @@ _LOG = logging.getLogger(__name__)
 
 SCRATCH = "invf-"
 """Prefix of temporary folders, before their driver's process id. Short: Ray's sockets lie in them."""
+
+OWNED = "driver.lock"
+"""In such a folder: its driver holds it for as long as it lives, whatever container or machine it is in."""
+
+YOUNG_SECONDS = 86400.0
 
 SHORT = Path("/tmp")
 
@@ -47,13 +54,31 @@ def scratch(sockets: bool = False) -> Iterator[str]:
             _LOG.warning("TMPDIR %s %s; its files lie in %s", parent, unfit, SHORT)
             parent = SHORT
     for old in parent.glob(f"{SCRATCH}*-*"):
-        owner = old.name.removeprefix(SCRATCH).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if _is_left_over(old):
             shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f"{SCRATCH}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
-    ) as folder:
+    with (
+        tempfile.TemporaryDirectory(
+            prefix=f"{SCRATCH}{os.getpid()}-", dir=parent, ignore_cleanup_errors=True
+        ) as folder,
+        FileLock(Path(folder) / OWNED),
+    ):
         yield folder
+
+
+def _is_left_over(folder: Path) -> bool:
+    """Say whether a folder's driver is dead: nobody holds its lock. Process ids would not tell, since containers share
+    them; a folder without a lock that is young may be one that is just being made.
+    """
+    lock = folder / OWNED
+    try:
+        if not lock.exists():
+            owner = folder.name.removeprefix(SCRATCH).split("-")[0]
+            gone = owner.isdigit() and not psutil.pid_exists(int(owner))
+            return gone and time.time() - folder.stat().st_mtime > YOUNG_SECONDS
+        with FileLock(lock, timeout=0):
+            return True
+    except (OSError, Timeout):
+        return False
 
 
 def _parent() -> Path:

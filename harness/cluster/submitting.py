@@ -12,9 +12,10 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskE
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from harness.ledger import LOG, logged, tail
+from harness.cluster.sight import refuse_unseen
+from harness.ledger import LOG, Skipped, logged, refuse_skipped, tail
 from harness.records import Failure, Progress, Tell
-from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, attempt_of, failure_of
+from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -45,10 +46,13 @@ class RaySubmit:
         claims: What jobs take of the cluster, by their kind.
         timeout_seconds: From now until all jobs must have ended; null for no limit.
         each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
+        trial: Directory of the trial that all jobs are of, which its user may end; null where there is no such one.
     """
 
-    def __init__(self, claims: dict[str, Claim], timeout_seconds: float | None, *, each: bool = False) -> None:
-        self._claims, self._each = claims, each
+    def __init__(
+        self, claims: dict[str, Claim], timeout_seconds: float | None, *, each: bool = False, trial: Path | None = None
+    ) -> None:
+        self._claims, self._each, self._trial = claims, each, trial
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -67,6 +71,11 @@ class RaySubmit:
                 patience = _patience(ends[job] for job in running)
                 ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
                 now = time.monotonic()
+                if skipped := self._skipped(kind):
+                    for job in list(running):
+                        ray.cancel(job, force=True)
+                        yield running.pop(job).failed(skipped)
+                    return
                 for job in [job for job in running if now >= ends[job]]:
                     ray.cancel(job, force=True)
                     yield self._out_of_time(running.pop(job), kind)
@@ -80,8 +89,9 @@ class RaySubmit:
                         handed = running.pop(job)
                         handed.watch.stop()
                         if isinstance(end, _Lost) and handed.losses < LOST:
-                            again = _start(stage, jobs[handed.number], claim, group)
-                            running[again], ends[again] = handed.lost(), self._deadline
+                            again = afresh(handed.job)
+                            started = _start(stage, again, claim, group)
+                            running[started], ends[started] = handed.lost(again), self._deadline
                         else:
                             yield _outcome(handed, end, kind)
         finally:
@@ -89,6 +99,17 @@ class RaySubmit:
                 ray.cancel(job, force=True)
             if group is not None:
                 remove_placement_group(group)
+
+    def _skipped(self, kind: str) -> Failure | None:
+        """Return that the trial's user wants no more of it; null while that is not so."""
+        try:
+            if self._trial is not None:
+                refuse_skipped(self._trial)
+        except Skipped as end:
+            return failure_of(end, kind)
+        except OSError:  # its disk is away for the moment
+            return None
+        return None
 
     def _out_of_time(self, handed: "_Handed", kind: str) -> Outcome:
         who = "it" if self._each else "the trial"
@@ -121,21 +142,22 @@ class _Handed(NamedTuple):
     losses: int
     """How often it was lost."""
     watch: Stopwatch
-    attempt: Path | None
-    """Where its process logs; null where it does not."""
+    job: tuple[Any, ...]
+    """What it was given."""
 
-    def lost(self) -> "_Handed":
+    def lost(self, again: tuple[Any, ...]) -> "_Handed":
         """Return the job as it is handed out again."""
-        return self._replace(losses=self.losses + 1)
+        return self._replace(losses=self.losses + 1, job=again)
 
     def failed(self, failure: Failure) -> Outcome:
         """Return how the job ended, with the last that its attempt logged."""
-        log = tail(self.attempt) if self.attempt else None
+        attempt = attempt_of(self.job)
+        log = tail(attempt) if attempt else None
         return Outcome(self.number, None, failure.model_copy(update={"log": log}), self.watch.read())
 
 
 def _handed(number: int, job: tuple[Any, ...]) -> _Handed:
-    return _Handed(number, 0, Stopwatch(), attempt_of(job))
+    return _Handed(number, 0, Stopwatch(), job)
 
 
 def _patience(ends: Iterable[float]) -> float:
@@ -162,9 +184,11 @@ def _job(
     end: tuple[Any] | Failure
     with logged(attempt / LOG) if attempt else contextlib.nullcontext():
         try:
+            if attempt is not None:
+                refuse_unseen(attempt)
             end = ((yield from RUN.load()(stage, job, accelerator)),)
         except Exception as error:  # a job's failure is its outcome
-            end = failure_of(error, "")
+            end = failure_of(error, "", attempt)
     yield end
 
 

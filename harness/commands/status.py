@@ -4,9 +4,14 @@ import gc
 
 import typer
 
+from harness.commands.ctl import told as as_told
+from harness.commands.ctl import told_line
 from harness.commands.environment import quiet
 from harness.commands.finding import StudyPath, find_study
 from harness.commands.options import Json, say
+
+MOST_ASKED = 5
+"""What was asked last by `invfront ctl`, that is shown."""
 
 
 def status(study: StudyPath, as_json: Json = False) -> None:
@@ -21,7 +26,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     JSON: name, digest, budget, states {state: trials}, front [trial], objectives {name: direction},
     unsettled [attack that not all of the front has], mixed [line on two versions of one thing], ended (which limit
     ended it, or null), disk {kind of files: bytes, total, free}, widened [line], informed [line on results of another
-    study], confirmed {candidates, seeds, waiting}.
+    study], ctl [{asked, time, state, text}], confirmed {candidates, seeds, waiting}.
     """
     root = find_study(study)
     quiet(None)
@@ -30,6 +35,7 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     from harness.judging import status as standing
     from harness.ledger import Ledger
     from harness.ledger.disk import free_bytes, sizes
+    from harness.ledger.requests import Requests
     from harness.study import borrowed_lines, load_study
 
     found, ledger = load_study(root / "study.yaml"), Ledger(root)
@@ -39,11 +45,13 @@ def status(study: StudyPath, as_json: Json = False) -> None:
     finally:
         gc.enable()
     disk = sizes(root) | {"free": free_bytes(root)}
-    confirming = confirmed_so_far(ledger)
+    confirming, asked = confirmed_so_far(ledger), Requests(root).all()
     if as_json:
-        told = {"widened": list(widened_lines(ledger, suite_of(ledger))), "informed": list(borrowed_lines(found))}
+        lines = {"widened": list(widened_lines(ledger, suite_of(ledger))), "informed": list(borrowed_lines(found))}
+        told = {**lines, "ctl": [as_told(put) for put in asked]}
         confirmed = {"confirmed": confirming.model_dump(mode="json")}
         say(now.model_dump(mode="json") | {"disk": disk} | told | confirmed)
         return
-    for line in (*overview(now, ledger), *confirmed_lines(confirming), disk_line(disk)):
+    steered = [told_line(put) for put in asked[-MOST_ASKED:]]
+    for line in (*overview(now, ledger), *confirmed_lines(confirming), *steered, disk_line(disk)):
         typer.echo(line)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from harness.errors import FULL
 from harness.records import Failure, one_line
 from harness.trial import Result
 
@@ -23,8 +24,11 @@ CPU_MEMORY = "can't allocate memory"
 CUDA_MEMORY, CUDA, ASSERTED = "CUDA out of memory", "CUDA error", "device-side assert"
 """What torch says of a GPU that is full, of one that fails, and of a kernel that was asked for something impossible."""
 
+NO_TEMPORARY = "No usable temporary directory"
+"""What Python says where no folder for temporary files can be written."""
+
 LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN)
-"""Errors of a mount or a disk that went away under a job."""
+"""Errors of a mount or a disk that went away under a job; one that is full is the node's own, where it gets here."""
 
 
 Training = tuple[int, int | None]
@@ -72,8 +76,8 @@ def cause_of(failure: Failure | None) -> Cause | None:
 
 def _of_the_place(failure: Failure) -> bool:
     said = failure.message
-    broken = CUDA_MEMORY in said or (CUDA in said and ASSERTED not in said)
-    return broken or failure.type == "DeviceError" or failure.errno in LOST_STORAGE
+    broken = CUDA_MEMORY in said or (CUDA in said and ASSERTED not in said) or NO_TEMPORARY in said
+    return broken or failure.type == "DeviceError" or failure.errno in (*LOST_STORAGE, *FULL)
 
 
 def cause_of_result(result: Result) -> Cause | None:

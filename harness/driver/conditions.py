@@ -8,7 +8,7 @@ from attacks.precision import bfloat16_is_faster
 from harness.cluster import threads
 from harness.errors import UserError
 from harness.ledger import Ledger
-from harness.plugins import package as plugin_package
+from harness.plugins import Package, package
 from harness.records import Place, Precision, Scalar, Shared, failure_line
 from harness.search import Conditions
 from harness.stages import FAST, Submit, software
@@ -82,8 +82,8 @@ def _is_fast(kind: str, gpu: float, submit: Submit) -> bool:
     return bool(outcome.value)
 
 
-def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
-    """Return the top packages of the plug-ins that a study names, and of its attacks or others."""
+def plugins(study: Study, attacks: Iterable[str]) -> set[Package]:
+    """Return the packages of the plug-ins that a study names, and of its attacks or others."""
     space = study.space()
     names = [
         study.data.name,
@@ -93,4 +93,4 @@ def plugins(study: Study, attacks: Iterable[str]) -> set[str]:
         *(space.term or ()),
         *attacks,
     ]
-    return {package for package in map(plugin_package, names) if package is not None}
+    return {found for found in map(package, names) if found is not None}

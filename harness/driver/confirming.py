@@ -101,7 +101,8 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             packages = [*OWN_PACKAGES, *plugins(study, [job.attack for job in work.suite])]
             fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
             fleet.refuse(moved.resources)
-            stand.begun = True
+            fleet.refuse_blind(ledger.root, place_of(moved))
+            stand.begun, ledger.patience = True, patience
             noted(_announced(work, left, book.standing().seconds))
             if work.is_new:
                 confirms.publish_round(work.round)

@@ -15,6 +15,7 @@ from harness.driver.conditions import conditions_of, place_of, plugins, shared_o
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
+from harness.driver.filesystems import mounts, sqlite_line
 from harness.driver.limits import Limits
 from harness.driver.places import refuse_place
 from harness.driver.publishing import Publisher
@@ -22,6 +23,7 @@ from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.retrying import WAY, chosen_trials
 from harness.driver.room import Room
+from harness.driver.steering import Steering
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, Controls, Status, suite_of
@@ -163,6 +165,7 @@ def _drive(
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         fleet.refuse(study.resources)
+        fleet.refuse_blind(ledger.root, place_of(study))
         conditions, place = conditions_of(study, ledger, fleet.jobs(study.resources)), place_of(study)
         if not root.exists():
             root.mkdir(parents=True)
@@ -176,7 +179,7 @@ def _drive(
             pixels=ready.pixels,
         )
         write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
-        stand.begun = True
+        stand.begun, ledger.patience = True, patience
         if chosen is None:
             ledger.ended_file.unlink(missing_ok=True)
         ground = Ground(study, ledger, fleet, way, watcher.noted)
@@ -189,7 +192,8 @@ def _drive(
         found = at_once(lambda: reconcile(search, rows, book))
         tracking.backfill(book.outlines.values())
         watcher.opened(study, root, found, book.standing())
-        for line in (*ready.told, *borrowed_lines(study)):
+        database = None if where.storage else sqlite_line(ledger.root, mounts())
+        for line in (*ready.told, *borrowed_lines(study), *([database] if database else [])):
             watcher.noted(line)
         if plan.extension and not search.left():
             watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
@@ -200,12 +204,21 @@ def _drive(
             train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
         proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
         causes, retrying = Causes(proven, lambda left_out: fleet.others(study.resources, left_out)), chosen is not None
-        limits = None if retrying else Limits(study, ledger, book)
+        limits, steering = (
+            (None, None)
+            if retrying
+            else (
+                Limits(study, ledger, book),
+                Steering(ledger, book, search, study.resources.concurrent, watcher.noted),
+            )
+        )
         publisher = Publisher(
             ledger, book, search, tracking, watcher, Comparison(), causes, room,
-            suite_of(ledger), Controls(ledger), limits, way, retrying,
+            suite_of(ledger), Controls(ledger), limits, steering, way, retrying,
         )  # fmt: skip
         exchange = Exchange(publisher.ask, publisher.heard, watcher.progress, publisher.causes.avoided)
+        if steering is not None:
+            exchange = exchange._replace(look=steering.look, steered=True)
         fleet.trials(study.resources, place, ledger, exchange)
         while publisher.more():  # the last ones failed for what is not their own fault
             fleet.trials(study.resources, place, ledger, exchange)
@@ -224,6 +237,8 @@ def _drive(
         room.end()
         if limits is not None:
             limits.end()
+        if steering is not None:
+            steering.end()
         tracking.finish()
     return book.status(study.named(), study.search.trials).ended_by(ledger.ended())
 

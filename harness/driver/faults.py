@@ -31,14 +31,19 @@ def resumable(root: Path, way: str | None = None) -> Iterator[Stand]:
         way: How to go on, a clause; null for a resume.
 
     Raises:
-        Interrupted: it was cut off, or the disk or the storage failed once work had begun.
-        UserError: the disk or the storage failed before.
+        Interrupted: it was cut off, or once work had begun the disk or the storage failed, or something is to be
+            mended.
+        UserError: likewise, before.
     """
     stand = Stand()
     try:
         yield stand
     except KeyboardInterrupt:
         raise Interrupted(f"{CUT_OFF}; {way or resume_of(root)}") from None
+    except UserError as error:
+        if not stand.begun:
+            raise
+        raise Interrupted(f"{error}; then {way or resume_of(root)}") from error
     except OSError as error:
         line = f"{error.filename or root}: {error.strerror or error}; mend it, then {way or resume_of(root)}"
         raise (Interrupted if stand.begun else UserError)(line) from error

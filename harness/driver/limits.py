@@ -62,7 +62,7 @@ class Limits:
         """A trial has its record."""
         self._running.pop(trial.number, None)
         self._gpu_seconds += self._reserved(trial)
-        if trial.record is not None:
+        if trial.record is not None and trial.record.state != "pruned":
             self._failing.hear(trial.record.state, trial.record.error)
 
     def open(self, unfinished: bool = False) -> bool:

@@ -2,16 +2,18 @@
 
 from typing import NamedTuple
 
+from harness.cluster import NOT_NOW, NotNow
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.limits import Limits
 from harness.driver.retrying import told_of
 from harness.driver.room import Room
+from harness.driver.steering import Steering
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted
 from harness.judging import ALL, NO_CONTROLS, Book, Controls, Suite, judged
-from harness.ledger import Ledger
-from harness.records import Asked
+from harness.ledger import SKIP, Ledger
+from harness.records import Asked, Failure
 from harness.search import Search
 from harness.stages.checkpoints import discard
 from harness.tracking import Tracked
@@ -33,15 +35,23 @@ class Publisher(NamedTuple):
     controls: Controls = NO_CONTROLS
     limits: Limits | None = None
     """What ends the study before its trials are spent; null for nothing."""
+    steering: Steering | None = None
+    """What the user asks meanwhile; null where nothing can be asked."""
     way: str = ""
     """How to go on once the work was cut off, a clause."""
     retrying: bool = False
     """Whether trials that failed are run again, and no others; else the study goes on."""
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> Asked | NotNow | None:
         """Return the next trial; null if there is none, or no room for it."""
+        if self.steering is not None:
+            self.steering.look()
+            if self.steering.holds_back() and self.more():
+                return NOT_NOW
         asked = self.search.ask() if self.more() else None
         if asked is not None:
+            if self.steering is not None:
+                self.steering.running.add(asked.number)
             if self.limits is not None:
                 self.limits.started(asked.number)
             self.watcher.started(asked)
@@ -49,8 +59,10 @@ class Publisher(NamedTuple):
 
     def more(self) -> bool:
         """Say whether there is a trial to hand out, room for it, and no limit that it would pass."""
+        if self.steering is not None and self.steering.stopped:
+            return False
         left = bool(self.search.again) if self.retrying else self.search.left()
-        if not left or not self.room.enough():
+        if not left or not self.ledger.patience(self.room.enough):
             return False
         return self.limits is None or self.limits.open(bool(self.search.again))
 
@@ -60,6 +72,12 @@ class Publisher(NamedTuple):
         Raises:
             Interrupted: trial after trial fails for a common cause.
         """
+        number = result.record.number
+        if self.steering is not None:
+            self.steering.running.discard(number)
+        if result.record.state != "complete" and (self.ledger.trial(number) / SKIP).exists():
+            self.finish(pruned(result))
+            return
         self._do(self.causes.hear(result), result)
 
     def end(self) -> None:
@@ -80,7 +98,8 @@ class Publisher(NamedTuple):
 
     def finish(self, result: Result) -> None:
         """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
-        again, record = self.retrying, result.record
+        record = result.record
+        again = self.retrying or (self.steering is not None and record.number in self.steering.retried)
         if again:
             record = told_of(record, self.ledger.read(record.number).record)
         for attack in result.attacks:
@@ -94,7 +113,14 @@ class Publisher(NamedTuple):
             self.limits.ended(trial)
         self.search.tell(outline)
         self.room.ended(trial.path)
-        discard(trial.path)
+        self.ledger.patience(lambda: discard(trial.path))
         self.tracking.trial(outline)
         self.watcher.finished(trial, self.book.standing())
         self.comparison.hear(result.record.circumstances, *(attack.circumstances for attack in result.attacks))
+
+
+def pruned(result: Result) -> Result:
+    """Return the result of a trial that its user ended: what it had measured stands in its record, without attacks."""
+    user = Failure(stage="user", type="Skipped", message="its user wanted no more of it (invfront ctl skip)")
+    record = result.record.model_copy(update={"state": "pruned", "verdicts": {}, "error": user})
+    return result._replace(record=record, attacks=())

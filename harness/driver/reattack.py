@@ -78,8 +78,9 @@ def attack_again(
         packages = [*OWN_PACKAGES, *plugins(study, named)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         place, suite = place_of(moved), suite_of(ledger)
+        fleet.refuse_blind(ledger.root, place)
         submit = fleet.later(moved.resources, place)
-        stand.begun, found = True, list[AttackRecord]()
+        stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
         while now.tasks:
             for line in now.left_out:
                 noted(line)

@@ -4,9 +4,22 @@
 pandas: whoever wants them imports them by name.
 """
 
-from harness.ledger.attempts import REDONE, SERVER, Found, attempt_number, attempts, find, open_attempt
+from harness.ledger.attempts import (
+    REDONE,
+    SERVER,
+    SKIP,
+    Found,
+    Skipped,
+    attempt_number,
+    attempts,
+    find,
+    open_attempt,
+    refuse_skipped,
+    study_of,
+)
 from harness.ledger.confirms import Confirms, Run
 from harness.ledger.files import (
+    ASKED,
     CONFIRM,
     RETRIED,
     TRIALS,
@@ -22,17 +35,20 @@ from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
 
 __all__ = [
+    "ASKED",
     "CONFIRM",
     "LOG",
     "REDONE",
     "RETRIED",
     "SERVER",
+    "SKIP",
     "TRIALS",
     "Confirms",
     "Found",
     "Ledger",
     "Newer",
     "Run",
+    "Skipped",
     "TrialFiles",
     "attempt_number",
     "attempts",
@@ -44,7 +60,9 @@ __all__ = [
     "read_value",
     "record_files",
     "refuse_no_folder",
+    "refuse_skipped",
     "sha256",
+    "study_of",
     "tail",
     "write_whole",
 ]

@@ -3,14 +3,27 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.ledger.files import read_value
+from harness.ledger.files import CONFIRM, TRIALS, read_value
 from harness.ledger.whole import sha256
 from harness.records import AttackJob, AttackRecord, Trained
 
 SERVER = "server.safetensors"
 
+SKIP = "skip"
+"""A file in a trial's directory: its user wants no more of it."""
+
 REDONE = ", training done again"
 """How the note on a training ends that cannot be used."""
+
+
+class Skipped(Exception):  # noqa: N818  # no error: its user wants no more of a trial
+    """A trial is ended by its user."""
+
+
+def refuse_skipped(trial: Path) -> None:
+    """Raise ``Skipped`` if a trial's user wants no more of it."""
+    if (trial / SKIP).exists():
+        raise Skipped("its user wants no more of it (invfront ctl skip)")
 
 
 class Found(NamedTuple):
@@ -45,6 +58,11 @@ def attempts(trial: Path) -> list[Path]:
 def attempt_number(path: Path) -> int:
     """Return the number of an attempt's directory."""
     return int(path.name.removeprefix("attempt-"))
+
+
+def study_of(attempt: Path) -> Path:
+    """Return the directory of the study that an attempt is of; the attempt itself where it lies in none."""
+    return next((path.parent for path in attempt.parents if path.name in (TRIALS, CONFIRM)), attempt)
 
 
 def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,14 +15,25 @@ from harness.ledger.whole import write_whole
 from harness.records import Asked, AttackRecord, Ended, Lineage, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
+T = TypeVar("T")
 
 TRIALS, CONFIRM = "trials", "confirm"
 """Folders of the trials that were searched, and of the trainings that confirm some of them."""
 
 _NUMBER = re.compile(r"\d{5,}")
 
+ASKED = "asked.json"
+"""What a trial was asked."""
+
 RECORD, RETRIED = "record.json", ("failed", "partial")
 """The first record of a trial, and the states of those that may get another one."""
+
+
+class Trying(Protocol):
+    """Does something that the disk may refuse for the moment: `harness.ledger.patience`."""
+
+    def __call__(self, action: Callable[[], T], /) -> T:
+        """Return what the action gives."""
 
 
 def record_files(trial: Path) -> list[Path]:
@@ -62,6 +73,8 @@ class Ledger:
         self.root, self.seed = root, seed
         self.guard: Callable[[], None] = _nobody
         """Called before anything is published: raises once the lease is lost."""
+        self.patience: Trying = _once
+        """Does what reads or publishes; a driver's tries again while the disk fails for the moment."""
 
     @property
     def study_file(self) -> Path:
@@ -113,7 +126,7 @@ class Ledger:
         if seed == self.seed:
             return self
         found = Ledger(self.root, seed)
-        found.guard = lambda: self.guard()
+        found.guard, found.patience = (lambda: self.guard()), self.patience
         return found
 
     @property
@@ -128,7 +141,7 @@ class Ledger:
 
     def publish_asked(self, asked: Asked) -> None:
         """Put what a trial was asked on storage, before its first job starts."""
-        self.publish(self.trial(asked.number) / "asked.json", asked)
+        self.publish(self.trial(asked.number) / ASKED, asked)
 
     def publish_attack(self, attack: AttackRecord, again: bool = False) -> None:
         """Put an attack's result on storage, before its trial's record or, if it was run later, under a new name.
@@ -191,10 +204,13 @@ class Ledger:
 
     def was_asked(self, number: int) -> bool:
         """Say whether a trial was asked."""
-        return (self.trial(number) / "asked.json").exists()
+        return (self.trial(number) / ASKED).exists()
 
     def read(self, number: int) -> TrialFiles:
         """Return what is on storage of one trial; errors as in ``trials``."""
+        return self.patience(lambda: self._read(number))
+
+    def _read(self, number: int) -> TrialFiles:
         path = self.trial(number)
         records = record_files(path)
         return TrialFiles(
@@ -219,7 +235,8 @@ class Ledger:
     def publish(self, path: Path, value: Value) -> None:
         """Put a value on storage, whole, while the lease is held."""
         self.guard()
-        write_whole(path, value.model_dump_json(indent=1).encode() + b"\n")
+        content = value.model_dump_json(indent=1).encode() + b"\n"
+        self.patience(lambda: write_whole(path, content))
 
     def _is_folder(self, path: Path) -> None:
         try:
@@ -283,3 +300,8 @@ def refuse_no_folder(path: Path) -> None:
 
 def _nobody() -> None:
     """Guard nothing."""
+
+
+def _once(action: Callable[[], T], /) -> T:
+    """Do it; what the disk refuses is raised."""
+    return action()

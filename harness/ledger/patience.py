@@ -1,6 +1,8 @@
 """How long a driver tries again what a server or a disk refuses for the moment."""
 
+import errno
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,12 @@ _LOG = logging.getLogger(__name__)
 
 PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """Faults of a database that may pass: it is away, locked, full, or read-only for the moment."""
+
+TRANSIENT = (
+    errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN,
+    errno.ENETUNREACH, errno.ECONNRESET, errno.ECONNABORTED, errno.EAGAIN, errno.ENOLCK,
+)  # fmt: skip
+"""Errors of a shared file system or a connection that may pass."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two tries; each pause is twice the last."""
@@ -44,7 +52,7 @@ class Patience:
         Raises:
             Interrupted: the storage did not come back in time.
         """
-        begun, pause, failed = time.monotonic(), FIRST_PAUSE, False
+        begun, pause, failed, what = time.monotonic(), FIRST_PAUSE, False, ""
         while True:
             try:
                 if failed and mend is not None:
@@ -56,22 +64,25 @@ class Patience:
                     raise
                 left = begun + self.seconds - time.monotonic()
                 if left <= 0:
-                    raise Interrupted(f"storage: {fault} for {self.seconds:.0f} s; {self.way}") from error
+                    raise Interrupted(f"{fault} for {self.seconds:.0f} s; {self.way}") from error
                 if not failed:
-                    _LOG.warning("storage: %s; trying again for up to %.0f s (resources/patience)", fault, self.seconds)
+                    _LOG.warning("%s; trying again for up to %.0f s (resources/patience)", fault, self.seconds)
+                    what = fault.partition(":")[0]
                 failed = True
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 if failed:
-                    _LOG.warning("storage: answers again after %.0f s", time.monotonic() - begun)
+                    _LOG.warning("%s: answers again after %.0f s", what, time.monotonic() - begun)
                 return result
 
 
 def passing(error: BaseException | None) -> str | None:
-    """Return the name of a storage's fault that may pass, wrapped or not; null of any other error."""
+    """Return a fault of a storage or a disk that may pass, wrapped or not, on one line; null of any other error."""
     while error is not None:
         if isinstance(error, PASSING):
-            return type(getattr(error, "orig", None) or error).__name__
+            return f"storage: {type(getattr(error, 'orig', None) or error).__name__}"
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            return f"{error.filename or 'disk'}: {error.strerror or os.strerror(error.errno)}"
         error = error.__cause__
     return None

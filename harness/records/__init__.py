@@ -14,6 +14,7 @@ from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
 from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
+from harness.records.steering import Answer, Request, Verb
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
 from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, former, keys_after, told
@@ -25,6 +26,7 @@ __all__ = [
     "CURRENT",
     "DIRECTIONS",
     "VERSIONS",
+    "Answer",
     "Asked",
     "AttackJob",
     "AttackMeasured",
@@ -52,6 +54,7 @@ __all__ = [
     "Raced",
     "Range",
     "Record",
+    "Request",
     "Round",
     "Scalar",
     "Scores",
@@ -62,6 +65,7 @@ __all__ = [
     "Trained",
     "Tuned",
     "Value",
+    "Verb",
     "Verdict",
     "derive",
     "failure_line",

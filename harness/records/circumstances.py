@@ -51,6 +51,8 @@ class Failure(Value):
     traceback: str | None = None
     errno: int | None = None
     """The system's number of an operating system's error."""
+    path: str | None = None
+    """The file or folder that such an error is of; of a full disk, the folder that is full; null where nobody knows."""
     log: str | None = None
     """The last lines that its attempt's processes printed; null where nothing was, or in records of before."""
 

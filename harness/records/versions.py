@@ -74,6 +74,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "Circumstances.driver": {},
             "Failure.traceback": None,
             "Failure.errno": None,
+            "Failure.path": None,
             "Failure.log": None,
         },
     }

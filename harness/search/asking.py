@@ -2,6 +2,7 @@
 
 import functools
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import optuna
@@ -10,13 +11,13 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.judging import Outline
 from harness.ledger import Ledger
 from harness.ledger.patience import Patience
-from harness.records import Asked, AttackJob, Borrowed, Precision, derive
-from harness.search.drawing import draw
+from harness.records import Asked, AttackJob, Borrowed, Precision, Scalar, derive
+from harness.search.drawing import draw, settled
 from harness.search.index import frozen
 from harness.search.informed import FLOOR, Informed, evidence, values_of
 from harness.search.samplers import make_sampler
 from harness.search.turns import Turns
-from harness.study import Study
+from harness.study import Space, Study
 
 
 class Conditions(NamedTuple):
@@ -65,6 +66,32 @@ class Search:
         turns.count(trial.params)
         self._ledger.publish_asked(asked)
         return asked
+
+    @property
+    def space(self) -> Space:
+        """What the study searches over."""
+        return self._space
+
+    def enqueue(self, settings: Mapping[str, Scalar]) -> int | None:
+        """Let one of the trials that are still to be drawn have some settings, after the anchors.
+
+        Returns:
+            Its number; null if no trial is left to be drawn.
+        """
+        return self._patience(lambda: self._enqueue(settings), self._look_again)
+
+    def _enqueue(self, settings: Mapping[str, Scalar]) -> int | None:
+        search = self._study.search
+        while self._num_rows < min(len(search.anchors), search.trials):
+            self._put(*self._turns.due(self._num_rows, self._num_rows))
+        return self._put(settled(self._space, settings), False) if self._num_rows < search.trials else None
+
+    def _put(self, params: Mapping[str, Scalar], anchor: bool) -> int:
+        """Add a row that waits; return its number."""
+        self._rows.enqueue_trial(dict(params), user_attrs={"anchor": True} if anchor else {})
+        self._waiting.append(self._num_rows)
+        self._num_rows += 1
+        return self._num_rows - 1
 
     def left(self) -> bool:
         """Say whether there is a trial to run."""

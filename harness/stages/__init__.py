@@ -3,7 +3,7 @@
 This door needs no torch: it hands jobs out by name. What does a job's work is imported from its own module.
 """
 
-from harness.stages.assignment import Assignment, attempt_of
+from harness.stages.assignment import Assignment, afresh, attempt_of
 from harness.stages.circumstances import circumstances, software
 from harness.stages.jobs import ATTACK, FAST, LATER, PRIOR, RUN, TRAIN, Outcome, Stage, Submit, call, drain, failure_of
 from harness.stages.spent import Site, Spent, Stopwatch
@@ -22,6 +22,7 @@ __all__ = [
     "Stage",
     "Stopwatch",
     "Submit",
+    "afresh",
     "attempt_of",
     "call",
     "circumstances",

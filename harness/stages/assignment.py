@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.ledger import open_attempt
 from harness.records import Asked, Place
 
 
@@ -20,3 +21,11 @@ class Assignment(NamedTuple):
 def attempt_of(job: tuple[Any, ...]) -> Path | None:
     """Return the attempt that a job writes into; null for what belongs to no trial, such as a prior."""
     return job[0].attempt if job and isinstance(job[0], Assignment) else None
+
+
+def afresh(job: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a lost job as it is handed out again: in an attempt of its own, since its twin may still be running."""
+    if attempt_of(job) is None:
+        return job
+    handed: Assignment = job[0]
+    return (handed._replace(attempt=open_attempt(handed.attempt.parent)), *job[1:])

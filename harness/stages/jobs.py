@@ -5,14 +5,23 @@ torch, a quarter of the time and a fifth of the memory of one that does.
 """
 
 import importlib
+import os
+import tempfile
 import traceback
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from harness.errors import FULL
+from harness.ledger.disk import free_bytes
 from harness.records import Failure, Progress, Tell
+from harness.stages.assignment import attempt_of
 from harness.stages.spent import Site, Spent, Stopwatch
 
 T = TypeVar("T")
+
+NEARLY_FULL = 2**24
+"""Bytes below which a disk counts as full: what was written last may have been taken back."""
 
 
 class Stage(NamedTuple):
@@ -67,7 +76,7 @@ def call(stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -
         try:
             value = drain(RUN.load()(stage, job), _heard(watch, tell))
         except Exception as error:  # a job's failure is its outcome
-            yield Outcome(index, None, failure_of(error, kind), watch.read())
+            yield Outcome(index, None, failure_of(error, kind, attempt_of(job)), watch.read())
         else:
             yield Outcome(index, value, None, watch.read())
 
@@ -87,8 +96,31 @@ def drain(stage: Generator[Any, None, T], tell: Callable[[Any], None]) -> T:
             return value
 
 
-def failure_of(error: BaseException, stage: str) -> Failure:
-    """Return an error as a value."""
+def failure_of(error: BaseException, stage: str, attempt: Path | None = None) -> Failure:
+    """Return an error as a value, where it was raised.
+
+    Args:
+        error: The error.
+        stage: What failed.
+        attempt: Where a job writes; of a disk that is full, which the system does not name, it is one of the places.
+    """
     text = "".join(traceback.format_exception(error))
-    number = error.errno if isinstance(error, OSError) else None
-    return Failure(stage=stage, type=type(error).__name__, message=str(error), traceback=text, errno=number)
+    number, path = (error.errno, error.filename) if isinstance(error, OSError) else (None, None)
+    if number in FULL and path is None and attempt is not None:
+        path = full_folder(attempt)
+    shown = None if path is None else os.fsdecode(path) if isinstance(path, str | bytes) else str(path)
+    return Failure(stage=stage, type=type(error).__name__, message=str(error), traceback=text, errno=number, path=shown)
+
+
+def full_folder(attempt: Path, free: Callable[[Path], int] = free_bytes) -> Path:
+    """Return which of the folders that a job writes into is full: the temporary one, or else its attempt.
+
+    Args:
+        attempt: The job's.
+        free: Returns the bytes that are free where a folder lies.
+    """
+    try:
+        temporary = Path(tempfile.gettempdir())
+        return temporary if free(temporary) < NEARLY_FULL <= free(attempt) else attempt
+    except OSError:
+        return attempt

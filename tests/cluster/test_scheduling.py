@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import ray
 
-from harness.cluster.requests import fitting
+from harness.cluster.exchange import NOT_NOW
+from harness.cluster.requests import capacity, fitting
 from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
-from harness.errors import UserError
-from harness.ledger import log_of
+from harness.errors import Interrupted, UserError
+from harness.ledger import SKIP, log_of
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
 from harness.records.place import Place
@@ -41,6 +42,11 @@ def resources(**changes) -> Resources:
 def test_as_many_trials_run_at_once_as_fit():
     assert fitting(resources(), [NODE]) == 2
     assert fitting(resources(), [NODE, NODE, NODE]) == 4
+
+
+def test_a_cluster_may_hold_more_trials_than_are_asked_for():
+    assert capacity(resources(concurrent=1), [NODE, NODE, NODE]) == 6
+    assert capacity(resources(concurrent=9), [NODE]) == 2
 
 
 def test_a_bundle_must_fit_one_node():
@@ -208,6 +214,7 @@ def test_an_attack_larger_than_its_trial_gets_a_place_of_its_own(tmp_path, local
 @pytest.mark.timeout(600)
 def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
     ledger, waiting = Ledger(tmp_path), deque([noting(0, tmp_path / "0", ("Grey",))])
+    ledger.publish_asked(waiting[0])
 
     def full_disk(result: Result) -> None:
         raise OSError(28, "No space left on device")
@@ -219,3 +226,27 @@ def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
             ledger,
             Exchange(lambda: waiting.popleft() if waiting else None, full_disk, lambda number, progress: None),
         )
+
+
+@pytest.mark.timeout(600)
+def test_a_driver_that_has_no_trial_for_the_moment_is_asked_again_and_may_end_the_work_between(tmp_path, local_ray):
+    ledger, looks = Ledger(tmp_path), []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) > 3:
+            raise Interrupted("stopped")
+
+    exchange = Exchange(lambda: NOT_NOW, lambda result: None, lambda number, progress: None, look=look, steered=True)
+    with pytest.raises(Interrupted, match="stopped"):
+        schedule(resources(), ANYWHERE, ledger, exchange._replace(ask=lambda: look() or NOT_NOW))
+
+
+@pytest.mark.timeout(600)
+def test_a_trial_that_its_user_skips_ends_within_seconds(tmp_path, local_ray):
+    submit = RaySubmit({"train": Claim(cpu=1, gpu=0)}, None, trial=tmp_path)
+    (tmp_path / SKIP).touch()
+    begun = time.monotonic()
+    (outcome,) = submit(SLEEPING, [(300.0,)], "train", lambda progress: None)
+    assert (outcome.failure.type, outcome.value) == ("Skipped", None)
+    assert time.monotonic() - begun < 60

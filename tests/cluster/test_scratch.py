@@ -5,11 +5,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from harness.cluster.scratch import LONGEST_PARENT, scratch, token
+from harness.cluster.scratch import LONGEST_PARENT, OWNED, YOUNG_SECONDS, scratch, token
 from harness.errors import UserError
 
 
@@ -29,6 +31,26 @@ def test_tmpdir_is_honoured(temporary, tmp_path):
     with scratch() as folder:
         assert Path(folder).parent == tmp_path
     assert list(tmp_path.iterdir()) == []
+
+
+def left(parent: Path, name: str, age: float = 0.0) -> Path:
+    """A folder that a driver left, of some age in seconds."""
+    folder = parent / name
+    folder.mkdir()
+    os.utime(folder, (time.time() - age,) * 2)
+    return folder
+
+
+def test_folders_of_dead_drivers_go_and_a_live_ones_stays_whatever_its_process_is_called(temporary, tmp_path):
+    temporary(tmp_path)
+    live, dead = left(tmp_path, "invf-4194303-of-another-container"), left(tmp_path, "invf-4194302-dead")
+    old, young = left(tmp_path, "invf-4194301-old", 2 * YOUNG_SECONDS), left(tmp_path, "invf-4194300-just-made")
+    (dead / OWNED).touch()
+    with FileLock(live / OWNED), scratch() as folder:
+        assert sorted(path for path in tmp_path.iterdir() if path != Path(folder)) == sorted([live, young])
+    assert not old.exists()
+    with scratch():
+        assert not live.exists()
 
 
 def test_a_tmpdir_that_is_too_long_for_sockets_is_left_with_a_word(temporary, tmp_path, caplog):

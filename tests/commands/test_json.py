@@ -79,7 +79,7 @@ def test_run_resume_and_attack_end_with_the_keys_of_their_help(study):
     own = ["name", "digest", "budget", "states", "front", "objectives", "unsettled", "mixed", "ended"]
     assert list(ended) == [*own, "study", "report", "mlflow"]
     assert ended["mlflow"] == "http://host:5000"
-    assert [*told("status")[:-4], *told("run")[-3:]] == list(ended)
+    assert [*told("status")[:-5], *told("run")[-3:]] == list(ended)
     assert told("resume") == told("run")
     assert list(_document(study, [attack(0)], {0: record(0).measured.objectives}, [])) == told("attack")
 

@@ -10,6 +10,7 @@ from PIL import Image
 from harness.data import Collection, Images, Reading, check, contract, load, read
 from harness.driver.conditions import plugins
 from harness.errors import UserError
+from harness.plugins import Package
 from harness.study.check import load_checked
 
 HERE = "tests.data.test_own:"
@@ -209,7 +210,7 @@ def test_a_study_names_it_and_its_package_travels(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(f"name: own\ndata: {{name: '{HERE}arrays', size: 32}}\ndefense: {{none: {{}}}}\n")
     study = load_checked(path)
-    assert plugins(study, []) == {"tests"}
+    assert plugins(study, []) == {Package("tests")}
     assert study.space().shared["data/name"] == f"{HERE}arrays"
     with pytest.raises(
         UserError, match=r"^--set data.name=no.such:thing: data/name: data set no.such:thing: No module named 'no'"

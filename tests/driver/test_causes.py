@@ -1,15 +1,20 @@
 """A common cause ends a study's work at once, and no trial is charged with it."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cluster import refuse_full_disk
 from harness.driver.causes import ALIKE, Causes, cause_of
-from harness.records import Failure
+from harness.ledger import open_attempt
+from harness.records import Failure, Place
+from harness.stages import Assignment, afresh, failure_of
+from harness.stages.jobs import full_folder
 from harness.trial import Result
-from tests.values import attack, record
+from tests.values import asked, attack, record
 
 TORN = Failure(stage="train", type="UserError", message="data/root: a/3.png cannot be read as an image: truncated")
 SHORT = Failure(stage="train", type="OutOfMemoryError", message="its node had no memory left")
@@ -95,6 +100,8 @@ def test_want_of_memory_is_known_however_it_is_said(failure: Failure) -> None:
         Failure(stage="train", type="DeviceError", message="a GPU is reserved and torch cannot use it"),
         Failure(stage="train", type="OSError", message="Stale file handle", errno=116),
         Failure(stage="train", type="OSError", message="Input/output error", errno=5),
+        Failure(stage="train", type="OSError", message="No space left", errno=28, path="/tmp/torch-x"),
+        Failure(stage="train", type="FileNotFoundError", message="No usable temporary directory found in", errno=2),
     ],
 )
 def test_what_another_node_may_do_better_is_known_however_it_is_said(failure: Failure) -> None:
@@ -169,3 +176,35 @@ def test_no_result_is_lost_or_published_twice(kinds: list[str], proven: bool) ->
         assert sorted(published + again) == list(range(len(kinds)))
     assert len(set(published)) == len(published)
     assert not any(kinds[number] in ("torn", "crowded") for number in published)
+
+
+def test_a_nodes_own_full_disk_is_its_fault_and_the_studys_ends_the_work(tmp_path):
+    attempt = tmp_path / "study" / "trials" / "00000" / "attempt-1"
+    full = Failure(stage="train", type="OSError", message="No space left on device", errno=28)
+    refuse_full_disk(full.model_copy(update={"path": str(tmp_path / "tmp" / "x")}), attempt)
+    with pytest.raises(OSError, match="No space left") as raised:
+        refuse_full_disk(full.model_copy(update={"path": str(tmp_path / "study" / "priors" / "p")}), attempt)
+    assert raised.value.filename == str(tmp_path / "study" / "priors" / "p")
+    with pytest.raises(OSError, match="No space left") as raised:
+        refuse_full_disk(full, attempt)
+    assert raised.value.filename == str(attempt)
+
+
+def test_of_a_full_disk_that_the_system_does_not_name_the_folder_that_is_full_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    free = {tmp_path / "tmp": 0, tmp_path / "attempt-1": 2**40}
+    assert full_folder(tmp_path / "attempt-1", lambda folder: free[folder]) == tmp_path / "tmp"
+    free[tmp_path / "attempt-1"] = 0
+    assert full_folder(tmp_path / "attempt-1", lambda folder: free[folder]) == tmp_path / "attempt-1"
+    error = OSError(28, "No space left on device")
+    assert failure_of(error, "train", tmp_path).path == str(tmp_path)
+    assert failure_of(OSError(28, "No space left", "/x"), "train", tmp_path).path == "/x"
+
+
+def test_a_lost_job_is_handed_out_again_in_an_attempt_of_its_own(tmp_path):
+    """Its twin may still run: what one of them writes, the other one does not touch."""
+    first = open_attempt(tmp_path)
+    handed, weights, *_ = afresh((Assignment(asked(0), Place(), first), tmp_path / "weights"))
+    assert (handed.attempt, weights) == (tmp_path / "attempt-2", tmp_path / "weights")
+    assert handed.attempt.is_dir()
+    assert afresh(("prior",)) == ("prior",)

@@ -371,6 +371,18 @@ def test_a_fault_once_work_has_begun_is_no_bad_input(tmp_path):
         fail()
 
 
+def test_what_is_to_be_mended_once_work_has_begun_can_be_resumed(tmp_path):
+    def fail(begun: bool) -> None:
+        with resumable(tmp_path, AGAIN) as stand:
+            stand.begun = begun
+            raise UserError("record.json: is torn; see `invfront doctor`")
+
+    with pytest.raises(Interrupted, match=f"^record.json: is torn; see `invfront doctor`; then {AGAIN}$"):
+        fail(True)
+    with pytest.raises(UserError, match=r"^record.json: is torn; see `invfront doctor`$"):
+        fail(False)
+
+
 # resources
 
 

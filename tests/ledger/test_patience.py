@@ -1,11 +1,16 @@
 """A storage that fails for a while is tried again, one that fails for good ends the study resumable."""
 
+import errno
+import os
+
 import pytest
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from harness.errors import Interrupted
+from harness.ledger import Ledger
 from harness.ledger import patience as module
 from harness.ledger.patience import Patience
+from tests.values import asked, record
 
 AWAY = OperationalError("SELECT 1", {}, ConnectionError("s3cret"))
 
@@ -59,3 +64,38 @@ def test_patience_is_for_faults_that_may_pass_alone():
             Patience(seconds=60, way="resume")(action)
     with pytest.raises(OperationalError):
         Patience()(Flaky(1, AWAY))
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ECONNRESET])
+def test_a_disk_or_a_connection_that_fails_for_the_moment_is_tried_again(number, caplog):
+    fault = OSError(number, os.strerror(number), "/shared/x")
+    assert Patience(seconds=60, way="resume")(Flaky(2, fault)) == "done"
+    assert caplog.records[0].getMessage().startswith(f"/shared/x: {os.strerror(number)}; trying again")
+    with pytest.raises(OSError, match=os.strerror(number)):
+        Patience()(Flaky(1, fault))
+
+
+def test_a_disk_that_is_full_is_not_waited_for():
+    with pytest.raises(OSError, match="No space"):
+        Patience(seconds=60, way="resume")(Flaky(1, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+
+
+@pytest.mark.parametrize("fails", range(1, 9))
+def test_a_write_that_fails_anywhere_is_done_again_whole_and_nothing_is_lost_or_doubled(fails, tmp_path, monkeypatch):
+    """Each call that brings something to the disk fails in turn, once; the last ones fail after the rename."""
+    ledger, fsync, calls = Ledger(tmp_path / "study"), os.fsync, []
+    ledger.patience = Patience(seconds=60, way="resume")
+
+    def flaky(file: int) -> None:
+        calls.append(file)
+        if len(calls) == fails:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", flaky)
+    ledger.publish_asked(asked(0))
+    ledger.publish_record(record(0))
+    monkeypatch.setattr(os, "fsync", fsync)
+    files = ledger.read(0)
+    assert (files.asked, files.record, files.tries) == (asked(0), record(0), 1)
+    assert not list((tmp_path / "study").rglob(".*.tmp"))

@@ -1,0 +1,118 @@
+"""Whether every node of a cluster sees a study's directory and its images as the driver does, before work starts."""
+
+import errno
+import hashlib
+import secrets
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from harness.errors import UserError
+from harness.records import Place, one_line
+
+ANSWER_SECONDS = 180.0
+"""Longest time for all nodes to look: each unpacks the packages first."""
+
+SETTLE_SECONDS = 5.0
+"""How long a shared file system may take to show what another machine has written."""
+
+MOST_NAMES = 1000
+
+DRIVER = "driver"
+"""The driver's file in the folder that nodes look for."""
+
+WAY = "mount it there too, or take the node out of the cluster"
+
+
+def refuse_blind(root: Path, place: Place) -> None:
+    """Let every node that can hold a job write beside a study, and look at its images.
+
+    Args:
+        root: The study's directory; it need not be there yet.
+        place: Where its images lie.
+
+    Raises:
+        UserError: names the node, and what it does not see.
+    """
+    parent = next(path for path in (root, *root.parents) if path.exists())
+    roots = {"data/root": place.data_root, "attacker/root": place.attacker_root}
+    known = {path: names for path in roots.values() if path is not None and (names := names_in(path)) is not None}
+    token, there = secrets.token_hex(16), hosts()
+    with tempfile.TemporaryDirectory(prefix=".sight-", dir=parent, ignore_cleanup_errors=True) as folder:
+        (Path(folder) / DRIVER).write_text(token)
+        asked = {_look_on(node, folder, token, known): node for node in there}
+        try:
+            answers = {asked[answer]: ray.get(answer, timeout=ANSWER_SECONDS) for answer in asked}
+        except (GetTimeoutError, RayError) as error:
+            raise UserError(f"a node of the cluster could not look for {parent}: {one_line(error)[:200]}") from error
+        for node, wrong in answers.items():
+            if wrong is None and not appears(Path(folder) / node):
+                wrong = f"writes to a {parent} of its own"
+            if wrong is not None:
+                raise UserError(f"node {there[node]}: {wrong.replace(folder, str(parent))}; {WAY}")
+
+
+def hosts() -> dict[str, str]:
+    """Return the host names of the nodes that can hold a job, by the cluster's names of them."""
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    able = [node for node in found if node["Alive"] and any(node["Resources"].get(kind) for kind in ("CPU", "GPU"))]
+    return {node["NodeID"]: str(node["NodeManagerHostname"]) for node in able}
+
+
+def _look_on(node: str, folder: str, token: str, known: Mapping[str, str]) -> Any:
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    looking: Any = ray.remote(look)
+    return looking.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy).remote(folder, token, known, node)
+
+
+def look(folder: str, token: str, known: Mapping[str, str], node: str) -> str | None:
+    """Return what this machine does not see; null if it sees all, having left its mark.
+
+    Args:
+        folder: Where the driver's mark lies, and this machine's is to be.
+        token: What the driver's mark says.
+        known: What the driver sees of each folder of images: `names_in`.
+        node: This machine's mark's name.
+    """
+    try:
+        if not appears(Path(folder) / DRIVER) or (Path(folder) / DRIVER).read_text() != token:
+            return f"does not see {folder}"
+        (Path(folder) / node).write_text("")
+    except OSError as error:
+        return f"cannot write to {folder}: {error.strerror}"
+    for path, names in known.items():
+        seen = names_in(path)
+        if seen != names:
+            return f"does not see {path}" if seen is None else f"sees other files in {path} than the driver"
+    return None
+
+
+def names_in(path: str) -> str | None:
+    """Return a digest of the names in a folder, of the first ones; null if it cannot be read."""
+    try:
+        names = sorted(entry.name for entry in Path(path).iterdir())[:MOST_NAMES]
+    except OSError:
+        return None
+    return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()
+
+
+def appears(path: Path, seconds: float = SETTLE_SECONDS) -> bool:
+    """Say whether a path is there, or comes within some seconds."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def refuse_unseen(path: Path) -> None:
+    """Raise OSError, of its node's mounts, if what a driver has made is not there on this machine."""
+    if not appears(path):
+        raise OSError(errno.ENODEV, "is not seen on this node, though its driver made it; mount it there", str(path))

@@ -1,0 +1,133 @@
+"""What a user asks of a study while it runs, and what comes of it."""
+
+import shlex
+import time
+from collections.abc import Callable
+
+from harness.driver.retrying import chosen_trials
+from harness.errors import Interrupted, UserError
+from harness.judging import Book
+from harness.ledger import SKIP, Ledger, write_whole
+from harness.ledger.requests import Asked as Put
+from harness.ledger.requests import Requests
+from harness.records import Answer, Request
+from harness.search import Search
+from harness.study.anchors import misfits
+
+LOOK_SECONDS = 2.0
+"""Least time between two looks at what was asked."""
+
+
+class Steering:
+    """Does what is asked of a running study; what was asked of an earlier driver's running is past.
+
+    Args:
+        ledger: The study's directory.
+        book: What is known of its trials.
+        search: Decides what is tried next.
+        concurrent: Most trials at a time, until something else is asked.
+        noted: Hears what was done.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        book: Book,
+        search: Search,
+        concurrent: int,
+        noted: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger, self._book, self._search, self._noted, self._clock = ledger, book, search, noted, clock
+        self._requests = Requests(ledger.root)
+        self._looked = float("-inf")
+        self.concurrent = concurrent
+        self.paused = self.stopped = False
+        self.running: set[int] = set()
+        self.skipped: set[int] = set()
+        """Trials that the user wants no more of."""
+        self.retried: set[int] = set()
+        """Trials that have a record and are run again."""
+        for put in self._requests.open():
+            if put.request.verb in ("pause", "continue", "stop"):
+                self._answer(put, False, "no driver ran then; a new one goes on")
+
+    def look(self) -> None:
+        """Do what was asked since the last look, now and then.
+
+        Raises:
+            Interrupted: it was asked to stop now.
+        """
+        if self._clock() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = self._clock()
+        for put in self._ledger.patience(self._requests.open):
+            try:
+                told = self._do(put.request)
+            except UserError as error:
+                self._answer(put, False, str(error))
+            else:
+                self._answer(put, True, told)
+                self._noted(f"ctl {put.request.words()}: {told}")
+            if put.request.verb == "stop" and put.request.now:
+                self.end()
+
+    def holds_back(self) -> bool:
+        """Say whether no trial is handed out for the moment."""
+        return self.paused or len(self.running) >= self.concurrent
+
+    def end(self) -> None:
+        """Raise Interrupted if the study was asked to stop."""
+        if self.stopped:
+            root = shlex.quote(str(self._ledger.root))
+            raise Interrupted(f"stopped by `invfront ctl {root} stop`; go on with `invfront resume {root}`")
+
+    def _do(self, request: Request) -> str:
+        """Do what was asked; return what that was. Raises UserError where it cannot be."""
+        if request.verb == "pause":
+            self.paused = True
+            return "no further trial is handed out; those that run go on"
+        if request.verb == "continue":
+            self.paused = False
+            return "trials are handed out"
+        if request.verb == "stop":
+            self.stopped = True
+            return "trials that run are cut off" if request.now else "trials that run are finished, then it ends"
+        if request.verb == "concurrent" and request.number is not None:
+            self.concurrent = request.number
+            return f"at most {request.number} trials at a time"
+        if request.verb == "skip" and request.number is not None:
+            return self._skip(request.number)
+        return self._enqueue(request) if request.verb == "enqueue" else self._retry(request)
+
+    def _skip(self, number: int) -> str:
+        if not self._ledger.was_asked(number):
+            raise UserError(f"trial {number} was not asked yet")
+        outline = self._book.outlines.get(number)
+        if outline is not None and outline.finished and number not in self.retried:
+            raise UserError(f"trial {number} is {outline.state}")
+        self.skipped.add(number)
+        write_whole(self._ledger.trial(number) / SKIP, b"")
+        return f"trial {number} ends, pruned"
+
+    def _enqueue(self, request: Request) -> str:
+        for misfit in misfits(self._search.space, request.settings):
+            raise UserError(f"{misfit.path}: {misfit.why}")
+        number = self._search.enqueue(request.settings)
+        if number is None:
+            raise UserError("no trial waits; `invfront resume STUDY --trials N` gives the study more")
+        return f"trial {number} takes it"
+
+    def _retry(self, request: Request) -> str:
+        chosen = [request.kind] if request.kind else [str(request.number)]
+        again, left_out = chosen_trials(self._ledger, chosen)
+        known = {asked.number for asked in self._search.again} | self.running
+        new = [asked for asked in again if asked.number not in known]
+        self._search.again.extend(new)
+        self.retried |= {asked.number for asked in new}
+        told = f"trial {', '.join(str(asked.number) for asked in new)} again" if new else "none failed"
+        return "; ".join([told, *left_out])
+
+    def _answer(self, put: Put, done: bool, text: str) -> None:
+        self._ledger.patience(lambda: self._requests.answer(put, Answer(done=done, text=text)))

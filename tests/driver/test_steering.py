@@ -1,0 +1,209 @@
+"""A running study does what is asked of it by files in its directory, once, and says what came of it."""
+
+import json
+
+import pytest
+
+from harness.cli import main
+from harness.cluster import NOT_NOW
+from harness.driver.causes import Causes
+from harness.driver.comparison import Comparison
+from harness.driver.limits import Limits
+from harness.driver.publishing import Publisher
+from harness.driver.room import Room
+from harness.driver.steering import LOOK_SECONDS, Steering
+from harness.errors import Interrupted
+from harness.judging import judged_trials, status
+from harness.ledger import SKIP, Ledger, write_whole
+from harness.ledger.requests import Requests
+from harness.records import Failure
+from harness.search import Search, open_rows, reconcile
+from harness.search.asking import Conditions
+from harness.study.check import load_checked
+from harness.study.jobs import attack_jobs
+from tests.bench_driver import UNTRACKED
+from tests.recorded import ended
+from tests.values import book_of
+
+ID = "00000000-0000-4000-8000-000000000000"
+SPACE = f"""
+name: steered
+data: {{name: digits}}
+model: {{sigma: {{choices: [0.05, 0.1]}}}}
+defense: {{none: {{}}, laplace: {{scale: {{low: 0.1, high: 1.0}}}}}}
+attacks: {{decoder: quick}}
+search: {{trials: 6, sampler: random, allocate: joint, anchors: [{{defense/name: none, model/sigma: 0.05}}]}}
+ledger: {ID}
+"""
+
+
+class Quiet:
+    """Hears of a study and keeps its remarks."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def noted(self, line: str) -> None:
+        self.lines.append(line)
+
+    def started(self, asked: object) -> None:
+        """Nothing is shown."""
+
+    def finished(self, trial: object, standing: object) -> None:
+        """Nothing is shown."""
+
+
+class Driver:
+    """A driver of a small study whose trials' outcomes are recorded ones; it looks whenever it is asked to."""
+
+    def __init__(self, root) -> None:
+        self.study, self.ledger, self.watcher, self.time = load_checked(root / "study.yaml"), Ledger(root), Quiet(), 0.0
+        book = book_of(self.ledger)
+        rows = open_rows(self.study, root, book.outlines, None)
+        conditions = Conditions(ID, attack_jobs(self.study), {"train": 1, "attack": 1}, "float32")
+        self.search = Search(self.study, rows, self.ledger, conditions)
+        reconcile(self.search, rows, book)
+        self.steering = Steering(self.ledger, book, self.search, 2, self.watcher.noted, lambda: self.time)
+        self.publisher = Publisher(
+            self.ledger, book, self.search, UNTRACKED, self.watcher, Comparison(), Causes(True),
+            Room(root, lambda folder: 2**60), limits=Limits(self.study, self.ledger, book), steering=self.steering,
+        )  # fmt: skip
+
+    def ask(self):
+        self.time += LOOK_SECONDS
+        return self.publisher.ask()
+
+    def end(self, asked, failure: Failure | None = None) -> None:
+        result = ended(asked, self.ledger.trial(asked.number))
+        if failure is not None:
+            record = result.record.model_copy(update={"state": "failed", "error": failure, "verdicts": {}})
+            result = result._replace(record=record, attacks=())
+        self.publisher.heard(result)
+
+    def state(self, number: int) -> str:
+        return self.ledger.read(number).record.state
+
+
+@pytest.fixture
+def driver(tmp_path):
+    write_whole(tmp_path / "steered" / "study.yaml", SPACE.encode())
+    return Driver(tmp_path / "steered")
+
+
+def ctl(driver, *order: str, code: int = 0) -> None:
+    assert main(["ctl", str(driver.ledger.root), *order]) == code
+
+
+def answers(driver) -> list[tuple[str, str | None]]:
+    return [(put.request.words(), put.answer and put.answer.text) for put in Requests(driver.ledger.root).all()]
+
+
+def test_a_study_pauses_and_continues(driver, capsys):
+    first = driver.ask()
+    ctl(driver, "pause")
+    ctl(driver, "pause")  # the same one
+    assert driver.ask() is NOT_NOW
+    driver.end(first)
+    assert driver.state(0) == "complete"
+    ctl(driver, "continue")
+    assert driver.ask().number == 1
+    assert [words for words, _ in answers(driver)] == ["pause", "continue"]
+    ctl(driver, "pause")
+    capsys.readouterr()
+    assert main(["status", str(driver.ledger.root), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["ctl"]
+    assert [(one["asked"], one["state"]) for one in told] == [
+        ("pause", "done"),
+        ("continue", "done"),
+        ("pause", "open"),
+    ]
+
+
+def test_as_many_trials_run_as_are_asked_for(driver):
+    assert [driver.ask().number, driver.ask().number] == [0, 1]
+    assert driver.ask() is NOT_NOW
+    ctl(driver, "concurrent=3")
+    assert driver.ask().number == 2
+    assert driver.ask() is NOT_NOW
+
+
+def test_a_stopped_study_finishes_what_runs_and_ends_resumable(driver):
+    first = driver.ask()
+    ctl(driver, "stop")
+    assert driver.ask() is None
+    assert not driver.publisher.more()
+    driver.end(first)
+    with pytest.raises(Interrupted, match=r"^stopped by `invfront ctl .* stop`; go on with `invfront resume "):
+        driver.steering.end()
+    again = Driver(driver.ledger.root)  # what was asked of the one before is past
+    assert again.ask().number == 1
+    ctl(again, "stop", "--now")
+    with pytest.raises(Interrupted, match=r"^stopped by"):
+        again.ask()
+
+
+def test_what_was_asked_before_a_driver_ran_stops_none(driver):
+    ctl(driver, "stop")
+    again = Driver(driver.ledger.root)
+    assert again.ask().number == 0
+    assert answers(again) == [("stop", "no driver ran then; a new one goes on")]
+
+
+def test_a_skipped_trial_is_pruned_and_counts_in_the_budget(driver):
+    trials = [driver.ask(), driver.ask()]
+    ctl(driver, "skip", "1")
+    assert driver.ask() is NOT_NOW
+    assert (driver.ledger.trial(1) / SKIP).exists()
+    driver.end(trials[1], Failure(stage="train", type="Skipped", message="its user wants no more of it"))
+    driver.end(trials[0])
+    assert [driver.state(number) for number in (0, 1)] == ["complete", "pruned"]
+    assert driver.ledger.read(1).record.error.stage == "user"
+    now = status(driver.study.named(), 6, judged_trials(driver.ledger))
+    assert (now.states["pruned"], sum(now.states.values())) == (1, 6)
+    ctl(driver, "skip", "1", code=2)
+    assert Driver(driver.ledger.root).ask().number == 2  # a resume runs it no more
+
+
+def test_what_is_enqueued_takes_the_place_of_a_trial_that_waits(driver):
+    ctl(driver, "concurrent=9")
+    ctl(driver, "enqueue", "defense/laplace/scale=.25", "model/sigma=0.1")
+    trials = [driver.ask() for _ in range(6)]
+    assert [trial.number for trial in trials] == [*range(6)]
+    assert trials[0].anchor  # anchors stay the first
+    assert trials[1].settings["defense/laplace/scale"] == 0.25
+    assert (trials[1].settings["defense/name"], trials[1].settings["model/sigma"]) == ("laplace", 0.1)
+    assert driver.ask() is None
+    ctl(driver, "enqueue", "model/sigma=0.1", code=2)  # no trial waits
+    asked = "enqueue defense/name=laplace, defense/laplace/scale=0.25, model/sigma=0.1"
+    assert answers(driver)[1] == (asked, "trial 1 takes it")
+
+
+def test_a_failed_trial_is_run_again_while_the_study_runs(driver):
+    first = driver.ask()
+    driver.end(first, Failure(stage="train", type="ValueError", message="a flaw"))
+    ctl(driver, "retry", "failed")
+    again = driver.ask()
+    assert again == first
+    driver.end(again)
+    assert (driver.state(0), driver.ledger.read(0).tries) == ("complete", 2)
+    assert driver.ask().number == 1
+
+
+WRONG = {
+    "halt": "halt: no such order; take one of pause, continue, stop, concurrent=N, skip TRIAL",
+    "concurrent=0": "concurrent=0: no such order",
+    "pause 5": "pause 5: takes nothing more",
+    "pause --now": "--now: is of stop, not of pause",
+    "skip 4": "TRIAL 4: was not asked",
+    "retry 0": "TRIAL 0: is running; takes one that is failed or partial",
+    "enqueue model/sigma=7": "enqueue model/sigma: 7 is outside the study",
+    "enqueue defense/nopeek/lam=1": "enqueue defense/name: 'nopeek' is no branch of the study",
+}
+
+
+def test_what_cannot_be_asked_is_refused_in_one_line_and_nothing_is_written(driver, capsys):
+    driver.ask()
+    for order, said in WRONG.items():
+        ctl(driver, *order.split(), code=2)
+        assert capsys.readouterr().err.startswith(f"invfront: {said}")
+    assert answers(driver) == []
