@@ -32,8 +32,9 @@ class RotatedNoise(Defense):
     ``1/2 tr(G N) + lam / D * 1/2 log det(I + V N^-1)``: in the joint eigenbasis of V and G
     ``n = 1/2 (sqrt(v^2 + 4 mu v / g) - v)``, mu = lam / D. Isotropic noise is one of the candidates, and so is any that
     is diagonal (``learned_noise``). The channel's noise counts: the defense adds what is wanted beyond it, direction by
-    direction, at most of deviation ``most``. V and the class means are refitted after every epoch, G is gathered over
-    its steps from the gradients of the batch's loss, which cost nothing.
+    direction, at most of deviation ``most``; so the whole is the optimum where in no direction less is wanted than the
+    channel adds, and near it elsewhere. V and the class means are refitted after every epoch, G is gathered over its
+    steps from the gradients of the batch's loss, which cost nothing.
 
     The penalty is the same bound, ``1/2 log det(I + V (N + sigma^2 I)^-1) / D`` in nats a feature, against which
     ``lam`` trades the noise: the cross-entropy of releases under Gaussians about the classes' means with covariance
