@@ -46,7 +46,11 @@ def importance_table(study: Study) -> Table:
 
 def applicable(study: Study) -> str | None:
     """Return why nothing is told."""
-    return "too few trials are complete to tell" if study.data.importances.empty else None
+    return (
+        "it was not told: too few trials are complete, or their settings do not vary"
+        if study.data.importances.empty
+        else None
+    )
 
 
 def compute(study: Study) -> list[Block]:
