@@ -85,8 +85,8 @@ def _draw_series(axes: Axes, series: Series) -> None:
         "drawstyle": "steps-post" if series.steps else "default",
         "label": literal(series.name or "") if series.name is not None else "_none",
     }
-    bars = {"xerr": _bars(series.x, series.x_ends), "yerr": _bars(series.y, series.y_ends)}
-    axes.errorbar(series.x, series.y, **bars, elinewidth=0.9, capsize=2, **style)
+    xerr, yerr = _bars(series.x, series.x_ends), _bars(series.y, series.y_ends)
+    axes.errorbar(series.x, series.y, xerr=xerr, yerr=yerr, elinewidth=0.9, capsize=2, **style)
     for x, y, text in zip(series.x, series.y, series.labels, strict=False):
         axes.annotate(literal(text), (x, y), (4, 4), textcoords="offset points", fontsize=8)
 
@@ -95,7 +95,8 @@ def _bars(values: Sequence[float], ends: Ends | None) -> NDArray[np.float64] | N
     if ends is None:
         return None
     middle, (low, high) = np.asarray(values, dtype=float), (np.asarray(end, dtype=float) for end in ends)
-    return np.maximum(np.nan_to_num(np.stack([middle - low, high - middle])), 0)
+    lengths: NDArray[np.float64] = np.maximum(np.nan_to_num(np.stack([middle - low, high - middle])), 0)
+    return lengths
 
 
 def _scale(drawn: XAxis | YAxis, axis: ChartAxis) -> None:

@@ -121,7 +121,7 @@ def hardware(study: Study) -> Check:
 def unfinished(study: Study) -> Check:
     """Look for trials that failed, or have not run."""
     states = study.data.study["states"]
-    left = {name: states[name] for name in ("failed", "partial", "running", "waiting") if states[name]}  # type: ignore[literal-required]
+    left = {name: states[name] for name in ("failed", "partial", "running", "waiting") if states[name]}
     told = listed([f"{count} {name}" for name, count in left.items()]) if left else None
     return Check("all trials complete", told, "`invfront resume` runs what is missing, `invfront retry` what failed")
 
@@ -146,7 +146,7 @@ def checked(study: Study, checks: Iterable[Callable[[Study], Check]] = CHECKS) -
 def health_table(found: list[Check]) -> Table:
     """Return what was found first, then what is well."""
     ordered = sorted(found, key=lambda check: check.found is None)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (check.name, "look" if check.found else "well", check.found or MISSING, check.step if check.found else MISSING)
         for check in ordered
     ]

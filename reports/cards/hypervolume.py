@@ -54,8 +54,8 @@ def compute(study: Study) -> list[Block]:
 
 def _chart(title: str, x: list[float], y: list[float], hover: list[str]) -> Chart:
     kept = [i for i in range(len(y)) if i in (0, len(y) - 1) or y[i] != y[i - 1]]
-    x, y, hover = ([values[i] for i in kept] for values in (x, y, hover))
-    line = Series(x, y, line=True, steps=True, marks=len(x) < 60, size=6, hover=hover)
+    x, y = [x[i] for i in kept], [y[i] for i in kept]
+    line = Series(x, y, line=True, steps=True, marks=len(x) < 60, size=6, hover=[hover[i] for i in kept])
     return Chart(Axis(title), Axis(TITLE, from_zero=True), (line,), height=320)
 
 

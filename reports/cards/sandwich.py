@@ -90,7 +90,7 @@ def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:
 
 def sandwich_table(found: list[Sandwich], guess: float | None) -> Table:
     """Return bound, measured and guess of each trial."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             number(each.trial),
             each.defense,
