@@ -59,9 +59,9 @@ def write_tables(
     ):
         write_whole(data / f"{name}.parquet", _parquet(content))
     trainings = confirmed(ledger)
-    for name, content in (("confirmed", confirmed_table(trainings)), ("importances", importances)):
-        if content is not None and len(content):
-            write_whole(data / f"{name}.parquet", _parquet(content))
+    for name, perhaps in (("confirmed", confirmed_table(trainings)), ("importances", importances)):
+        if perhaps is not None and len(perhaps):
+            write_whole(data / f"{name}.parquet", _parquet(perhaps))
         else:
             (data / f"{name}.parquet").unlink(missing_ok=True)
     write_whole(data / "images.npz", images_npz(shown))
