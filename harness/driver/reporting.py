@@ -1,9 +1,6 @@
 """The page of a study, and the weights that are kept for whoever attacks it later."""
 
-import logging
 from collections.abc import Sequence
-
-import pandas
 
 from harness.export import write_tables
 from harness.judging import Front, JudgedTrial, judged_trials
@@ -12,24 +9,13 @@ from harness.search import importances
 from harness.study import Study
 from reports.page import render
 
-_LOG = logging.getLogger(__name__)
-
 
 def write_report(study: Study, ledger: Ledger) -> None:
     """Write tables and page, and let go of the servers that nobody needs any more."""
     trials = list(judged_trials(ledger))
     if study.keep.servers == "front":
         let_go(trials)
-    render(write_tables(study, ledger, trials, _importances(study, trials)), ledger.root / "report")
-
-
-def _importances(study: Study, trials: Sequence[JudgedTrial]) -> pandas.DataFrame | None:
-    """Return which settings decide each objective; null if Optuna fails: the page comes without."""
-    try:
-        return importances(study.space(), trials)
-    except Exception as error:  # whatever it is, tables and page stand without it
-        _LOG.warning("the importance of settings was not told: %s", type(error).__name__, exc_info=True)
-        return None
+    render(write_tables(study, ledger, trials, importances(study.space(), trials)), ledger.root / "report")
 
 
 def let_go(trials: Sequence[JudgedTrial]) -> None:

@@ -5,8 +5,9 @@ References:
     Conditional PED-ANOVA: Hyperparameter Importance in Hierarchical and Dynamic Search Spaces, 2026.
 """
 
+import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import optuna
 import pandas
@@ -18,6 +19,8 @@ from harness.records import DIRECTIONS
 from harness.search.drawing import distributions, settled
 from harness.search.informed import values_of
 from harness.study import Space
+
+_LOG = logging.getLogger(__name__)
 
 LEAST, MOST = 10, 2000
 """Trials below which nothing is said; trials that are looked at, evenly chosen where there are more."""
@@ -32,7 +35,8 @@ def importances(space: Space, trials: Iterable[JudgedTrial]) -> pandas.DataFrame
     """Return one row per objective and setting, of ``COLUMNS``; the importances of an objective add up to 1.
 
     A setting is important for an objective if the best tenth of the trials by it has other values of the setting than
-    all trials have. No rows where fewer than ``LEAST`` trials are complete.
+    all trials have. No rows where fewer than ``LEAST`` trials are complete, or where Optuna fails, which is logged:
+    tables and page stand without it.
 
     Args:
         space: What the settings were drawn from.
@@ -41,15 +45,25 @@ def importances(space: Space, trials: Iterable[JudgedTrial]) -> pandas.DataFrame
     complete = [trial for trial in trials if trial.objectives is not None]
     step = -(-len(complete) // MOST) or 1
     rows = [row for trial in complete[::step] if (row := _row(trial, space))]
-    if len(rows) < LEAST:
+    found = list[dict[str, object]]()
+    if len(rows) >= LEAST:
+        try:
+            found = _ranked(rows)
+        except Exception as error:
+            _LOG.warning("the importance of settings was not told: %s", type(error).__name__, exc_info=True)
+    if not found:
         return pandas.DataFrame({name: pandas.Series(dtype=kind) for name, kind in COLUMNS.items()})
+    return pandas.DataFrame(found, columns=[*COLUMNS])
+
+
+def _ranked(rows: Sequence[FrozenTrial]) -> list[dict[str, object]]:
     study = optuna.create_study(directions=["minimize"] * len(DIRECTIONS))
     study.add_trials(rows)
-    found = []
+    found = list[dict[str, object]]()
     for index, (name, direction) in enumerate(DIRECTIONS.items()):
         for setting, value in _of_one(study, index, 1.0 if direction == "minimize" else -1.0).items():
             found.append({"objective": name, "setting": setting, "importance": value, "trials": len(rows)})
-    return pandas.DataFrame(found, columns=[*COLUMNS])
+    return found
 
 
 def _of_one(study: optuna.Study, index: int, sign: float) -> dict[str, float]:
