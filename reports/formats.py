@@ -1,12 +1,14 @@
 """How numbers, durations and settings are written wherever a report shows them."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
 
 from reports.tables import settings
 
@@ -161,3 +163,8 @@ def briefly(row: Mapping[str, object], paths: Sequence[str]) -> str:
 
 def _column(trials: pd.DataFrame, path: str) -> "pd.Series[object]":
     return trials[path] if path in trials.columns else pd.Series(None, index=trials.index, dtype=object)
+
+
+def commands(text: str) -> Markup:
+    """Return a sentence as HTML, what stands in backticks set as code; whatever else it holds is text."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(str(text)))))

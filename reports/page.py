@@ -22,6 +22,7 @@ from reports.cards import CARDS
 from reports.chart import Chart
 from reports.figures import draw
 from reports.files import write_whole
+from reports.formats import commands
 from reports.front import front, on_front
 from reports.legend import legend
 from reports.study import Study
@@ -33,6 +34,7 @@ _LOG = logging.getLogger(__name__)
 TEMPLATES = Environment(
     loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+TEMPLATES.filters["commands"] = commands
 
 
 class Made(NamedTuple):

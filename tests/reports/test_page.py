@@ -13,7 +13,7 @@ from reports.cards import CARDS, hypervolume
 from reports.cards.reconstructions import galleries
 from reports.cards.trials import accuracy_error
 from reports.export import escape_latex, to_csv, to_latex
-from reports.formats import briefly, duration, number, settings_of
+from reports.formats import briefly, commands, duration, number, settings_of
 from reports.front import PAIRS, front, on_front
 from reports.page import make, page, page_of, render, script_text, with_pictures
 from reports.study import Study
@@ -177,6 +177,11 @@ def test_hostile_text_is_shown_as_text(tmp_path):
     assert "train/recipe = &lt;/script&gt;&lt;script&gt;document.title" in html
     payload = json.loads(html.split('id="payload">')[1].split("</script>")[0])
     assert "train/recipe = &lt;/script&gt;" in json.dumps(payload["hovers"], ensure_ascii=False)
+
+
+def test_commands_are_set_as_code_and_whatever_stands_beside_them_is_text():
+    assert commands("`invfront report <a>` & b") == "<code>invfront report &lt;a&gt;</code> &amp; b"
+    assert commands("a ` b") == "a ` b"
 
 
 def test_json_in_a_script_element_cannot_end_it():
