@@ -50,9 +50,13 @@ class Averaged:
             return self.target.release(x, m)
         drawn = self.num_releases * m
         chunk = max(1, MOST_VALUES // (drawn * math.prod(self.activation_shape)))
-        parts = [self.target.release(part, drawn).unflatten(0, (m, self.num_releases)) for part in x.split(chunk)]
-        z = torch.cat([averaged(part.movedim(1, 0), self.target) for part in parts], dim=1)
+        z = torch.cat([self._averaged(self.target.release(part, drawn), m) for part in x.split(chunk)], dim=1)
         return z[0] if m == 1 else z
+
+    def _averaged(self, z: Tensor, m: int) -> Tensor:
+        """Return what releases ``(m * num_releases, B, ...)`` come to in as many groups, ``(m, B, ...)``."""
+        groups = z.unflatten(0, (m, self.num_releases)).movedim(1, 0)
+        return averaged(groups.flatten(1, 2), self.target).unflatten(0, groups.shape[1:3])
 
     def noise_std(self, z: Tensor) -> Tensor | float:
         """Return what is left of the standard deviation of the defense's own noise."""

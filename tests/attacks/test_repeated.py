@@ -15,8 +15,10 @@ from attacks.likelihood import log_laplace
 from attacks.repeated import Repeated
 from attacks.testproblems import LinearGaussian
 from defenses.base import Defense, Shapes
+from defenses.dropout import Dropout
 from defenses.laplace import Laplace, laplace_like
 from defenses.local_dp import LocalDP
+from defenses.nopeek import NoPeek
 from defenses.shredder import Shredder
 
 SMALL = {"inner": "decoder_xl", "budget": "quick", "steps": 150, "most": 16}
@@ -191,6 +193,20 @@ def test_each_release_is_told_its_member_of_shredders_collection():
     told = float(laplace_location(z, 0.1, 0.02).square().mean())
     assert likeliest == pytest.approx(told, rel=0.05)
     assert likeliest < 0.05 * mean
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("defense", [Shredder(members=4), Laplace(0.1), Dropout(0.3), NoPeek()])
+def test_groups_of_releases_come_to_what_each_comes_to_by_itself(defense, m):
+    target = Noisy(defense, sigma=0.1)
+    x = target.sample(5).x.float() / 255
+    torch.manual_seed(3)
+    together = Averaged(target, 4).release(x, m)
+    torch.manual_seed(3)
+    releases = target.release(x, 4 * m)
+    apart = torch.stack([averaged(releases[4 * i : 4 * (i + 1)], target) for i in range(m)])
+    assert together.shape == (apart if m > 1 else apart[0]).shape
+    torch.testing.assert_close(together, apart if m > 1 else apart[0])
 
 
 @pytest.mark.parametrize("budget", ["quick", "standard", "strong"])
