@@ -80,6 +80,9 @@ READING = {
     "report": [["report", "{root}"], ["report", "{root}", "--json"]],
     "show": [["show", "{root}", "0"], ["show", "{root}", "0", "--json"], ["show", "{root}", "2"]],
     "doctor": [["doctor", "{root}"], ["doctor", "{root}", "--json"], ["doctor", "{root}", "--clean"]],
+    "export": [["export", "{root}"], ["export", "{root}", "0", "--json"]],
+    "claims": [["claims", "{root}"]],
+    "ctl": [["ctl", "{root}", "skip", "0"], ["ctl", "{root}", "retry", "failed", "--json"]],
     "check": [["check", "{root}/study.yaml"], ["check", "{root}/study.yaml", "--json"]],
 }
 """Ways to ask each command about a study."""

@@ -17,14 +17,14 @@ def path(tmp_path, monkeypatch):
     """A folder of modules of which this process knows."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for name in ("alone", "spread", "hazes"):
+    for name in ("lonely", "spread", "hazes"):
         sys.modules.pop(name, None)
 
 
 def test_a_plug_in_of_one_file_takes_that_file_alone(path):
-    (path / "alone.py").write_text("")
+    (path / "lonely.py").write_text("")
     (path / "secret.env").write_text("password")
-    assert travelling(package("alone:Mine")) == [path / "alone.py"]
+    assert travelling(package("lonely:Mine")) == [path / "lonely.py"]
 
 
 def test_a_namespace_package_takes_its_folders_and_not_the_working_directory(path, tmp_path_factory, monkeypatch):

@@ -238,6 +238,6 @@ def test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_
     record = run_trial(tiny, tmp_path / "trial", Place(data_root=str(folder))).record
     assert record.state == "complete"
     reason = "no two of the 1 images of validation share a class"
-    missing = [name for name in NAMES if name.startswith(("mixture", "codebook"))]
+    missing = [name for name in NAMES if name.startswith(("mixture", "covariance", "codebook"))]
     assert record.measured.null_reasons == dict.fromkeys(missing, reason)
     assert record.measured.diagnostics["snr"] == 0

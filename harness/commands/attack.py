@@ -88,7 +88,7 @@ def attack(
     tracked: Tracked = True,
     as_json: Json = False,
 ) -> int:
-    """Run another attack on trials that are finished, or on a passport.
+    """Run another attack on finished trials, or on a passport.
 
     The trials' records stay as they are: the attack adds files of its own beside them. What has been run is left out,
     so that the same command goes on after an interrupt. The study's timeout is that of each attack by itself. Of

@@ -15,7 +15,7 @@ def claims(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a page of all passports in a folder: which claims stand, which fell, and to what.
+    """Write a page of passports: which claims stand, which fell.
 
     The passports and the attacks that are kept beside them are all that is read; nothing in them is run. Claims on
     other images, or scored by other metrics, stand in tables of their own. What is no passport is listed, with why.

@@ -24,7 +24,7 @@ def export(
     set_: Annotated[list[str] | None, moved("Where images lie: data/root, data/download, attacker/root")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write passports of trials: what each claims, with its networks and evidence, in a file that can be sent.
+    """Write passports of trials, to be attacked elsewhere.
 
     A passport holds the client and the defense of each training (never the server, never an image), settings, seeds,
     digests, the attacks' records and claim.json: accuracy, mse and ssim with their intervals, of the trainings that

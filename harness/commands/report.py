@@ -37,7 +37,7 @@ def report(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a study's page, tables and figures, or a page of several studies.
+    """Write a study's page and tables, or a page of several.
 
     The directory is all that is read; a running study may be reported on. Several studies are pooled if their images,
     metrics, attacks with their budgets, and precision are the same, and refused with the first difference otherwise.

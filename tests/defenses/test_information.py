@@ -186,7 +186,7 @@ def test_what_is_not_known_is_null_and_says_why():
         assert MISSING[law]
     alone = information(made("none"), activation[:2], y[:2], 0.1)
     missing = [name for name, value in alone.items() if value is None]
-    assert missing == [name for name in NAMES if name.startswith(("mixture", "codebook"))]
+    assert missing == [name for name in NAMES if name.startswith(("mixture", "covariance", "codebook"))]
     assert None not in information(made("laplace"), activation, y, 0.0).values()
 
 

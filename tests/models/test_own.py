@@ -10,6 +10,7 @@ from defenses.ranges import whole
 from harness.driver.conditions import plugins
 from harness.errors import UserError
 from harness.models import Body, Halves, Network, Pictures, activation_shape, build_model, contract
+from harness.plugins import Package
 from harness.records import Place
 from harness.stages.building import build
 from harness.stages.loading import images_of
@@ -144,7 +145,7 @@ def test_a_study_names_it_by_its_settings_or_by_its_name(tmp_path):
     assert len({load_checked(study_file(tmp_path, model)).digest() for model in short}) == 1
     (tmp_path / "study.yaml").write_text(full.dump())
     assert load_checked(tmp_path / "study.yaml") == full
-    assert plugins(full, []) == {"tests"}
+    assert plugins(full, []) == {Package("tests")}
     other = load_checked(tmp_path / "study.yaml", [f"model/{NAME}/channels=5"])
     assert other.model.own == {"channels": 5}
     assert other.digest() != full.digest()
