@@ -253,6 +253,7 @@ def test_an_unfinished_prior_is_flagged():
         assert course.flags == ("prior unfinished",) * unfinished
 
 
+@pytest.mark.slow
 def test_the_spread_of_the_samples_tells_what_so_few_of_them_cost():
     """With the true score, the mean of S samples costs a variance over S more than that of many."""
     target = LinearGaussian(0.07, side=SIDE)

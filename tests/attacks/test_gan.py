@@ -72,6 +72,7 @@ def stripes(num_images: int, side: int = 16) -> Images:
 # the decoder: known answers
 
 
+@pytest.mark.slow
 def test_the_decoder_comes_near_the_least_error_and_not_below_it():
     target = LinearGaussian(sigma=0.07, side=8)
     decoder, fit = fitted(GanDecoder(**DECODER), target, 6400, 500)

@@ -48,6 +48,7 @@ def test_it_comes_within_5_percent_of_the_least_error_at_every_noise_level(sigma
     assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
 
 
+@pytest.mark.slow
 def test_with_few_images_the_likelihood_tells_what_they_do_not():
     informed, fit = fitted(LinearGaussian(sigma=0.07, side=8), num_images=60)
     deaf, _ = fitted(Mute(sigma=0.07, side=8), num_images=60)

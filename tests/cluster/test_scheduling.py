@@ -229,6 +229,7 @@ def test_a_driver_that_cannot_write_stops_with_its_error(tmp_path, local_ray):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_driver_that_has_no_trial_for_the_moment_is_asked_again_and_may_end_the_work_between(tmp_path, local_ray):
     ledger, looks = Ledger(tmp_path), []
 

@@ -36,7 +36,7 @@ def told(base, settings, term, lam, folder) -> float:
     return record.measured.diagnostics["snr"]
 
 
-AT_ONCE = ("noise", "statistical")
+AT_ONCE = ("noise",)
 """Families that every run of the tests trains; the slow ones train all."""
 
 

@@ -245,6 +245,7 @@ def test_a_plug_in_without_the_default_budget_says_which_it_has():
         order_of("tests.adversaries:Guess")
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_after_a_kill(tmp_path):
     """Trial 0's attack was published, trial 1's was finished, trial 2's had not begun."""
     _, ledger = small_ledger(tmp_path)

@@ -332,6 +332,7 @@ def _attack_beside(weights: str, trial: str, both: Barrier) -> None:
     attacked(Path(weights), REMEMBERING, Path(trial))
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_prior(weights, trainings, tmp_path):
     context = multiprocessing.get_context("spawn")
     both, trials = context.Barrier(2), [tmp_path / "trials" / f"0000{number}" for number in range(2)]
