@@ -56,7 +56,8 @@ class Averaged:
     def _averaged(self, z: Tensor, m: int) -> Tensor:
         """Return what releases ``(m * num_releases, B, ...)`` come to in as many groups, ``(m, B, ...)``."""
         groups = z.unflatten(0, (m, self.num_releases)).movedim(1, 0)
-        return averaged(groups.flatten(1, 2), self.target).unflatten(0, groups.shape[1:3])
+        together: Tensor = averaged(groups.flatten(1, 2), self.target).unflatten(0, groups.shape[1:3])
+        return together
 
     def noise_std(self, z: Tensor) -> Tensor | float:
         """Return what is left of the standard deviation of the defense's own noise."""
