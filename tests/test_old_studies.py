@@ -140,6 +140,7 @@ def check_resume(
     assert main(["doctor", str(root)]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_resume_hands_out_the_trial_that_was_running_and_leaves_the_finished_ones(tmp_path, capsys):
     root, said = copied(OLD / "0.1" / "strict", tmp_path)

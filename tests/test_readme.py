@@ -317,7 +317,11 @@ def test_steps_one_and_two_each_class_keeps_its_contract(site):
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "address", [["--address", "in-process"], pytest.param([], marks=[pytest.mark.slow, pytest.mark.ray])]
+    "address",
+    [
+        pytest.param(["--address", "in-process"], marks=pytest.mark.slow),
+        pytest.param([], marks=[pytest.mark.slow, pytest.mark.ray]),
+    ],
 )
 def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_path):
     defense = next(span for span in spans(READMES["defenses/README.md"]) if span.startswith("defense: {mypackage"))

@@ -143,7 +143,9 @@ class Causes:
         self._tries[training] = self._tries.get(training, 0) + 1
         if cause.kind == "place" and result.node is not None:
             return self._misplaced(result, cause, result.node)
-        if len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[training] == ALIKE):
+        enough = len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[training] == ALIKE)
+        # whatever else failed between, nothing did better than those that are held
+        if enough or (cause.kind == "memory" and len(self._held) + 1 == ALIKE):
             self._held.clear()
             return Step(common=cause)
         if cause.kind == "yours":

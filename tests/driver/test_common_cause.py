@@ -32,7 +32,7 @@ RAY = [[], ["--set", "resources/concurrent=2"]]
 @pytest.mark.parametrize(
     ("cause", "how"),
     [
-        ("torn", [["--address", "in-process", "--no-tracking"]] * 2),
+        pytest.param("torn", [["--address", "in-process", "--no-tracking"]] * 2, marks=pytest.mark.slow),
         pytest.param("torn", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
         pytest.param("short", RAY, marks=[pytest.mark.slow, pytest.mark.ray]),
     ],
