@@ -201,9 +201,9 @@ CASES = [
     ("a lost job and its twin write the same files", "tests.driver.test_causes", "test_a_lost_job_is_handed_out_again_in_an_attempt_of_its_own"),
     ("a plug-in of one file takes its whole folder along", "tests.test_travelling", "test_a_plug_in_of_one_file_takes_that_file_alone"),
     ("a plug-in that is an entry point is not there on the nodes", "tests.test_travelling", "test_a_plug_in_of_an_entry_point_takes_its_package_and_what_names_it"),
-    ("a sweep that goes wrong overnight can only be killed", "tests.driver.test_steering", "test_a_stopped_study_finishes_what_runs_and_ends_resumable"),
-    ("one hopeless trial holds a node for hours", "tests.driver.test_steering", "test_a_skipped_trial_is_pruned_and_counts_in_the_budget"),
-    ("a setting that somebody wants to see has to wait for the sampler", "tests.driver.test_steering", "test_what_is_enqueued_takes_the_place_of_a_trial_that_waits"),
+    ("a sweep that goes wrong overnight can only be killed", "tests.driver.test_answering", "test_a_stopped_study_finishes_what_runs_and_ends_resumable"),
+    ("one hopeless trial holds a node for hours", "tests.driver.test_answering", "test_a_skipped_trial_is_pruned_and_counts_in_the_budget"),
+    ("a setting that somebody wants to see has to wait for the sampler", "tests.driver.test_answering", "test_what_is_enqueued_takes_the_place_of_a_trial_that_waits"),
 ]  # fmt: skip
 
 

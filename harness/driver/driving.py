@@ -3,39 +3,33 @@
 import contextlib
 import shlex
 import uuid
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cluster import OWN_PACKAGES, Exchange, runner
+from harness.cluster import OWN_PACKAGES, runner
+from harness.data.ready import Ready
 from harness.driver.catching_up import Ground, catch_up, lacking, run_levels
-from harness.driver.causes import Causes
-from harness.driver.comparison import Comparison
-from harness.driver.conditions import conditions_of, place_of, plugins, shared_of
+from harness.driver.conditions import conditions_of, place_of, plugins
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
-from harness.driver.filesystems import mounts, sqlite_line
-from harness.driver.limits import Limits
 from harness.driver.places import refuse_place
-from harness.driver.publishing import Publisher
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.retrying import WAY, chosen_trials
 from harness.driver.room import Room
-from harness.driver.steering import Steering
+from harness.driver.searching import Session, search_on
 from harness.driver.watching import Watcher
 from harness.errors import UserError
-from harness.judging import Book, Controls, Status, suite_of
+from harness.judging import Book, Status
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
 from harness.records import Asked, Borrowed, ImagesSeen
-from harness.search import Search, check_storage, open_rows, reconcile
-from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
+from harness.search import check_storage
 from harness.study import UNINFORMED, WIDENED, Study, elsewhere, first_difference, load_study, refuse_others
 from harness.study.agreeing import check_images
-from harness.study.borrowing import borrowed_lines, borrowed_of
+from harness.study.borrowing import borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
 
@@ -141,7 +135,7 @@ def _drive(
     chosen: Sequence[str] | None = None,
 ) -> Status:
     study, added = plan.study, () if later else plan.added
-    again: list[Asked] = []
+    again: list[Asked] | None = None
     evidence = plan.borrowed or borrowed_of(study, root)
     # workers may start in another folder, so their paths are absolute
     ledger, book, room = Ledger(root.resolve()), Book(), Room(root)
@@ -161,95 +155,51 @@ def _drive(
         ready = make_ready(study, watcher.preparing)
         if plan.borrowed is not None:
             check_images(plan.borrowed, study)
-        farewell = f"the local Ray died; {way}"
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
-        fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
+        fleet = held.enter_context(runner(where.address, f"the local Ray died; {way}", packages, tracking.cut_off))
         fleet.refuse(study.resources)
         fleet.refuse_blind(ledger.root, place_of(study))
-        conditions, place = conditions_of(study, ledger, fleet.jobs(study.resources)), place_of(study)
+        conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
         if not root.exists():
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_down(plan, ledger)
-        seen = ImagesSeen(
-            told=ready.told,
-            marks=ready.marks,
-            spectrum=ready.spectrum,
-            classes=ready.classes,
-            pixels=ready.pixels,
-        )
-        write_whole(ledger.images_file, seen.model_dump_json(indent=1).encode())
+        write_whole(ledger.images_file, _seen(ready).model_dump_json(indent=1).encode())
         stand.begun, ledger.patience = True, patience
-        if chosen is None:
+        if again is None:
             ledger.ended_file.unlink(missing_ok=True)
         ground = Ground(study, ledger, fleet, way, watcher.noted)
         if left:
             catch_up(left, ground)
             book = read_book(ledger, str(study.ledger))
-        at_once = patience if where.storage else Patience()  # a file that is broken is made anew, or never comes back
-        rows = at_once(lambda: open_rows(study, ledger.root, book.outlines, where.storage))
-        search = Search(study, rows, ledger, conditions, patience, evidence)
-        found = at_once(lambda: reconcile(search, rows, book))
-        tracking.backfill(book.outlines.values())
-        watcher.opened(study, root, found, book.standing())
-        database = None if where.storage else sqlite_line(ledger.root, mounts())
-        for line in (*ready.told, *borrowed_lines(study), *([database] if database else [])):
-            watcher.noted(line)
-        if plan.extension and not search.left():
-            watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
-        if chosen is not None:
-            search.again = deque(again)
-        if search.left():
-            priors = Priors(shared_of(study, conditions), place, ledger.root / PRIORS_FOLDER)
-            train_priors(study, priors, fleet.jobs(study.resources), watcher.preparing)
-        proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
-        causes, retrying = Causes(proven, lambda left_out: fleet.others(study.resources, left_out)), chosen is not None
-        limits, steering = (
-            (None, None)
-            if retrying
-            else (
-                Limits(study, ledger, book),
-                Steering(ledger, book, search, study.resources.concurrent, watcher.noted),
-            )
-        )
-        publisher = Publisher(
-            ledger, book, search, tracking, watcher, Comparison(), causes, room,
-            suite_of(ledger), Controls(ledger), limits, steering, way, retrying,
+        publisher = search_on(
+            Session(
+                plan, root, ledger, fleet, conditions, tracking, watcher, room, patience, way, where.storage, evidence,
+                again,
+            ),
+            book,
+            ready.told,
         )  # fmt: skip
-        exchange = Exchange(publisher.ask, publisher.heard, watcher.progress, publisher.causes.avoided)
-        if steering is not None:
-            exchange = exchange._replace(look=steering.look, steered=True)
-        fleet.trials(study.resources, place, ledger, exchange)
-        while publisher.more():  # the last ones failed for what is not their own fault
-            fleet.trials(study.resources, place, ledger, exchange)
-        publisher.end()
-        if limits is not None:
-            _write_end(limits, ledger, watcher)
         tried = [(task.files.number, task.job) for task in left]
         if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
             catch_up(rest, ground)
         if plan.added:
             book = read_book(ledger, str(study.ledger))
-        beside = chosen is None and run_levels(book, ground)
+        beside = again is None and run_levels(book, ground)
         if plan.added or beside:
             tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
         write_report(study, ledger)
         room.end()
-        if limits is not None:
-            limits.end()
-        if steering is not None:
-            steering.end()
+        publisher.cut_off()
         tracking.finish()
     return book.status(study.named(), study.search.trials).ended_by(ledger.ended())
 
 
-def _write_end(limits: Limits, ledger: Ledger, watcher: Watcher) -> None:
-    """Write down which limit ended the study, if one has."""
-    if limits.reached is None:
-        return
-    ledger.publish(ledger.ended_file, limits.reached.ended)
-    if limits.reached.well:
-        watcher.noted(limits.reached.ended.text)
+def _seen(ready: Ready) -> ImagesSeen:
+    """Return what the directory keeps of what there is to say of a study's images."""
+    return ImagesSeen(
+        told=ready.told, marks=ready.marks, spectrum=ready.spectrum, classes=ready.classes, pixels=ready.pixels
+    )
 
 
 def _chosen(ledger: Ledger, chosen: Sequence[str], watcher: Watcher) -> list[Asked]:

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from harness.cluster import NOT_NOW, NotNow
+from harness.cluster import NOT_NOW, Exchange, NotNow
+from harness.driver.answering import Answering
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
 from harness.driver.limits import Limits
 from harness.driver.retrying import told_of
 from harness.driver.room import Room
-from harness.driver.steering import Steering
 from harness.driver.watching import Watcher
 from harness.errors import Interrupted
 from harness.judging import ALL, NO_CONTROLS, Book, Controls, Suite, judged
@@ -35,23 +35,28 @@ class Publisher(NamedTuple):
     controls: Controls = NO_CONTROLS
     limits: Limits | None = None
     """What ends the study before its trials are spent; null for nothing."""
-    steering: Steering | None = None
+    answering: Answering | None = None
     """What the user asks meanwhile; null where nothing can be asked."""
     way: str = ""
     """How to go on once the work was cut off, a clause."""
     retrying: bool = False
     """Whether trials that failed are run again, and no others; else the study goes on."""
 
+    def exchange(self) -> Exchange:
+        """Return what whoever runs the trials says to it."""
+        said = Exchange(self.ask, self.heard, self.watcher.progress, self.causes.avoided)
+        return said if self.answering is None else said._replace(look=self.answering.look, steered=True)
+
     def ask(self) -> Asked | NotNow | None:
         """Return the next trial; null if there is none, or no room for it."""
-        if self.steering is not None:
-            self.steering.look()
-            if self.steering.holds_back() and self.more():
+        if self.answering is not None:
+            self.answering.look()
+            if self.answering.holds_back() and self.more():
                 return NOT_NOW
         asked = self.search.ask() if self.more() else None
         if asked is not None:
-            if self.steering is not None:
-                self.steering.running.add(asked.number)
+            if self.answering is not None:
+                self.answering.running.add(asked.number)
             if self.limits is not None:
                 self.limits.started(asked.number)
             self.watcher.started(asked)
@@ -59,7 +64,7 @@ class Publisher(NamedTuple):
 
     def more(self) -> bool:
         """Say whether there is a trial to hand out, room for it, and no limit that it would pass."""
-        if self.steering is not None and self.steering.stopped:
+        if self.answering is not None and self.answering.stopped:
             return False
         left = bool(self.search.again) if self.retrying else self.search.left()
         if not left or not self.ledger.patience(self.room.enough):
@@ -73,16 +78,27 @@ class Publisher(NamedTuple):
             Interrupted: trial after trial fails for a common cause.
         """
         number = result.record.number
-        if self.steering is not None:
-            self.steering.running.discard(number)
+        if self.answering is not None:
+            self.answering.running.discard(number)
         if result.record.state != "complete" and (self.ledger.trial(number) / SKIP).exists():
             self.finish(pruned(result))
             return
         self._do(self.causes.hear(result), result)
 
     def end(self) -> None:
-        """Settle what was held back, now that no trial runs."""
+        """Settle what was held back, now that no trial runs; write down which limit ended the study, if one has."""
         self._do(self.causes.end(), None)
+        if self.limits is not None and (reached := self.limits.reached) is not None:
+            self.ledger.publish(self.ledger.ended_file, reached.ended)
+            if reached.well:
+                self.watcher.noted(reached.ended.text)
+
+    def cut_off(self) -> None:
+        """Raise Interrupted if too many trials failed, or its user asked the study to stop."""
+        if self.limits is not None:
+            self.limits.end()
+        if self.answering is not None:
+            self.answering.end()
 
     def _do(self, step: Step, last: Result | None) -> None:
         for result in step.publish:
@@ -99,7 +115,7 @@ class Publisher(NamedTuple):
     def finish(self, result: Result) -> None:
         """Publish a trial: attacks, then the record that finishes it, then what can be rebuilt from them."""
         record = result.record
-        again = self.retrying or (self.steering is not None and record.number in self.steering.retried)
+        again = self.retrying or (self.answering is not None and record.number in self.answering.retried)
         if again:
             record = told_of(record, self.ledger.read(record.number).record)
         for attack in result.attacks:

@@ -12,9 +12,9 @@ from harness.records.lineage import Change, Extension, Lineage
 from harness.records.objectives import DIRECTIONS
 from harness.records.place import Place, Software
 from harness.records.progress import Progress, Tell
+from harness.records.request import Answer, Request, Verb
 from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
-from harness.records.steering import Answer, Request, Verb
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
 from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, former, keys_after, told

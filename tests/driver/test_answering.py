@@ -6,12 +6,12 @@ import pytest
 
 from harness.cli import main
 from harness.cluster import NOT_NOW
+from harness.driver.answering import LOOK_SECONDS, Answering
 from harness.driver.causes import Causes
 from harness.driver.comparison import Comparison
 from harness.driver.limits import Limits
 from harness.driver.publishing import Publisher
 from harness.driver.room import Room
-from harness.driver.steering import LOOK_SECONDS, Steering
 from harness.errors import Interrupted
 from harness.judging import judged_trials, status
 from harness.ledger import SKIP, Ledger, write_whole
@@ -63,10 +63,10 @@ class Driver:
         conditions = Conditions(ID, attack_jobs(self.study), {"train": 1, "attack": 1}, "float32")
         self.search = Search(self.study, rows, self.ledger, conditions)
         reconcile(self.search, rows, book)
-        self.steering = Steering(self.ledger, book, self.search, 2, self.watcher.noted, lambda: self.time)
+        self.answering = Answering(self.ledger, book, self.search, 2, self.watcher.noted, lambda: self.time)
         self.publisher = Publisher(
             self.ledger, book, self.search, UNTRACKED, self.watcher, Comparison(), Causes(True),
-            Room(root, lambda folder: 2**60), limits=Limits(self.study, self.ledger, book), steering=self.steering,
+            Room(root, lambda folder: 2**60), limits=Limits(self.study, self.ledger, book), answering=self.answering,
         )  # fmt: skip
 
     def ask(self):
@@ -134,7 +134,7 @@ def test_a_stopped_study_finishes_what_runs_and_ends_resumable(driver):
     assert not driver.publisher.more()
     driver.end(first)
     with pytest.raises(Interrupted, match=r"^stopped by `invfront ctl .* stop`; go on with `invfront resume "):
-        driver.steering.end()
+        driver.answering.end()
     again = Driver(driver.ledger.root)  # what was asked of the one before is past
     assert again.ask().number == 1
     ctl(again, "stop", "--now")

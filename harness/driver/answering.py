@@ -18,7 +18,7 @@ LOOK_SECONDS = 2.0
 """Least time between two looks at what was asked."""
 
 
-class Steering:
+class Answering:
     """Does what is asked of a running study; what was asked of an earlier driver's running is past.
 
     Args:
