@@ -7,7 +7,8 @@ from harness.passports import claim_of
 from harness.passports.evidence import confirming
 from harness.passports.evidence import searched as searching
 from reports.statistics import interval
-from tests.confirms import STRONGER, TEST, begun, searched, training
+from tests.confirms import LEDGER, STRONGER, TEST, begun, searched, training
+from tests.values import asked, record
 
 POINTS = [(0.60, 0.020, 0.40), (0.62, 0.022, 0.38)]
 
@@ -29,6 +30,17 @@ def test_a_confirmed_trial_claims_what_its_seeds_came_to_and_not_what_the_search
     assert [one.job for one in claim.suite] == [TEST.name]  # what a seed was not attacked by counts for neither
     for name, values in zip(("accuracy", "mse", "ssim"), zip(*POINTS, strict=True), strict=True):
         assert getattr(claim, name) == pytest.approx(interval(list(values)).value)
+
+
+def test_a_training_that_failed_is_no_evidence(ledger):
+    own, there = asked(0, ledger=LEDGER, confirm=2, attacks=(TEST,)), ledger.of_seed(2)
+    there.publish_asked(own)
+    done = record(0, 0.5, 0.03, 0.3, asked=own)
+    nothing = done.measured.model_copy(update={"accuracy": None, "objectives": None, "feasible": None})
+    there.publish_record(done.model_copy(update={"state": "failed", "measured": nothing, "verdicts": {}}))
+    found = confirmed(ledger)
+    assert [each.run.seed for each in found] == [0, 1, 2]
+    assert [source.evidence.asked.confirm for source in confirming(found, 0)] == [0, 1]
 
 
 def test_a_trial_that_was_not_confirmed_claims_what_the_search_saw(ledger):
