@@ -15,73 +15,96 @@ from harness.commands.working import NONE_SUCCEEDED, remembered
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.driver import Campaign, Endpoints
     from harness.driver.orders import AttackOrder
     from harness.records import AttackRecord, Objectives
 
 
+Attacked = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY", help="A study's directory, or the --out that holds just one; or a passport, passport.zip."
+    ),
+]
+
+Chosen = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TRIAL...]", help="Numbers of trials, or `front`, or `all`; none of a passport."),
+]
+
+Named = Annotated[
+    list[str] | None,
+    typer.Option("--attack", metavar="NAME[:BUDGET]", help="The attack; its budget is standard. Repeatable."),
+]
+
+UntilStable = Annotated[
+    bool,
+    typer.Option(
+        "--until-stable",
+        help="With `front`: attack what enters the front too, until nothing does. Without --attack: what leaves "
+        "it unsettled.",
+    ),
+]
+
+Halves = Annotated[
+    bool,
+    typer.Option(
+        "--halves",
+        help="Run what decides each trial with half the attacker's images and, at strong, half the width: what the "
+        "other half gains is the evidence behind its verdict.",
+    ),
+]
+
+Levels = Annotated[
+    bool,
+    typer.Option(
+        "--levels",
+        help="Run the attacks that a trial has, or those of --attack, at the study's other levels of attacker/images.",
+    ),
+]
+
+ImagesHeld = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--images",
+        metavar="N|members",
+        help="Likewise where the attacker holds that many of its images, or those that the network was trained on. "
+        "Repeatable.",
+    ),
+]
+
+Seed = Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")]
+
+Tuned = Annotated[
+    int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
+]
+
+Moved = Annotated[
+    list[str] | None,
+    moved(
+        "What an attack may take, or where images lie: resources/attack, resources/timeout, data/root, "
+        "data/download, attacker/root"
+    ),
+]
+
+AllowPlugin = Annotated[
+    bool,
+    typer.Option("--allow-plugin", help="Import what a passport names that is not built in: its code runs here."),
+]
+
+
 def attack(
-    study: Annotated[
-        Path,
-        typer.Argument(
-            metavar="STUDY", help="A study's directory, or the --out that holds just one; or a passport, passport.zip."
-        ),
-    ],
-    trial: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TRIAL...]", help="Numbers of trials, or `front`, or `all`; none of a passport."),
-    ] = None,
-    attack: Annotated[
-        list[str] | None,
-        typer.Option("--attack", metavar="NAME[:BUDGET]", help="The attack; its budget is standard. Repeatable."),
-    ] = None,
-    until_stable: Annotated[
-        bool,
-        typer.Option(
-            "--until-stable",
-            help="With `front`: attack what enters the front too, until nothing does. Without --attack: what leaves "
-            "it unsettled.",
-        ),
-    ] = False,
-    halves: Annotated[
-        bool,
-        typer.Option(
-            "--halves",
-            help="Run what decides each trial with half the attacker's images and, at strong, half the width: what the "
-            "other half gains is the evidence behind its verdict.",
-        ),
-    ] = False,
-    levels: Annotated[
-        bool,
-        typer.Option(
-            "--levels",
-            help="Run the attacks that a trial has, or those of --attack, at the study's other levels of "
-            "attacker/images.",
-        ),
-    ] = False,
-    images: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--images",
-            metavar="N|members",
-            help="Likewise where the attacker holds that many of its images, or those that the network was trained on. "
-            "Repeatable.",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Index of the attacker's seed, for a repetition.")] = 0,
-    tune: Annotated[
-        int | None, typer.Option(parser=count, metavar="N", help="Tune over N settings on attacker-validation.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        moved(
-            "What an attack may take, or where images lie: resources/attack, resources/timeout, data/root, "
-            "data/download, attacker/root"
-        ),
-    ] = None,
-    allow_plugin: Annotated[
-        bool,
-        typer.Option("--allow-plugin", help="Import what a passport names that is not built in: its code runs here."),
-    ] = False,
+    study: Attacked,
+    trial: Chosen = None,
+    attack: Named = None,
+    until_stable: UntilStable = False,
+    halves: Halves = False,
+    levels: Levels = False,
+    images: ImagesHeld = None,
+    seed: Seed = 0,
+    tune: Tuned = None,
+    set_: Moved = None,
+    allow_plugin: AllowPlugin = False,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
@@ -124,12 +147,20 @@ def attack(
         raise UserError("TRIAL: is missing; name a number, front, or all")
     root = find_study(study)
     quiet(address)
-    from harness.driver import AGAIN, Campaign, attack_again, levels_of
+    from harness.driver import Campaign, levels_of
+
+    held = levels_of(root, images or [], own=levels)
+    where = remembered(root, address, storage, tracking_uri, tracked)
+    campaign = Campaign(root, trial, _orders(attack, seed, tune), set_ or [], until_stable, halves, held)
+    return _attacked(campaign, where, as_json=as_json)
+
+
+def _attacked(campaign: "Campaign", where: "Endpoints", *, as_json: bool) -> int:
+    """Run attacks on a study's trials, and tell of them; return the exit code."""
+    from harness.driver import AGAIN, attack_again
     from harness.records import Progress
 
-    orders = _orders(attack, seed, tune)
-    notes: list[str] = []
-    where = remembered(root, address, storage, tracking_uri, tracked)
+    root, notes = campaign.root, list[str]()
 
     def tell(progress: Progress) -> None:
         if progress.done == 0:
@@ -143,8 +174,6 @@ def attack(
         typer.echo(line)
 
     with remarks_apart(as_json), terminable(lambda: AGAIN):
-        held = levels_of(root, images or [], own=levels)
-        campaign = Campaign(root, trial, orders, set_ or [], until_stable, halves, held)
         found = attack_again(campaign, where, tell, added, noted)
         worst = {number: _worst(root, number) for number in sorted({record.trial for record in found})}
         for number, objectives in worst.items():
