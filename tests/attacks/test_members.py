@@ -40,6 +40,14 @@ def test_probabilities_are_bayes_rule_where_activations_and_noise_are_gaussian(c
     assert 0.5 < right < 0.95
 
 
+def shredded(apart: float) -> Noisy:
+    """A linear client behind eight members, so far apart as they are drawn times a factor."""
+    torch.manual_seed(0)
+    target = Noisy(Shredder(lam=0.03, members=8, scale=0.02), sigma=0.05)
+    target.defense.location.data *= apart
+    return target
+
+
 def error(attack, target) -> float:
     """Mean squared error on fresh images of an attack fitted on 1,500."""
     torch.manual_seed(2)
@@ -51,9 +59,7 @@ def error(attack, target) -> float:
 def test_members_that_lie_far_apart_cost_the_linear_attack_nothing():
     errors = {}
     for apart in (0.0, 10.0):
-        torch.manual_seed(0)
-        target = Noisy(Shredder(lam=0.03, members=8, scale=0.02), sigma=0.05)
-        target.defense.location.data *= apart
+        target = shredded(apart)
         errors[apart] = error(Linear(**Linear.budgets["quick"]), target)
     assert errors[10.0] == pytest.approx(errors[0.0], rel=0.02)
 
@@ -61,9 +67,7 @@ def test_members_that_lie_far_apart_cost_the_linear_attack_nothing():
 def test_a_network_reads_a_release_as_if_all_members_were_one():
     missing = {}
     for apart in (0.0, 10.0):
-        torch.manual_seed(0)
-        target = Noisy(Shredder(lam=0.03, members=8, scale=0.02), sigma=0.05)
-        target.defense.location.data *= apart
+        target = shredded(apart)
         x = target.sample(800).x.float() / 255
         reader = Reader(target, target.release(x), lambda target=target, x=x: target.release(x))
         first, again = (reader(target.release(x)).z[:, :8] for _ in range(2))

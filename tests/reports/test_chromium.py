@@ -4,7 +4,6 @@ import pytest
 
 from reports.page import page
 from reports.tables import read
-from tests import chromium
 from tests.synthetic_study import write_study
 from tests.synthetic_suite import write_suite
 
@@ -13,15 +12,6 @@ HOSTILE = (
 )
 POINTS = "document.querySelectorAll('#front-accuracy-mse .scatterlayer path.point').length"
 WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    executable = chromium.find()
-    if executable is None:
-        pytest.skip("no Chromium: `apt-get install chromium` to have the page opened")
-    with chromium.browse(executable, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 def written(folder, count, hostile="", write=write_study):

@@ -5,22 +5,12 @@ import pytest
 from reports import claims, comparison
 from reports.tables import read
 from reports.unlike import Named
-from tests import chromium
 from tests.reports.test_chromium import WIDTH, complaints, foreign
 from tests.reports.test_claims import folder, found  # noqa: F401  # fixtures
 from tests.synthetic_study import write_study
 
 COLUMN = "[...document.querySelectorAll('table')].at(-1).tBodies[0].rows"
 SORT = "[...document.querySelectorAll('table')].at(-1).tHead.rows[0].cells[{column}].firstElementChild.click()"
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    executable = chromium.find()
-    if executable is None:
-        pytest.skip("no Chromium: `apt-get install chromium` to have the page opened")
-    with chromium.browse(executable, tmp_path_factory.mktemp("profile"), 240) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
