@@ -52,10 +52,25 @@ def refuse_blind(root: Path, place: Place) -> None:
         except (GetTimeoutError, RayError) as error:
             raise UserError(f"a node of the cluster could not look for {parent}: {one_line(error)[:200]}") from error
         for node, wrong in answers.items():
-            if wrong is None and not appears(Path(folder) / node):
-                wrong = f"writes to a {parent} of its own"
-            if wrong is not None:
-                raise UserError(f"node {there[node]}: {wrong.replace(folder, str(parent))}; {WAY}")
+            refuse_answer(there[node], wrong, Path(folder) / node)
+
+
+def refuse_answer(host: str, wrong: str | None, mark: Path) -> None:
+    """Refuse a node that did not see something, or whose mark is not there.
+
+    Args:
+        host: Its name.
+        wrong: What it says that it does not see; null for nothing.
+        mark: Where it says that it has left its mark, in a folder made for that.
+
+    Raises:
+        UserError: names the node, and what it does not see.
+    """
+    parent = mark.parent.parent
+    if wrong is None and not appears(mark):
+        wrong = f"writes to a {parent} of its own"
+    if wrong is not None:
+        raise UserError(f"node {host}: {wrong.replace(str(mark.parent), str(parent))}; {WAY}")
 
 
 def hosts() -> dict[str, str]:

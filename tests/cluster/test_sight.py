@@ -5,8 +5,9 @@ import errno
 import pytest
 
 from harness.cluster import sight
-from harness.cluster.sight import DRIVER, look, names_in, refuse_unseen
+from harness.cluster.sight import DRIVER, look, names_in, refuse_answer, refuse_unseen
 from harness.driver.causes import cause_of
+from harness.errors import UserError
 from harness.stages import failure_of
 
 
@@ -41,6 +42,17 @@ def test_what_a_node_does_not_see_is_said(folder):
     (folder / "data" / "c").touch()
     assert look(marks, "token", known, "node") == f"sees other files in {data} than the driver"
     assert look(marks, "token", {f"{data}/no": "x"}, "node") == f"does not see {data}/no"
+
+
+def test_a_node_that_sees_less_or_writes_elsewhere_is_refused_by_its_name(folder):
+    mark = folder / "marks" / "node"
+    with pytest.raises(UserError, match=rf"^node far: writes to a {folder} of its own; mount it there too"):
+        refuse_answer("far", None, mark)
+    look(str(folder / "marks"), "token", {}, "node")
+    refuse_answer("far", None, mark)
+    unseen = look(str(folder / "marks"), "another's", {}, "node")
+    with pytest.raises(UserError, match=rf"^node far: does not see {folder}; mount it there too"):
+        refuse_answer("far", unseen, mark)
 
 
 def test_a_job_on_a_node_that_came_later_and_sees_nothing_goes_to_another(folder):

@@ -195,6 +195,9 @@ def test_a_health_check_finds_what_was_broken_and_says_the_next_step(study, chec
     found = check(with_data(whole, **{name: broken(getattr(whole.data, name))}))
     assert found.found
     assert found.step
+    table = health.health_table([check(whole), found])
+    assert [row[1] for row in table.rows] == ["look", "well"]
+    assert table.rows[0][2:] == (found.found, found.step)
 
 
 def test_images_on_both_sides_are_a_finding(study):
