@@ -12,7 +12,7 @@ from reports.formats import number
 from reports.statistics import Ranks
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 42
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 28, 42
 """Room around a plane for its axes."""
 
 TICKS = 5
@@ -67,6 +67,11 @@ class Plane(NamedTuple):
     y_ticks: list[Tick]
     x_name: str
     y_name: str
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+    """Where its axes stand."""
 
 
 class Ranked(NamedTuple):
