@@ -1,4 +1,4 @@
-"""Whether one study pools numbers of two versions of a recipe, a defense, a term or an attack."""
+"""Whether a study pools numbers of two versions of a recipe, a defense, a term, an attack or what holds accuracies."""
 
 from collections.abc import Iterable, Iterator
 
@@ -40,6 +40,8 @@ def _versions(trial: JudgedTrial) -> Iterator[tuple[str, int]]:
     for role, path in (("recipe", "train/recipe"), ("defense", "defense/name"), ("term", "term/name")):
         if settings.get(path) is not None:
             yield f"{role} {settings[path]}", record.versions.get(role, FIRST)
+    if settings.get("train/target_accuracy") is not None:
+        yield "how trainings are held to train/target_accuracy", record.versions.get("held", FIRST)
     for attack in trial.counting:
         if attack.measured.verdict != "failed":
             yield f"attack {attack.job.attack}", attack.measured.version

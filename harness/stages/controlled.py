@@ -14,6 +14,7 @@ from defenses.base import Defense
 from harness.data import Part, to_float
 from harness.models import SplitModel
 from harness.records import Asked, told
+from harness.stages.finishing import Rounds
 from harness.stages.ground import dtype_of
 from harness.stages.steering import Course, Measurement, Steering, trimmed
 
@@ -51,6 +52,15 @@ class Steered(NamedTuple):
     """The strength that it was asked with."""
 
 
+class Nearest(NamedTuple):
+    """The network whose round ended nearest to the target."""
+
+    off: float
+    accuracy: float
+    strength: float
+    network: dict[str, Tensor]
+
+
 def steered_part(model: SplitModel, asked: Asked) -> Steered | None:
     """Return whose strength is steered: the defense's or, where it has none, the term's; null if there is none."""
     for role, part in (("defense", model.defense), ("term", model.term)):
@@ -82,13 +92,15 @@ class Control:
 
     A measurement looks at the next images of the part, round and round, as many as its time allows; of the others those
     of before count. In the first half of the training batch norm takes the statistics of these images: while the
-    learning rate is high, its running ones are of another network. The last measurement looks at all.
+    learning rate is high, its running ones are of another network. The last measurement, and those of the rounds that
+    end a training, look at all. What a weight has trained is taken from the round that ended nearest to the target.
 
     Args:
         model: The network.
         asked: What the trial is.
         part: The control part.
         steps: Steps of the training.
+        rounds: Its last ones, in which only the end of each is measured.
         batch_size: Images of a step.
         steered: Whose strength is steered, and by which law; null to measure alone.
     """
@@ -99,30 +111,37 @@ class Control:
         asked: Asked,
         part: Part,
         steps: int,
+        rounds: Rounds,
         batch_size: int,
         steered: tuple[Steered, Steering] | None,
     ) -> None:
         self._model, self._dtype, self._part, self._steered = model, dtype_of(asked.precision), part, steered
         self._steps = steps
         count = min(steps, MOMENTS)
-        self.moments = frozenset(round(steps * (moment + 1) / count) for moment in range(count))
+        moments = frozenset(round(steps * (moment + 1) / count) for moment in range(count))
+        self._ends = rounds.ends(steps)
+        self.moments = frozenset(moment for moment in moments if moment < rounds.begin) | self._ends | {steps}
         self._looks = max(LEAST, math.floor(SHARE * steps * batch_size / count))
         self._right = torch.zeros(0)
         """Whether images were named rightly, of the last looks: at least as many as there are images."""
         self._next = 0
         self.points: list[tuple[int, str, float]] = []
+        self._nearest: Nearest | None = None
         if steered is not None:
             steered[0].defense.steer(steered[0].start)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         steering = None if self._steered is None else self._steered[1].state()
-        return {"right": self._right, "next": self._next, "points": self.points, "steering": steering}
+        nearest = None if self._nearest is None else tuple(self._nearest)
+        found = {"right": self._right, "next": self._next, "points": self.points}
+        return found | {"steering": steering, "nearest": nearest}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self._right, self._next = state["right"].cpu(), state["next"]
         self.points = [(step, name, value) for step, name, value in state["points"]]
+        self._nearest = None if state["nearest"] is None else Nearest(*state["nearest"])
         if self._steered is not None:
             steered, steering = self._steered
             steering.load(state["steering"])
@@ -147,14 +166,36 @@ class Control:
         if last:
             self._trim()
         with self._by_the_batch() if step < SETTLED * self._steps else self._deployed():
-            self._look(max(self._looks, len(self._part.y) * LAST) if last else self._looks)
+            self._look(max(self._looks, len(self._part.y) * LAST) if last or step in self._ends else self._looks)
         measured = Measurement(step / self._steps, float(self._right.mean()))
         self.points.append((step, "control_accuracy", measured.accuracy))
-        if self._steered is not None and not last:
-            steered, steering = self._steered
-            strength = steering.moved(measured)
+        if self._steered is None:
+            return
+        steered, steering = self._steered
+        if step in self._ends and steering.kind == "weight":
+            self._keep(step, measured.accuracy)
+        if not last:
+            strength = steering.finished(measured) if step in self._ends else steering.moved(measured)
             steered.defense.steer(strength)
             self.points.append((step, "strength", strength))
+
+    def _keep(self, step: int, accuracy: float) -> None:
+        """Keep the network of the round that ended nearest to the target; after the last round it is the trained one.
+
+        Only a weight's: noise, and what is left out, are brought to the target once the network is trained.
+        """
+        if self._steered is None:
+            return
+        steered, steering = self._steered
+        off = abs(accuracy - steering.course.target)
+        if self._nearest is None or off <= self._nearest.off:
+            network = {name: value.clone() for name, value in self._model.state_dict().items()}
+            self._nearest = Nearest(off, accuracy, self.strength() or steered.start, network)
+        if step == self._steps and self._nearest.off < off:
+            self._model.load_state_dict(self._nearest.network)
+            steered.defense.steer(self._nearest.strength)
+            kept = {"control_accuracy": self._nearest.accuracy, "strength": self._nearest.strength}
+            self.points += [(step, name, value) for name, value in kept.items()]
 
     def _trim(self) -> None:
         """Bring noise, or what is left out, to the target once the network is trained: it acts at once."""

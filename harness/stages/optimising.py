@@ -19,6 +19,7 @@ from harness.stages.assignment import Assignment
 from harness.stages.building import recipe_of
 from harness.stages.checkpoints import Checkpoints, Snapshot, restore_rng
 from harness.stages.controlled import Control, Steered
+from harness.stages.finishing import Rounds, rounds_of
 from harness.stages.ground import dtype_of
 from harness.stages.steering import Measurement, Steering
 from harness.study.recipes import Recipe, ramped
@@ -103,16 +104,17 @@ class _Run:
         for penalty in self.penalties:
             groups += penalty.parameter_groups(self.recipe.lr)
         self.optimisers = self.recipe.optimisers(groups)
-        self.scheduler = self.recipe.scheduler(self.optimisers[0], self.epochs, self.steps)
+        self.peaks = [float(group["lr"]) for group in self.optimisers[0].param_groups]
+        total = self.epochs * self.steps
+        self.rounds = rounds_of(total) if "control" in data.parts else Rounds(total, total)
+        self.scheduler = self.recipe.scheduler(self.optimisers[0], self.epochs, self.steps, total - self.rounds.begin)
         self.step = 0
         self.order: Tensor | None = None
         self.sums = torch.zeros(3, device=self.part.x.device)
         self.points: list[tuple[int, str, float]] = []
         self.control: Control | None = None
         if "control" in data.parts:
-            self.control = Control(
-                model, asked, data.parts["control"], self.epochs * self.steps, self.batch_size, steered
-            )
+            self.control = Control(model, asked, data.parts["control"], total, self.rounds, self.batch_size, steered)
 
     def state(self) -> Snapshot:
         """Return what a checkpoint holds."""
@@ -159,9 +161,17 @@ class _Run:
         for optimiser in self.optimisers:
             follow_courses(optimiser, self.step / (self.epochs * self.steps))
             optimiser.step()
-        self.scheduler.step()
         self.step += 1
+        self._follow_rate()
         self.sums += torch.stack([task.detach(), penalty.detach(), correct])
+
+    def _follow_rate(self) -> None:
+        """Set the learning rate of the next step: the recipe's or, in a held training's rounds, theirs."""
+        if self.step <= self.rounds.begin:
+            self.scheduler.step()
+        if self.rounds.begin <= self.step < self.epochs * self.steps:
+            for group, peak in zip(self.optimisers[0].param_groups, self.peaks, strict=True):
+                group["lr"] = peak * self.rounds.factor(self.step)
 
     def _augmented(self, x: Tensor) -> Tensor:
         return augmented(x, flip=self.data.flips, rotation=self.recipe.rotation)

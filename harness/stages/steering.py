@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from defenses.base import StrengthKind
 
+VERSION = 2
+"""Raised where trainings are held otherwise than before."""
+
 
 class Gains(NamedTuple):
     """How a strength answers to an accuracy that is off."""
@@ -32,6 +35,8 @@ GAINS: dict[StrengthKind, Gains] = {
     "share": Gains(integral=40.0, proportional=0.5),
 }
 """A weight acts through what the network learns, late and then fast; noise and what is left out act at once."""
+FINISH: dict[StrengthKind, float] = {"weight": 12.0, "scale": 2.0, "share": 2.0}
+"""By how much a strength is moved after a round at the end of a training for each unit of accuracy that it is off."""
 TRIM = 2.0
 """By how much noise, or what is left out, is moved at a time for each unit of accuracy once the network is trained."""
 FASTEST = 30.0
@@ -123,6 +128,12 @@ class Steering:
             if self.move != wanted:  # what could not be done is not owed
                 self.summed = (self.move - proportional * self.off) / integral
             self.last = measured.progress
+        return from_line(to_line(self.start, self.kind) + self.move, self.kind)
+
+    def finished(self, measured: Measurement) -> float:
+        """Return the strength after a round at the end of a training."""
+        off = max(measured.accuracy - self.course.at(measured.progress), -MOST)
+        self.move = min(max(self.move + FINISH[self.kind] * off, -REACH), REACH)
         return from_line(to_line(self.start, self.kind) + self.move, self.kind)
 
 

@@ -16,6 +16,7 @@ from harness.stages.loading import images_of, target_of
 from harness.stages.measuring import accuracy, diagnostics, floors
 from harness.stages.optimising import train
 from harness.stages.reconstructions import save_guesses
+from harness.stages.steering import VERSION as HELD
 from harness.stages.steering import Steering
 from harness.stages.undefended import undefended_course
 
@@ -59,7 +60,8 @@ def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
 def _versions(model: SplitModel, asked: Asked) -> dict[str, int]:
     """Return the versions of what a network is trained by."""
     term = {} if model.term is None else {"term": model.term.version + TERMS}
-    return {"recipe": recipe_of(asked).version, "defense": model.defense.version} | term
+    held = {} if asked.settings.get(TARGET) is None else {"held": HELD}
+    return {"recipe": recipe_of(asked).version, "defense": model.defense.version} | term | held
 
 
 def _steered(

@@ -21,7 +21,7 @@ from harness.stages.controlled import TARGET
 from harness.stages.ground import Meter, seed_everything
 from harness.stages.optimising import train
 from harness.stages.priors import folder_of
-from harness.stages.steering import MARGIN, Measurement
+from harness.stages.steering import MARGIN, VERSION, Measurement
 
 OWNERS = ("data", "model", "train", "protocol")
 """Owners of the settings that make an undefended network what it is."""
@@ -87,6 +87,7 @@ def _named(asked: Asked, data: Data) -> _Named:
     parts = {name: data.parts[name].digest for name in ("train", "control")}
     seed, precision, threads = asked.study_seed, asked.precision, asked.threads["train"]
     written = {"settings": settings, "images": parts, "seed": seed, "precision": precision, "threads": threads}
+    written["held"] = VERSION
     text = json.dumps(written, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     change = {"settings": settings, "seed": derive(seed, "undefended", digest), "anchor": False}

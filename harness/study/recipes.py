@@ -42,12 +42,16 @@ class Recipe:
         own = [{name: value for name, value in group.items() if name != "optimiser"} for group in adam]
         return [sgd, *([Adam(own)] if own else [])]
 
-    def scheduler(self, optimiser: Optimizer, epochs: int, steps: int) -> LRScheduler:
-        """Return the learning rate's course over ``epochs`` of ``steps`` each, stepped after every batch."""
+    def scheduler(self, optimiser: Optimizer, epochs: int, steps: int, finish: int = 0) -> LRScheduler:
+        """Return the learning rate's course over ``epochs`` of ``steps`` each, stepped after every batch.
+
+        The last ``finish`` steps are left out of it: they are a held training's rounds, on a course of their own.
+        """
+        total = epochs * steps - finish
         if self.schedule == "one-cycle":
             peaks = [group["lr"] for group in optimiser.param_groups]
-            return OneCycleLR(optimiser, peaks, total_steps=epochs * steps + 1, cycle_momentum=False)
-        return LambdaLR(optimiser, lambda step: published_factor(step // steps, epochs))
+            return OneCycleLR(optimiser, peaks, total_steps=total + 1, cycle_momentum=False)
+        return LambdaLR(optimiser, lambda step: published_factor(step * epochs // total, epochs))
 
 
 RECIPES = {
