@@ -6,31 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 import attacks
 from attacks import metrics
 from attacks.base import Attack, Evidence, Fit, Images, Knowledge, ProbeAttack
 from attacks.fitting import released
 from attacks.label_head import label_head
 from attacks.metrics import Further
-from attacks.seen import Seen
-from harness.data import AttackSplit, Data, Part
-from harness.data.attacker import attacker_part
-from harness.data.parts import Labelled, digest
-from harness.ledger import SERVER, attempt_number, sha256, write_whole
-from harness.models import LiveTarget
-from harness.records import Asked, AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
+from harness.ledger import attempt_number, sha256, write_whole
+from harness.records import AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
 from harness.stages.evidence import Judged, evidence
 from harness.stages.following import followed
 from harness.stages.ground import Meter, prepare
 from harness.stages.identifying import identified_by
 from harness.stages.jobs import drain
-from harness.stages.loading import images_of, target_of, trained
 from harness.stages.measuring import (
     mean_scores,
-    predicted,
     recorded,
     release_errors,
     releases,
@@ -39,38 +30,7 @@ from harness.stages.measuring import (
 )
 from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held_images
 from harness.stages.reconstructions import Reconstructed, Seeds, reconstructed, save_arrays
-
-
-def labels_alone(kind: type[Attack] | type[ProbeAttack]) -> bool:
-    """Say whether an attack asks the server for predicted classes alone, so that a head of its own can stand in."""
-    return issubclass(kind, Attack) and kind.labels_alone
-
-
-class Scene(NamedTuple):
-    """A trained network and the images around it, as one job finds them."""
-
-    handed: Assignment
-    job: AttackJob
-    data: Data
-    own: AttackSplit
-    """As the protocol divides the images."""
-    split: AttackSplit
-    """What the attacker fits on is what the study says that it holds."""
-    stopping: Part
-    """What it is tuned and stopped on: attacker-validation or, of whoever holds other images, some of these."""
-    target: LiveTarget
-    """In the trial's own precision: what it releases is what the device released."""
-    exact: LiveTarget
-    """The same; in float32 for an attack that differentiates it."""
-    seen: Seen
-    """What the attack may know of it; one that differentiates the client does so in float32."""
-    has_server: bool
-    """Whether the network's server was kept."""
-
-    @property
-    def asked(self) -> Asked:
-        """What the trial is."""
-        return self.handed.asked
+from harness.stages.scene import Scene, scene_of
 
 
 class Fitted(NamedTuple):
@@ -91,7 +51,7 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
     device = prepare(asked, "attack")
     meter = Meter(asked.shared(), "attack", device, handed.place.driver)
     yield Progress(job.name, 0, 1)
-    scene = _scene(handed, weights, job, device)
+    scene = scene_of(handed, weights, job, device)
     kind = attacks.resolve(job.attack)
     measured = yield from followed(
         job.name, lambda: _probed(scene, kind) if issubclass(kind, ProbeAttack) else _attacked(scene, kind)
@@ -123,54 +83,6 @@ def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[
     """Run ``attack_stage`` beside those of other trials: its progress names the trial."""
     yield Progress(f"trial {handed.asked.number}: {job.name}", 0, 1)
     return drain(attack_stage(handed, weights, job), lambda progress: None)
-
-
-def _scene(handed: Assignment, weights: Path, job: AttackJob, device: torch.device) -> Scene:
-    asked, kind = handed.asked, attacks.resolve(job.attack)
-    has_server = (weights / SERVER).exists()
-    unlabelled = job.held_by(asked.settings).get("attacker/data") in (
-        "shifted",
-        "noise",
-    )  # whose labels the server would give
-    if kind.needs_server and not has_server and (unlabelled or not labels_alone(kind)):
-        raise FileNotFoundError(
-            f"{job.attack} asks the server, and that of trial {asked.number} was let go: only those of anchors and of "
-            "the front are kept"
-        )
-    data = images_of(asked.settings, handed.place, device)
-    model = trained(asked, data, weights)
-    split = data.split(job.part)
-    fit, stopping = _held(handed, job, data, split, target_of(model, asked, data))
-    if job.half == "images":
-        fit = _every_other(fit)
-    target = target_of(model, asked, data, fit)
-    exact = target.differentiated() if kind.knowledge == "gradients" else target
-    seen = Seen(exact, kind.knowledge, needs_server=kind.needs_server)
-    held = AttackSplit(part=split.part, fit=fit, selection=split.selection, scored=split.scored)
-    return Scene(handed, job, data, split, held, stopping, target, exact, seen, has_server)
-
-
-def _held(handed: Assignment, job: AttackJob, data: Data, split: AttackSplit, target: LiveTarget) -> tuple[Part, Part]:
-    """Return what the attacker fits and stops on; images of elsewhere get the labels that the network gives them."""
-    asked = handed.asked
-    held = attacker_part(data, job.held_by(asked.settings), handed.place.attacker_root, split.fit.x.device)
-    if held is None:
-        return split.fit, split.selection
-    if held.labelled:
-        return held.part, held.stopping
-
-    def labelled(part: Part) -> Part:
-        return Part(
-            name=part.name, x=part.x, y=predicted(target, releases(target, part, asked.seed)), digest=part.digest
-        )
-
-    return labelled(held.part), labelled(held.stopping)
-
-
-def _every_other(part: Part) -> Part:
-    """Return half of a part's images; the attacker's own name and digest tell it from the whole."""
-    x, y = part.x[::2], part.y[::2]
-    return Part(name=f"half of {part.name}", x=x, y=y, digest=digest(Labelled(x, y)))
 
 
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:

@@ -33,7 +33,7 @@ class Rounds(NamedTuple):
     def factor(self, step: int) -> float:
         """Return the share of the largest learning rate that a step of a round has."""
         done, within = divmod(step - self.begin, self.length)
-        begins = FIRST * (LAST / FIRST) ** (done / (ROUNDS - 1))
+        begins = FIRST * math.pow(LAST / FIRST, done / (ROUNDS - 1))
         return begins * (1 + math.cos(math.pi * within / self.length)) / 2
 
     def ends(self, total: int) -> frozenset[int]:
