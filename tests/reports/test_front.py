@@ -33,6 +33,16 @@ def test_a_row_is_off_the_front_exactly_when_another_dominates_it(names, seed):
     assert on_front(trials, names).tolist() == expected
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+@pytest.mark.parametrize("digits", [1, 9])
+def test_points_of_any_width_stand_exactly_if_nothing_dominates_them_and_equals_together(width, digits):
+    for count in (0, 1, 2, 9, 120):
+        points = np.random.default_rng(count).random((count, width)).round(digits)
+        points = np.vstack([points, points[: count // 3]])
+        better = (points[None] >= points[:, None]).all(axis=2) & (points[None] > points[:, None]).any(axis=2)
+        assert non_dominated(points).tolist() == (~better.any(axis=1)).tolist()
+
+
 def test_every_row_off_the_front_is_dominated_by_a_member():
     trials = drawn(60, 4)
     members = [row for _, row in front(trials).iterrows()]
