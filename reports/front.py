@@ -1,9 +1,4 @@
-"""Which trials nothing else dominates, and how much of the objective space they dominate together.
-
-References:
-    N. Beume, C. M. Fonseca, M. López-Ibáñez, L. Paquete, J. Vahrenhold, "On the Complexity of Computing the
-    Hypervolume Indicator", 2009 (dimension sweep).
-"""
+"""Which trials nothing else dominates, and how much of the objective space they dominate together."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reports.dominance import DIRECTIONS, OBJECTIVES, Bools, Floats, non_dominated
+from reports.volume import gains, volume
 
 PAIRS = (("accuracy", "mse"), ("accuracy", "ssim"), ("mse", "ssim"))
 
@@ -60,20 +56,20 @@ def hypervolume(points: pd.DataFrame, reference: Mapping[str, float]) -> float:
         points: Finite columns ``accuracy, mse, ssim``; rows no better than the reference in some objective add nothing.
         reference: The worst values that count, by objective.
     """
-    return _dominated_volume(_oriented(points, OBJECTIVES), _origin(reference))
+    sides = _sides(points, reference)
+    return volume(sides[(sides > 0).all(axis=1)])
 
 
 def hypervolume_history(trials: pd.DataFrame, reference: Mapping[str, float]) -> pd.DataFrame:
-    """Return ``trial, hypervolume`` for every row: the hypervolume of the eligible trials up to that number."""
+    """Return ``trial, hypervolume`` for every row: the hypervolume of the eligible trials up to that number, exact but
+    for rounding.
+    """
     ordered = trials.sort_values("trial", kind="stable")
-    points, origin = _oriented(ordered, OBJECTIVES), _origin(reference)
-    front, volume, history = np.empty((0, len(OBJECTIVES))), 0.0, []
-    for point, counts in zip(points, eligible(ordered), strict=True):
-        if counts and not (front >= point).all(axis=1).any():
-            front = np.vstack([front[~(front <= point).all(axis=1)], point])
-            volume = _dominated_volume(front, origin)
-        history.append(volume)
-    return pd.DataFrame({"trial": ordered["trial"].to_numpy(), "hypervolume": np.asarray(history, dtype=float)})
+    sides = _sides(ordered, reference)
+    counts = eligible(ordered) & (sides > 0).all(axis=1)
+    added = np.zeros(len(ordered))
+    added[counts] = gains(sides[counts])
+    return pd.DataFrame({"trial": ordered["trial"].to_numpy(), "hypervolume": np.cumsum(added)})
 
 
 def _values(trials: pd.DataFrame, objectives: Sequence[str]) -> Floats:
@@ -89,25 +85,7 @@ def _oriented(trials: pd.DataFrame, objectives: Sequence[str]) -> Floats:
     return _values(trials, objectives) * signs
 
 
-def _origin(reference: Mapping[str, float]) -> Floats:
-    return np.array([DIRECTIONS[name] * reference[name] for name in OBJECTIVES])
-
-
-def _dominated_volume(points: Floats, origin: Floats) -> float:
-    """Return the volume of the union of the boxes between the origin and the points, ``(n, 3)``, by slabs."""
-    sides = points - origin
-    sides = sides[(sides > 0).all(axis=1)]
-    if not len(sides):
-        return 0.0
-    sides = sides[non_dominated(sides)]
-    sides = sides[np.argsort(-sides[:, 2], kind="stable")]
-    thickness = sides[:, 2] - np.append(sides[1:, 2], 0.0)
-    areas = [_dominated_area(sides[: count + 1, :2]) for count in range(len(sides))]
-    return float(thickness @ np.array(areas))
-
-
-def _dominated_area(sides: Floats) -> float:
-    """Return the area of the union of the rectangles from the origin, ``(n, 2)``."""
-    ordered = sides[np.argsort(-sides[:, 0], kind="stable")]
-    heights = np.maximum.accumulate(ordered[:, 1])
-    return float(ordered[:, 0] @ np.diff(heights, prepend=0.0))
+def _sides(trials: pd.DataFrame, reference: Mapping[str, float]) -> Floats:
+    """Return how much better than the reference each trial is, by objective, ``(n, 3)``."""
+    origin: Floats = np.array([DIRECTIONS[name] * reference[name] for name in OBJECTIVES])
+    return _oriented(trials, OBJECTIVES) - origin

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from reports.dominance import DIRECTIONS, OBJECTIVES, Bools, Floats, non_dominated
+from reports.dominance import DIRECTIONS, OBJECTIVES, Bools, Floats, beaten, non_dominated
 
 MARGIN: Mapping[str, float] = MappingProxyType({"accuracy": 0.01, "mse": 0.05, "ssim": 0.02})
 """By how much a trial must be beaten in every objective to be far from the front: of mse as a share of its own."""
@@ -28,5 +28,4 @@ def near_front(points: Floats, margin: Mapping[str, float] = MARGIN) -> Bools:
     slack = np.array([margin[name] for name in OBJECTIVES]) * np.column_stack(
         [np.ones(len(points)), np.abs(points[:, 1]), np.ones(len(points))]
     )
-    beaten = np.array([(best > point).all(axis=1).any() for point in points * signs + slack], dtype=bool)
-    return np.asarray(~beaten)
+    return np.asarray(~beaten(points * signs + slack, best))

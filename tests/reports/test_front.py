@@ -1,11 +1,13 @@
 """The front and its hypervolume obey their definitions."""
 
+import moocore
 import numpy as np
 import pandas as pd
 import pytest
 
 from reports.dominance import OBJECTIVES, joined, non_dominated
 from reports.front import PAIRS, front, hypervolume, hypervolume_history, on_front
+from reports.statistics import near_front
 
 WORST = {"accuracy": 0.0, "mse": 0.0, "ssim": 1.0}
 SIGNS = np.array([1.0, 1.0, -1.0])
@@ -132,6 +134,12 @@ def test_hypervolume_of_a_staircase_has_a_closed_form():
     assert hypervolume(points, WORST) == pytest.approx(0.505, rel=1e-12)
 
 
+def test_hypervolume_is_that_of_moocore():
+    points = drawn(400, 11, digits=6)
+    of_others = moocore.hypervolume(-points[list(OBJECTIVES)].to_numpy() * SIGNS, ref=[0, 0, 1])
+    assert hypervolume(points, WORST) == pytest.approx(of_others, rel=1e-12)
+
+
 def test_points_no_better_than_the_reference_add_nothing():
     points = pd.DataFrame({"accuracy": [0.2, 0.9], "mse": [0.9, 0.0], "ssim": [0.5, 0.5]})
     assert hypervolume(points, {"accuracy": 0.2, "mse": 0.0, "ssim": 1.0}) == 0
@@ -153,3 +161,18 @@ def test_hypervolume_history_is_that_of_each_prefix():
     prefixes = [front(trials[trials["trial"] <= number]) for number in range(25)]
     assert history["trial"].tolist() == list(range(25))
     np.testing.assert_allclose(history["hypervolume"], [hypervolume(prefix, WORST) for prefix in prefixes], rtol=1e-12)
+
+
+def test_hypervolume_history_of_more_trials_than_a_block_ends_where_the_hypervolume_does():
+    trials = drawn(1300, 12, digits=3)
+    history = hypervolume_history(trials, WORST)["hypervolume"]
+    for number in (511, 512, 700, 1299):
+        assert history[number] == pytest.approx(hypervolume(trials[: number + 1], WORST), rel=1e-12)
+
+
+def test_a_point_is_near_the_front_exactly_if_nothing_beats_it_by_more_than_the_margin():
+    points = drawn(300, 13, digits=2)[list(OBJECTIVES)].to_numpy()
+    margins = np.array([0.01, 0.05, 0.02]) * np.column_stack([np.ones(300), points[:, 1], np.ones(300)])
+    slack = points * SIGNS + margins
+    beaten = ((points * SIGNS)[None] > slack[:, None]).all(axis=2).any(axis=1)
+    assert near_front(points).tolist() == (~beaten).tolist()
