@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from reports.card import MOST
 from reports.curves import shown_trials
 from reports.formats import MISSING, Table, defense_names, duration, is_missing, listed, measure, number, with_error
 from reports.tables import StudyData, further_metrics
@@ -14,7 +15,7 @@ VERDICTS = ("tight", "open", "floor", "inert", "diverged", "failed", "converged"
 WHOLE = frozenset({"job"})
 
 MOST_ROWS = 600
-"""Attacks listed at most; of more, those on the front's trials and the anchors."""
+"""Attacks up to which all are listed; of more, those on the front's trials and the anchors."""
 
 _GAINED = ("twice the steps gain", "twice the images gain", "twice the width gains", "a better attack gains")
 
@@ -152,7 +153,8 @@ def _listed(data: StudyData) -> tuple[pd.DataFrame, str]:
     if len(ordered) <= MOST_ROWS:
         return ordered, "All attacks"
     shown = ordered[ordered["trial"].isin(shown_trials(data.trials)["trial"])]
-    return shown, f"Of {len(ordered)} attacks, those on the front's trials and the anchors"
+    first = f", the first {MOST} of {len(shown)}" if len(shown) > MOST else ""
+    return shown[:MOST], f"Of {len(ordered)} attacks, those on the front's trials and the anchors{first}"
 
 
 def _reasons(jobs: pd.DataFrame) -> str:

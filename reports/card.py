@@ -14,6 +14,12 @@ from reports.chart import Chart
 from reports.formats import Table
 from reports.study import Study
 
+PAGE = 100
+"""Rows of a table that are shown at once."""
+
+MOST = 2000
+"""Rows of a table that the page lists; of more it says so."""
+
 
 @dataclass(frozen=True)
 class Words:

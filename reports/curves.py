@@ -1,5 +1,6 @@
 """Which attack curves a report draws: those of the front's trials and of anchors, with their verdicts."""
 
+from itertools import islice
 from typing import NamedTuple
 
 import pandas as pd
@@ -36,17 +37,18 @@ def attack_curves(data: StudyData) -> list[Curve]:
     """Return the validation curves of the shown trials' attacks; of many, those of the attack that decided mse."""
     trials = shown_trials(data.trials)
     names = dict(zip(trials["trial"], defense_names(trials), strict=True))
-    jobs = data.attacks.drop_duplicates(["trial", "job"]).sort_values(["trial", "job"])
-    jobs = jobs[jobs["trial"].isin(names)]
+    jobs = data.attacks[data.attacks["trial"].isin(names)].drop_duplicates(["trial", "job"])
+    jobs = jobs.sort_values(["trial", "job"])
     if len(jobs) > MOST:
         deciding = set(zip(trials["trial"], trials["mse_attack"], strict=True))
         jobs = rows_where(jobs, (pair in deciding for pair in zip(jobs["trial"], jobs["job"], strict=True)))
     drawn = looks(data.trials)
-    curves = [
-        _curve(data.curves, int(job.trial), str(job.job), names[job.trial], str(job.verdict), drawn[names[job.trial]])
+    own = data.curves[data.curves["trial"].isin(jobs["trial"]) & data.curves["name"].eq("validation")]
+    told = (
+        _curve(own, int(job.trial), str(job.job), names[job.trial], str(job.verdict), drawn[names[job.trial]])
         for job in jobs.itertuples()
-    ]
-    return _by_attack([curve for curve in curves if len(curve.steps) > 1][:MOST])
+    )
+    return _by_attack([*islice((curve for curve in told if len(curve.steps) > 1), MOST)])
 
 
 def _by_attack(curves: list[Curve]) -> list[Curve]:
@@ -58,7 +60,7 @@ def _by_attack(curves: list[Curve]) -> list[Curve]:
 
 
 def _curve(curves: pd.DataFrame, trial: int, job: str, defense: str, verdict: str, look: Look) -> Curve:
-    rows = curves[curves["trial"].eq(trial) & curves["job"].eq(job) & curves["name"].eq("validation")]
+    rows = curves[curves["trial"].eq(trial) & curves["job"].eq(job)]
     rows = rows[pd.to_numeric(rows["value"]).notna()].sort_values("step")
     steps, values = [int(step) for step in rows["step"]], [float(value) for value in rows["value"]]
     return Curve(trial, job, defense, verdict, look, steps, values)

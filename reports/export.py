@@ -4,10 +4,9 @@ import io
 
 import pandas as pd
 
+from reports import separated
 from reports.formats import defense_names, is_missing, number, settings_of, varying_settings
 from reports.tables import StudyData
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -31,9 +30,7 @@ LATEX = {
 
 def to_csv(table: pd.DataFrame) -> bytes:
     """Return the table as UTF-8 CSV; text that starts like a formula is preceded by an apostrophe."""
-    safe = table.map(_without_formula).rename(columns=_without_formula)
-    text: str = safe.to_csv(index=False, lineterminator="\n")
-    return text.encode()
+    return separated.to_csv(table)
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:
@@ -89,7 +86,3 @@ def _latex_mark(row: "pd.Series[object]") -> str:
 
 def _latex_comment(text: str) -> str:
     return " ".join(text.split())
-
-
-def _without_formula(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

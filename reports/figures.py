@@ -1,7 +1,7 @@
 """The interactive figures of the page, as plotly figures that carry their own data."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -50,7 +50,8 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> go.Figure:
     for name, look in looks.items():
         _draw_defense(figure, pair.points[pair.points["defense"].eq(name)], name, look)
     _draw_rings(figure, pair.points)
-    return figure.update_layout(annotations=[*_level_notes(pair), *_trial_notes(pair.points)])
+    _draw_arrows(figure, pair.points)
+    return figure.update_layout(annotations=[*_level_notes(pair), *_numbers(pair.points)])
 
 
 def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list[tuple[float, float]]]) -> go.Figure:
@@ -63,6 +64,13 @@ def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list
             figure.add_trace(_line(staircases[name], look.colour, legendgroup=escape(name)))
             figure.add_trace(_markers(rows, look.plotly, look.colour, 11, legendgroup=escape(name)))
     return figure
+
+
+def trials_of(figure: go.Figure) -> Iterator[int]:
+    """Yield the trials that a figure's points are of."""
+    for trace in figure.data:
+        if trace.meta == TRIALS:
+            yield from (int(trial) for trial in trace.customdata)
 
 
 def rounded(values: Iterable[float]) -> list[float | None]:
@@ -189,17 +197,21 @@ def _draw_levels(figure: go.Figure, pair: Pair) -> None:
             (figure.add_vline if level.objective == pair.x else figure.add_hline)(level.value, line=line)
 
 
-def _trial_notes(points: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the numbers of the front's trials, and an arrow under what a longer attack could still lower."""
-    numbers = [
+def _numbers(points: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the numbers of the front's trials."""
+    return [
         {"x": row.x, "y": row.y, "text": row.label, "xshift": 13, "yshift": 11, **NOTE}
         for row in points[points["label"].ne("")].itertuples()
     ]
-    arrows = [
-        {"x": row.x, "y": row.y, "text": "↓", "yshift": -15, **NOTE}
-        for row in points[points["limited"] & points["kind"].eq("front")].itertuples()
-    ]
-    return numbers + arrows
+
+
+def _draw_arrows(figure: go.Figure, points: pd.DataFrame) -> None:
+    """Draw an arrow under what a longer attack could still lower, on the front: a trace, since notes are slow."""
+    weak = points[points["limited"] & points["kind"].eq("front")]
+    if len(weak):
+        below = {"text": ["\u00a0<br>↓"] * len(weak), "textposition": "bottom center", "textfont": {"size": 11}}
+        x, y = rounded(weak["x"]), rounded(weak["y"])
+        figure.add_trace(go.Scatter(x=x, y=y, mode="text", showlegend=False, hoverinfo="skip", **below))
 
 
 def _level_notes(pair: Pair) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -114,9 +114,9 @@ def is_missing(value: object) -> bool:
 
 def defense_names(trials: pd.DataFrame) -> "pd.Series[str]":
     """Return the branch of every trial: the base defense, and the term composed with it if there is one."""
-    base = _column(trials, "defense/name").map(lambda name: "unnamed" if is_missing(name) else str(name))
-    term = _column(trials, "term/name").map(lambda name: "" if is_missing(name) or name == "none" else f" + {name}")
-    return base.astype(str) + term.astype(str)
+    base = _each(_column(trials, "defense/name"), lambda name: "unnamed" if is_missing(name) else str(name))
+    term = _each(_column(trials, "term/name"), lambda name: "" if is_missing(name) or name == "none" else f" + {name}")
+    return (base + term).astype(str)
 
 
 def varying_settings(trials: pd.DataFrame) -> list[str]:
@@ -163,6 +163,13 @@ def briefly(row: Mapping[str, object], paths: Sequence[str]) -> str:
 
 def _column(trials: pd.DataFrame, path: str) -> "pd.Series[object]":
     return trials[path] if path in trials.columns else pd.Series(None, index=trials.index, dtype=object)
+
+
+def _each(values: "pd.Series[object]", told: Callable[[object], str]) -> "pd.Series[object]":
+    """Return what is told of each value, of which there are few."""
+    places, found = pd.factorize(values.astype(object), use_na_sentinel=False)
+    words = np.array([told(value) for value in found], dtype=object)
+    return pd.Series(words[places], index=values.index, dtype=object)
 
 
 def commands(text: str) -> Markup:

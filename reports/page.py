@@ -3,27 +3,29 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from reports import export, pictures, points, words
-from reports.card import VIEWS, Block, Card, Columns, Folded, Galleries, Live, Part, Plot
+from reports import export, paging, pictures, words
+from reports.card import MOST, PAGE, VIEWS, Block, Card, Columns, Folded, Galleries, Live, Part, Plot
 from reports.cards import CARDS
 from reports.chart import Chart
-from reports.figures import draw
+from reports.figures import draw, trials_of
 from reports.files import write_whole
 from reports.formats import commands
 from reports.front import front, on_front
+from reports.hovers import hovers
 from reports.legend import legend
 from reports.study import Study
 from reports.tables import StudyData, read
@@ -34,7 +36,11 @@ _LOG = logging.getLogger(__name__)
 TEMPLATES = Environment(
     loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-TEMPLATES.filters["commands"] = commands
+TEMPLATES.filters.update(commands=commands, column_class=paging.column_class, identity=id)
+
+
+MOST_TOLD = 6000
+"""Trials up to which each that a figure draws says all that is said of it."""
 
 
 class Made(NamedTuple):
@@ -44,10 +50,19 @@ class Made(NamedTuple):
     blocks: Sequence[Block] = ()
     figures: Mapping[str, str] = MappingProxyType({})
     """Its figures as JSON, by name."""
+    trials: frozenset[int] = frozenset()
+    """Those that its figures name, whose points say what the page says of them."""
     absent: str | None = None
     """Why there is nothing to show."""
     broken: str | None = None
     """What it failed by."""
+
+
+class Packed(NamedTuple):
+    """Code that the page unpacks."""
+
+    text: str
+    size: int
 
 
 def render(data: Path, out: Path) -> Path:
@@ -83,8 +98,13 @@ def _made(study: Study, card: Card) -> Made:
         if absent:
             return Made(card, absent=absent)
         blocks = card.compute(study)
-        drawn = {block.name: _figure(block.figure) for block in every(blocks) if isinstance(block, Plot)}
-        return Made(card, blocks, drawn)
+        drawn = {
+            block.name: draw(block.figure) if isinstance(block.figure, Chart) else block.figure
+            for block in every(blocks)
+            if isinstance(block, Plot)
+        }
+        named = frozenset(trial for figure in drawn.values() for trial in trials_of(figure))
+        return Made(card, blocks, {name: _json(figure.to_plotly_json()) for name, figure in drawn.items()}, named)
     except Exception as error:  # whatever it is, the rest of the page has to come
         _LOG.warning("the card %s of the page failed: %s", card.name, type(error).__name__, exc_info=True)
         return Made(card, broken=f"{type(error).__name__}: {error}")
@@ -95,13 +115,16 @@ def page_of(study: Study, made: Sequence[Made]) -> str:
     data = study.data
     shown = [one for one in made if not one.absent]
     figures = {name: figure for one in shown for name, figure in one.figures.items()}
-    blocks = every([block for one in shown for block in one.blocks])
+    blocks = [*every([block for one in shown for block in one.blocks])]
     views = {block.name: dict(block.options) for block in blocks if isinstance(block, Live)}
+    tables = paging.places(blocks)
+    tried = columns(study) if views else {}
     parts = {
         "figures": f"{{{','.join(f'{json.dumps(name)}:{figure}' for name, figure in figures.items())}}}",
-        "hovers": _json(points.hovers(data)),
+        "hovers": _json(_told_of(study, shown, tried.get("trial", ()))),
         "views": _json(views),
-        **({"tried": _json(columns(study))} if views else {}),
+        "pages": _json({place: paging.rest(table) for place, table in tables.items()}),
+        **({"tried": _json(tried)} if views else {}),
     }
     return TEMPLATES.get_template("page.html.j2").render(
         study=data.study,
@@ -113,8 +136,27 @@ def page_of(study: Study, made: Sequence[Made]) -> str:
         payload=script_text(f"{{{','.join(f'{json.dumps(name)}:{part}' for name, part in parts.items())}}}"),
         image=_data_uri,
         views=[name for name in VIEWS if name in views],
-        plotly=Markup(get_plotlyjs()),
+        place={id(table): place for place, table in tables.items()},
+        page=PAGE,
+        listed=MOST,
+        plotly=packed_plotly(),
     )
+
+
+@cache
+def packed_plotly() -> Packed:
+    """Return plotly's code as raw deflate in base64, a third of its size, and its length in bytes: the page unpacks it,
+    since not all browsers do, and none that does without waiting.
+    """
+    code = unpacked_plotly()
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return Packed(base64.b64encode(packer.compress(code) + packer.flush()).decode(), len(code))
+
+
+def unpacked_plotly() -> bytes:
+    """Return plotly's code."""
+    code: str = get_plotlyjs()
+    return code.encode()
 
 
 def _contents(shown: Sequence[Made]) -> list[tuple[str, list[Card]]]:
@@ -138,9 +180,10 @@ def every(blocks: Sequence[Block]) -> Iterator[Block]:
             yield from every(block.blocks)
 
 
-def _figure(figure: Chart | go.Figure) -> str:
-    drawn = draw(figure) if isinstance(figure, Chart) else figure
-    return _json(drawn.to_plotly_json())
+def _told_of(study: Study, shown: Sequence[Made], listed: Collection[int]) -> dict[int, str]:
+    """Return what the page says of the trials that it names one by one; of a study of many, of those that it lists."""
+    named = {*listed, *(trial for one in shown for trial in one.trials)}
+    return hovers(study.data, named if len(named) <= MOST_TOLD else {*listed})
 
 
 def _json(value: Any) -> str:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -147,11 +148,12 @@ def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
     if len(anchors):
         ring: Options = {"facecolors": "none", "edgecolors": QUIET, "s": 220}
         axes.scatter(anchors["x"], anchors["y"], label="undefended anchor", **ring)
-    for row in points.itertuples():
-        if row.label:
-            axes.annotate(row.label, (row.x, row.y), (5, 5), textcoords="offset points", fontsize=8)
-        if row.limited:
-            axes.annotate("↓", (row.x, row.y), (0, -7), textcoords="offset points", ha="center", va="top")
+    for row in points[points["label"].ne("")].itertuples():
+        axes.annotate(row.label, (row.x, row.y), (5, 5), textcoords="offset points", fontsize=8)
+    weak = points[points["limited"]]
+    below = axes.transData + ScaledTranslation(0, -11 / 72, axes.figure.dpi_scale_trans)
+    style: Options = {"linestyle": "none", "marker": r"$\downarrow$", "color": "black", "markersize": 5}
+    axes.plot(weak["x"], weak["y"], markeredgewidth=0.3, transform=below, **style)
 
 
 def _draw_levels(axes: Axes, pair: Pair) -> None:

@@ -1,23 +1,26 @@
 """What a front's picture shows: every trial's place, how it is marked, the staircase of the front, and the floors."""
 
-from collections.abc import Mapping
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
 
 from reports.dominance import DIRECTIONS, Floats
-from reports.formats import defense_names, is_missing, number, varying_settings
+from reports.formats import defense_names, number
 from reports.front import compared, on_front
 from reports.tables import StudyData
+from reports.thinning import thinned
 
 AXES = {
     "accuracy": "accuracy (more is better)",
     "mse": "mse of the worst attack (more is more private)",
     "ssim": "ssim of the worst attack (less is more private)",
 }
+MOST_FRONT, MOST_OTHERS = 1500, 4000
+"""Marks of trials on the front, and of others, that a figure draws at most."""
+
 GUESSES = {"mean_image": "mean image", "class_mean": "class mean", "mean_colour": "mean colour", "nearest": "nearest"}
 
 
@@ -58,7 +61,7 @@ class Pair(NamedTuple):
     x: str
     y: str
     points: pd.DataFrame
-    """``trial, x, y, defense, kind, undefended_anchor, limited, label``; one row per trial that has both."""
+    """``trial, x, y, defense, kind, undefended_anchor, limited, label``; a row per trial that has both and is drawn."""
     staircase: list[tuple[float, float]]
     """Vertices of the border of what the eligible trials dominate in these two objectives."""
     levels: list[Level]
@@ -67,6 +70,10 @@ class Pair(NamedTuple):
     """From left to right, and from bottom to top: ssim runs downwards, so that the upper right is always better."""
     undrawn: int
     """Trials without both numbers."""
+    hidden: int
+    """Trials that have them, and are left out where marks lie upon marks."""
+    within: float
+    """How near one that is drawn stands for those, px."""
 
     def in_right_half(self, x: float) -> bool:
         """Return whether there is more room to the left of x than to its right."""
@@ -88,32 +95,69 @@ def look_of(index: int) -> Look:
     return Look(COLOURS[index % len(COLOURS)], *SYMBOLS[index % len(SYMBOLS)])
 
 
-def pair(data: StudyData, x: str, y: str) -> Pair:
-    """Return what the picture of two objectives shows."""
-    trials = compared(data.trials)
-    points = pd.DataFrame(
+def placed(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return what pictures show of each trial: ``trial, defense, kind, undefended_anchor, limited`` and its objectives,
+    NaN where they are missing.
+    """
+    numbers = {name: pd.to_numeric(values) for name, values in compared(trials)[[*DIRECTIONS]].items()}
+    names = defense_names(trials)
+    return pd.DataFrame(
         {
             "trial": trials["trial"],
-            "x": pd.to_numeric(trials[x]),
-            "y": pd.to_numeric(trials[y]),
-            "defense": defense_names(trials),
+            "defense": names,
             "kind": kinds(trials),
-            "undefended_anchor": undefended(trials) & trials["anchor"].eq(True),
+            "undefended_anchor": names.eq("none") & trials["anchor"].eq(True),
             "limited": trials["limited"].eq(True),
+            **numbers,
         }
     )
+
+
+def pair(data: StudyData, x: str, y: str, points: pd.DataFrame | None = None) -> Pair:
+    """Return what the picture of two objectives shows.
+
+    Args:
+        data: The study's.
+        x: The objective across.
+        y: The one upwards.
+        points: Its trials as `placed` returns them, where several pictures need them.
+    """
+    points = placed(data.trials) if points is None else points
+    trials = compared(data.trials)
+    points = points.assign(x=points[x], y=points[y])
     drawn = np.isfinite(points[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)).all(axis=1)
     points = points[drawn]
     levels = _levels(data, x, y)
+    ranges = (_range(trials, levels, x), _range(trials, levels, y))
+    shown, within = _drawn(points, ranges)
     return Pair(
         x=x,
         y=y,
-        points=points.assign(label=_labels(points, x, y)),
+        points=shown.assign(label=_labels(shown, x, y)),
         staircase=staircase(trials[on_front(trials, (x, y))], x, y),
         levels=levels,
-        ranges=(_range(trials, levels, x), _range(trials, levels, y)),
+        ranges=ranges,
         undrawn=int((~drawn).sum()),
+        hidden=len(points) - len(shown),
+        within=within,
     )
+
+
+def _drawn(points: pd.DataFrame, ranges: tuple[tuple[float, float], tuple[float, float]]) -> tuple[pd.DataFrame, float]:
+    """Return the points that a figure draws, and how near the others are to them, px: of marks that look alike and lie
+    upon each other one, and every anchor.
+    """
+    (left, right), (low, high) = ranges
+    places = points[["x", "y"]].to_numpy(dtype=float)
+    shares = (places - [left, low]) / [right - left, high - low]
+    (defenses, _), (kinds_, known) = pd.factorize(points["defense"]), pd.factorize(points["kind"])
+    groups, front = defenses * len(known) + kinds_, points["kind"].eq("front").to_numpy(dtype=bool)
+    kept, within = points["undefended_anchor"].to_numpy(dtype=bool).copy(), 0.0
+    for own, most in ((front, MOST_FRONT), (~front, MOST_OTHERS)):
+        found = thinned(shares[own], groups[own], most)
+        kept[own] |= found.kept
+        within = max(within, found.within)
+    return points[kept], within
 
 
 def defense_staircases(trials: pd.DataFrame, x: str, y: str) -> dict[str, list[tuple[float, float]]]:
@@ -138,41 +182,7 @@ def floor_of(data: StudyData, objective: str, guess: str = "mean_image") -> floa
     """Return the median over trials of a guess's score on the part that the objectives were measured on."""
     if objective == "accuracy" or data.floors.empty:
         return None
-    rows = data.floors[data.floors["guess"].eq(guess) & data.floors["part"].isin(_scored_parts(data))]
-    return None if rows.empty else float(rows[objective].median())
-
-
-def _scored_parts(data: StudyData) -> set[str]:
-    """Return the parts that the deciding attacks were scored on: those of jobs and floors that objectives name."""
-    deciding = set(data.trials["mse_attack"].dropna()) | set(data.trials["ssim_attack"].dropna())
-    parts = set(data.attacks.loc[data.attacks["job"].isin(deciding), "part"])
-    return parts or set(data.trials["part"].dropna())
-
-
-def hovers(data: StudyData) -> dict[int, str]:
-    """Return what the page says of each trial that is pointed at, as markup: number, defense, objectives, settings by
-    their whole paths, deciding attacks and verdicts.
-    """
-    trials = data.trials[data.trials["accuracy"].notna()]
-    paths = [path for path in varying_settings(data.trials) if not path.endswith("/name")]
-    jobs = zip(data.attacks["trial"], data.attacks["job"], data.attacks["verdict"], strict=True)
-    verdicts = {(trial, job): str(verdict) for trial, job, verdict in jobs}
-    names, states = defense_names(trials), kinds(data.trials).loc[trials.index]
-    rows = zip(trials.to_dict("records"), names, states, strict=True)
-    return {
-        int(row["trial"]): "<br>".join(escape(line) for line in _hover(row, name, state, paths, verdicts))
-        for row, name, state in rows
-    }
-
-
-def _hover(
-    row: dict[str, object], name: str, state: str, paths: list[str], verdicts: Mapping[tuple[object, object], str]
-) -> list[str]:
-    scores = ", ".join(f"{objective} {number(row[objective], objective)}" for objective in DIRECTIONS)
-    head = [f"trial {row['trial']}: {name} ({state})", scores]
-    asked = [f"{path} = {number(row[path])}" for path in paths if not is_missing(row[path])]
-    attacks = [job for job in dict.fromkeys([row["mse_attack"], row["ssim_attack"]]) if not is_missing(job)]
-    return [*head, *asked, *(f"worst: {job} ({verdicts.get((row['trial'], job), 'guess')})" for job in attacks)]
+    return float(data.guessed.at[guess, objective]) if guess in data.guessed.index else None
 
 
 def staircase(members: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]]:
@@ -227,10 +237,13 @@ def _labels(points: pd.DataFrame, x: str, y: str, wide: float = 0.035, high: flo
     extent = (points[["x", "y"]].max() - points[["x", "y"]].min()).replace(0, 1).to_numpy(dtype=float)
     marks = points[["x", "y"]].to_numpy(dtype=float) / extent / [wide, high]
     numbers = np.add(marks, [0.5 * DIRECTIONS[x], 0.65 * DIRECTIONS[y]])
-    labels = [""] * len(points)
-    for index in np.flatnonzero(points["kind"].eq("front")):
-        written = numbers[[other for other in range(index) if labels[other]]]
-        taken = np.concatenate([np.delete(marks, index, axis=0), written])
-        if not (np.abs(taken - numbers[index]).max(axis=1) < 0.9).any():
+    front = np.flatnonzero(points["kind"].eq("front"))
+    labels, written = [""] * len(points), np.empty((0, 2))
+    if not len(front):
+        return labels
+    near = KDTree(marks).query_ball_point(numbers[front], 0.9 - 1e-9, p=np.inf, return_length=True)
+    for index in front[near == 1]:  # its own mark is always as near
+        if not (np.abs(written - numbers[index]).max(axis=1) < 0.9).any():
             labels[index] = str(points["trial"].iloc[index])
+            written = np.vstack([written, numbers[index]])
     return labels

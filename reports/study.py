@@ -1,7 +1,9 @@
 """A study as cards see it: its tables, and what several cards derive from them, each computed once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -11,6 +13,8 @@ from reports.front import eligible, on_front
 from reports.points import Look, Pair
 from reports.statistics import candidates
 from reports.tables import StudyData, settings
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,17 @@ class Study:
         own = self.data.trials[["trial", *settings(self.data.trials)]]
         return candidates(self.data.confirmed, own, self.data.study["floor"])
 
+    def once(self, compute: "Callable[[Study], Found]") -> Found:
+        """Return what is computed of this study, which several parts of a page ask for."""
+        if compute not in self._found:
+            self._found[compute] = compute(self)
+        found: Found = self._found[compute]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[Callable[["Study"], Any], Any]:
+        return {}
+
     @cached_property
     def _pairs(self) -> dict[tuple[str, str], Pair]:
         return {}
@@ -59,5 +74,9 @@ class Study:
     def pair(self, x: str, y: str) -> Pair:
         """Return what the picture of two objectives shows."""
         if (x, y) not in self._pairs:
-            self._pairs[x, y] = points.pair(self.data, x, y)
+            self._pairs[x, y] = points.pair(self.data, x, y, self.once(_placed))
         return self._pairs[x, y]
+
+
+def _placed(study: Study) -> pd.DataFrame:
+    return points.placed(study.data.trials)

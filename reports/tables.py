@@ -4,8 +4,9 @@ A parquet file or ``images.npz`` that is absent stands for a table without rows;
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -154,7 +155,18 @@ class StudyData:
     image_scores: pd.DataFrame
     confirmed: pd.DataFrame
     importances: pd.DataFrame
-    images: dict[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[np.uint8]]
+    """Read from the disk one by one, where they are shown."""
+
+    @cached_property
+    def guessed(self) -> pd.DataFrame:
+        """The median over trials of each guess's scores, on the parts that the objectives were measured on: those of
+        the jobs that objectives name.
+        """
+        deciding = {*self.trials["mse_attack"].dropna(), *self.trials["ssim_attack"].dropna()}
+        parts = {*self.attacks.loc[self.attacks["job"].isin(deciding), "part"]} or {*self.trials["part"].dropna()}
+        rows = self.floors[self.floors["part"].isin(parts)]
+        return rows.groupby("guess")[["mse", "psnr", "ssim"]].median()
 
 
 def read(data: Path) -> StudyData:
@@ -174,7 +186,7 @@ def read(data: Path) -> StudyData:
         probes=_read_table(data / "probes.parquet", PROBES),
         variants=_read_table(data / "variants.parquet", VARIANTS),
         floors=_read_table(data / "floors.parquet", FLOORS),
-        curves=_read_table(data / "curves.parquet", CURVES),
+        curves=_read_table(data / "curves.parquet", CURVES, few=["job", "name"]),
         image_scores=_read_table(data / "image_scores.parquet", IMAGE_SCORES),
         confirmed=_read_table(data / "confirmed.parquet", CONFIRMED),
         importances=_read_table(data / "importances.parquet", IMPORTANCES),
@@ -206,10 +218,13 @@ def _read_study(path: Path) -> StudyInfo:
     return study
 
 
-def _read_table(path: Path, columns: dict[str, str], optional: dict[str, str] | None = None) -> pd.DataFrame:
+def _read_table(
+    path: Path, columns: dict[str, str], optional: dict[str, str] | None = None, few: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return a table; ``few`` names columns of few different texts in many rows, which become categories."""
     if not path.exists():
         return pd.DataFrame({column: pd.Series(dtype=object) for column in columns})
-    table: pd.DataFrame = pd.read_parquet(path)
+    table: pd.DataFrame = pd.read_parquet(path, read_dictionary=[*few])
     missing = sorted(columns.keys() - set(table.columns))
     if missing:
         raise ValueError(f"{path}: lacks the columns {missing}; write it again with `invfront report`")
@@ -219,11 +234,18 @@ def _read_table(path: Path, columns: dict[str, str], optional: dict[str, str] | 
     return table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in numbers})
 
 
-def _read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
+def _read_images(path: Path) -> Mapping[str, NDArray[np.uint8]]:
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    arrays: Mapping[str, NDArray[np.uint8]] = np.load(path, allow_pickle=False)
+    return arrays
+
+
+def by_job(table: pd.DataFrame) -> dict[tuple[int, str], dict[Hashable, Any]]:
+    """Return the first row of each job, by its trial and its name."""
+    rows = table.drop_duplicates(["trial", "job"])
+    names = ((int(trial), str(job)) for trial, job in zip(rows["trial"], rows["job"], strict=True))
+    return dict(zip(names, rows.to_dict("records"), strict=True))
 
 
 def rows_where(table: pd.DataFrame, kept: Iterable[bool]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reports.dominance import OBJECTIVES
 from reports.formats import defense_names, is_missing, last_names, number
@@ -16,25 +17,48 @@ from reports.study import Study
 MOST = 2000
 """Trials listed beside the front, what is near it, the anchors and what failed."""
 
+MOST_NEAR, MOST_FAILED = 1000, 1000
+"""Trials near the front, and of those that failed, that are listed at most."""
+
+MOST_FRONT = 5000
+"""Likewise of the front itself."""
+
 FAILED = ("failed", "partial", "pruned")
 
 
 def chosen(study: Study) -> pd.DataFrame:
-    """Return the trials that are listed: the front, what is near it, anchors, failures, and at most ``MOST`` others,
-    evenly chosen.
+    """Return the trials that are listed: the front, what is near it, anchors, failures, and ``MOST`` others, of each
+    kind but the anchors a number at most, evenly chosen.
     """
     trials = study.data.trials
-    kept = trials["trial"].isin(study.front["trial"]) | trials["anchor"].eq(True) | trials["state"].isin(FAILED)
-    near = study.eligible
-    if len(near) and len(trials) > MOST:
-        points = compared(near)[[*OBJECTIVES]].apply(pd.to_numeric).to_numpy(dtype=float)
-        kept |= trials["trial"].isin(near.loc[near_front(points), "trial"])
-    others = np.flatnonzero(~kept.to_numpy(dtype=bool))
-    if len(others) > MOST:
-        others = others[np.linspace(0, len(others) - 1, MOST).round().astype(int)]
-    listed = kept.to_numpy(dtype=bool).copy()
-    listed[others] = True
+    listed = np.array(trials["anchor"].eq(True), dtype=bool)
+    left = ~listed
+    for kind, most in (
+        (trials["trial"].isin(study.front["trial"]), MOST_FRONT),
+        (trials["state"].isin(FAILED), MOST_FAILED),
+        (_near(study), MOST_NEAR),
+        (pd.Series(True, index=trials.index), MOST),
+    ):
+        own = left & kind.to_numpy(dtype=bool)
+        listed[_evenly(np.flatnonzero(own), most)] = True
+        left &= ~own
     return trials[listed]
+
+
+def _near(study: Study) -> "pd.Series[bool]":
+    """Return which trials are near the front; of few, all are listed anyway."""
+    trials, near = study.data.trials, study.eligible
+    if near.empty or len(trials) <= MOST:
+        return pd.Series(False, index=trials.index)
+    points = compared(near)[[*OBJECTIVES]].apply(pd.to_numeric).to_numpy(dtype=float)
+    return trials["trial"].isin(near.loc[near_front(points), "trial"])
+
+
+def _evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return so many of them, from the first to the last."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
 def columns(study: Study) -> dict[str, Any]:
@@ -44,7 +68,7 @@ def columns(study: Study) -> dict[str, Any]:
     is missing; ``settings``: those that vary, each with its ``path``, its ``name``, whether its numbers are to be drawn
     on a logarithmic axis, and its ``values``; ``of``: how many trials the study has.
     """
-    trials = compared(chosen(study))
+    trials = compared(study.once(chosen))
     names, looks = defense_names(trials), study.looks
     defenses = [name for name in looks if name in set(names)]
     paths = [path for path in study.varying if not path.endswith("/name")]

@@ -221,16 +221,17 @@ def _way_on(data: StudyData) -> str:
 
 def _seeds(trials: pd.DataFrame) -> str:
     done, paths = trials[eligible(trials)], settings(trials)
-    groups = [group for _, group in done.groupby(paths, dropna=False) if len(group) > 1] if paths else []
-    if not groups:
+    same = done[done.duplicated(paths, keep=False)] if paths else done.iloc[:0]
+    if same.empty:
         return (
             "Every setting was trained with one seed: how far these numbers would move with another seed is unknown, "
             "and a difference smaller than that spread decides nothing."
         )
-    spread = max(float(group["accuracy"].max() - group["accuracy"].min()) for group in groups)
+    groups = same.assign(accuracy=same["accuracy"].astype(float)).groupby(paths, dropna=False)["accuracy"]
+    spread = float((groups.max() - groups.min()).max())
     return (
-        f"{counted(len(groups), 'setting')} had more than one seed, with accuracies up to {spread:.3f} apart; for the "
-        "others the spread over seeds is unknown, and a difference smaller than it decides nothing."
+        f"{counted(groups.ngroups, 'setting')} had more than one seed, with accuracies up to {spread:.3f} apart; for "
+        "the others the spread over seeds is unknown, and a difference smaller than it decides nothing."
     )
 
 

@@ -1,6 +1,7 @@
 """A front for each defense, among its own trials."""
 
 from reports.card import Block, Card, Note, Plot
+from reports.cards.front import drawn_of
 from reports.figures import draw_defenses
 from reports.front import PAIRS
 from reports.points import defense_staircases
@@ -19,7 +20,7 @@ def compute(study: Study) -> list[Block]:
     return [
         Plot(
             f"defenses-{x}-{y}",
-            caption,
+            f"{caption}{drawn_of(study.pair(x, y))}",
             draw_defenses(study.pair(x, y), study.looks, defense_staircases(study.data.trials, x, y)),
         )
         for (x, y), caption in zip(PAIRS[:2], CAPTIONS, strict=True)

@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reports.card import Block, Card, Note, Plot
 from reports.chart import Axis, Chart, Series
+from reports.dominance import Floats
 from reports.front import front
 from reports.points import AXES, look_of, staircase
 from reports.study import Study
 
 SHARES = {"a quarter of the steps": 0.25, "half of the steps": 0.5, "all steps": 1.0}
+
+MOST_NUMBERED = 40
+"""Trials of a front up to which their numbers are written."""
 
 ORDER = ("quick", "standard", "strong")
 """Budgets, the least first; others come last, by name."""
@@ -41,20 +46,32 @@ def by_steps(study: Study) -> dict[str, pd.DataFrame]:
 
     What it had by then is told by its error on attacker-validation, beside its error there in the end.
     """
-    own = study.eligible[["trial", "mse_attack", "mse"]].rename(columns={"mse_attack": "job"})
-    curves = study.data.curves[study.data.curves["name"].eq("validation")]
-    points = curves.merge(own, on=["trial", "job"]).dropna(subset=["value"])
-    if points.empty:
+    own, curves = study.eligible.drop_duplicates("trial"), study.data.curves
+    points = curves[curves["name"].eq("validation") & curves["trial"].isin(own["trial"])].dropna(subset=["value"])
+    places = pd.Index(own["trial"]).get_indexer(points["trial"])
+    jobs, names = pd.factorize(points["job"])
+    deciding = pd.Index(names.astype(str)).get_indexer(own["mse_attack"].astype(str))
+    kept = jobs == deciding[places]
+    at, step = places[kept], points["step"].to_numpy(dtype=float)[kept]
+    value = points["value"].to_numpy(dtype=float)[kept]
+    if not len(at):
         return {}
-    last = points.groupby("trial")["step"].max()
-    points = points.assign(share=points["step"].to_numpy(dtype=float) / points["trial"].map(last).to_numpy(dtype=float))
-    best = points.groupby("trial")["value"].min()
-    found = {}
+    last = np.zeros(len(own))
+    np.maximum.at(last, at, step)
+    best, found, mse = _least(at, value, len(own)), {}, own["mse"].to_numpy(dtype=float)
     for name, share in SHARES.items():
-        reached = points[points["share"] <= share + 1e-9].groupby("trial")["value"].min()
-        ratio = (reached.astype(float) / best.reindex(reached.index).astype(float)).replace(np.inf, np.nan).dropna()
-        found[name] = _with_mse(study, ratio * own.set_index("trial")["mse"].reindex(ratio.index).astype(float))
+        early = step <= (share + 1e-9) * last[at]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            then = pd.Series(_least(at[early], value[early], len(own)) / best * mse, index=own["trial"])
+        found[name] = _with_mse(study, then[np.isfinite(then)])
     return found if min(len(rows) for rows in found.values()) > 1 else {}
+
+
+def _least(places: NDArray[np.int64], values: Floats, count: int) -> Floats:
+    """Return the least of the values at each of ``count`` places, ``(count,)``; infinity where there is none."""
+    found = np.full(count, np.inf)
+    np.minimum.at(found, places, values)
+    return found
 
 
 def by_images(study: Study) -> dict[str, pd.DataFrame]:
@@ -83,13 +100,18 @@ def effort_chart(found: Mapping[str, pd.DataFrame]) -> Chart:
         lines.append(Series([x for x, _ in stairs], [y for _, y in stairs], look, marks=False, line=True))
         hover = [f"trial {row.trial}, {name}: {row.mse:.3g}" for row in members.itertuples()]
         x, y = members["accuracy"].tolist(), members["mse"].tolist()
-        lines.append(Series(x, y, look, name=name, hover=hover, labels=[str(trial) for trial in members["trial"]]))
+        lines.append(Series(x, y, look, name=name, hover=hover, labels=_numbers(members)))
     return Chart(Axis(AXES["accuracy"]), Axis(AXES["mse"], log=True), tuple(lines), height=400)
+
+
+def _numbers(members: pd.DataFrame) -> list[str]:
+    """Return what is written beside the trials of a front; nothing where they stand too close."""
+    return [str(trial) for trial in members["trial"]] if len(members) <= MOST_NUMBERED else []
 
 
 def applicable(study: Study) -> str | None:
     """Return why there is nothing to compare."""
-    if not any(rows for rows in (by_budget(study), by_steps(study), by_images(study))):
+    if not any(study.once(found) for found in (by_budget, by_steps, by_images)):
         return "the attacks have neither several budgets, nor curves, nor several numbers of images"
     return None
 
@@ -97,10 +119,11 @@ def applicable(study: Study) -> str | None:
 def compute(study: Study) -> list[Block]:
     """Return a figure for each way to spend more."""
     told: Sequence[tuple[str, Mapping[str, pd.DataFrame], str]] = (
-        ("effort-budget", by_budget(study), "The front over attacks of at most each budget, of trials that have all."),
-        ("effort-steps", by_steps(study), "The front had the deciding attacks stopped earlier: fronts that still "
+        ("effort-budget", study.once(by_budget), "The front over attacks of at most each budget, of trials that have "
+         "all."),
+        ("effort-steps", study.once(by_steps), "The front had the deciding attacks stopped earlier: fronts that still "
          "fall say that a longer attack would see more."),
-        ("effort-images", by_images(study), "The front against attackers who hold so many images to learn from."),
+        ("effort-images", study.once(by_images), "The front against attackers who hold so many images to learn from."),
     )  # fmt: skip
     note = "Accuracy against mse; a front that lies lower is less private. What falls furthest was guarded least."
     return [*(Plot(name, caption, effort_chart(rows)) for name, rows, caption in told if rows), Note(note)]

@@ -1,11 +1,13 @@
 """What nothing dominates, as the search saw it: a figure for each pair of objectives."""
 
+import math
 from functools import partial
 
 from reports import pictures
 from reports.card import Block, Card, Note, Plot, Words
 from reports.figures import draw_pair
 from reports.front import PAIRS
+from reports.points import Pair
 from reports.study import Study
 from reports.words import cautions, findings
 
@@ -30,7 +32,12 @@ CAPTIONS = (
 def compute(study: Study) -> list[Block]:
     """Return findings, cautions and the figures."""
     drawn = [
-        Plot(f"front-{x}-{y}", caption, draw_pair(pair, study.looks), partial(pictures.draw_pair, pair, study.looks))
+        Plot(
+            f"front-{x}-{y}",
+            f"{caption}{drawn_of(pair)}",
+            draw_pair(pair, study.looks),
+            partial(pictures.draw_pair, pair, study.looks),
+        )
         for (x, y), caption in zip(PAIRS, CAPTIONS, strict=True)
         if len((pair := study.pair(x, y)).points)
     ]
@@ -40,6 +47,17 @@ def compute(study: Study) -> list[Block]:
     missing = study.pair(*PAIRS[0]).undrawn
     all_of = f"Not drawn, for want of an objective: {missing} of {len(study.data.trials)}."
     return [*_told(study), first, *([Note(all_of)] if missing else []), *drawn[1:]]
+
+
+def drawn_of(pair: Pair) -> str:
+    """Return of how many trials a figure draws how many, if not all."""
+    if not pair.hidden:
+        return ""
+    count = len(pair.points)
+    return (
+        f" Drawn: {count:,} of {count + pair.hidden:,} trials; each of the others is behind one of the same defense "
+        f"and standing, within {math.ceil(pair.within)} px on a wide screen."
+    )
 
 
 def _told(study: Study) -> list[Block]:

@@ -1,10 +1,15 @@
 """How fast the search found what it found: hypervolume over trials, and over hours where these are known."""
 
+import numpy as np
+
 from reports.card import Block, Card, Note, Plot
 from reports.chart import Axis, Chart, Series
 from reports.formats import number
 from reports.front import hypervolume_history
 from reports.study import Study
+
+MOST = 512
+"""Trials at which it is drawn, where it changes at more."""
 
 TITLE = "hypervolume (accuracy x mse x ssim)"
 
@@ -42,8 +47,10 @@ def compute(study: Study) -> list[Block]:
     reference = study.data.study["hypervolume_reference"]
     told = ", ".join(f"{name} {number(value)}" for name, value in reference.items())
     trials, hours = over_trials(study), over_hours(study)
+    thin = f" Drawn at {MOST} of them, evenly spaced." if len(study.data.trials) > MOST else ""
     caption = (
-        f"Volume that the eligible trials up to each number dominate together, against the recorded reference: {told}."
+        "Volume that the eligible trials up to each number dominate together, against the recorded reference: "
+        f"{told}.{thin}"
     )
     blocks: list[Block] = [Plot("hypervolume", caption, trials)]
     if hours:
@@ -54,6 +61,8 @@ def compute(study: Study) -> list[Block]:
 
 def _chart(title: str, x: list[float], y: list[float], hover: list[str]) -> Chart:
     kept = [i for i in range(len(y)) if i in (0, len(y) - 1) or y[i] != y[i - 1]]
+    if len(kept) > MOST:
+        kept = sorted({*np.linspace(0, len(y) - 1, MOST).astype(int).tolist(), len(y) - 1})
     x, y = [x[i] for i in kept], [y[i] for i in kept]
     line = Series(x, y, line=True, steps=True, marks=len(x) < 60, size=6, hover=[hover[i] for i in kept])
     return Chart(Axis(title), Axis(TITLE, from_zero=True), (line,), height=320)

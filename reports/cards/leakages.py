@@ -7,9 +7,9 @@ import pandas as pd
 from reports.attack_tables import KNOWLEDGE
 from reports.card import Block, Card, Note, Part
 from reports.curves import shown_trials
-from reports.formats import MISSING, Table, defense_names, duration, measure, number
+from reports.formats import Table, defense_names, duration, measure, number
 from reports.study import Study
-from reports.tables import AttackInfo, StudyData
+from reports.tables import AttackInfo, StudyData, by_job
 
 
 class Leakage(NamedTuple):
@@ -34,17 +34,20 @@ def _table(probes: pd.DataFrame, names: dict[int, str]) -> Table:
     """Return one row per job, with a column for each score in the order in which the probe names them."""
     shown = probes[probes["trial"].isin(names)].sort_values(["trial", "job"], kind="stable")
     scores = list(dict.fromkeys(shown["name"].dropna()))
+    values: dict[tuple[int, str], dict[str, object]] = {}
+    for row in shown.to_dict("records"):
+        values.setdefault((row["trial"], row["job"]), {}).setdefault(row["name"], row["value"])
     rows = [
         (
             number(trial),
             names[trial],
             str(job),
-            str(rows["verdict"].iloc[0]),
-            *(_score(rows, score) for score in scores),
-            number(rows["images"].iloc[0]),
-            duration(rows["seconds"].iloc[0]),
+            str(row["verdict"]),
+            *(measure(values[trial, job].get(score), score) for score in scores),
+            number(row["images"]),
+            duration(row["seconds"]),
         )
-        for (trial, job), rows in shown.groupby(["trial", "job"], sort=False)
+        for (trial, job), row in by_job(shown).items()
     ]
     headers = tuple(score.replace("_", " ") for score in scores)
     caption = "Scores on the front's trials and the anchors."
@@ -52,11 +55,6 @@ def _table(probes: pd.DataFrame, names: dict[int, str]) -> Table:
     return Table(
         caption, ("trial", "defense", "job", "verdict", *headers, "images", "time"), rows, numeric, frozenset({"job"})
     )
-
-
-def _score(rows: pd.DataFrame, name: str) -> str:
-    values = rows.loc[rows["name"].eq(name), "value"]
-    return measure(values.iloc[0], name) if len(values) else MISSING
 
 
 def applicable(study: Study) -> str | None:

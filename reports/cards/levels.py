@@ -11,7 +11,7 @@ from reports.curves import MOST, shown_trials
 from reports.formats import MISSING, Table, defense_names, is_missing, number, with_error
 from reports.points import Look
 from reports.study import Study
-from reports.tables import StudyData
+from reports.tables import StudyData, by_job
 
 WORST = "the worst of them"
 """What stands for the worst case over all attacks, in place of an attack."""
@@ -52,12 +52,13 @@ def level_curves(data: StudyData) -> list[LevelCurve]:
     trials = shown_trials(data.trials)
     names = dict(zip(trials["trial"], defense_names(trials), strict=True))
     groups = data.levels[data.levels["trial"].isin(names)].groupby("trial", sort=True) if len(data.levels) else ()
-    found = []
+    every = pd.concat([data.attacks, data.beside]) if len(data.beside) else data.attacks
+    attacks, found = by_job(every[every["trial"].isin(data.levels["trial"])]), []
     for trial, rows in groups:
         jobs = str(rows["over"].iloc[0]).split(", ")
         points = [_point(row, str(row["mse_attack"])) for row in rows.to_dict("records")]
         worst = LevelCurve(int(trial), names[trial], WORST if len(jobs) > 1 else jobs[0], points)
-        found += [worst, *(_of_attack(data, worst, job) for job in jobs if len(jobs) > 1)]
+        found += [worst, *(_of_attack(attacks, worst, job) for job in jobs if len(jobs) > 1)]
     return found
 
 
@@ -88,14 +89,11 @@ def levels_table(data: StudyData) -> Table:
     return Table(caption, headers, rows, frozenset({"trial", *held}), frozenset({"attack"}))
 
 
-def _of_attack(data: StudyData, worst: LevelCurve, job: str) -> LevelCurve:
+def _of_attack(attacks: Mapping[tuple[int, str], Mapping[Hashable, object]], worst: LevelCurve, job: str) -> LevelCurve:
     """Return the curve of one attack at the levels of a trial's worst case."""
-    every = pd.concat([data.attacks, data.beside]) if len(data.beside) else data.attacks
-    own = every[every["trial"].eq(worst.trial)]
     points = []
     for at in worst.points:
-        name = job if at.level is None else f"{job}-{at.level}"
-        row = own[own["job"].eq(name)].to_dict("records")[0]
+        row = attacks[worst.trial, job if at.level is None else f"{job}-{at.level}"]
         points.append(_point({**row, "attacker_images": at.images, "level": at.level}, job))
     return worst._replace(attack=job, points=points)
 

@@ -1,10 +1,8 @@
 """What an attacker gains who sees several independent releases of the same image."""
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
-
-import pandas as pd
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
 
 from reports.card import Block, Card, Note, Plot
 from reports.chart import Axis, Chart, Series
@@ -12,7 +10,7 @@ from reports.curves import MOST, shown_trials
 from reports.formats import MISSING, Table, defense_names, number
 from reports.points import Look
 from reports.study import Study
-from reports.tables import StudyData, rows_where
+from reports.tables import StudyData, by_job, rows_where
 
 SEVERAL = re.compile(r"m=(\d+)")
 
@@ -34,7 +32,8 @@ def repeats(data: StudyData) -> list[Repeat]:
     shown = data.variants[data.variants["trial"].isin(names)]
     several = rows_where(shown, (bool(SEVERAL.fullmatch(str(variant))) for variant in shown["variant"]))
     groups = several.groupby(["trial", "job"], sort=True) if len(several) else ()
-    return [_repeat(data.attacks, rows, names[trial]) for (trial, _), rows in groups]
+    attacks = by_job(data.attacks[data.attacks["trial"].isin(several["trial"])])
+    return [_repeat(attacks, rows.to_dict("list"), names[trial]) for (trial, _), rows in groups]
 
 
 def most_telling(found: list[Repeat]) -> list[Repeat]:
@@ -66,18 +65,19 @@ def repeats_table(found: list[Repeat]) -> Table:
     )
 
 
-def _repeat(attacks: pd.DataFrame, rows: pd.DataFrame, defense: str) -> Repeat:
-    trial, job = int(rows["trial"].iloc[0]), str(rows["job"].iloc[0])
-    once = attacks[attacks["trial"].eq(trial) & attacks["job"].eq(job)].head(1).assign(variant="m=1")
-    # the job's own scores are those of one release, unless a variant says so itself
-    scores = pd.concat([once[["variant", "mse", "ssim"]], rows[["variant", "mse", "ssim"]]])
-    numbers = [int(str(variant).removeprefix("m=")) for variant in scores["variant"]]
-    return Repeat(trial, job, defense, *(_by_number(numbers, scores[name]) for name in ("mse", "ssim")))
-
-
-def _by_number(numbers: list[int], scores: "pd.Series[float]") -> dict[int, float]:
-    found = {m: float(value) for m, value in zip(numbers, scores, strict=True)}
-    return dict(sorted(found.items()))
+def _repeat(
+    attacks: Mapping[tuple[int, str], Mapping[Hashable, Any]], rows: Mapping[Hashable, list[Any]], defense: str
+) -> Repeat:
+    trial, job = int(rows["trial"][0]), str(rows["job"][0])
+    numbers = [int(str(variant).removeprefix("m=")) for variant in rows["variant"]]
+    once = attacks.get((trial, job))
+    scores = []
+    for name in ("mse", "ssim"):
+        # the job's own scores are those of one release, unless a variant says so itself
+        found = {1: float(once[name])} if once else {}
+        found |= {m: float(value) for m, value in zip(numbers, rows[name], strict=True)}
+        scores.append(dict(sorted(found.items())))
+    return Repeat(trial, job, defense, *scores)
 
 
 def repeats_chart(found: list[Repeat], looks: Mapping[str, Look]) -> Chart:

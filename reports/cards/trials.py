@@ -1,6 +1,8 @@
 """The non-dominated trials and the undefended anchors, one by one: settings, objectives, who decided them."""
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -21,9 +23,12 @@ from reports.formats import (
 from reports.points import kinds, undefended
 from reports.study import Study
 from reports.suites import lacking
-from reports.tables import StudyData
+from reports.tables import StudyData, by_job
 
 Row = dict[str, object]
+
+Jobs = Mapping[tuple[int, str], Mapping[Hashable, Any]]
+"""Attacks by trial and job."""
 
 
 def front_table(data: StudyData) -> Table:
@@ -31,6 +36,7 @@ def front_table(data: StudyData) -> Table:
     rows = front_and_anchors(data.trials)
     standing = kinds(data.trials).loc[rows.index]
     paths, lacks = varying_settings(data.trials), lacking(data)
+    jobs = by_job(data.attacks[data.attacks["trial"].isin(rows["trial"])])
     return Table(
         "Trials that nothing dominates, and undefended anchors. ± is the standard error over the scored images; it "
         "says nothing of the spread over seeds. ↓ marks what an attack decided that a better one may outdo by 5 % or "
@@ -38,7 +44,7 @@ def front_table(data: StudyData) -> Table:
         "another complete one has.",
         ("trial", "defense", "settings", "accuracy ↑", "mse ↑", "ssim ↓", "decided by", "standing"),
         [
-            _front_row(data, row, name, kind, paths, unequal=row["trial"] in lacks)
+            _front_row(data, jobs, row, name, kind, paths, unequal=row["trial"] in lacks)
             for row, name, kind in zip(rows.to_dict("records"), defense_names(rows), standing, strict=True)
         ],
         frozenset({"trial", "accuracy ↑", "mse ↑", "ssim ↓"}),
@@ -52,14 +58,16 @@ def front_and_anchors(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[shown].sort_values("accuracy", ascending=False, kind="stable")
 
 
-def _front_row(data: StudyData, row: Row, name: str, kind: str, paths: list[str], *, unequal: bool) -> tuple[str, ...]:
-    errors = {"accuracy": accuracy_error(data, row), **_attack_errors(data, row)}
+def _front_row(
+    data: StudyData, jobs: Jobs, row: Row, name: str, kind: str, paths: list[str], *, unequal: bool
+) -> tuple[str, ...]:
+    errors = {"accuracy": accuracy_error(data, row), **_attack_errors(jobs, row)}
     scores = [with_error(float(str(row[score])), errors.get(score), score) for score in DIRECTIONS]
     if reach := could_reach(row):
         scores[1] += "\n" + reach.replace("attacker ", "attacker\n")
     standing = [kind, *(["undefended anchor"] if name == "none" and row["anchor"] else [])]
     trial = f"{row['trial']}{' ↓' if row['limited'] is True else ''}{' ≠' if unequal else ''}"
-    return (trial, name, briefly(row, paths), *scores, _decisions(data, row), ", ".join(standing))
+    return (trial, name, briefly(row, paths), *scores, _decisions(jobs, row), ", ".join(standing))
 
 
 def accuracy_error(data: StudyData, row: Row) -> float | None:
@@ -76,17 +84,22 @@ def accuracy_error(data: StudyData, row: Row) -> float | None:
     return math.sqrt(share * (1 - share) / count)
 
 
-def _attack_errors(data: StudyData, row: Row) -> dict[str, float | None]:
+def _attack_errors(jobs: Jobs, row: Row) -> dict[str, float | None]:
     """Return the standard errors over images of the objectives, where they are known."""
-    return {score: known(row.get(f"{score}_se")) or _attack_error(data, row, score) for score in ("mse", "ssim")}
+    return {score: known(row.get(f"{score}_se")) or _attack_error(jobs, row, score) for score in ("mse", "ssim")}
 
 
-def _attack_error(data: StudyData, row: Row, score: str) -> float | None:
+def _attack_error(jobs: Jobs, row: Row, score: str) -> float | None:
     """Return the standard error of a deciding attack's own mean: all that tables of before have."""
-    if f"{score}_se" not in data.attacks or not is_missing(row.get(f"{score}_base")):
+    job = _deciding(jobs, row, score)
+    if job is None or not is_missing(row.get(f"{score}_base")):
         return None
-    jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(row[f"{score}_attack"])]
-    return float(jobs[f"{score}_se"].iloc[0]) if len(jobs) else None
+    return known(job.get(f"{score}_se"))
+
+
+def _deciding(jobs: Jobs, row: Row, score: str) -> Mapping[Hashable, Any] | None:
+    """Return the attack that decided an objective; null where a guess did."""
+    return jobs.get((int(str(row["trial"])), str(row[f"{score}_attack"])))
 
 
 def known(value: object) -> float | None:
@@ -94,22 +107,22 @@ def known(value: object) -> float | None:
     return None if is_missing(value) else float(str(value))
 
 
-def _decisions(data: StudyData, row: Row) -> str:
+def _decisions(jobs: Jobs, row: Row) -> str:
     """Return which attack decided each objective and how it ended, a line for each if they differ."""
-    mse, ssim = (_decision(data, row, score) for score in ("mse", "ssim"))
+    mse, ssim = (_decision(jobs, row, score) for score in ("mse", "ssim"))
     return mse if mse == ssim else f"mse: {mse}\nssim: {ssim}"
 
 
-def _decision(data: StudyData, row: Row, score: str) -> str:
+def _decision(jobs: Jobs, row: Row, score: str) -> str:
     job = row[f"{score}_attack"]
     if is_missing(job):
         return MISSING
-    jobs = data.attacks[data.attacks["trial"].eq(row["trial"]) & data.attacks["job"].eq(job)]
-    if jobs.empty:
+    deciding = _deciding(jobs, row, score)
+    if deciding is None:
         alone = row.get(f"{score}_verdict") == ALONE
         return f"{job}\na guess without z{', no attack works ↓' if alone else ''}"
-    verdict, base = str(jobs["verdict"].iloc[0]), row.get(f"{score}_base")
-    beside = "" if is_missing(base) else f"\nbeside {base}, on {number(jobs['images'].iloc[0])} images"
+    verdict, base = str(deciding["verdict"]), row.get(f"{score}_base")
+    beside = "" if is_missing(base) else f"\nbeside {base}, on {number(deciding['images'])} images"
     return f"{job}{beside}\n{verdict}{'' if verdict in BELIEVED else ' ↓'}"
 
 

@@ -2,7 +2,7 @@
 
 from reports.card import Block, Card, Live
 from reports.study import Study
-from reports.tried import MOST, chosen
+from reports.tried import MOST, MOST_FAILED, MOST_NEAR, chosen
 
 
 def applicable(study: Study) -> str | None:
@@ -12,13 +12,13 @@ def applicable(study: Study) -> str | None:
 
 def compute(study: Study) -> list[Block]:
     """Return the table."""
-    listed, every = len(chosen(study)), len(study.data.trials)
+    listed, every = len(study.once(chosen)), len(study.data.trials)
     which = (
         f"All {every} trials."
         if listed == every
         else (
-            f"{listed} of {every} trials: the front, what is near it, anchors, failures, and {MOST} others evenly "
-            "chosen; all are in trials.csv."
+            f"{listed} of {every} trials: the front, anchors, at most {MOST_FAILED} that failed, {MOST_NEAR} that are "
+            f"near the front and {MOST} others, evenly chosen; all are in trials.csv."
         )
     )
     caption = (

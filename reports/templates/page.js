@@ -1,4 +1,3 @@
-"use strict";
 const payload = JSON.parse(document.getElementById("payload").textContent);
 const family = "system-ui, sans-serif";
 const paper = { "--ink": "#1c2126", "--rule": "#dfe3e8", "--card": "#ffffff" };
@@ -9,6 +8,13 @@ let relist = () => {}; // fills the table of what was tried
 
 function colour(name, printing) {
   return printing ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// of a trial that the page does not list there is its number and its place
+function told(trial, trace, index, layout) {
+  const name = (axis) => axis.title?.text?.split(" ")[0] ?? "";
+  const place = [[layout.xaxis, trace.x], [layout.yaxis, trace.y]].map(([axis, values]) => `${name(axis)} ${values[index]}`);
+  return payload.hovers[trial] ?? `trial ${trial}: ${trace.legendgroup}<br>${place.join(", ")}`;
 }
 
 function themed(figure, printing, narrow) {
@@ -22,7 +28,7 @@ function themed(figure, printing, narrow) {
   }
   const data = structuredClone(figure.data);
   for (const trace of data) {
-    if (trace.meta === "trials") trace.hovertext = trace.customdata.map((trial) => payload.hovers[trial] ?? "");
+    if (trace.meta === "trials") trace.hovertext = trace.customdata.map((trial, index) => told(trial, trace, index, layout));
     if (hidden.has(trace.legendgroup)) trace.visible = false;
   }
   const named = data.filter((trace) => trace.name && trace.showlegend !== false);
@@ -53,11 +59,20 @@ function thumbnails(trial, pointer) {
 }
 
 const redrawn = [];
+const crowd = 8000; // points above which figures are drawn one after another, so that the page answers meanwhile
+let turn = 0;
 function draw(printing) {
-  for (const [id, figure] of Object.entries(payload.figures)) {
-    drawFigure(document.getElementById(id), figure, printing);
-  }
-  redrawn.forEach((again) => again(printing));
+  const figures = Object.entries(payload.figures);
+  const steps = figures.map(([id, figure]) => () => drawFigure(document.getElementById(id), figure, printing));
+  steps.push(...redrawn.map((again) => () => again(printing)));
+  const points = figures.reduce((sum, [, { data }]) => sum + data.reduce((own, { x }) => own + (x?.length ?? 0), 0), 0);
+  const own = turn += 1; // a later drawing ends this one
+  const next = () => {
+    if (own === turn) steps.shift()?.();
+    if (own === turn && steps.length) setTimeout(next);
+  };
+  if (printing || points < crowd) steps.forEach((step) => step());
+  else next();
 }
 
 document.getElementById("legend")?.addEventListener("click", (event) => {

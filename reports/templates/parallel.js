@@ -23,6 +23,15 @@
   const [above, below] = [36, 26];
   let brushes = new Map();
 
+  // of many lines some say as much: at most so many of the front, and of the others
+  function evenly(rows, most = 600) {
+    const parts = [true, false].map((front) => rows.filter((row) => (tried.kind[row] === "front") === front));
+    return parts.reverse().flatMap((own) => own.filter((row, index) => {
+      const step = Math.max(1, own.length / most);
+      return Math.floor(index / step) !== Math.floor((index - 1) / step);
+    }));
+  }
+
   function axesOf(rows) {
     const varies = ({ values }) => rows.every((row) => values[row] !== null) && new Set(rows.map((row) => values[row])).size > 1;
     return [...tried.settings.filter(varies), ...objectives].map((axis) => {
@@ -46,7 +55,8 @@
     const x = (index) => 48 + ((width - 96) * index) / Math.max(1, axes.length - 1);
     const y = (share) => above + (height - above - below) * (1 - share);
     const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Parallel coordinates" });
-    const lines = rows.map((row) => {
+    const drawn = evenly(rows);
+    const lines = drawn.map((row) => {
       const points = axes.map((axis, index) => `${x(index).toFixed(1)},${y(axis.at(axis.values[row])).toFixed(1)}`);
       const line = svg("polyline", { points: points.join(" "), stroke: tried.defenses[tried.defense[row]].colour });
       if (tried.kind[row] === "front") line.classList.add("best");
@@ -102,11 +112,13 @@
         const share = axis.at(axis.values[row]);
         return share >= low - 1e-9 && share <= high + 1e-9;
       }));
-      lines.forEach((line, index) => line.classList.toggle("off", !inside[index]));
+      const kept = new Set(rows.filter((row, index) => inside[index]));
+      lines.forEach((line, index) => line.classList.toggle("off", !kept.has(drawn[index])));
       passing.clear();
       const free = !bounds.length && choice.value === "";
-      (free ? [...tried.trial.keys()] : rows.filter((row, index) => inside[index])).forEach((row) => passing.add(row));
-      count.textContent = bounds.length ? `${inside.filter(Boolean).length} of ${rows.length} kept` : `${rows.length} trials`;
+      (free ? [...tried.trial.keys()] : kept).forEach((row) => passing.add(row));
+      const lined = drawn.length < rows.length ? `, ${drawn.length} drawn` : "";
+      count.textContent = (bounds.length ? `${kept.size} of ${rows.length} kept` : `${rows.length} trials`) + lined;
       relist();
     }
     scroll.replaceChildren(picture);

@@ -18,13 +18,30 @@
     plot.dataset.objective = name;
   }
 
+  // of marks that lie upon each other one, in cells of some 3 px, and of these no more than that
+  function apart(rows, setting, values, most = 400) {
+    const span = (own) => [Math.min(...own), Math.max(...own)];
+    const scale = (value) => (setting.log ? Math.log(value) : value);
+    const text = rows.some((row) => typeof setting.values[row] === "string");
+    const [[left, right], [low, high]] = [span(text ? [0] : rows.map((row) => scale(setting.values[row]))), span(rows.map((row) => values[row]))];
+    const cells = new Map();
+    for (const row of rows) {
+      const across = text ? setting.values[row] : Math.round(100 * (scale(setting.values[row]) - left) / (right - left || 1));
+      const up = Math.round(70 * (values[row] - low) / (high - low || 1));
+      cells.set(`${tried.kind[row] === "front"} ${across} ${up}`, row);
+    }
+    const step = Math.max(1, cells.size / most);
+    const found = [...cells.values()].filter((row, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
+    return rows.length > most ? found : rows;
+  }
+
   function paint(printing = false) {
     const setting = tried.settings.find(({ path }) => path === choice.value);
     for (const plot of plots.children) {
       const values = tried.objectives[plot.dataset.objective];
       const rows = [...tried.trial.keys()].filter((row) => values[row] !== null && setting.values[row] !== null);
       const data = tried.defenses.map(({ group, colour: ink, symbol }, index) => {
-        const own = rows.filter((row) => tried.defense[row] === index);
+        const own = apart(rows.filter((row) => tried.defense[row] === index), setting, values);
         return {
           type: "scatter", mode: "markers", showlegend: false, meta: "trials", hovertemplate: "%{hovertext}<extra></extra>",
           x: own.map((row) => setting.values[row]), y: own.map((row) => values[row]),
