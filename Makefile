@@ -6,7 +6,7 @@ OUT ?= runs
 TRIALS ?=
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: quickstart test test-slow bench lint types imports install constraints clean
+.PHONY: quickstart test test-slow bench gpu lint types imports install constraints clean
 
 quickstart: install
 	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
@@ -20,6 +20,10 @@ test-slow: install
 
 bench: install
 	$(BIN)/pytest tests --override-ini='python_files=bench_*.py' --override-ini='addopts=--strict-markers -s' --benchmark-only
+
+# Needs no network: where nothing is installed, the Python that has torch is asked, as `make gpu PYTHON=python`.
+gpu:
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tests.gpu
 
 lint: install
 	$(BIN)/ruff check .
