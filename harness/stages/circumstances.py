@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import socket
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness import __version__
@@ -45,7 +46,14 @@ def software() -> Software:
 @functools.cache
 def packages() -> dict[str, str]:
     """Return the versions that a number rests on."""
-    return {"invfront": __version__} | {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
+    return {"invfront": __version__} | dict(_installed(RECORDED_PACKAGES))
+
+
+def _installed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield names and versions of packages; a trial in one process needs no scheduler, nor need its machine have one."""
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from pathlib import Path
 import harness
 from harness.records.place import Software
 from harness.stages import Site, Spent, circumstances, software
+from harness.stages.circumstances import _installed
 from tests.values import asked
 
 SPENT = Spent("2026-01-01T00:00:00+00:00", 2.5)
@@ -28,6 +29,10 @@ def test_only_versions_that_differ_are_the_drivers():
     cost = circumstances(here, asked().shared(), "train", driver)
     assert cost.packages == own.packages
     assert cost.driver == {"torch": "1.0.0", "left_pad": "3"}
+
+
+def test_a_machine_without_a_scheduler_records_what_it_has():
+    assert dict(_installed(("torch", "no-such-package"))) == {"torch": software().packages["torch"]}
 
 
 def test_the_versions_of_another_node_are_not_taken_for_this_ones():
