@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from attacks.counted import counted
 from attacks.fitting import DECAY, Plan, Stable, batches, unit
 
 SHARES = (0.25, 0.5)
@@ -81,7 +82,8 @@ class Branches:
         kept = [copy.deepcopy(part.state_dict()) for part in self.parts]
         devices = [self.images.device] if self.images.is_cuda else []
         with torch.random.fork_rng(devices):
-            for taken, batch in zip(range(begun, total), batches(self.images, self.length.batch_size), strict=False):
+            steps = counted(range(begun, total), told=False)
+            for taken, batch in zip(steps, batches(self.images, self.length.batch_size), strict=False):
                 for group in self.optimiser.param_groups:
                     group["lr"] = peak * schedule(taken)
                 self.step(unit(batch))

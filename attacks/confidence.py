@@ -133,7 +133,7 @@ class Confidence(ProbeAttack):
         least, kept = math.inf, reader.state_dict()
         curve: list[Point] = []
         losses: list[Tensor] = []
-        for step in counted(range(1, self.steps + 1)):
+        for step in counted(range(1, self.steps + 1), kept=noted):
             losses.append(self._step(reader, target, answers, aux.x, optimiser))
             schedule.step()
             if step in noted:

@@ -171,7 +171,7 @@ def train(
     curve, losses = list[Point](), list[Tensor]()
     optimiser = torch.optim.AdamW(prior.parameters(), lr=training.lr, weight_decay=1e-4, fused=True)
     points = {round(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
-    for step in counted(range(1, training.steps + 1)):
+    for step in counted(range(1, training.steps + 1), kept=points):
         optimiser.param_groups[0]["lr"] = training.lr * _factor(step / training.steps)
         drawn = torch.randint(len(u), (training.batch_size,), device=u.device)
         losses.append(_step(prior, u[drawn], optimiser, precision))

@@ -79,7 +79,8 @@ def train(
     validate_after = {round(length.total * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     curve: list[Point] = []
     losses: list[Tensor] = []
-    for taken, batch in zip(counted(range(1, length.total + 1)), batches(images, length.batch_size), strict=False):
+    steps = counted(range(1, length.total + 1), kept=validate_after | after.keys())
+    for taken, batch in zip(steps, batches(images, length.batch_size), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = lr(taken - 1)
         losses.append(step(unit(batch)))

@@ -165,7 +165,7 @@ def train(
     game = _Game(generator, width, aux, training, precision)
     points = {math.ceil(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     best, curve, losses = copy.deepcopy(generator.state_dict()), list[Point](), list[Tensor]()
-    for step in counted(range(1, training.steps + 1)):
+    for step in counted(range(1, training.steps + 1), kept=points):
         losses.append(game.step(training.lr * warm_cosine(step - 1, training.steps, 1)))
         if step in points:
             curve.append(Point(step, float(torch.stack(losses).mean()), game.distance()))

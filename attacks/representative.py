@@ -146,7 +146,7 @@ class Representative(ProbeAttack):
         noted = {max(1, round(self.steps * (i + 1) / CURVE_POINTS)) for i in range(CURVE_POINTS)}
         curve: list[Point] = []
         losses: list[Tensor] = []
-        for step in counted(range(1, self.steps + 1)):
+        for step in counted(range(1, self.steps + 1), kept=noted):
             y = torch.randint(target.num_classes, (self.batch_size,), device=aux.device)
             with autocast(aux.device, target.precision):
                 x_hat = generator(self._code(y, target.num_classes))

@@ -23,6 +23,7 @@ from harness.commands.ending import end_with, interruptible
 from harness.commands.export import export
 from harness.commands.new import new
 from harness.commands.options import error_document, say
+from harness.commands.plan import plan
 from harness.commands.report import report
 from harness.commands.resume import resume
 from harness.commands.retry import retry
@@ -51,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-STUDIES = (new, check, run, resume, retry, ctl, status, show, report, attack, confirm, export, claims)
+STUDIES = (new, check, plan, run, resume, retry, ctl, status, show, report, attack, confirm, export, claims)
 for command in (*STUDIES, defenses, attacks, doctor):
     app.command()(command)
 

@@ -141,9 +141,11 @@ def _record(asked: Asked, trained: Trained, attacks: tuple[AttackRecord, ...], n
 def _sum(trained: Circumstances, attacks: tuple[AttackRecord, ...]) -> Circumstances:
     """Add the attacks' seconds to the training's, whenever they ran."""
     costs = [trained, *(attack.circumstances for attack in attacks)]
+    processors = [cost.cpu_seconds for cost in costs if cost.cpu_seconds is not None]
     return trained.model_copy(
         update={
             "seconds": round(sum(cost.seconds for cost in costs), 3),
+            "cpu_seconds": round(sum(processors), 3) if len(processors) == len(costs) else None,
             "peak_memory_bytes": max(cost.peak_memory_bytes for cost in costs),
         }
     )

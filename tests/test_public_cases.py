@@ -204,6 +204,8 @@ CASES = [
     ("a sweep that goes wrong overnight can only be killed", "tests.driver.test_answering", "test_a_stopped_study_finishes_what_runs_and_ends_resumable"),
     ("one hopeless trial holds a node for hours", "tests.driver.test_answering", "test_a_skipped_trial_is_pruned_and_counts_in_the_budget"),
     ("a setting that somebody wants to see has to wait for the sampler", "tests.driver.test_answering", "test_what_is_enqueued_takes_the_place_of_a_trial_that_waits"),
+    ("a forecast of a sweep takes half a day of trials", "tests.stages.test_reckoning", "test_steps_that_are_alike_take_what_a_few_tell"),
+    ("nobody knows what a sweep will cost until it has", "tests.driver.test_forecast", "test_an_earlier_study_tells_of_another_one_and_what_cannot_be_placed_is_said"),
 ]  # fmt: skip
 
 

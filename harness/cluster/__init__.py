@@ -3,7 +3,7 @@
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
 from harness.cluster.requests import claims_of, threads
-from harness.cluster.running import IN_PROCESS, Runner, runner
+from harness.cluster.running import IN_PROCESS, Runner, nodes_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Runner",
     "claims_of",
     "cluster",
+    "nodes_at",
     "refuse_full_disk",
     "runner",
     "schedule",

@@ -48,6 +48,12 @@ class Runner(Protocol):
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
 
 
+def nodes_at(address: str) -> list[dict[str, float]]:
+    """Return the CPUs and GPUs of each node of a cluster; errors as of ``cluster``."""
+    with cluster(address, ""):
+        return nodes()
+
+
 class OnRay:
     """Runs everything on the Ray that this process is connected to.
 

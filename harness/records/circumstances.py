@@ -28,6 +28,8 @@ class Circumstances(Value):
     started: str
     """UTC, ISO 8601."""
     seconds: FiniteFloat
+    cpu_seconds: FiniteFloat | None = None
+    """Of processors, all threads added; null in records of before it was recorded, and of a job that was cut off."""
     peak_memory_bytes: int
     device: Name
     precision: str

@@ -5,11 +5,26 @@ This door needs no torch: it hands jobs out by name. What does a job's work is i
 
 from harness.stages.assignment import Assignment, afresh, attempt_of
 from harness.stages.circumstances import circumstances, software
-from harness.stages.jobs import ATTACK, FAST, LATER, PRIOR, RUN, TRAIN, Outcome, Stage, Submit, call, drain, failure_of
+from harness.stages.jobs import (
+    ATTACK,
+    CALIBRATE,
+    FAST,
+    LATER,
+    PRIOR,
+    RUN,
+    TRAIN,
+    Outcome,
+    Stage,
+    Submit,
+    call,
+    drain,
+    failure_of,
+)
 from harness.stages.spent import Site, Spent, Stopwatch
 
 __all__ = [
     "ATTACK",
+    "CALIBRATE",
     "FAST",
     "LATER",
     "PRIOR",

@@ -27,6 +27,7 @@ def circumstances(spent: Spent, shared: Shared, kind: str, driver: Software | No
     return Circumstances(
         started=spent.started,
         seconds=spent.seconds,
+        cpu_seconds=spent.cpu_seconds,
         peak_memory_bytes=spent.peak_memory_bytes,
         device=spent.site.device if spent.site else UNKNOWN,
         precision=shared.precision,
@@ -50,7 +51,7 @@ def packages() -> dict[str, str]:
 
 
 def _installed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield names and versions of packages; a trial in one process needs no scheduler, nor need its machine have one."""
+    """Yield names and versions of packages; a trial in one process needs no scheduler, so its machine may have none."""
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             yield name, importlib.metadata.version(name)

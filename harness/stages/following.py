@@ -1,5 +1,6 @@
 """Work that cannot yield, such as an attack's fit, followed step by step while it runs."""
 
+import contextvars
 import queue
 import threading
 import time
@@ -19,7 +20,8 @@ EVERY_SECONDS = 2.0
 def followed(job: str, work: Callable[[], T]) -> Generator[Progress, None, T]:
     """Do work in a thread beside this one, which does nothing meanwhile but yield how far it is; return its value.
 
-    Its numbers are those that it would have here: torch's seeds and number of threads are the process's.
+    Its numbers are those that it would have here: torch's seeds and number of threads are the process's, and what the
+    job reserved holds in that thread, too.
     """
     said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
     end: Future[T] = Future()
@@ -40,7 +42,7 @@ def followed(job: str, work: Callable[[], T]) -> Generator[Progress, None, T]:
         finally:
             said.put(None)
 
-    threading.Thread(target=worked, name=job, daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(worked,), name=job, daemon=True).start()
     while (progress := said.get()) is not None:
         yield progress
     return end.result()

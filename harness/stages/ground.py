@@ -4,6 +4,7 @@ import os
 import random
 import resource
 import socket
+import time
 
 import numpy
 import torch
@@ -66,7 +67,7 @@ class Meter:
 
     def __init__(self, shared: Shared, kind: str, device: torch.device, driver: Software | None) -> None:
         self._shared, self._kind, self._device, self._driver = shared, kind, device, driver
-        self._watch = Stopwatch()
+        self._watch, self._cpu = Stopwatch(), time.process_time()
         self._watch.start(Site(socket.gethostname(), device_name(device)))
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -81,5 +82,8 @@ class Meter:
             peak = torch.cuda.max_memory_allocated(self._device)
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        spent = self._watch.read()._replace(peak_memory_bytes=peak)
+        spent = self._watch.read()._replace(peak_memory_bytes=peak, cpu_seconds=self._cpu_seconds())
         return circumstances(spent, self._shared, self._kind, self._driver)
+
+    def _cpu_seconds(self) -> float:
+        return round(time.process_time() - self._cpu, 3)

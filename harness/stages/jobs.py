@@ -42,6 +42,9 @@ LATER = Stage("harness.stages.attacking", "later_stage")
 """An attack on a trial that is finished."""
 PRIOR = Stage("harness.stages.priors", "prior_stage")
 
+CALIBRATE = Stage("harness.stages.calibrating", "calibrate")
+"""What a study's jobs take here."""
+
 FAST = Stage("harness.stages.device", "fast_stage")
 """Whether bfloat16 is worth it where a job runs."""
 

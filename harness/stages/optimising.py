@@ -53,7 +53,7 @@ def train(
     Raises:
         FloatingPointError: the loss is not finite.
     """
-    run = _Run(model, handed.asked, data, steered)
+    run = Run(model, handed.asked, data, steered)
     checkpoints = Checkpoints(handed.attempt, handed.place.checkpoint_seconds)
     state, notes = checkpoints.latest(data.parts["train"].x.device)
     if state is not None:
@@ -83,7 +83,7 @@ def follow_courses(optimiser: Optimizer, progress: float) -> None:
             group["lr"] = group["peak"] * (1 + math.cos(math.pi * progress)) / 2
 
 
-class _Run:
+class Run:
     """A training between two steps."""
 
     def __init__(

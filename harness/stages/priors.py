@@ -126,7 +126,7 @@ def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> No
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    jobs = [job for job in attack_jobs(study) if _needs_prior(job)]
+    jobs = [job for job in attack_jobs(study) if needs_prior(job)]
     for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(
@@ -203,7 +203,7 @@ def _loaded(prior: nn.Module, stem: Path) -> bool:
     return True
 
 
-def _needs_prior(job: AttackJob) -> bool:
+def needs_prior(job: AttackJob) -> bool:
     attack = _attack(job)
     return attack is not None and attack.prior_settings() is not None
 

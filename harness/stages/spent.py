@@ -24,6 +24,8 @@ class Spent(NamedTuple):
     """Null if the job never gave a sign."""
     peak_memory_bytes: int = 0
     """0 where nobody looked."""
+    cpu_seconds: float | None = None
+    """Of processors, all threads added; null where nobody looked."""
 
 
 class Stopwatch:

@@ -9,7 +9,7 @@ from harness.stages.assignment import Assignment
 from harness.stages.building import build
 from harness.stages.ground import prepare
 from harness.stages.loading import images_of
-from harness.stages.optimising import _Run, train
+from harness.stages.optimising import Run, train
 from tests.values import asked
 
 SMALL = {"train/epochs": 2, "train/images": 256, "train/batch_size": 32, "model/sigma": 0.1}
@@ -48,7 +48,7 @@ def test_no_penalty_is_paid_at_the_first_step_and_half_of_it_half_way_up(tmp_pat
     trial = asked(settings=SMALL | TODAY | {"defense/name": "class_gaussian", "defense/class_gaussian/lam": 1.0})
     device = prepare(trial, "train")
     data = images_of(trial.settings, Place(), device)
-    run = _Run(build(trial, data), trial, data)
+    run = Run(build(trial, data), trial, data)
     x, y = run._augmented(run.part.x[:32]), run.part.y[:32]
     shares = []
     for step in (0, 2, 4, 8):
@@ -73,13 +73,13 @@ def test_a_defense_is_told_whether_it_keeps_to_its_source(tmp_path):
         data = images_of(trial.settings, Place(), prepare(trial, "train"))
         model = build(trial, data)
         model.defense = Listening()
-        _Run(model, trial, data).take_step()
+        Run(model, trial, data).take_step()
     assert seen == [True, False]
 
 
 def test_labels_are_smoothed_by_the_recorded_factor_and_of_an_old_fast_trial_by_a_tenth(tmp_path):
     factors = [
-        _Run(build(trial, data), trial, data).label_smoothing
+        Run(build(trial, data), trial, data).label_smoothing
         for settings in ({}, TODAY, {"train/label_smoothing": 0.3}, {"train/recipe": "published"})
         for trial in [asked(settings=SMALL | settings)]
         for data in [images_of(trial.settings, Place(), prepare(trial, "train"))]

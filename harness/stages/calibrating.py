@@ -1,0 +1,165 @@
+"""A job that measures what a study's jobs take: a few training steps of each defense, a few of each attack's loops."""
+
+import queue
+import tempfile
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from attacks.counted import skipping
+from harness.ledger import open_attempt
+from harness.ledger.disk import size_of
+from harness.records import Asked, AttackJob, Place, Progress, Trained, one_line
+from harness.records.took import NOTHING, Took
+from harness.stages.assignment import Assignment
+from harness.stages.attacking import attack_stage
+from harness.stages.building import build
+from harness.stages.ground import Meter, prepare
+from harness.stages.jobs import drain
+from harness.stages.loading import images_of
+from harness.stages.optimising import Run
+from harness.stages.priors import Priors, needs_prior, prior_stage
+from harness.stages.reckoning import Reckoning, now
+from harness.stages.training import train_stage
+
+MOST_STEPS, FEW_STEPS = 20, 5
+"""Steps of a training and of a loop that are run, and those after which a training's time may be up."""
+
+SHARE = 0.4
+"""Of the time, for all trainings together."""
+
+
+@dataclass
+class Calibrated:
+    """What the jobs of a study take here."""
+
+    device: str = "unknown"
+    fixed: Took = NOTHING
+    """Of a training, whatever its length."""
+    steps: dict[str, Took] = field(default_factory=dict)
+    """A training's step, by its branch."""
+    epochs: dict[str, Took] = field(default_factory=dict)
+    """What is done at the end of an epoch, by branch."""
+    attacks: dict[str, Took] = field(default_factory=dict)
+    """An attack, by its job's name."""
+    priors: dict[str, Took] = field(default_factory=dict)
+    """What is trained once for all trials, by the name of the job that starts from it."""
+    images: int = 0
+    """Of the training part."""
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    """Of one trial."""
+    remarks: list[str] = field(default_factory=list)
+
+
+class Sketch(NamedTuple):
+    """What a study's jobs are like."""
+
+    trials: tuple[Asked, ...]
+    """One of each branch."""
+    place: Place
+    seconds: float
+    """That all may take."""
+
+
+def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
+    """Measure in a thread of its own, which is left to itself when the time is up; return what was measured by then."""
+    found = Calibrated()
+    said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
+    end = now().seconds + sketch.seconds
+
+    def worked() -> None:
+        try:
+            with tempfile.TemporaryDirectory(prefix="invfront-plan-", ignore_cleanup_errors=True) as folder:
+                for progress in _measure(sketch, Path(folder), found, end):
+                    said.put(progress)
+        except Exception as error:  # what was measured before is worth having
+            found.remarks.append(one_line(f"{type(error).__name__}: {error}"))
+        finally:
+            said.put(None)
+
+    threading.Thread(target=worked, name="calibrate", daemon=True).start()
+    while True:
+        try:
+            progress = said.get(timeout=max(0.0, end - now().seconds))
+        except queue.Empty:
+            found.remarks.append(f"measuring ended after {sketch.seconds:.0f} s")
+            break
+        if progress is None:
+            break
+        yield progress
+    return found
+
+
+def _measure(sketch: Sketch, folder: Path, found: Calibrated, end: float) -> Iterator[Progress]:
+    first, begun = sketch.trials[0], now().seconds
+    handed = Assignment(first, sketch.place, open_attempt(folder / "trials" / "00000"))
+    yield Progress("training", 0, len(sketch.trials))
+    for number, trial in enumerate(sketch.trials, start=1):
+        until = begun + SHARE * (end - begun) * number / len(sketch.trials)
+        _steps(handed._replace(asked=trial), found, until)
+        yield Progress("training", number, len(sketch.trials))
+    trained = _whole_training(handed, found)
+    yield from _attacks(handed, handed.attempt, first.attacks, found, end)
+    found.memory_bytes = Meter(first.shared(), "attack", prepare(first, "attack"), None).read().peak_memory_bytes
+    found.memory_bytes = max(found.memory_bytes, trained.circumstances.peak_memory_bytes)
+    found.disk_bytes = size_of(handed.attempt)
+
+
+def _whole_training(handed: Assignment, found: Calibrated) -> Trained:
+    """Train for one step with all that stands around it, which is what a training takes at least."""
+    asked = handed.asked
+    batch = int(asked.settings["train/batch_size"] or 1)
+    short = {"train/epochs": 1, "train/images": min(batch, int(asked.settings["train/images"] or batch))}
+    training = asked.model_copy(update={"settings": asked.settings | short})
+    begun = now()
+    trained = drain(train_stage(handed._replace(asked=training)), lambda told: None)
+    found.fixed, found.device = now().with_(begun, -1.0), trained.circumstances.device
+    return trained
+
+
+def _steps(handed: Assignment, found: Calibrated, until: float) -> None:
+    """Take some steps in the middle of a training, after an epoch's end."""
+    asked = handed.asked
+    branch = str(asked.settings["defense/name"])
+    data = images_of(asked.settings, handed.place, prepare(asked, "train"))
+    run = Run(build(asked, data), asked, data)
+    found.images = len(run.part.y)
+    run.take_step()
+    run.step, begun = run.steps, now()
+    run.end_epoch()
+    found.epochs[branch] = now().with_(begun, -1.0)
+    run.step = run.epochs * run.steps // 2
+    last = run.epochs * run.steps - 1
+    begun, taken = now(), 0
+    while taken < MOST_STEPS and (taken < FEW_STEPS or now().seconds < until):
+        run.take_step()
+        run.step = min(run.step, last)
+        taken += 1
+    found.steps[branch] = NOTHING.with_(now().with_(begun, -1.0), 1 / taken)
+
+
+def _attacks(
+    handed: Assignment, weights: Path, jobs: Sequence[AttackJob], found: Calibrated, end: float
+) -> Iterator[Progress]:
+    """Run each attack with loops of a few steps; what fails is charged for what it did until then."""
+    priors = Priors(handed.asked.shared(), handed.place, handed.attempt.parents[2] / "priors")
+    begun = now().seconds
+    for number, job in enumerate(jobs, start=1):
+        reckoning = Reckoning(MOST_STEPS, begun + (end - begun) * number / (len(jobs) + 1))
+        with skipping(reckoning):
+            if needs_prior(job):
+                start = reckoning.now()
+                drain(prior_stage(priors, job), lambda told: None)
+                found.priors[job.name] = reckoning.now().with_(start, -1.0)
+            start = reckoning.now()
+            try:
+                drain(attack_stage(handed, weights, job), lambda told: None)
+            except Exception as error:
+                found.remarks.append(
+                    one_line(f"{job.name} failed while it was measured: {type(error).__name__}: {error}")
+                )
+            found.attacks[job.name] = reckoning.now().with_(start, -1.0)
+        yield Progress(job.name, number, len(jobs))
