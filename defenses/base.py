@@ -154,6 +154,8 @@ class Defense(nn.Module):
     """Whether ``penalty`` is defined only for a channel noise ``sigma`` > 0."""
     masks: ClassVar[bool] = False
     """Whether it sets features to 0: a decoder that reads a release is then also shown where the release is near 0."""
+    jumps: ClassVar[bool] = False
+    """Whether what it releases jumps where the activation moves a little: no bound then rests on its derivative."""
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         """Build what depends on shapes, and register masks in the client; keep no reference to it.

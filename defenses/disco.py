@@ -64,6 +64,7 @@ class Disco(Defense):
     faithful = "ours"
     cost = "adversarial: a step of a decoder in every step"
     masks = True
+    jumps = True
 
     score_mean: Tensor
     """Of each channel's score over images, ``(C,)``."""

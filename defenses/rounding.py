@@ -43,6 +43,7 @@ class Rounding(Defense):
         "Countermeasures, CCS 2015"
     )
     cost = "rounding; with dither one draw of noise"
+    jumps = True
 
     def __init__(self, step: float = 0.25, dither: bool = False) -> None:
         super().__init__()

@@ -35,6 +35,7 @@ class TopK(Defense):
     faithful = "ours"
     cost = "a ranking of the features"
     masks = True
+    jumps = True
 
     def __init__(self, ratio: float = 0.5) -> None:
         super().__init__()

@@ -63,6 +63,17 @@ DECIDED = {
     "nats": "float: least upper bound on what a release tells of its image beyond the class, I(x; z | y), nats; NaN "
     "where there is none",
     "nats_missing": "str or null: why there is none",
+    "class_gaussian_nats": "float: upper bound on I(x; z | y) by the variance of each feature within classes, nats",
+    "covariance_nats": "float: likewise by covariances within classes",
+    "mixture_nats": "float: likewise by a mixture for each class",
+    "codebook_nats": "float: I(x; z | y) of images that are each one of at most 32 of its class, nats; no more than "
+    "the logarithm of their number",
+    "fisher_per_pixel": "float: trace of the Fisher information of a release about its image, divided by the pixels; "
+    "pixels in [0, 1]",
+    "spectrum_bound": "float: mse that no attack can be below in the mean by the derivative of releases, if images are "
+    "Gaussian within their class, with the covariance of training images; NaN where there is none",
+    "spectrum_bound_se": "float: its standard error over images",
+    "spectrum_missing": "str or null: why there is none",
 }
 """Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image; whoever stacks is
 one, who holds the client and the defense."""

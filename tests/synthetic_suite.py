@@ -55,6 +55,8 @@ def write_suite(folder: Path, count: int = 12, seed: int = 0, hostile: str = "",
     return data
 
 
+NATS = {"class_gaussian_nats": 1.5, "covariance_nats": 1.1, "mixture_nats": 1.0}
+
 SPECTRUM = [float(f"{72 / rank**1.5:.6g}") for rank in range(1, 201)]
 """Of 3 x 32 x 32 pixels in [0, 1]."""
 
@@ -67,6 +69,12 @@ def _told_of(trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         hours=ended.where(trials["accuracy"].notna()),
         device="synthetic CPU",
         nats=nats,
+        **{name: nats * times for name, times in NATS.items()},
+        codebook_nats=np.log1p(nats).clip(upper=3.4),
+        fisher_per_pixel=0.4 / trials["mse"].astype(float),
+        spectrum_bound=(0.3 * trials["mse"].astype(float)).where(trials["trial"].ne(1)),
+        spectrum_bound_se=1e-5,
+        spectrum_missing=np.where(trials["trial"].eq(1), "what is released jumps as the image changes", None),
         nats_missing=np.where(nats.isna(), "some feature is released without noise: every bound is infinite", None),
     )
 

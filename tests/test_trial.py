@@ -15,6 +15,7 @@ from harness.records.asked import Asked
 from harness.records.circumstances import Failure
 from harness.records.place import Place
 from harness.records.trial import Trained
+from harness.stages import fisher
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.circumstances import software
@@ -77,7 +78,8 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert all(value > 0 for name, value in told.items() if not name.endswith("_se"))
     assert [attack.measured.images for attack in attacked.attacks] == [200] * len(SUITE)
     assert told["codebook_nats"] <= told["codebook_nats_most"]
-    assert tuple(record.measured.diagnostics) == NAMES
+    assert tuple(record.measured.diagnostics) == (*NAMES, *fisher.NAMES)
+    assert told["spectrum_bound"] < record.measured.objectives.mse
     assert record.measured.diagnostics_version == VERSION
     assert len(set(record.measured.digests.values())) == 5
 
@@ -239,5 +241,6 @@ def test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_
     assert record.state == "complete"
     reason = "no two of the 1 images of validation share a class"
     missing = [name for name in NAMES if name.startswith(("mixture", "covariance", "codebook"))]
-    assert record.measured.null_reasons == dict.fromkeys(missing, reason)
+    derived = dict.fromkeys(fisher.NAMES, fisher.FEW)
+    assert record.measured.null_reasons == dict.fromkeys(missing, reason) | derived
     assert record.measured.diagnostics["snr"] == 0

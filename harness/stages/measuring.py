@@ -14,6 +14,7 @@ from defenses.information import MISSING, information
 from harness.data import AttackSplit, Data, Part, to_float
 from harness.models import LiveTarget
 from harness.records import CurvePoint, Guess, Scores, derive
+from harness.stages.fisher import fisher
 from harness.stages.ground import seed_everything
 
 DRAWS = 5
@@ -108,8 +109,12 @@ class Diagnostics(NamedTuple):
     """Why a value is null, by its name."""
 
 
-def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
-    """Return the common diagnostics of a part's images (:func:`defenses.information.information`)."""
+def diagnostics(target: LiveTarget, part: Part, prior: Part, seed: int) -> Diagnostics:
+    """Return the common diagnostics of a part's images.
+
+    They are what :func:`defenses.information.information` and :func:`harness.stages.fisher.fisher` tell; the latter
+    takes how images vary from ``prior``.
+    """
     seed_everything(derive(seed, "diagnostics", part.name))
     with torch.no_grad():
         activation = torch.cat([target.activation(to_float(x)) for x in part.x.split(CHUNK)])
@@ -118,7 +123,9 @@ def diagnostics(target: LiveTarget, part: Part, seed: int) -> Diagnostics:
     reason = MISSING[target.defense.law(target.sigma)]
     if len(missing) < len(values):
         reason = f"no two of the {len(part.y)} images of {part.name} share a class"
-    return Diagnostics(values, dict.fromkeys(missing, reason))
+    seed_everything(derive(seed, "fisher", part.name))
+    told = fisher(target, part, prior)
+    return Diagnostics(values | told.values, dict.fromkeys(missing, reason) | told.reasons)
 
 
 class Floors(NamedTuple):

@@ -33,7 +33,7 @@ def train_stage(handed: Assignment) -> Generator[Progress, None, Trained]:
     prepare(asked, "train", "measure")
     target = target_of(model, asked, data)
     split = data.split(asked.attacks[0].part)
-    told = diagnostics(target, split.scored, asked.seed)
+    told = diagnostics(target, split.scored, data.parts["train"], asked.seed)
     guessed = floors(target, data, split, asked.seed)
     save_guesses(attempt, guessed.per_image)
     trained = Trained(

@@ -58,6 +58,14 @@ OUTCOME = {
     "device": str,
     "nats": float,
     "nats_missing": str,
+    "class_gaussian_nats": float,
+    "covariance_nats": float,
+    "mixture_nats": float,
+    "codebook_nats": float,
+    "fisher_per_pixel": float,
+    "spectrum_bound": float,
+    "spectrum_bound_se": float,
+    "spectrum_missing": str,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
@@ -66,6 +74,9 @@ TARGET = "train/target_accuracy"
 
 BOUNDS = ("class_gaussian_nats", "covariance_nats", "mixture_nats")
 """Diagnostics that are upper bounds on I(x; z | y)."""
+
+DERIVED = ("fisher_per_pixel", "spectrum_bound", "spectrum_bound_se")
+"""Diagnostics that rest on the derivative of releases."""
 
 BOUNDS_SINCE = 2
 """Version of the diagnostics from which they are, whatever the law of the noise."""
@@ -91,8 +102,9 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
     deciding attacks on the same images (`harness.judging.oracle`), and what stacking comes to
     (`harness.judging.stacking`); then ``controlled, control_accuracy, strength`` of trainings that were to be held to
     an accuracy; ``hours`` of work up to its end, its ``device``, and the bound ``nats`` on what its releases tell, or
-    why there is none, ``nats_missing``. The objectives are those over all attacks on storage; NaN or null where there
-    is none.
+    why there is none, ``nats_missing``; each measure of it by itself, and what the derivative of releases leaves to
+    any attack (`harness.stages.fisher`), or why that is not known, ``spectrum_missing``. The objectives are those over
+    all attacks on storage; NaN or null where there is none.
     """
     jobs = Front(trials).jobs
     hours = worked(trials)
@@ -156,15 +168,19 @@ def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
 
 
 def _told(measured: Measured) -> dict[str, Scalar]:
-    """Return the least upper bound on what a release tells beyond the class, or why there is none."""
+    """Return what a release tells beyond the class, by each measure and by the least upper bound, or why nothing."""
+    known = measured.diagnostics
+    derived: dict[str, Scalar] = {name: known.get(name) for name in DERIVED}
+    if derived["spectrum_bound"] is None:
+        derived["spectrum_missing"] = measured.null_reasons.get("spectrum_bound", "not measured")
     if measured.diagnostics_version < BOUNDS_SINCE:
-        return {"nats_missing": "measured by a version that took all noise for Gaussian"}
-    known = {name: measured.diagnostics[name] for name in BOUNDS if name in measured.diagnostics}
-    found = [value for value in known.values() if value is not None]
+        return derived | {"nats_missing": "measured by a version that took all noise for Gaussian"}
+    found = {name: value for name in BOUNDS if (value := known.get(name)) is not None}
+    measures = derived | found | {"codebook_nats": known.get("codebook_nats")}
     if found:
-        return {"nats": min(found)}
-    reasons = dict.fromkeys(measured.null_reasons[name] for name in known if name in measured.null_reasons)
-    return {"nats_missing": "; ".join(reasons) or "not measured"}
+        return measures | {"nats": min(found.values())}
+    reasons = dict.fromkeys(measured.null_reasons[name] for name in BOUNDS if name in measured.null_reasons)
+    return measures | {"nats_missing": "; ".join(reasons) or "not measured"}
 
 
 def _held(trial: JudgedTrial) -> dict[str, Scalar]:

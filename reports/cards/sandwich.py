@@ -1,9 +1,9 @@
 """Each measured worst case between what no attack can beat and what a guess achieves."""
 
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from reports.card import Block, Card, Note, Plot
 from reports.cards.trials import front_and_anchors
@@ -12,14 +12,29 @@ from reports.formats import MISSING, Table, defense_names, number
 from reports.points import Look, floor_of
 from reports.statistics import blind, least_error, most_recovered
 from reports.study import Study
+from reports.tables import ImagesInfo
 
 ASSUMED = (
     "Assumed: images are Gaussian with the covariance of the training images (of the first 1,000; of what these cannot "
-    "tell, nought); a release tells at most the upper bound that its defense's law of noise gives, as measured on "
-    "validation images, and the class besides. An attack below the bound would refute one of these. The mean error "
-    "cannot fall below the distortion-rate function at so many nats; of the share, kl(P || p0) is at most these nats, "
-    "where p0 is the chance of a blind guess."
+    "tell, nought). Two bounds rest on it, and the greater one is drawn. By what a release tells, at most the nats "
+    "that its defense's law of noise gives on validation images, and the class besides: the mean error cannot fall "
+    "below the distortion-rate function there; of the share, kl(P || p0) is at most these nats, where p0 is the chance "
+    "of a blind guess. By the derivative: of images Gaussian within their class, which the attacker is told, the mean "
+    "error is at least tr((F + S)^-1) / n, with F the mean Fisher information of a release about its image and S the "
+    "inverse of that covariance (van Trees); exact for a linear client, and measured so that chance lowers it."
 )
+REFUTED = (
+    "Images have more structure than their covariance, and an attack that learns it may be below either bound. Such a "
+    "trial refutes that its images are Gaussian, and nothing else."
+)
+
+
+BELOW = " !"
+"""Behind a measured mse that refutes a bound."""
+
+CHANCE = 0.05
+"""Share of a bound that the images it was told from may be off by: where a release tells nothing it is their variance,
+and the mean image's error on others is as likely below it as above."""
 
 
 class Sandwich(NamedTuple):
@@ -29,12 +44,31 @@ class Sandwich(NamedTuple):
     defense: str
     measured: float
     nats: float
-    least: float
-    """Mse that no attack can be below, in the mean."""
+    told: float
+    """Mse that no attack can be below, in the mean, by what a release tells; NaN where that has no bound."""
+    derived: float
+    """Likewise by the derivative of releases."""
     share: float
     """Of the images, at most so many can be recovered to half the measured mse."""
     missing: str | None
-    """Why there is no bound."""
+    """Why there is no bound on what a release tells."""
+    underived: str | None = None
+    """Why its derivative gives none."""
+
+    @property
+    def least(self) -> float:
+        """The greater bound; NaN if there is none."""
+        return float(np.fmax(self.told, self.derived))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound."""
+        return not np.isnan(self.least)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether an attack is below the bound by more than a sample of images leaves to chance."""
+        return self.measured < (1 - CHANCE) * self.least
 
 
 def sandwiches(study: Study) -> list[Sandwich]:
@@ -43,24 +77,27 @@ def sandwiches(study: Study) -> list[Sandwich]:
     trials = front_and_anchors(study.data.trials)
     if not info or "nats" not in trials:
         return []
+    return [
+        _sandwich(info, row, name) for row, name in zip(trials.to_dict("records"), defense_names(trials), strict=True)
+    ]
+
+
+def _sandwich(info: ImagesInfo, row: dict[Hashable, Any], name: str) -> Sandwich:
     spectrum, pixels = np.array(info["spectrum"]), info["pixels"]
-    found = []
-    for row, name in zip(trials.to_dict("records"), defense_names(trials), strict=True):
-        nats, measured = float(row["nats"]), float(row["mse"])
-        if np.isnan(nats):
-            missing = number(row.get("nats_missing"))
-            found.append(Sandwich(row["trial"], name, measured, nats, np.nan, np.nan, missing))
-            continue
-        all_nats = nats + float(np.log(max(info["classes"], 1)))
-        least = least_error(spectrum, all_nats, pixels)
-        share = most_recovered(blind(spectrum, measured / 2, pixels), all_nats)
-        found.append(Sandwich(row["trial"], name, measured, all_nats, least, share, None))
-    return found
+    measured, nats = float(row["mse"]), float(row["nats"]) + float(np.log(max(info["classes"], 1)))
+    derived = float(row.get("spectrum_bound", np.nan))
+    underived = None if not np.isnan(derived) else number(row.get("spectrum_missing", "not measured"))
+    if np.isnan(nats):
+        missing = number(row.get("nats_missing"))
+        return Sandwich(row["trial"], name, measured, nats, np.nan, derived, np.nan, missing, underived)
+    told = least_error(spectrum, nats, pixels)
+    share = most_recovered(blind(spectrum, measured / 2, pixels), nats)
+    return Sandwich(row["trial"], name, measured, nats, told, derived, share, None, underived)
 
 
 def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:
     """Return bound and measured mse of each trial, a row each, and the guess as a line."""
-    bounded = [each for each in found if each.missing is None]
+    bounded = [each for each in found if each.bounded]
     names = tuple(f"{each.trial} {each.defense}" for each in found)
     place = {each.trial: float(index) for index, each in enumerate(found)}
     bound = Series(
@@ -68,7 +105,7 @@ def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:
         [place[each.trial] for each in bounded],
         Look(QUIET, "triangle-right", ">"),
         name="no attack can be below",
-        hover=[f"trial {each.trial}: at least {each.least:.3g}, for {each.nats:.0f} nats" for each in bounded],
+        hover=[f"trial {each.trial}: at least {each.least:.3g}, {_by(each)}" for each in bounded],
     )
     measured = [
         Series(
@@ -89,28 +126,40 @@ def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:
 
 
 def sandwich_table(found: list[Sandwich], guess: float | None) -> Table:
-    """Return bound, measured and guess of each trial."""
+    """Return bounds, measured and guess of each trial."""
     rows: list[tuple[str, ...]] = [
         (
             number(each.trial),
             each.defense,
-            number(each.least, "mse") if each.missing is None else "n/a",
-            number(each.measured, "mse"),
+            _or_none(each.told, number(each.told, "mse")),
+            _or_none(each.derived, number(each.derived, "mse")),
+            number(each.measured, "mse") + (BELOW if each.refuted else ""),
             number(guess, "mse"),
-            f"{each.nats:.0f}" if each.missing is None else "n/a",
-            _share(each.share) if each.missing is None else "n/a",
-            each.missing or MISSING,
+            _or_none(each.nats, f"{each.nats:.0f}"),
+            _or_none(each.share, _share(each.share)),
+            "; ".join(dict.fromkeys(why for why in (each.missing, each.underived) if why)) or MISSING,
         )
         for each in found
     ]
-    headers = ("trial", "defense", "no attack below", "measured", "guess", "nats", "half of it, at most", "why n/a")
-    caption = (
-        "Mse that no attack can be below in the mean, the measured worst case, and the mean image's; the bound on what "
-        "a release tells of its image, class included; and the greatest share of images that anyone can recover to "
-        "half the measured mse."
+    headers = (
+        "trial",
+        "defense",
+        "no attack below, by nats",
+        "by derivative",
+        "measured",
+        "guess",
+        "nats",
+        "half of it, at most",
+        "why n/a",
     )
-    table = Table(caption, headers, rows, frozenset(headers[2:7]) | {"trial"}, roomy=frozenset({"why n/a"}))
-    if all(each.missing is None for each in found):
+    caption = (
+        "Mse that no attack can be below in the mean, by what a release tells and by its derivative; the measured "
+        f"worst case ({BELOW.strip()}: below a bound by over {CHANCE:.0%}), and the mean image's; the bound on what a "
+        "release tells of its image, class included; and the greatest share of images that anyone can recover to half "
+        "the measured mse."
+    )
+    table = Table(caption, headers, rows, frozenset(headers[2:8]) | {"trial"}, roomy=frozenset({"why n/a"}))
+    if all(row[-1] == MISSING for row in rows):
         return table._replace(headers=headers[:-1], rows=[row[:-1] for row in rows])
     return table
 
@@ -132,8 +181,8 @@ def compute(study: Study) -> list[Block]:
         "For each trial of the front and undefended anchor: the mse that no attack can be below (right-pointing), what "
         "the worst attack came to, and the mean image (dotted). The gap to the left is what a better attack may take."
     )
-    blocks: list[Block] = [sandwich_table(found, guess), Note(ASSUMED)]
-    if any(each.missing is None for each in found):
+    blocks: list[Block] = [sandwich_table(found, guess), Note(ASSUMED), Note(REFUTED)]
+    if any(each.bounded for each in found):
         blocks.insert(0, Plot("sandwich", caption, sandwich_chart(study, found)))
     return blocks
 
@@ -148,8 +197,16 @@ def _once(series: list[Series]) -> list[Series]:
     return kept
 
 
+def _by(each: Sandwich) -> str:
+    return "by the derivative" if not each.told >= each.derived else f"for {each.nats:.0f} nats"
+
+
+def _or_none(value: float, text: str) -> str:
+    return "n/a" if np.isnan(value) else text
+
+
 def _share(share: float) -> str:
-    return "all" if pd.isna(share) or share >= 1 else f"{share:.2g}"
+    return "all" if share >= 1 else f"{share:.2g}"
 
 
 CARD = Card(

@@ -2,8 +2,9 @@
 
 References:
     Spearman, The proof and measurement of association between two things, 1904.
+    Kendall, A new measure of rank correlation, 1938 (tau-b of ties).
     Bonett, Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations, 2000 (the
-    standard error of its Fisher transform).
+    standard errors of their Fisher transforms).
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata, t
+from scipy.stats import kendalltau, norm, rankdata, t
 
 from reports.statistics.intervals import LEVEL
 
@@ -37,6 +38,11 @@ class RankCorrelation(NamedTuple):
     """Of no association, by Student's t; two-sided."""
     trials: int
     """Those that have both numbers."""
+    tau: float = float("nan")
+    """Kendall's tau-b, in [-1, 1]: the share of pairs in the same order less that in the other; NaN where rho is."""
+    tau_low: float = float("nan")
+    """Lower end of its interval; NaN with ``FEWEST`` trials or fewer, as is ``tau_high``."""
+    tau_high: float = float("nan")
 
 
 def rank_correlations(
@@ -64,17 +70,28 @@ def rank_correlations(
 def _correlated(trials: pd.DataFrame, measure: str, score: str, level: float) -> RankCorrelation:
     both = trials[[measure, score]].to_numpy(dtype=float, na_value=np.nan)
     both = both[np.isfinite(both).all(axis=1)]
-    rho, nowhere = _rho(both), float("nan")
-    if len(both) < FEWEST or not np.isfinite(rho):
-        return RankCorrelation(measure, rho, nowhere, nowhere, nowhere, len(both))
-    if abs(rho) == 1:
-        return RankCorrelation(measure, rho, rho, rho, 0.0, len(both))
-    error = ((1 + rho**2 / 2) / (len(both) - 3)) ** 0.5
-    reach = float(norm.ppf((1 + level) / 2)) * error
-    low, high = np.tanh(np.arctanh(rho) + np.array([-reach, reach]))
-    free = len(both) - 2
-    p = 2 * float(t.sf(abs(rho) * (free / (1 - rho**2)) ** 0.5, free))
-    return RankCorrelation(measure, rho, float(low), float(high), p, len(both))
+    rho, count = _rho(both), len(both)
+    if not np.isfinite(rho):
+        return RankCorrelation(measure, rho, rho, rho, rho, count)
+    # the variances of the Fisher transforms
+    low, high = _ends(rho, (1 + rho**2 / 2) / (count - 3) if count >= FEWEST else None, level)
+    tau = float(kendalltau(*both.T).statistic)
+    tau_low, tau_high = _ends(tau, 0.437 / (count - 4) if count > FEWEST else None, level)
+    p, free = float("nan"), count - 2
+    if count >= FEWEST:
+        p = 0.0 if abs(rho) == 1 else 2 * float(t.sf(abs(rho) * (free / (1 - rho**2)) ** 0.5, free))
+    return RankCorrelation(measure, rho, low, high, p, count, tau, tau_low, tau_high)
+
+
+def _ends(value: float, variance: float | None, level: float) -> tuple[float, float]:
+    """Return the ends of the interval of a correlation, by the variance of its Fisher transform if that is known."""
+    if variance is None:
+        return float("nan"), float("nan")
+    if abs(value) > 1 - EXACT:
+        return value, value
+    reach = float(norm.ppf((1 + level) / 2)) * variance**0.5
+    low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+    return float(low), float(high)
 
 
 def _rho(both: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> float:

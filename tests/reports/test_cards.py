@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.card import VIEWS
-from reports.cards import CARDS, effort, health, matched, sandwich
+from reports.cards import CARDS, effort, health, information, matched, sandwich
 from reports.cards.budgets import budgets
 from reports.cards.hypervolume import over_hours
 from reports.cards.importance import importance_chart, ranked
@@ -148,15 +148,54 @@ def test_a_bound_is_told_where_the_law_of_the_noise_is_known_and_why_not_elsewhe
     told = {each.trial: each for each in found}
     assert all((each.missing is not None) == (each.defense == "laplace") for each in found)
     bounded = [each for each in found if each.missing is None]
-    assert all(0 < each.least < each.measured and 0 < each.share <= 1 for each in bounded)
+    assert all(0 < each.told < each.measured and 0 < each.share <= 1 for each in bounded)
     order = sorted(bounded, key=lambda each: each.nats)
-    assert [each.least for each in order] == sorted((each.least for each in bounded), reverse=True)
+    assert [each.told for each in order] == sorted((each.told for each in bounded), reverse=True)
+    derived = study.data.trials.set_index("trial")["spectrum_bound"]
+    for each in found:
+        assert each.derived == pytest.approx(derived[each.trial], nan_ok=True)
+        assert each.least == pytest.approx(np.fmax(each.told, each.derived), nan_ok=True)
+        assert not each.refuted
+        assert (each.underived is None) == (each.trial != 1)
     drawn = draw(sandwich.sandwich_chart(study, found))
     assert drawn.layout.annotations[-1].x == pytest.approx(np.log10(0.061))  # the axis is logarithmic
     assert drawn.layout.shapes[-1].x0 == pytest.approx(0.061)
     table = sandwich.sandwich_table(found, 0.061)
     assert {row[2] for row in table.rows if told[int(row[0])].defense == "laplace"} == {"n/a"}
+    assert all((row[3] == "n/a") == (row[0] == "1") for row in table.rows)
     assert "not looked at" in sandwich.applicable(plain)
+
+
+def test_a_measured_error_that_refutes_a_bound_is_marked_and_chance_is_not(study):
+    (first, *_) = [each for each in sandwich.sandwiches(study) if each.missing is None]
+    for share, mark in ((0.9, True), (0.97, False), (1.0, False)):
+        beaten = first._replace(derived=first.measured / share)
+        assert sandwich.sandwich_table([beaten], None).rows[0][4].endswith(" !") == mark
+
+
+def test_measures_of_information_are_ranked_against_the_worst_attack(study, plain):
+    trials = information.measured(study)
+    found = {each.measure: each for each in information.correlated(trials)}
+    assert found["mixture_nats"].rho == pytest.approx(-1)  # the synthetic nats are 0.6 / mse
+    assert found["mixture_nats"].trials == int(trials["mixture_nats"].notna().sum()) < len(trials)
+    assert {*found} == {*information.MEASURES} - {"robust_accuracy"}
+    assert "no trial has a measure" in information.applicable(plain)
+    table = information.correlation_table([*found.values()])
+    assert [row[-1] for row in table.rows] == [str(each.trials) for each in found.values()]
+    assert information.correlation_chart([*found.values()]).y.names == tuple(row[0] for row in table.rows)
+
+
+def test_a_probe_s_robust_accuracy_is_a_measure_and_the_answer_says_what_is_not_seen(study):
+    eligible = study.eligible["trial"].tolist()
+    noise = dict(zip(eligible, np.random.default_rng(0).permutation(len(eligible)), strict=True))
+    rows = [{"trial": trial, "name": "robust_accuracy", "value": value} for trial, value in noise.items()]
+    given = with_data(study, probes=pd.concat([study.data.probes, pd.DataFrame(rows)], ignore_index=True))
+    last = information.correlated(information.measured(given))[-1]
+    assert last.measure == "robust_accuracy"
+    assert last.trials == len(eligible)
+    said = information.answer([last, *information.correlated(information.measured(study))])
+    assert ("robust accuracy" in " ".join(said)) == (last.low < 0 < last.high)
+    assert said[0].startswith("Nats, ")
 
 
 def test_attackers_who_spend_more_leave_a_front_that_is_no_more_private(study):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
 from reports.statistics import rank_correlations
 
@@ -26,6 +26,8 @@ def test_it_is_scipy_s_with_ties_and_without(values):
     assert found.rho == pytest.approx(theirs.statistic, abs=1e-12)
     assert found.p == pytest.approx(theirs.pvalue, rel=1e-9)
     assert found.low < found.rho < found.high
+    assert found.tau == pytest.approx(kendalltau(told, mse).statistic, abs=1e-12)
+    assert found.tau_low < found.tau < found.tau_high
 
 
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=5, max_size=30))
@@ -57,18 +59,22 @@ def test_of_too_few_and_of_what_is_all_alike_nothing_is_said(mse):
 def test_of_three_trials_there_is_a_rho_and_no_interval():
     (found,) = rank_correlations(table(nats=[1, 2, 3], mse=[1, 3, 2]), ["nats"])
     assert found.rho == pytest.approx(0.5)
+    assert found.tau == pytest.approx(1 / 3)
     assert math.isnan(found.low)
+    assert math.isnan(found.tau_low)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
+def test_the_intervals_cover_the_truth_as_often_as_they_say():
     random, rho = np.random.default_rng(0), 0.6
-    truth = 6 / math.pi * math.asin(rho / 2)  # Spearman's of a bivariate normal with Pearson's rho
-    covered = 0
+    # Spearman's and Kendall's of a bivariate normal with Pearson's rho
+    truth, pairs = 6 / math.pi * math.asin(rho / 2), 2 / math.pi * math.asin(rho)
+    covered, of_pairs = 0, 0
     for _ in range(300):
         x, e = random.standard_normal((2, 40))
         (found,) = rank_correlations(table(nats=x, mse=rho * x + (1 - rho**2) ** 0.5 * e), ["nats"], level=0.9)
         covered += found.low <= truth <= found.high
-    assert covered / 300 == pytest.approx(0.9, abs=0.05)
+        of_pairs += found.tau_low <= pairs <= found.tau_high
+    assert [covered / 300, of_pairs / 300] == pytest.approx([0.9, 0.9], abs=0.05)
 
 
 def test_a_column_that_is_not_there_is_named():
