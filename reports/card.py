@@ -4,11 +4,12 @@ A card is made of values alone; `reports/templates/` lays them out. To add one, 
 name its ``CARD`` in `reports.cards.CARDS`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
 from reports.chart import Chart
 from reports.formats import Table
@@ -49,8 +50,8 @@ class Plot:
     name: str
     caption: str
     figure: Chart | go.Figure
-    picture: Callable[[], bytes] | None = None
-    """Draws a figure that is no chart as PNG."""
+    picture: Callable[[], Figure] | None = None
+    """Draws a figure that is no chart for papers."""
     key: Sequence[tuple[str, str]] = ()
     """Marks and what they mean."""
 
@@ -105,8 +106,8 @@ class Galleries:
     kind: ClassVar[str] = "galleries"
     shown: Sequence[Any]
     """`reports.cards.reconstructions.Gallery`."""
-    picture: Callable[[], bytes] | None
-    """Draws some of them as PNG."""
+    picture: Callable[[], Figure] | None
+    """Draws some of them for papers."""
     name: ClassVar[str] = "reconstructions"
 
 
@@ -127,6 +128,14 @@ class Live:
 
 
 Block = Words | Note | Table | Plot | Terms | Part | Folded | Columns | Source | Galleries | Live
+
+
+def every(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield the blocks and those within them."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Part | Folded | Columns):
+            yield from every(block.blocks)
 
 
 @dataclass(frozen=True, kw_only=True)

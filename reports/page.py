@@ -1,10 +1,11 @@
 """A study's data folder becomes its report: one page that opens without a network, tables and pictures."""
 
 import base64
+import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,22 +15,27 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from reports import export, paging, pictures, words
-from reports.card import MOST, PAGE, VIEWS, Block, Card, Columns, Folded, Galleries, Live, Part, Plot
+from reports.card import MOST, PAGE, VIEWS, Block, Card, Galleries, Live, Plot, every
 from reports.cards import CARDS
 from reports.chart import Chart
 from reports.figures import draw, trials_of
 from reports.files import write_whole
 from reports.formats import commands
+from reports.forms import tables_of, write_forms
 from reports.front import front, on_front
 from reports.hovers import hovers
 from reports.legend import legend
 from reports.study import Study
 from reports.tables import StudyData, read
 from reports.tried import columns
+
+NEWEST = "version.js"
+"""Beside a page that is watched: which one is the newest."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,12 +71,13 @@ class Packed(NamedTuple):
     size: int
 
 
-def render(data: Path, out: Path) -> Path:
+def render(data: Path, out: Path, *, watched: bool = False) -> Path:
     """Write the report of ``data`` into ``out``, each file whole: the page last, so that what it names is there.
 
     Args:
         data: ``STUDY/report/data/``, as `reports.columns` documents it.
         out: Folder of ``index.html``, the tables and ``figures/``; made if it is not there.
+        watched: Whether the page looks now and then for a newer one, and offers it.
 
     Returns:
         The page's path.
@@ -78,7 +85,21 @@ def render(data: Path, out: Path) -> Path:
     study = Study(read(data))
     made = with_pictures(make(study, CARDS), out / "figures")
     _write_tables(study, out)
-    return write_whole(out / "index.html", page_of(study, made).encode())
+    tables = {name: table for one in made for name, table in tables_of(one.card, one.blocks).items()}
+    write_forms(tables, out / "tables")
+    version = version_of(data)
+    written = write_whole(out / "index.html", page_of(study, made, version if watched else None).encode())
+    if watched or (out / NEWEST).exists():  # last, so that what it offers is there
+        write_whole(out / NEWEST, f'newer("{version}");\n'.encode())
+    return written
+
+
+def version_of(data: Path) -> str:
+    """Return what tells a page of these data from one of others: a digest of all that it is made from."""
+    told = hashlib.sha256()
+    for path in sorted(path for path in data.iterdir() if path.is_file()):
+        told.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return told.hexdigest()[:16]
 
 
 def page(data: StudyData, cards: Sequence[Card] = CARDS) -> str:
@@ -110,8 +131,14 @@ def _made(study: Study, card: Card) -> Made:
         return Made(card, broken=f"{type(error).__name__}: {error}")
 
 
-def page_of(study: Study, made: Sequence[Made]) -> str:
-    """Return the page of cards that were made."""
+def page_of(study: Study, made: Sequence[Made], version: str | None = None) -> str:
+    """Return the page of cards that were made.
+
+    Args:
+        study: The study.
+        made: Its cards.
+        version: Of the page, by which it tells whether there is a newer one; null if it does not look.
+    """
     data = study.data
     shown = [one for one in made if not one.absent]
     figures = {name: figure for one in shown for name, figure in one.figures.items()}
@@ -136,6 +163,7 @@ def page_of(study: Study, made: Sequence[Made]) -> str:
         payload=script_text(f"{{{','.join(f'{json.dumps(name)}:{part}' for name, part in parts.items())}}}"),
         image=_data_uri,
         views=[name for name in VIEWS if name in views],
+        version=version,
         place={id(table): place for place, table in tables.items()},
         page=PAGE,
         listed=MOST,
@@ -172,14 +200,6 @@ def script_text(text: str) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def every(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Yield the blocks and those within them."""
-    for block in blocks:
-        yield block
-        if isinstance(block, Part | Folded | Columns):
-            yield from every(block.blocks)
-
-
 def _told_of(study: Study, shown: Sequence[Made], listed: Collection[int]) -> dict[int, str]:
     """Return what the page says of the trials that it names one by one; of a study of many, of those that it lists."""
     named = {*listed, *(trial for one in shown for trial in one.trials)}
@@ -202,6 +222,7 @@ def _write_tables(study: Study, out: Path) -> None:
         write_whole(out / f"{name}.csv", export.to_csv(table))
         write_whole(out / f"{name}.parquet", export.to_parquet(table))
     write_whole(out / "front.tex", export.to_latex(data, front(trials)))
+    write_whole(out / "front.md", export.to_markdown(data, front(trials)))
 
 
 def with_pictures(made: Sequence[Made], out: Path) -> list[Made]:
@@ -216,21 +237,23 @@ def with_pictures(made: Sequence[Made], out: Path) -> list[Made]:
 def _with_pictures_of(made: Made, out: Path) -> Made:
     drawn = {block.name: block for block in every(made.blocks) if isinstance(block, Plot | Galleries)}
     for name in made.card.pictures:
-        path = out / f"{name}.png"
+        paths = {form: out / f"{name}.{form}" for form in pictures.FORMS}
         if name not in drawn:
-            path.unlink(missing_ok=True)
+            for path in paths.values():
+                path.unlink(missing_ok=True)
             continue
         try:
-            content = _picture(drawn[name])
+            contents = pictures.saved(_picture(drawn[name]))
         except Exception as error:  # the page has to come
-            _LOG.warning("the picture %s failed: %s", path, type(error).__name__, exc_info=True)
-            made = made._replace(broken=f"{path.name}: {type(error).__name__}: {error}")
+            _LOG.warning("the picture %s failed: %s", paths["png"], type(error).__name__, exc_info=True)
+            made = made._replace(broken=f"{name}: {type(error).__name__}: {error}")
             continue
-        write_whole(path, content)
+        for form, content in contents.items():
+            write_whole(paths[form], content)
     return made
 
 
-def _picture(block: Plot | Galleries) -> bytes:
+def _picture(block: Plot | Galleries) -> Figure:
     if block.picture is not None:
         return block.picture()
     if isinstance(block, Plot) and isinstance(block.figure, Chart):

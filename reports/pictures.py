@@ -1,4 +1,4 @@
-"""The figures of a report as PNG files, for papers and slides."""
+"""The figures of a report as PNG and PDF files, for papers and slides."""
 
 import io
 from collections.abc import Sequence
@@ -30,17 +30,23 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": "#444444",
     "legend.frameon": False,
     "svg.hashsalt": "invfront",
+    "pdf.fonttype": 42,  # TrueType, which publishers take: Type 3 they refuse
 }
+"""A figure is 6.4 inches wide, the text of a paper in one column; its letters are of 9 points, those of notes and of
+the legend of 7 to 8."""
 DASHES: dict[str, Any] = {
     "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3)), "longdashdot": (0, (8, 2, 1, 2)),
 }  # fmt: skip
+
+FORMS = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer")}
+"""Endings of a figure's files, and what else would stand in them of the time and the package."""
 
 LEVEL_LINE: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
 LEVEL_TEXT: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
 
 
-def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
-    """Return the front of two objectives as PNG."""
+def draw_pair(pair: Pair, looks: dict[str, Look]) -> Figure:
+    """Return the front of two objectives."""
     with matplotlib.rc_context(STYLE):
         figure, axes = axes_of(AXES[pair.x], AXES[pair.y])
         axes.plot(*_columns(pair.staircase), color=QUIET, linewidth=1.2, label="front of this pair", zorder=1)
@@ -50,11 +56,26 @@ def draw_pair(pair: Pair, looks: dict[str, Look]) -> bytes:
         _draw_levels(axes, pair)
         axes.set(xlim=pair.ranges[0], ylim=pair.ranges[1])
         figure.legend(loc="outside upper left", ncols=4, fontsize=8)
-        return png(figure)
+        return figure
 
 
-def draw(chart: Chart) -> bytes:
-    """Return a chart as PNG."""
+def draw_defenses(pair: Pair, looks: dict[str, Look], staircases: dict[str, list[tuple[float, float]]]) -> Figure:
+    """Return one front per defense, each among that defense's own trials."""
+    eligible = pair.points[pair.points["kind"].isin(["front", "dominated"])]
+    with matplotlib.rc_context(STYLE):
+        figure, axes = axes_of(AXES[pair.x], AXES[pair.y])
+        for name, look in looks.items():
+            rows = eligible[eligible["defense"].eq(name)]
+            if len(rows):
+                axes.plot(*_columns(staircases[name]), color=look.colour, linewidth=1)
+                axes.scatter(rows["x"], rows["y"], marker=look.matplotlib, color=look.colour, s=30, label=literal(name))
+        axes.set(xlim=pair.ranges[0], ylim=pair.ranges[1])
+        figure.legend(loc="outside upper left", ncols=4, fontsize=8)
+        return figure
+
+
+def draw(chart: Chart) -> Figure:
+    """Return a chart."""
     with matplotlib.rc_context(STYLE):
         figure, axes = axes_of(chart.x.title, chart.y.title, chart.height / 460)
         for series in chart.series:
@@ -69,7 +90,7 @@ def draw(chart: Chart) -> bytes:
         named = sum(series.name is not None for series in chart.series)
         if named:
             figure.legend(loc="outside lower left", ncols=2 if named > 8 else 3, fontsize=7)
-        return png(figure)
+        return figure
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
@@ -186,10 +207,15 @@ def literal(text: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG."""
+def saved(figure: Figure) -> dict[str, bytes]:
+    """Return a figure in each of ``FORMS``, the same bytes whenever it is drawn."""
+    with matplotlib.rc_context(STYLE):
+        return {form: _saved(figure, form) for form in FORMS}
+
+
+def _saved(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    figure.savefig(buffer, format=form, dpi=160, metadata=dict.fromkeys(FORMS[form]))
     return buffer.getvalue()
 
 

@@ -357,7 +357,7 @@ def test_the_files_of_a_report_are_told(tmp_path):
     told = {name.rstrip("/") for row in rows for name in named(row[0])}
     made = {path.name if path.name in told else path.stem for path in tmp_path.iterdir()}
     assert told == made
-    figures = {name for row in rows if row[0] == "`figures/`" for name in named(row[1])} - {".png"}
+    figures = {name for row in rows if row[0] == "`figures/`" for name in named(row[1])} - {".png", ".pdf"}
     assert figures == {path.stem for path in (tmp_path / "figures").iterdir()}
 
 

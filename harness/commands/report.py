@@ -11,6 +11,7 @@ import typer
 from harness.commands.environment import quiet
 from harness.commands.finding import find_study
 from harness.commands.options import Json, remarks_apart, say
+from harness.commands.watching import Written, watch
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,11 +36,18 @@ def report(
         bool,
         typer.Option("--unlike", help="Put studies side by side that measured different things, marked, not pooled."),
     ] = False,
+    watched: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Write it again whenever the study has moved on, until no trial runs or waits, or Ctrl-C."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a study's page and tables, or a page of several.
 
-    The directory is all that is read; a running study may be reported on. Several studies are pooled if their images,
+    The directory is all that is read; a running study may be reported on. With --watch an open page says when there is
+    a newer one. Several studies are pooled if their images,
     metrics, attacks with their budgets, and precision are the same, and refused with the first difference otherwise.
     From three on, their defenses are ranked.
 
@@ -47,30 +55,38 @@ def report(
     Examples:
       invfront report runs/quickstart
       invfront report runs/quickstart --json
+      invfront report runs/quickstart --watch
       invfront report runs/first runs/second runs/third --out runs/comparison
 
     \b
     JSON: report (the page), data (the folder of tables).
     """
+    if watched and as_json:
+        raise UserError("--json: is for a report that is written once; leave out --watch")
     roots = list(dict.fromkeys(map(find_study, study)))
+    if watched and len(roots) > 1:
+        raise UserError("--watch: is for one study; name one, or leave it out")
     quiet(None)
     if len(roots) > 1:
         page = _compared(roots, out or roots[0].parent / COMPARISON, unlike=unlike, as_json=as_json)
         data = page.parent
     elif out is not None or unlike:
         raise UserError(f"{'--unlike' if unlike else '--out'}: is for several studies; name them, or leave it out")
+    elif watched:
+        watch(roots[0], lambda: _reported(roots[0], as_json=False, watched=True))
+        return
     else:
-        page, data = _reported(roots[0], as_json=as_json)
+        page, data, _ = _reported(roots[0], as_json=as_json)
     if as_json:
         say({"report": str(page), "data": str(data)})
     else:
         typer.echo(f"report: {page}")
 
 
-def _reported(root: Path, *, as_json: bool) -> tuple[Path, Path]:
-    """Write one study's report; return its page and its data."""
+def _reported(root: Path, *, as_json: bool, watched: bool = False) -> Written:
+    """Write one study's report."""
     from harness.export import write_tables
-    from harness.judging import judged_trials
+    from harness.judging import judged_trials, states
     from harness.ledger import Ledger
     from harness.search import importances
     from harness.study import load_study
@@ -80,7 +96,9 @@ def _reported(root: Path, *, as_json: bool) -> tuple[Path, Path]:
     trials = list(judged_trials(ledger))
     with remarks_apart(as_json):
         data = write_tables(study, ledger, trials, importances(study.space(), trials))
-        return render(data, root / "report"), data
+        page = render(data, root / "report", watched=watched)
+    waiting = 0 if ledger.ended() else states(trials, study.search.trials)["waiting"]
+    return Written(page, data, waiting)
 
 
 def _compared(roots: Sequence[Path], out: Path, *, unlike: bool, as_json: bool) -> Path:

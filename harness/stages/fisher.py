@@ -150,7 +150,8 @@ def within_classes(x: Tensor, y: Tensor) -> Tensor | None:
         return None
     values, vectors = values[kept], vectors[:, kept].T
     axes = vectors @ centred / values.sqrt()[:, None] if few else vectors
-    return axes * (values / free).sqrt()[:, None]
+    root: Tensor = axes * (values / free).sqrt()[:, None]
+    return root
 
 
 def least(p: Tensor, spread: Tensor, pixels: int) -> Least:
@@ -187,4 +188,5 @@ def _errors(fitted: Tensor, held: Tensor, spread: Tensor) -> Tensor:
     drawn = information + chance * (information.diagonal().diag() - information)
     k = torch.linalg.inv(drawn + torch.eye(size, dtype=fitted.dtype, device=fitted.device))
     most = (spread * (2 * k.diagonal() - k.square().sum(1))).sum()
-    return most - ((held @ k).square() * spread).sum(-1).mean(1)
+    errors: Tensor = most - ((held @ k).square() * spread).sum(-1).mean(1)
+    return errors

@@ -1,11 +1,13 @@
 """What the store lacks of a study, written point by point: attacks, the hypervolume, trials."""
 
+import json
 import math
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from harness.export import contact_sheet, reference
 from harness.judging import ALL, Controls, Front, JudgedTrial, Outline, judged, mark_of, suite_of
@@ -15,7 +17,7 @@ from harness.records import AttackRecord, Scalar
 from harness.study import Study
 from harness.tables import objectives_table
 from harness.tracking.payload import Payload, attack_payload, params, start_ms, tags, trial_payload
-from harness.tracking.pictures import Artifacts
+from harness.tracking.pictures import FRONT, Artifacts
 from harness.tracking.runs import LEDGER, LOGGED, WITHOUT_PICTURE, Followed, Key, Runs
 from harness.tracking.store import Store, at_home, batches
 from reports.front import hypervolume
@@ -102,9 +104,13 @@ class Log:
         self._write_volumes()
 
     def close(self) -> None:
-        """Put the study's page beside its run, which then ends FINISHED."""
+        """Put the study's page and its front beside its run, which then ends FINISHED."""
         self._write_volumes()
-        self._pictures.report(self._runs[Key()], self._ledger.root)
+        own = self._runs[Key()]
+        self._pictures.report(own, self._ledger.root)
+        if self._pictures.front(own, self._ledger.root):
+            told = json.dumps([{"path": FRONT, "type": "table"}])
+            self._client.set_tag(own.run, MLFLOW_LOGGED_ARTIFACTS, told)
         self._client.set_terminated(self._runs[Key()].run, "FINISHED")
 
     def end(self, status: str) -> None:

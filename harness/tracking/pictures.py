@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy
+import pandas
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from harness.tracking.store import Store, fault_line
 _LOG = logging.getLogger(__name__)
 
 SHEET = "reconstructions.png"
+FRONT = "front.json"
+"""The front as MLflow shows tables, in the form that ``mlflow.log_table`` writes and ``mlflow.load_table`` reads."""
 
 
 class Artifacts:
@@ -53,10 +56,26 @@ class Artifacts:
                 self._put(known, path, None)
             for path in sorted((root / "report").glob("*.*")):
                 self._put(known, path, "report")
-            for path in sorted((root / "report" / "figures").glob("*.*")):
-                self._put(known, path, "report/figures")
+            for name in ("figures", "tables"):
+                for path in sorted((root / "report" / name).glob("*.*")):
+                    self._put(known, path, f"report/{name}")
 
         self._unless_lost(known, write)
+
+    def front(self, known: Followed, root: Path) -> bool:
+        """Put a study's front beside its run as a table, in place of an earlier one; say whether it is there.
+
+        ``mlflow.log_table`` itself would add its rows to those that an earlier driver left.
+        """
+        table = root / "report" / "front.parquet"
+
+        def write() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / FRONT
+                pandas.read_parquet(table).to_json(path, orient="split", index=False, date_format="iso")
+                self._put(known, path, None)
+
+        return table.exists() and self._unless_lost(known, write)
 
     def _put(self, known: Followed, path: Path, folder: str | None) -> None:
         uri: str = add_databricks_profile_info_to_artifact_uri(known.artifacts, self._uri)  # type: ignore[no-untyped-call]

@@ -1,5 +1,8 @@
 """A front for each defense, among its own trials."""
 
+from functools import partial
+
+from reports import pictures
 from reports.card import Block, Card, Note, Plot
 from reports.cards.front import drawn_of
 from reports.figures import draw_defenses
@@ -21,10 +24,17 @@ def compute(study: Study) -> list[Block]:
         Plot(
             f"defenses-{x}-{y}",
             f"{caption}{drawn_of(study.pair(x, y))}",
-            draw_defenses(study.pair(x, y), study.looks, defense_staircases(study.data.trials, x, y)),
+            draw_defenses(*(drawn := (study.pair(x, y), study.looks, defense_staircases(study.data.trials, x, y)))),
+            partial(pictures.draw_defenses, *drawn),
         )
         for (x, y), caption in zip(PAIRS[:2], CAPTIONS, strict=True)
     ]
 
 
-CARD = Card(name="defenses", title="A front for each defense", group="The search", compute=compute)
+CARD = Card(
+    name="defenses",
+    title="A front for each defense",
+    group="The search",
+    compute=compute,
+    pictures=tuple(f"defenses-{x}-{y}" for x, y in PAIRS[:2]),
+)

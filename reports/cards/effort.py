@@ -142,4 +142,5 @@ CARD = Card(
     group="Attacks",
     compute=compute,
     applicable=applicable,
+    pictures=("effort-budget", "effort-steps", "effort-images"),
 )

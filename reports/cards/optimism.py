@@ -67,4 +67,5 @@ CARD = Card(
     group="The answer",
     compute=compute,
     applicable=applicable,
+    pictures=tuple(f"optimism-{name}" for name in OBJECTIVES),
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.card import Block, Card, Galleries, Note
 from reports.curves import shown_trials
 from reports.formats import defense_names, number
-from reports.pictures import STYLE, literal, png
+from reports.pictures import STYLE, literal
 from reports.study import Study
 from reports.tables import StudyData, image_key, rows_where
 
@@ -84,8 +84,8 @@ def _shown(rank: str, score: "pd.Series[float]", originals: NDArray[np.uint8], g
     return Shown(rank, image, originals[image], guesses[image], float(score["mse"]), float(score["ssim"]))
 
 
-def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
-    """Return originals over reconstructions, a row per trial: best, median and worst for the attacker, as PNG."""
+def draw_galleries(galleries: Sequence[Gallery]) -> Figure:
+    """Return originals over reconstructions, a row per trial: best, median and worst for the attacker."""
     with matplotlib.rc_context(STYLE):
         height = 1.35 * len(galleries) + 0.2
         figure = Figure(figsize=(7, height))
@@ -95,7 +95,7 @@ def draw_galleries(galleries: Sequence[Gallery]) -> bytes:
         grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False, gridspec_kw=room)
         for gallery, row in zip(galleries, grid, strict=True):
             _draw_gallery(gallery, list(row))
-        return png(figure)
+        return figure
 
 
 def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:

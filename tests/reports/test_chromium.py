@@ -1,8 +1,10 @@
 """The page in a real browser: it asks for nothing, complains of nothing, and draws the front."""
 
+import json
+
 import pytest
 
-from reports.page import page
+from reports.page import page, render
 from reports.tables import read
 from tests.synthetic_study import write_study
 from tests.synthetic_suite import write_suite
@@ -11,6 +13,20 @@ HOSTILE = (
     "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=\"document.title=1\">"
 )
 POINTS = "document.querySelectorAll('#front-accuracy-mse .scatterlayer path.point').length"
+SHOWN = """(() => {
+  const plot = document.getElementById("front-accuracy-mse");
+  const shown = new Set([...document.querySelectorAll(".gallery")].map((one) => Number(one.dataset.trial)));
+  plot.scrollIntoView({ block: "center", behavior: "instant" });
+  for (const trace of plot._fullData.filter((each) => each.meta === "trials")) {
+    const at = [...trace.customdata].findIndex((trial) => shown.has(trial));
+    if (at < 0) continue;
+    const { x, y } = plot.getBoundingClientRect();
+    const { xaxis, yaxis } = plot._fullLayout;
+    const place = [x + xaxis._offset + xaxis.d2p(trace.x[at]), y + yaxis._offset + yaxis.d2p(trace.y[at])];
+    return [trace.customdata[at], ...place];
+  }
+})()"""
+"""A trial whose reconstructions are on the page, and where its point is."""
 WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -87,4 +103,90 @@ def test_the_table_filters_and_sorts_the_brush_keeps_and_the_legend_hides(tab, t
     before = tab.evaluate(POINTS)
     tab.evaluate("document.querySelectorAll('#legend button')[1].click()")
     assert tab.evaluate(POINTS) < before
+    assert [complaints(tab), foreign(tab)] == [[], []]
+
+
+def press(tab, key, code, text=None):
+    """Press a key as a person does."""
+    typed = {"text": text} if text else {}
+    for kind in ("keyDown", "keyUp"):
+        held = typed if kind == "keyDown" else {}
+        tab.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **held)
+
+
+def test_a_keyboard_hides_a_defense_sorts_and_filters(tab, tmp_path):
+    tab.open(written(tmp_path, 12, write=write_suite))
+    before = tab.evaluate(POINTS)
+    tab.evaluate("document.querySelectorAll('#legend button')[1].focus()")
+    press(tab, "Enter", 13, "\r")
+    assert tab.evaluate(POINTS) < before
+    press(tab, " ", 32, " ")
+    assert tab.evaluate(POINTS) == before
+    order = "[...document.querySelectorAll('#tried-view tbody tr')].map((row) => row.cells[0].textContent).join()"
+    unsorted = tab.evaluate(order)
+    tab.evaluate("document.querySelectorAll('#tried-view th button')[3].focus()")
+    press(tab, "Enter", 13, "\r")
+    assert tab.evaluate(order) != unsorted
+    tab.evaluate("document.querySelector('#tried-view input').focus()")
+    tab.send("Input.insertText", text="laplace")
+    assert tab.evaluate("document.querySelectorAll('#tried-view tbody tr').length") == 3
+    assert tab.evaluate("[...document.querySelectorAll('.scroll')].every((part) => part.tabIndex === 0)")
+    assert [complaints(tab), foreign(tab)] == [[], []]
+
+
+def test_a_point_says_what_trial_it_is_and_shows_its_reconstructions(tab, tmp_path):
+    tab.open(written(tmp_path, 12, write=write_suite))
+    trial, x, y = tab.evaluate(SHOWN)
+    tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=x - 40, y=y - 40)
+    tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    said = "document.querySelector('#front-accuracy-mse .hoverlayer').textContent"
+    waited = f"new Promise((done) => {{ const look = () => {said} ? done({said}) : setTimeout(look, 20); look(); }})"
+    assert f"trial {trial}" in tab.evaluate(waited).lower()
+    assert tab.evaluate("document.querySelectorAll('#tip img').length") == 6
+    assert complaints(tab) == []
+
+
+def test_the_theme_is_the_readers_and_paper_is_white(tab, tmp_path):
+    path = written(tmp_path, 8, write=write_suite)
+    ink = "getComputedStyle(document.querySelector('#front-accuracy-mse .xtick text')).fill"
+    page = "getComputedStyle(document.body).backgroundColor"
+    seen = {}
+    for theme in ("light", "dark"):
+        tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+        tab.open(path)
+        seen[theme] = (tab.evaluate(page), tab.evaluate(ink))
+    assert seen["light"] == ("rgb(246, 247, 249)", "rgb(28, 33, 38)")
+    assert seen["dark"] == ("rgb(20, 23, 26)", "rgb(230, 233, 236)")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.send("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    assert [tab.evaluate(page), tab.evaluate(ink)] == ["rgb(255, 255, 255)", "rgb(28, 33, 38)"]
+    assert tab.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert len(tab.send("Page.printToPDF", printBackground=True)["data"]) > 10_000
+    tab.send("Emulation.setEmulatedMedia", media="", features=[])
+    assert complaints(tab) == []
+
+
+def test_a_watched_page_offers_a_newer_one_and_asks_for_nothing_but_that(tab, tmp_path):
+    data = write_study(tmp_path, 3)
+    page_file = render(data, tmp_path, watched=True)
+    tab.open(page_file)
+    told = "document.getElementById('newer').hidden"
+    loaded = (
+        "new Promise((done) => { const known = newer; newer = (found) => { known(found); newer = known; done(); }; "
+        "look(); })"
+    )
+    tab.evaluate(loaded)
+    assert tab.evaluate(told) is True
+    assert complaints(tab) == []
+    described = json.loads((data / "study.json").read_text())
+    (data / "study.json").write_text(json.dumps({**described, "updated": "2026-01-01T02:00:00+00:00"}))
+    render(data, tmp_path, watched=True)
+    tab.evaluate(loaded)
+    assert tab.evaluate(told) is False
+    tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+    assert tab.evaluate(WIDTH) <= 0
+    tab.send("Emulation.clearDeviceMetricsOverride")
+    tab.open(page_file)
+    tab.evaluate(loaded)
+    assert tab.evaluate(told) is True
     assert [complaints(tab), foreign(tab)] == [[], []]

@@ -22,7 +22,10 @@ from reports.words import cautions, findings
 from tests.synthetic_study import write_study
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=alert(1)>\"'&"
-PICTURES = {"front-accuracy-mse", "front-accuracy-ssim", "front-mse-ssim", "hypervolume"}
+PICTURES = {
+    *("front-accuracy-mse", "front-accuracy-ssim", "front-mse-ssim", "hypervolume"),
+    *("defenses-accuracy-mse", "defenses-accuracy-ssim"),
+}
 
 
 def markup(html: str) -> str:
@@ -48,8 +51,11 @@ def test_a_report_has_its_page_tables_and_pictures_and_no_temporary_files(many, 
         for name in ("trials", "attacks", "levels", "probes", "variants", "front")
         for ending in ("csv", "parquet")
     }
-    assert {path.name for path in tmp_path.iterdir()} == tables | {"index.html", "front.tex", "figures"}
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == PICTURES | {"attack-curves", "reconstructions"}
+    kept = tables | {"index.html", "front.tex", "front.md", "figures", "tables"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    drawn = PICTURES | {"attack-curves", "reconstructions", "effort-steps"}
+    files = {f"{name}.{form}" for name in drawn for form in ("png", "pdf")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == files
     assert pd.read_parquet(tmp_path / "front.parquet")["trial"].tolist() == front(read(many).trials)["trial"].tolist()
 
 
@@ -226,7 +232,7 @@ def test_a_picture_that_fails_becomes_a_line_and_the_others_are_drawn(many, tmp_
     plot = Plot("mine", "Mine.", go.Figure(), fail)
     card = Card(name="mine", title="Mine", group="Mine", compute=lambda study: [plot], pictures=("mine",))
     made = with_pictures(make(study, (card, hypervolume.CARD)), tmp_path)
-    assert made[0].broken == "mine.png: RuntimeError: no such font"
+    assert made[0].broken == "mine: RuntimeError: no such font"
     assert (tmp_path / "hypervolume.png").exists()
     assert "no such font" in markup(page_of(study, made))
 

@@ -116,8 +116,23 @@ def test_page_tables_and_reconstructions_are_artifacts(tracked, uri):
     runs, client = runs_of(tracked[0], uri), MlflowClient(tracking_uri=uri)
     report = {file.path for file in client.list_artifacts(runs[Key()].info.run_id, "report")}
     assert {"report/index.html", "report/trials.csv", "report/front.parquet", "report/figures"} <= report
+    assert "report/tables" in report
     shown = [file.path for file in client.list_artifacts(runs[Key("0", JOB.name)].info.run_id)]
     assert shown == ["reconstructions.png"]
+
+
+def test_the_front_is_a_table_of_mlflow_s_and_stays_one_when_it_is_logged_again(tracked, uri, monkeypatch):
+    study, ledger = tracked
+    own, client = runs_of(study, uri)[Key()].info, MlflowClient(tracking_uri=uri)
+    front = harness.open(ledger.root).front
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    for _ in range(2):
+        found = client.load_table(own.experiment_id, "front.json", run_ids=[own.run_id])
+        assert found["trial"].tolist() == front["trial"].tolist()
+        assert found["mse"].tolist() == pytest.approx(front["mse"].tolist())
+        with Tracking(study, ledger, uri) as tracking:
+            tracking.backfill(book_of(ledger).outlines.values())
+            tracking.finish()
 
 
 def test_logging_again_changes_nothing(tracked, uri):
