@@ -12,10 +12,10 @@ from reports.statistics import RankCorrelation, rank_correlations
 from reports.study import Study
 
 MEASURES = {
-    "class_gaussian_nats": "nats, by the features' variances",
-    "covariance_nats": "nats, by covariances",
-    "mixture_nats": "nats, by mixtures",
-    "codebook_nats": "nats, of a codebook",
+    "class_gaussian_nats": "nats by variances",
+    "covariance_nats": "nats by covariances",
+    "mixture_nats": "nats by mixtures",
+    "codebook_nats": "nats of a codebook",
     "fisher_per_pixel": "Fisher information",
     "robust_accuracy": "robust accuracy",
 }
@@ -56,8 +56,8 @@ def correlation_chart(found: Sequence[RankCorrelation]) -> Chart:
         hover=[f"{MEASURES[each.measure]}: {_within(each.rho, each.low, each.high)}" for each in found],
     )
     names = tuple(MEASURES[each.measure] for each in found)
-    x = Axis(f"rank correlation with the {WORST}", range=(-1.05, 1.05))
-    nought = Level(0.0, "no association", upright=True)
+    x = Axis("rank correlation with mse", range=(-1.15, 1.15))
+    nought = Level(0.0, "none", upright=True)
     return Chart(x, Axis("", names=names), (series,), (nought,), 150 + 30 * len(found))
 
 
@@ -109,7 +109,7 @@ def answer(found: Sequence[RankCorrelation]) -> list[str]:
         return [f"None of {counted(len(kept), 'measure')} is seen to go with the {WORST}: all intervals hold 0."]
     best = surely[0]
     told = [
-        f"{MEASURES[best.measure].capitalize()} goes with the {WORST} most closely: rank correlation "
+        f"Closest to the {WORST}: {MEASURES[best.measure]}, rank correlation "
         f"{_within(best.rho, best.low, best.high)} over {counted(best.trials, 'trial')}."
     ]
     open_ = [MEASURES[each.measure] for each in kept if each not in surely]
@@ -139,8 +139,8 @@ def compute(study: Study) -> list[Block]:
     )
     apart = by_defense(trials, found)
     told = (
-        "Nats are of I(x; z | y) by validation images: three upper bounds, and what of a codebook of at most 32 images "
-        "of a class is told apart. Trials of several noise levels differ by their noise first: within a defense the "
+        "Nats are of I(x; z | y) by validation images: three upper bounds (by the variances of features, by covariances, "
+        "by mixtures, within classes), and what of a codebook of at most 32 images of a class is told apart. Trials of several noise levels differ by their noise first: within a defense the "
         "same may hold or not."
     )
     return [

@@ -47,11 +47,16 @@ def test_every_card_stands_or_says_why_not(study, plain):
     assert {one.card.name for one in make(study, CARDS) if one.absent} == {"levels"}
 
 
-@pytest.mark.parametrize("state", ["failed", "infeasible"])
-def test_a_study_whose_trials_all_failed_or_are_below_the_floor_has_a_page(plain, state):
-    trials = plain.data.trials.assign(on_front=False, feasible=False)
+@pytest.mark.parametrize("state", ["failed", "infeasible", "no numbers"])
+def test_a_study_whose_trials_all_failed_or_are_below_the_floor_or_are_no_numbers_has_a_page(plain, state):
+    trials = plain.data.trials.assign(on_front=False, feasible=state == "no numbers")
     if state == "failed":
         trials = trials.assign(state="failed", accuracy=np.nan, mse=np.nan, ssim=np.nan, mse_attack=None)
+    if state == "no numbers":
+        odd = [np.nan, np.inf, -np.inf]
+        trials.loc[trials.index[:3], ["mse", "seconds", "model/sigma"]] = np.array([odd, odd, odd]).T
+        trials.loc[trials.index[4], ["accuracy", "ssim"]] = np.nan
+        trials.loc[trials.index[5], ["defense/name", "part"]] = None
     made = make(given := with_data(plain, trials=trials), CARDS)
     assert [one.broken for one in made if one.broken] == []
     assert "<h1>" in page_of(given, made)
@@ -195,7 +200,7 @@ def test_a_probe_s_robust_accuracy_is_a_measure_and_the_answer_says_what_is_not_
     assert last.trials == len(eligible)
     said = information.answer([last, *information.correlated(information.measured(study))])
     assert ("robust accuracy" in " ".join(said)) == (last.low < 0 < last.high)
-    assert said[0].startswith("Nats, ")
+    assert said[0].startswith("Closest to the mse of the worst attack: nats by variances, rank correlation -1.00 ")
 
 
 def test_attackers_who_spend_more_leave_a_front_that_is_no_more_private(study):
