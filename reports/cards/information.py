@@ -139,9 +139,9 @@ def compute(study: Study) -> list[Block]:
     )
     apart = by_defense(trials, found)
     told = (
-        "Nats are of I(x; z | y) by validation images: three upper bounds (by the variances of features, by covariances, "
-        "by mixtures, within classes), and what of a codebook of at most 32 images of a class is told apart. Trials of several noise levels differ by their noise first: within a defense the "
-        "same may hold or not."
+        "Nats are of I(x; z | y) by validation images: three upper bounds (by the variances of features, by "
+        "covariances, by mixtures, within classes), and what of a codebook of at most 32 images of a class is told "
+        "apart. Trials of several noise levels differ by their noise first: within a defense the same may hold or not."
     )
     return [
         Words(answer(found)),

@@ -121,7 +121,10 @@ def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:
     ]
     guess = floor_of(study.data, "mse")
     levels = () if guess is None else (Level(guess, f"mean image {number(guess, 'mse')}", upright=True),)
-    x = Axis("mse of the worst attack (more is more private)", log=True)
+    seen = [each.measured for each in found] + [each.least for each in bounded] + ([] if guess is None else [guess])
+    drawn = [value for value in seen if np.isfinite(value) and value > 0]
+    ends = (min(drawn) / 1.3, max(drawn) * 1.6) if drawn else None
+    x = Axis("mse (more is more private)", range=ends, log=True)
     return Chart(x, Axis("", names=names), (bound, *_once(measured)), levels, height=140 + 24 * len(found))
 
 
