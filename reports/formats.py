@@ -84,7 +84,7 @@ def could_reach(row: Mapping[str, object]) -> str:
 
 def duration(seconds: float) -> str:
     """Return seconds as ``42 s``, ``3 min 20 s`` or ``2 h 05 min``."""
-    if is_missing(seconds):
+    if is_missing(seconds) or math.isinf(seconds):
         return MISSING
     whole = round(seconds)
     if whole < 60:
