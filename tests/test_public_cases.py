@@ -206,6 +206,13 @@ CASES = [
     ("a setting that somebody wants to see has to wait for the sampler", "tests.driver.test_answering", "test_what_is_enqueued_takes_the_place_of_a_trial_that_waits"),
     ("a forecast of a sweep takes half a day of trials", "tests.stages.test_reckoning", "test_steps_that_are_alike_take_what_a_few_tell"),
     ("nobody knows what a sweep will cost until it has", "tests.driver.test_forecast", "test_an_earlier_study_tells_of_another_one_and_what_cannot_be_placed_is_said"),
+    ("a bound is estimated by the same sample that it is optimised on, and lies above the truth", "tests.stages.test_fisher", "test_it_is_a_bound_however_few_the_samples_which_what_one_would_write_first_is_not"),
+    ("a bound below which an attack was seen is shown all the same", "tests.reports.test_cards", "test_a_measured_error_that_refutes_a_bound_is_marked_and_chance_is_not"),
+    ("a table of a paper is typed off a page by hand", "tests.reports.test_forms", "test_every_table_of_the_page_has_every_form_and_the_same_cells_in_each"),
+    ("a publisher refuses figures for their Type 3 letters", "tests.reports.test_forms", "test_a_figure_is_the_width_of_a_paper_and_its_letters_stay_letters"),
+    ("a page of a running study is old, and nobody says so", "tests.reports.test_chromium", "test_a_watched_page_offers_a_newer_one_and_asks_for_nothing_but_that"),
+    ("a table that is logged again after a resume has every row twice", "tests.tracking.test_runs", "test_the_front_is_a_table_of_mlflow_s_and_stays_one_when_it_is_logged_again"),
+    ("a page is of use to a mouse alone", "tests.reports.test_chromium", "test_a_keyboard_hides_a_defense_sorts_and_filters"),
 ]  # fmt: skip
 
 

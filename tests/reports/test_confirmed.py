@@ -102,4 +102,4 @@ def test_bands_and_intervals_are_drawn_and_names_are_text(data):
     assert pair.ranges[1][0] > pair.ranges[1][1]
     chart = confirmed_chart(pair, looks(trials))
     assert "&lt;b&gt;$x_1" in [trace.name for trace in figures.draw(chart).data]
-    assert pictures.draw(chart).startswith(b"\x89PNG")
+    assert pictures.saved(pictures.draw(chart))["png"].startswith(b"\x89PNG")

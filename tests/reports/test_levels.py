@@ -61,7 +61,8 @@ def test_what_is_beside_the_study_is_no_row_of_its_attacks(data):
 
 def test_the_card_stands_on_the_page_and_in_a_picture(data):
     assert 'id="attacker-levels"' in page(data)
-    assert pictures.draw(levels_chart(level_curves(data)[:3], looks(data.trials))).startswith(b"\x89PNG")
+    drawn = pictures.saved(pictures.draw(levels_chart(level_curves(data)[:3], looks(data.trials))))
+    assert drawn["png"].startswith(b"\x89PNG")
 
 
 def test_a_level_that_failed_is_told(data):
