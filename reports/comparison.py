@@ -13,6 +13,7 @@ from reports import confirmed, export
 from reports.dominance import DIRECTIONS, OBJECTIVES, non_dominated
 from reports.files import write_whole
 from reports.formats import Table, counted, defense_names, listed, number, settings_of, varying_settings
+from reports.forms import write_forms
 from reports.front import compared, eligible, front, hypervolume
 from reports.ranking import ranking, ranks_table, ranks_words
 from reports.svg import COLOURS, Dot, Plane, diagram, plane
@@ -31,7 +32,7 @@ def render(studies: Sequence[Named], out: Path) -> Path:
 
     Args:
         studies: Two or more; those that are unlike (`reports.unlike`) are marked and not pooled.
-        out: Folder of ``index.html``, ``trials``, ``front`` and ``ranks``; made if it is not there.
+        out: Folder of ``index.html``, ``trials``, ``front``, ``ranks`` and ``tables/``; made if it is not there.
     """
     both = pooled(studies)
     tables = {"trials": both, "ranks": ranking(studies).scores.rename_axis("study").reset_index()}
@@ -43,7 +44,17 @@ def render(studies: Sequence[Named], out: Path) -> Path:
                 write_whole(out / f"{name}.{ending}", written(tables[name]))
             else:
                 (out / f"{name}.{ending}").unlink(missing_ok=True)
+    write_forms(tables_of_all(studies), out / "tables")
     return write_whole(out / "index.html", page(studies).encode())
+
+
+def tables_of_all(studies: Sequence[Named]) -> dict[str, Table]:
+    """Return the page's tables that have rows, by the names of their files."""
+    found = {"studies": studies_table(studies), "confirmed": confirmed_table(studies)}
+    found |= {"ranks": ranks_table(ranking(studies))}
+    if not differences(studies):
+        found["front"] = front_table(studies)
+    return {name: table for name, table in found.items() if table.rows}
 
 
 def page(studies: Sequence[Named]) -> str:

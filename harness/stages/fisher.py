@@ -28,6 +28,8 @@ IMAGES = 1024
 """Most images that these are of, the first ones."""
 PRIOR = 1000
 """Most training images that a covariance is told from, the first ones."""
+NUMBERS = 2**25
+"""That are held of images at once: of large ones there are fewer, which lowers the bound."""
 FOLDS = 4
 """Parts of the images, on each of which the bound is taken with a K of the others."""
 AT_ONCE = 256
@@ -36,6 +38,15 @@ LEAST = 1e-9
 """Variance below which a direction is taken for none."""
 JUMPS = "what is released jumps as the image changes: a derivative tells nothing of it"
 FEW = "it takes two scored images or more, and a class with two training images that differ"
+
+
+class Seen(NamedTuple):
+    """Derivatives of releases."""
+
+    along: Tensor
+    """Along each of some directions, ``(N, probes, r)``."""
+    square: float
+    """Mean of their squared norm: the trace of F."""
 
 
 class Least(NamedTuple):
@@ -74,16 +85,16 @@ def fisher(target: LiveTarget, scored: Part, prior: Part) -> Told:
     Returns:
         The numbers; null where the law of releases is not known, some feature has no noise, or what is released jumps.
     """
-    exact, x = target.differentiated(), to_float(scored.x[:IMAGES])
-    root = within_classes(to_float(prior.x[:PRIOR]), prior.y[:PRIOR])
+    pixels = scored.x[0].numel()
+    most, known = (min(count, max(2, NUMBERS // pixels)) for count in (IMAGES, PRIOR))
+    exact, x = target.differentiated(), to_float(scored.x[:most])
+    root = within_classes(to_float(prior.x[:known]), prior.y[:known])
     missing = _missing(exact, x)
     if missing or root is None:
         return Told(dict.fromkeys(NAMES), dict.fromkeys(NAMES, missing or FEW))
-    pixels = x[0].numel()
-    seen = derivatives(exact, x, -(-SAMPLES // len(x)))
-    bound = least(seen @ root.T.float(), root.square().sum(1), pixels)
-    information = float(seen.double().square().sum(-1).mean()) / pixels
-    return Told(dict(zip(NAMES, (information, *bound), strict=True)), {})
+    seen = derivatives(exact, x, -(-SAMPLES // len(x)), root)
+    bound = least(seen.along, root.square().sum(1), pixels)
+    return Told(dict(zip(NAMES, (seen.square / pixels, *bound), strict=True)), {})
 
 
 def _missing(target: LiveTarget, x: Tensor) -> str | None:
@@ -103,16 +114,22 @@ def noisy(target: LiveTarget, x: Tensor) -> bool:
     return bool((own.square() + target.sigma**2 > 0).all())
 
 
-def derivatives(target: LiveTarget, x: Tensor, probes: int) -> Tensor:
-    """Return the derivative of log p(z | x) at fresh releases of each image, ``(N, probes, pixels)``, float32.
+def derivatives(target: LiveTarget, x: Tensor, probes: int, root: Tensor) -> Seen:
+    """Return what the derivative of log p(z | x) is at fresh releases of each image.
 
     Args:
-        target: What releases, exactly known but for a constant.
+        target: What releases, its law known but for a constant.
         x: Images, ``(N, C, H, W)``.
         probes: Releases of each, >= 1.
+        root: Directions that it is looked at along, ``(r, pixels)``.
     """
-    rows = [_derivative(target, part) for _ in range(probes) for part in x.split(AT_ONCE)]
-    return torch.cat(rows).view(probes, len(x), -1).transpose(0, 1)
+    through, rows, squares = root.T.to(x.dtype), [], 0.0
+    for _ in range(probes):
+        for part in x.split(AT_ONCE):
+            slope = _derivative(target, part)
+            rows.append(slope @ through)
+            squares += float(slope.double().square().sum())
+    return Seen(torch.cat(rows).view(probes, len(x), -1).transpose(0, 1), squares / (probes * len(x)))
 
 
 def _derivative(target: LiveTarget, x: Tensor) -> Tensor:

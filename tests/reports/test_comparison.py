@@ -76,13 +76,15 @@ def test_the_pooled_front_is_that_of_all_trials_together(studies):
 def test_unlike_studies_are_marked_and_have_no_pooled_front(studies, tmp_path):
     render(studies, tmp_path)
     tables = {f"{name}.{ending}" for name in ("trials", "ranks", "front") for ending in ("csv", "parquet")}
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", *tables}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "tables", *tables}
+    assert {"studies.tex", "front.md", "front.csv"} <= {path.name for path in (tmp_path / "tables").iterdir()}
     unlike = [studies[0], other(studies[1], **CHANGES["images"])]
     html = render(unlike, tmp_path).read_text()
     assert "unlike studies: not to be pooled" in html
     assert "validation images: a has sha256:77aa, b has ffffffffffff" in html
     assert "What nothing dominates in any of them" not in html
     assert not (tmp_path / "front.csv").exists()
+    assert not (tmp_path / "tables" / "front.tex").exists()
     assert "not pooled" in words(unlike)[1]
 
 

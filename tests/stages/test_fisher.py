@@ -37,8 +37,7 @@ def test_it_is_the_closed_form_of_a_linear_client_on_gaussian_images(sigma):
     problem = LinearGaussian(sigma, side=SIDE)
     scored, prior = (part(problem.sample(count).x) for count in (400, 4000))
     root = within_classes(prior.x / 255, prior.y)
-    seen = derivatives(target_of(problem), scored.x / 255, 8)
-    found = least(seen @ root.T.float(), root.square().sum(1), 48)
+    found = least(derivatives(target_of(problem), scored.x / 255, 8, root).along, root.square().sum(1), 48)
     assert found.mse == pytest.approx(problem.least_error(), rel=0.02)
     told = fisher.fisher(target_of(problem), scored, prior)
     assert told.reasons == {}
@@ -105,6 +104,16 @@ def test_where_there_is_none_it_says_why(sigma, name, reason):
     told = fisher.fisher(target_of(problem, name), rows, rows)
     assert told.values == dict.fromkeys(NAMES)
     assert all(reason in why for why in told.reasons.values())
+
+
+def test_of_large_images_fewer_are_held_and_it_is_a_bound_all_the_same(monkeypatch):
+    torch.manual_seed(0)
+    problem = LinearGaussian(0.07, side=SIDE)
+    rows = part(problem.sample(1200).x)
+    whole = fisher.fisher(target_of(problem), rows, rows).values["spectrum_bound"]
+    monkeypatch.setattr(fisher, "NUMBERS", 48 * 100)
+    fewer = fisher.fisher(target_of(problem), rows, rows).values["spectrum_bound"]
+    assert 0.8 * whole < fewer < 1.05 * whole
 
 
 def test_images_that_are_all_the_same_or_one_alone_tell_nothing():
