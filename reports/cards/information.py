@@ -57,7 +57,7 @@ def correlation_chart(found: Sequence[RankCorrelation]) -> Chart:
     )
     names = tuple(MEASURES[each.measure] for each in found)
     x = Axis("rank correlation with mse", range=(-1.15, 1.15))
-    nought = Level(0.0, "none", upright=True)
+    nought = Level(0.0, "unrelated", upright=True)
     return Chart(x, Axis("", names=names), (series,), (nought,), 150 + 30 * len(found))
 
 
