@@ -58,7 +58,8 @@ def _evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return so many of them, from the first to the last."""
     if len(places) <= most:
         return places
-    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+    kept: NDArray[np.int64] = places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+    return kept
 
 
 def columns(study: Study) -> dict[str, Any]:
