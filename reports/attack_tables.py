@@ -7,7 +7,7 @@ import pandas as pd
 from reports.card import MOST
 from reports.curves import shown_trials
 from reports.formats import MISSING, Table, defense_names, duration, is_missing, listed, measure, number, with_error
-from reports.tables import StudyData, further_metrics
+from reports.tables import StudyData, further_metrics, rows_where
 
 VERDICTS = ("tight", "open", "floor", "inert", "diverged", "failed", "converged", "limited")
 """Of today, then of 0.1."""
@@ -93,9 +93,10 @@ def deciding_metrics_table(data: StudyData) -> Table:
     """Return the further metrics of the attacks that decided an objective of the front's trials and the anchors."""
     trials = shown_trials(data.trials)
     deciding = {(row["trial"], row[f"{name}_attack"]) for row in trials.to_dict("records") for name in ("mse", "ssim")}
-    decided = [pair in deciding for pair in zip(data.attacks["trial"], data.attacks["job"], strict=True)]
+    attacks = data.attacks[data.attacks["trial"].isin(trials["trial"])]
+    decided = [pair in deciding for pair in zip(attacks["trial"], attacks["job"], strict=True)]
     caption = "Further metrics of the attacks that decided mse or ssim, for the front's trials and the anchors"
-    return _metrics_table(data, data.attacks[decided], caption)
+    return _metrics_table(data, rows_where(attacks, decided), caption)
 
 
 def metrics_table(data: StudyData) -> Table:
@@ -132,7 +133,8 @@ def meanings(data: StudyData) -> list[tuple[str, str]]:
 
 def _metrics_table(data: StudyData, jobs: pd.DataFrame, caption: str) -> Table:
     metrics = [name for name in further_metrics(jobs) if jobs[name].notna().any()]
-    names = dict(zip(data.trials["trial"], defense_names(data.trials), strict=True))
+    trials = data.trials[data.trials["trial"].isin(jobs["trial"])] if metrics else data.trials.iloc[:0]
+    names = dict(zip(trials["trial"], defense_names(trials), strict=True))
     rows = [
         (
             number(row["trial"]),

@@ -167,7 +167,8 @@ def _column(trials: pd.DataFrame, path: str) -> "pd.Series[object]":
 
 def _each(values: "pd.Series[object]", told: Callable[[object], str]) -> "pd.Series[object]":
     """Return what is told of each value, of which there are few."""
-    places, found = pd.factorize(values.astype(object), use_na_sentinel=False)
+    known = values if isinstance(values.dtype, pd.StringDtype) else values.astype(object)
+    places, found = pd.factorize(known, use_na_sentinel=False)
     words = np.array([told(value) for value in found], dtype=object)
     return pd.Series(words[places], index=values.index, dtype=object)
 

@@ -40,7 +40,7 @@ def on_front(trials: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> "p
         A boolean series with the index of ``trials``.
     """
     mask = eligible(trials)
-    mask[mask] = non_dominated(_oriented(trials[mask], objectives))
+    mask[mask] = non_dominated(_oriented(trials, objectives)[mask])
     return pd.Series(mask, index=trials.index, name="on_front", dtype=bool)
 
 

@@ -25,7 +25,7 @@ from reports.cards import CARDS
 from reports.chart import Chart
 from reports.figures import draw, trials_of
 from reports.files import write_whole
-from reports.formats import commands
+from reports.formats import commands, defense_names
 from reports.forms import tables_of, write_forms
 from reports.front import front, on_front
 from reports.hovers import hovers
@@ -159,7 +159,7 @@ def page_of(study: Study, made: Sequence[Made], version: str | None = None) -> s
         contents=_contents(shown),
         shown=shown,
         absent=[one for one in made if one.absent],
-        legend=legend(study.looks, {*study.names.values()}) if figures else [],
+        legend=legend(study.looks, {*defense_names(data.trials).unique()}) if figures else [],
         payload=script_text(f"{{{','.join(f'{json.dumps(name)}:{part}' for name, part in parts.items())}}}"),
         image=_data_uri,
         views=[name for name in VIEWS if name in views],

@@ -83,7 +83,7 @@ class Pair(NamedTuple):
 
 def looks(trials: pd.DataFrame) -> dict[str, Look]:
     """Return how each defense is drawn, in order of first appearance; the undefended is grey."""
-    names = [name for name in dict.fromkeys(defense_names(trials)) if name != "none"]
+    names = [name for name in defense_names(trials).unique() if name != "none"]
     drawn = {"none": UNDEFENDED}
     for index, name in enumerate(names):
         drawn[name] = look_of(index)
@@ -162,7 +162,8 @@ def _drawn(points: pd.DataFrame, ranges: tuple[tuple[float, float], tuple[float,
 
 def defense_staircases(trials: pd.DataFrame, x: str, y: str) -> dict[str, list[tuple[float, float]]]:
     """Return the border of what each defense's own eligible trials dominate, by defense."""
-    groups = compared(trials).groupby(defense_names(trials), sort=False)
+    own = compared(trials)[["state", "feasible", *DIRECTIONS]]
+    groups = own.groupby(defense_names(trials), sort=False)
     return {str(name): staircase(rows[on_front(rows, (x, y))], x, y) for name, rows in groups}
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,9 @@ import pandas as pd
 from reports.formats import is_missing
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+PROBE = 1000
+"""Rows of a column of numbers that tell whether many of them are equal."""
 
 ALIKE = ("string", "boolean", "floating", "integer")
 """Kinds of columns in which equal values are written alike; in a mixed one 1, 1.0 and true are equal."""
@@ -27,7 +29,14 @@ def to_csv(table: pd.DataFrame) -> bytes:
 def _texts(values: "pd.Series[Any]") -> list[str]:
     """Return a column's cells as they are written."""
     if values.dtype == np.float64:
-        return _each_of(values, lambda value: "" if math.isnan(value) else repr(value))
+        if values[:PROBE].nunique() < PROBE / 2:
+            return _each_of(values, _text)
+        texts = [*map(float.__repr__, values.tolist())]
+        for place in np.flatnonzero(values.isna()):
+            texts[place] = ""
+        return texts
+    if isinstance(values.dtype, pd.StringDtype):
+        return _each_of(values, _text)
     known = values.astype(object)
     if pd.api.types.infer_dtype(known, skipna=True) in ALIKE:
         return _each_of(known, _text)

@@ -163,8 +163,10 @@ class StudyData:
         """The median over trials of each guess's scores, on the parts that the objectives were measured on: those of
         the jobs that objectives name.
         """
-        deciding = {*self.trials["mse_attack"].dropna(), *self.trials["ssim_attack"].dropna()}
-        parts = {*self.attacks.loc[self.attacks["job"].isin(deciding), "part"]} or {*self.trials["part"].dropna()}
+        deciding = {*self.trials["mse_attack"].unique(), *self.trials["ssim_attack"].unique()}
+        parts = self.attacks.loc[self.attacks["job"].isin(deciding), "part"].unique()
+        if not len(parts):
+            parts = self.trials["part"].dropna().unique()
         rows = self.floors[self.floors["part"].isin(parts)]
         return rows.groupby("guess")[["mse", "psnr", "ssim"]].median()
 

@@ -71,14 +71,14 @@ def columns(study: Study) -> dict[str, Any]:
     """
     trials = compared(study.once(chosen))
     names, looks = defense_names(trials), study.looks
-    defenses = [name for name in looks if name in set(names)]
+    defenses = [name for name in looks if name in {*names.unique()}]
     paths = [path for path in study.varying if not path.endswith("/name")]
     short = last_names(paths)
     return {
         "of": len(study.data.trials),
         "trial": trials["trial"].astype(int).tolist(),
         "kind": kinds(study.data.trials).loc[trials.index].astype(str).tolist(),
-        "defense": [defenses.index(name) for name in names],
+        "defense": pd.Index(defenses).get_indexer(names).tolist(),
         "defenses": [
             {"name": name, "group": escape(name), "colour": looks[name].colour, "symbol": looks[name].plotly}
             for name in defenses

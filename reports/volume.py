@@ -44,9 +44,11 @@ def gains(sides: Floats) -> Floats:
         outside = np.flatnonzero(~_within(block, front[:, :FIRST]))
         for index in outside[~_within(block[:, outside], front)]:
             box = block[:, index]
-            if not (front >= box[:, None]).all(axis=0).any():
+            x, y, z = front >= box[:, None]
+            if not (x & y & z).any():
                 found[start + index] = _added(box, front)
-                front = np.column_stack([front[:, (front > box[:, None]).any(axis=0)], box])
+                x, y, z = front > box[:, None]
+                front = np.column_stack([front[:, x | y | z], box])
         front = front[:, np.argsort(-front.prod(axis=0), kind="stable")]
     return found
 
@@ -66,5 +68,6 @@ def _added(box: Floats, front: Floats) -> float:
     x, y, z = front >= box[:, None]
     covered = (y & z, x & z, x & y)
     low = np.array([own[both].max(initial=0.0) for own, both in zip(front, covered, strict=True)])
-    near = front[:, np.logical_and.reduce(front > low[:, None])]
+    x, y, z = front > low[:, None]
+    near = front[:, x & y & z]
     return float(np.prod(box - low)) - volume((np.minimum(near, box[:, None]) - low[:, None]).T)

@@ -119,7 +119,8 @@ def _unconverged(data: StudyData, members: pd.DataFrame) -> list[str]:
     if weak.empty:
         return []
     deciding = {(row["trial"], row[f"{name}_attack"]) for row in weak.to_dict("records") for name in ("mse", "ssim")}
-    jobs = zip(data.attacks["trial"], data.attacks["job"], data.attacks["verdict"], strict=True)
+    attacks = data.attacks[data.attacks["trial"].isin(weak["trial"])]
+    jobs = zip(attacks["trial"], attacks["job"], attacks["verdict"], strict=True)
     known = {(trial, job): str(verdict) for trial, job, verdict in jobs if (trial, job) in deciding}
     ended = Counter(verdict for verdict in known.values() if verdict not in BELIEVED)
     alone = sum(ALONE in (row.get("mse_verdict"), row.get("ssim_verdict")) for row in weak.to_dict("records"))

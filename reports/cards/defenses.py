@@ -4,10 +4,10 @@ from functools import partial
 
 from reports import pictures
 from reports.card import Block, Card, Note, Plot
-from reports.cards.front import drawn_of
+from reports.cards.front import thinned_words
 from reports.figures import draw_defenses
 from reports.front import PAIRS
-from reports.points import defense_staircases
+from reports.points import Pair, defense_staircases
 from reports.study import Study
 
 CAPTIONS = (
@@ -23,12 +23,16 @@ def compute(study: Study) -> list[Block]:
     return [
         Plot(
             f"defenses-{x}-{y}",
-            f"{caption}{drawn_of(study.pair(x, y))}",
+            f"{caption}{_drawn(study.pair(x, y), len(study.eligible))}",
             draw_defenses(*(drawn := (study.pair(x, y), study.looks, defense_staircases(study.data.trials, x, y)))),
             partial(pictures.draw_defenses, *drawn),
         )
         for (x, y), caption in zip(PAIRS[:2], CAPTIONS, strict=True)
     ]
+
+
+def _drawn(pair: Pair, eligible: int) -> str:
+    return thinned_words(int(pair.points["kind"].isin(["front", "dominated"]).sum()), eligible, pair.within)
 
 
 CARD = Card(

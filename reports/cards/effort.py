@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from reports.card import Block, Card, Note, Plot
 from reports.chart import Axis, Chart, Series
-from reports.dominance import Floats
-from reports.front import front
+from reports.dominance import OBJECTIVES, Floats
+from reports.front import compared, front
 from reports.points import AXES, look_of, staircase
 from reports.study import Study
 
@@ -131,9 +131,10 @@ def compute(study: Study) -> list[Block]:
 
 def _with_mse(study: Study, mse: "pd.Series[float]") -> pd.DataFrame:
     """Return the eligible trials that have such an mse, with it in place of their own."""
-    rows = study.eligible[study.eligible["trial"].isin(mse.index)]
+    kept = study.eligible["trial"].isin(mse.index)
+    rows = compared(study.eligible)[["trial", "state", "feasible", *OBJECTIVES]][kept]
     found = rows["trial"].map(mse).to_numpy(dtype=float)
-    return rows.drop(columns=["mse_shared"], errors="ignore").assign(mse=found)
+    return rows.assign(mse=found)
 
 
 CARD = Card(

@@ -18,10 +18,11 @@ def failures_table(data: StudyData) -> Table:
         (number(row["trial"]), "trial", str(row["state"]), name, number(row["error"]))
         for row, name in zip(broken.to_dict("records"), defense_names(broken), strict=True)
     ]
-    names = dict(zip(data.trials["trial"], defense_names(data.trials), strict=True))
     parts = (data.attacks[[*ENDED]], data.beside[[*ENDED]], data.probes[[*ENDED]].drop_duplicates(["trial", "job"]))
     jobs = pd.concat([part for part in parts if len(part)] or [data.attacks[[*ENDED]]])
     failed = jobs[jobs["verdict"].isin(["failed", "diverged"])]
+    trials = data.trials[data.trials["trial"].isin(failed["trial"])]
+    names = dict(zip(trials["trial"], defense_names(trials), strict=True))
     rows += [
         (
             number(row["trial"]),

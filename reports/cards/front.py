@@ -51,12 +51,22 @@ def compute(study: Study) -> list[Block]:
 
 def drawn_of(pair: Pair) -> str:
     """Return of how many trials a figure draws how many, if not all."""
-    if not pair.hidden:
+    return thinned_words(len(pair.points), len(pair.points) + pair.hidden, pair.within)
+
+
+def thinned_words(drawn: int, of: int, within: float) -> str:
+    """Return the same in words.
+
+    Args:
+        drawn: Trials that are drawn.
+        of: Those that there are.
+        within: How near to one of them each other one is, px.
+    """
+    if drawn == of:
         return ""
-    count = len(pair.points)
     return (
-        f" Drawn: {count:,} of {count + pair.hidden:,} trials; each of the others is behind one of the same defense "
-        f"and standing, within {math.ceil(pair.within)} px on a wide screen."
+        f" Drawn: {drawn:,} of {of:,} trials; each of the others is behind one of the same defense "
+        f"and standing, within {math.ceil(within)} px on a wide screen."
     )
 
 

@@ -1,5 +1,7 @@
 """How fast the search found what it found: hypervolume over trials, and over hours where these are known."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from reports.card import Block, Card, Note, Plot
@@ -17,11 +19,8 @@ TITLE = "hypervolume (accuracy x mse x ssim)"
 def over_trials(study: Study) -> Chart:
     """Return the hypervolume of the eligible trials up to each trial's number."""
     history = hypervolume_history(study.data.trials, study.data.study["hypervolume_reference"])
-    hover = [
-        f"up to trial {trial}: {volume:.4g}"
-        for trial, volume in zip(history["trial"], history["hypervolume"], strict=True)
-    ]
-    return _chart("trial", history["trial"].tolist(), history["hypervolume"].tolist(), hover)
+    numbers, volumes = history["trial"].tolist(), history["hypervolume"].tolist()
+    return _chart("trial", numbers, volumes, lambda at: f"up to trial {numbers[at]}: {volumes[at]:.4g}")
 
 
 def over_hours(study: Study) -> Chart | None:
@@ -32,12 +31,13 @@ def over_hours(study: Study) -> Chart | None:
     ended = trials[trials["hours"].notna()].sort_values("hours", kind="stable")
     renumbered = ended.assign(trial=range(len(ended)))
     history = hypervolume_history(renumbered, study.data.study["hypervolume_reference"])
-    hover = [
-        f"trial {trial}, after {hours:.3g} h: {volume:.4g}"
-        for trial, hours, volume in zip(ended["trial"], ended["hours"], history["hypervolume"], strict=True)
-    ]
-    x, y = [0.0, *ended["hours"].astype(float)], [0.0, *history["hypervolume"]]
-    return _chart("hours in which something ran", x, y, ["", *hover])
+    numbers, hours = [None, *ended["trial"].tolist()], [0.0, *ended["hours"].astype(float).tolist()]
+    volumes = [0.0, *history["hypervolume"].tolist()]
+
+    def told(at: int) -> str:
+        return f"trial {numbers[at]}, after {hours[at]:.3g} h: {volumes[at]:.4g}" if at else ""
+
+    return _chart("hours in which something ran", hours, volumes, told)
 
 
 def compute(study: Study) -> list[Block]:
@@ -59,12 +59,13 @@ def compute(study: Study) -> list[Block]:
     return blocks
 
 
-def _chart(title: str, x: list[float], y: list[float], hover: list[str]) -> Chart:
+def _chart(title: str, x: list[float], y: list[float], told: Callable[[int], str]) -> Chart:
+    """Return a line that rises at the points where the volume does; of many, at evenly spaced ones."""
     kept = [i for i in range(len(y)) if i in (0, len(y) - 1) or y[i] != y[i - 1]]
     if len(kept) > MOST:
         kept = sorted({*np.linspace(0, len(y) - 1, MOST).astype(int).tolist(), len(y) - 1})
-    x, y = [x[i] for i in kept], [y[i] for i in kept]
-    line = Series(x, y, line=True, steps=True, marks=len(x) < 60, size=6, hover=[hover[i] for i in kept])
+    x, y, hover = [x[i] for i in kept], [y[i] for i in kept], [told(i) for i in kept]
+    line = Series(x, y, line=True, steps=True, marks=len(x) < 60, size=6, hover=hover)
     return Chart(Axis(title), Axis(TITLE, from_zero=True), (line,), height=320)
 
 

@@ -21,6 +21,9 @@ from reports.tables import StudyData, image_key, rows_where
 RANKS = ("best", "median", "worst")
 """From the attacker's side: of the fixed images by their mse, the least, the middle and the greatest."""
 
+WIDTH, SIDE, ROW = 7.0, 0.98, 1.35
+"""Of the picture, of an image in it, and from trial to trial, inches."""
+
 MOST = 24
 """Trials shown at most."""
 
@@ -87,26 +90,29 @@ def _shown(rank: str, score: "pd.Series[float]", originals: NDArray[np.uint8], g
 def draw_galleries(galleries: Sequence[Gallery]) -> Figure:
     """Return originals over reconstructions, a row per trial: best, median and worst for the attacker."""
     with matplotlib.rc_context(STYLE):
-        height = 1.35 * len(galleries) + 0.2
-        figure = Figure(figsize=(7, height))
-        # room in inches: laying out so many images by their texts takes as long as all other pictures together
-        room = {"left": 0.08, "right": 0.995, "bottom": 0.06 / height, "top": 1 - 0.28 / height}
-        room |= {"hspace": 0.22, "wspace": 0.06}
-        grid = figure.subplots(len(galleries), 2 * len(RANKS), squeeze=False, gridspec_kw=room)
-        for gallery, row in zip(galleries, grid, strict=True):
-            _draw_gallery(gallery, list(row))
+        height = ROW * len(galleries) + 0.1
+        figure = Figure(figsize=(WIDTH, height))
+        # one drawing in inches: axes for every image take as long as all other pictures together
+        axes = figure.add_axes((0, 0, 1, 1))
+        for index, gallery in enumerate(galleries):
+            _draw_gallery(gallery, axes, ROW * index + 0.27)
+        axes.set(xlim=(0, WIDTH), ylim=(height, 0), aspect="auto")
+        axes.axis("off")
         return figure
 
 
-def _draw_gallery(gallery: Gallery, row: list[Axes]) -> None:
-    for index, shown in enumerate(gallery.shown):
+def _draw_gallery(gallery: Gallery, axes: Axes, top: float) -> None:
+    places = iter(0.5 + (SIDE + 0.08) * column for column in range(2 * len(RANKS)))
+    label = literal(f"trial {gallery.trial}\n{gallery.defense[:24]}")
+    axes.text(0.42, top + SIDE / 2, label, fontsize=8, rotation=90, ha="right", va="center")
+    for shown in gallery.shown:
         titles = (f"{shown.rank}: original", f"mse {number(shown.mse, 'mse')}")
-        for axes, image, title in zip(row[2 * index :], (shown.original, shown.reconstruction), titles, strict=False):
-            axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-            axes.set_title(title, fontsize=7, pad=3)
-            axes.set_xticks([])
-            axes.set_yticks([])
-    row[0].set_ylabel(literal(f"trial {gallery.trial}\n{gallery.defense[:24]}"), fontsize=8)
+        for image, title in zip((shown.original, shown.reconstruction), titles, strict=False):
+            left, (_, high, wide) = next(places), image.shape
+            across, down = SIDE * wide / max(high, wide), SIDE * high / max(high, wide)
+            box = (left, left + across, top + down, top)
+            axes.imshow(image.transpose(1, 2, 0), interpolation="nearest", extent=box)
+            axes.text(left + across / 2, top - 0.04, title, fontsize=7, ha="center", va="bottom")
 
 
 def compute(study: Study) -> list[Block]:

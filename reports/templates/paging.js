@@ -1,6 +1,6 @@
 // Tables of many rows: more of them when they are asked for.
 for (const [name, { of, classes, rows }] of Object.entries(payload.pages)) {
-  const body = document.getElementById(name).tBodies[0];
+  const body = document.querySelector(`#${name} tbody`);
   const shown = document.getElementById(`${name}-shown`);
   const more = Object.assign(document.createElement("button"), { type: "button", textContent: "More" });
   const left = rows.map((cells) => cells.map((cell) => (Array.isArray(cell) ? cell : [cell])));

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from reports.card import Card
+from reports.formats import Table
 from reports.page import page, render
 from reports.tables import read
 from tests.synthetic_study import write_study
@@ -75,6 +77,26 @@ def test_the_page_fits_a_narrow_screen(tab, tmp_path, write):
     tab.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert tab.evaluate(WIDTH) <= 0
     tab.send("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_long_table_shows_more_of_itself_when_asked(tab, tmp_path):
+    rows = [(str(row), "front", f"`invfront show {row}`") for row in range(450)]
+    table = Table("Many.", ("trial", "standing", "step"), rows, roomy=frozenset({"step"}))
+    card = Card(name="many", title="Many", group="Mine", compute=lambda study: [table])
+    path = tmp_path / "index.html"
+    path.write_text(page(read(write_study(tmp_path, 1)), [card]))
+    tab.open(path)
+    more, shown = "document.querySelector('#many button')", "document.querySelectorAll('#many tbody tr').length"
+    assert tab.evaluate(shown) == 100
+    tab.evaluate(f"{more}.click()")
+    assert [tab.evaluate(shown), tab.evaluate("document.querySelector('#many output').value")] == [
+        400,
+        "400 of 450 rows",
+    ]
+    tab.evaluate(f"{more}.click()")
+    assert [tab.evaluate(shown), tab.evaluate(f"{more}.hidden")] == [450, True]
+    assert tab.evaluate("document.querySelector('#many tbody tr:last-child code').textContent") == "invfront show 449"
+    assert [complaints(tab), foreign(tab)] == [[], []]
 
 
 def test_the_table_filters_and_sorts_the_brush_keeps_and_the_legend_hides(tab, tmp_path):
