@@ -62,6 +62,8 @@ def _widened(trials: pd.DataFrame) -> pd.DataFrame:
         ssim=np.where(whole, ssim, np.nan),
         feasible=np.where(trials["accuracy"].notna(), accuracy > 0.45, None),
         hours=0.01 * (trials["trial"] + 1.0),
+        nats=np.where(trials["defense/name"].eq("laplace"), np.nan, 0.6 / mse),
+        nats_missing=np.where(trials["defense/name"].eq("laplace"), "some feature is released without noise", None),
     )
 
 

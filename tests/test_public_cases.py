@@ -213,6 +213,10 @@ CASES = [
     ("a page of a running study is old, and nobody says so", "tests.reports.test_chromium", "test_a_watched_page_offers_a_newer_one_and_asks_for_nothing_but_that"),
     ("a table that is logged again after a resume has every row twice", "tests.tracking.test_runs", "test_the_front_is_a_table_of_mlflow_s_and_stays_one_when_it_is_logged_again"),
     ("a page is of use to a mouse alone", "tests.reports.test_chromium", "test_a_keyboard_hides_a_defense_sorts_and_filters"),
+    ("the hypervolume of thousands of trials takes minutes", "tests.reports.test_front", "test_hypervolume_history_of_more_trials_than_a_block_ends_where_the_hypervolume_does"),
+    ("a browser chokes on the figures of a large study", "tests.reports.test_large", "test_a_figure_says_how_many_trials_it_draws"),
+    ("points are left out of a figure, and nobody is told which", "tests.reports.test_large", "test_of_marks_upon_marks_as_many_are_drawn_as_may_be_and_each_other_is_near_one_that_looks_alike"),
+    ("a table of thousands of rows makes a page of tens of megabytes", "tests.reports.test_large", "test_a_long_table_shows_its_first_rows_carries_more_and_says_of_how_many"),
 ]  # fmt: skip
 
 

@@ -123,16 +123,14 @@ def answer(found: Sequence[RankCorrelation]) -> list[str]:
 
 def applicable(study: Study) -> str | None:
     """Return why nothing can be said."""
-    trials = measured(study)
-    if len(trials.columns) == 2:
+    if len(study.once(measured).columns) == 2:
         return "no trial has a measure of information: records of this version have, at a noise above 0"
-    return None if correlated(trials) else "too few trials have a measure of information and an attack's mse"
+    return None if study.once(_over_all) else "too few trials have a measure of information and an attack's mse"
 
 
 def compute(study: Study) -> list[Block]:
     """Return the answer, the figure and the tables."""
-    trials = measured(study)
-    found = correlated(trials)
+    trials, found = study.once(measured), study.once(_over_all)
     caption = (
         f"Spearman's rank correlation of each measure with the {WORST}, with 95 %. Left of 0: more of it, a lesser "
         "error."
@@ -150,6 +148,10 @@ def compute(study: Study) -> list[Block]:
         *([apart] if apart else []),
         Note(told),
     ]
+
+
+def _over_all(study: Study) -> list[RankCorrelation]:
+    return correlated(study.once(measured))
 
 
 def _within(value: float, low: float, high: float) -> str:

@@ -37,6 +37,10 @@ CHANCE = 0.05
 and the mean image's error on others is as likely below it as above."""
 
 
+MOST = 40
+"""Trials that the figure draws, a row each; the table has all."""
+
+
 class Sandwich(NamedTuple):
     """A trial between its bounds."""
 
@@ -171,22 +175,27 @@ def applicable(study: Study) -> str | None:
     """Return why no bound can be told."""
     if not study.data.study.get("images"):
         return "how the images vary was not looked at: the next `invfront run` or `resume` of the study does"
-    if not sandwiches(study):
+    if not study.once(sandwiches):
         return "no trial of the front has a bound"
     return None
 
 
 def compute(study: Study) -> list[Block]:
     """Return the figure, the table and what is assumed."""
-    found = sandwiches(study)
+    found = study.once(sandwiches)
     guess = floor_of(study.data, "mse")
+    drawn = [found[place] for place in np.linspace(0, len(found) - 1, min(len(found), MOST)).round().astype(int)]
+    few = (
+        f" Drawn: {len(drawn)} of {len(found):,} trials, evenly chosen by accuracy." if len(drawn) < len(found) else ""
+    )
     caption = (
         "For each trial of the front and undefended anchor: the mse that no attack can be below (right-pointing), what "
         "the worst attack came to, and the mean image (dotted). The gap to the left is what a better attack may take."
+        f"{few}"
     )
     blocks: list[Block] = [sandwich_table(found, guess), Note(ASSUMED), Note(REFUTED)]
-    if any(each.bounded for each in found):
-        blocks.insert(0, Plot("sandwich", caption, sandwich_chart(study, found)))
+    if any(each.bounded for each in drawn):
+        blocks.insert(0, Plot("sandwich", caption, sandwich_chart(study, drawn)))
     return blocks
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests import chromium
 from tests.synthetic_study import write_study
+from tests.synthetic_suite import SPECTRUM
 
 MOST_BYTES, MOST_PAGE, MOST_OPENING = 2 * 2**30, 8_000_000, 2.0
 """Of memory and of the page; seconds from the page's address to its load event."""
@@ -42,7 +43,8 @@ class Spent(NamedTuple):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("count", "most_cpu", "most_wall"), [(10_000, 4.0, 8.0), (100_000, 10.0, 20.0)])
 def test_the_report_of_a_large_study(tmp_path, benchmark, count, most_cpu, most_wall):
-    data = write_study(tmp_path / "study", count, wide=True)
+    images = {"spectrum": SPECTRUM, "classes": 10, "pixels": 3072}
+    data = write_study(tmp_path / "study", count, wide=True, images=images)
     found: list[Spent] = []
     benchmark.pedantic(lambda: found.append(_rendered(data, tmp_path / "report")), rounds=1)
     (spent,) = found
