@@ -15,6 +15,7 @@ from harness.commands.attack import attack
 from harness.commands.attacks import attacks
 from harness.commands.check import check
 from harness.commands.claims import claims
+from harness.commands.cluster import cluster
 from harness.commands.confirm import confirm
 from harness.commands.ctl import ctl
 from harness.commands.defenses import defenses
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-STUDIES = (new, check, plan, run, resume, retry, ctl, status, show, report, attack, confirm, export, claims)
+STUDIES = (new, check, plan, run, resume, retry, ctl, status, show, report, attack, confirm, cluster, export, claims)
 for command in (*STUDIES, defenses, attacks, doctor):
     app.command()(command)
 

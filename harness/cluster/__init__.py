@@ -2,7 +2,7 @@
 
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
-from harness.cluster.requests import claims_of, threads
+from harness.cluster.requests import bundle_of, claims_of, held_by, refuse_unplaceable, threads
 from harness.cluster.running import IN_PROCESS, Runner, nodes_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 
@@ -13,10 +13,13 @@ __all__ = [
     "Exchange",
     "NotNow",
     "Runner",
+    "bundle_of",
     "claims_of",
     "cluster",
+    "held_by",
     "nodes_at",
     "refuse_full_disk",
+    "refuse_unplaceable",
     "runner",
     "schedule",
     "threads",

@@ -34,5 +34,7 @@ class Exchange(NamedTuple):
     """Says which nodes a trial shall not go to, by the cluster's names of them."""
     look: Callable[[], None] = _nothing
     """Called every second or so while trials run; what it raises ends the work."""
+    noted: Callable[[str], None] = lambda line: None
+    """Hears what there is to know of the cluster."""
     steered: bool = False
     """Whether ``ask`` itself sees to how many trials run at a time."""

@@ -1,47 +1,49 @@
 """What trials and their jobs ask of the cluster, and whether its nodes can hold that."""
 
 import math
+from collections.abc import Sequence
 
 from harness.cluster.submitting import Claim
 from harness.errors import UserError
 from harness.study import Resources
 
+Nodes = list[dict[str, float]]
+"""What each node has, by the name of a resource."""
 
-def fitting(resources: Resources, nodes: list[dict[str, float]]) -> int:
-    """Return how many trials can run at once, at most ``resources.concurrent``.
+
+def refuse_unplaceable(resources: Resources, nodes: Nodes, at_most: Sequence[dict[str, float]] = ()) -> None:
+    """Refuse what no node can hold.
+
+    Args:
+        resources: What trials ask for.
+        nodes: Those that are there.
+        at_most: Those that there may be, where nodes come when they are asked for.
 
     Raises:
-        UserError: not even one fits; says what it asks for and what the nodes have.
+        UserError: not even one trial fits; says what it asks for and what the nodes have.
     """
-    bundle, attack = bundle_of(resources), _request(resources.attack.cpu, resources.attack.gpu)
-    if count := most_at_once(resources, nodes):
-        return count
-    large = not _fits(attack, bundle)
-    asked = f"train {bundle}" + (f" and, beside it, attack {attack}" if large else "")
+    if held_by(resources, nodes) or held_by(resources, at_most):
+        return
+    coming = f", and those that may come {_unlike(at_most)}" if at_most else ""
     raise UserError(
-        f"resources: a trial asks for {asked}; no node has that, the nodes have {nodes}; "
+        f"resources: a trial asks for {bundle_of(resources)}; no node has that, the nodes have {nodes}{coming}; "
         "lower resources/train and resources/attack, or add a node"
     )
 
 
-def capacity(resources: Resources, nodes: list[dict[str, float]]) -> int:
-    """Return how many trials the nodes could hold, however many are asked for; errors as of ``fitting``."""
-    fitting(resources, nodes)
+def held_by(resources: Resources, nodes: Sequence[dict[str, float]]) -> int:
+    """Return how many trials nodes hold at once, however many are asked for."""
     bundle = bundle_of(resources)
-    bounds = [sum(node.get(kind, 0.0) for node in nodes) / amount for kind, amount in bundle.items() if amount]
-    bound = max(resources.concurrent, math.floor(min(bounds) + 1e-9))
-    return most_at_once(resources.model_copy(update={"concurrent": bound}), nodes)
+    return sum(_times(bundle, node) for node in nodes)
 
 
-def most_at_once(resources: Resources, nodes: list[dict[str, float]]) -> int:
-    """Return how many trials can run at once, at most ``resources.concurrent``; 0 if not even one fits."""
-    bundle, attack = bundle_of(resources), _request(resources.attack.cpu, resources.attack.gpu)
-    large = not _fits(attack, bundle)
-    counts = range(resources.concurrent, 0, -1)
-    return next((count for count in counts if _packs([attack] * large + [bundle] * count, nodes)), 0)
+def bundle_of(resources: Resources) -> dict[str, float]:
+    """Return what a trial reserves: what its training takes, and as much as its largest attack."""
+    train, attack = resources.train, resources.attack
+    return _request(max(train.cpu, attack.cpu), max(train.gpu, attack.gpu))
 
 
-def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
+def attack_claim(resources: Resources, nodes: Nodes) -> Claim:
     """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
 
     Raises:
@@ -49,7 +51,7 @@ def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
     """
     attack = resources.attack
     request = _request(attack.cpu, attack.gpu)
-    if not _packs([request], nodes):
+    if not any(_times(request, node) for node in nodes):
         raise UserError(
             f"resources: an attack asks for {request}; no node has that, the nodes have {nodes}; "
             "lower it as in --set resources/attack/gpu=0, or add a node"
@@ -58,38 +60,25 @@ def attack_claim(resources: Resources, nodes: list[dict[str, float]]) -> Claim:
 
 
 def claims_of(resources: Resources) -> dict[str, Claim]:
-    """Return what each kind of job takes of the cluster."""
-    attack = _request(resources.attack.cpu, resources.attack.gpu)
-    own = not _fits(attack, bundle_of(resources))
+    """Return what each kind of job takes of its trial's bundle."""
     return {
         "train": Claim(cpu=resources.train.cpu, gpu=resources.train.gpu),
-        "attack": Claim(cpu=resources.attack.cpu, gpu=resources.attack.gpu, own_group=own),
+        "attack": Claim(cpu=resources.attack.cpu, gpu=resources.attack.gpu),
     }
-
-
-def bundle_of(resources: Resources) -> dict[str, float]:
-    """Return what a trial reserves: what its training takes."""
-    return _request(resources.train.cpu, resources.train.gpu)
 
 
 def _request(cpu: float, gpu: float) -> dict[str, float]:
     return {"CPU": float(cpu)} | ({"GPU": float(gpu)} if gpu else {})
 
 
-def _fits(request: dict[str, float], free: dict[str, float]) -> bool:
-    return all(amount <= free.get(kind, 0) + 1e-9 for kind, amount in request.items())
+def _times(request: dict[str, float], node: dict[str, float]) -> int:
+    """Return how often a node holds a request."""
+    return min(math.floor(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in request.items() if amount)
 
 
-def _packs(requests: list[dict[str, float]], free: list[dict[str, float]]) -> bool:
-    """Say whether requests, placed one after another where they fit first, all find a node."""
-    left = [dict(node) for node in free]
-    for request in requests:
-        place = next((node for node in left if _fits(request, node)), None)
-        if place is None:
-            return False
-        for kind, amount in request.items():
-            place[kind] -= amount
-    return True
+def _unlike(nodes: Sequence[dict[str, float]]) -> Nodes:
+    """Return each kind of node once."""
+    return [dict(pairs) for pairs in dict.fromkeys(tuple(sorted(node.items())) for node in nodes)]
 
 
 def threads(cpu: float) -> int:

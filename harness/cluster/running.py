@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
+from harness.cluster.connection import OWN_PACKAGES, cluster, nodes, nodes_and_more
 from harness.cluster.exchange import NOT_NOW, Exchange
-from harness.cluster.requests import attack_claim, claims_of, fitting, most_at_once
+from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
 from harness.cluster.sight import refuse_blind
 from harness.cluster.submitting import RaySubmit
@@ -48,7 +48,7 @@ class Runner(Protocol):
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
 
 
-def nodes_at(address: str) -> list[dict[str, float]]:
+def nodes_at(address: str) -> Nodes:
     """Return the CPUs and GPUs of each node of a cluster; errors as of ``cluster``."""
     with cluster(address, ""):
         return nodes()
@@ -71,7 +71,7 @@ class OnRay:
 
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial fits."""
-        fitting(resources, nodes())
+        refuse_unplaceable(resources, *nodes_and_more())
 
     def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Schedule trials by Ray Tune."""
@@ -79,7 +79,7 @@ class OnRay:
 
     def others(self, resources: Resources, left_out: frozenset[str]) -> bool:
         """Say whether a trial fits the nodes that are left; not where this Ray cannot be told to leave some out."""
-        return CHOOSES and most_at_once(resources, nodes(without=left_out)) > 0
+        return CHOOSES and held_by(resources, nodes(without=left_out)) > 0
 
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs that together take at most ``resources.timeout``."""

@@ -14,12 +14,13 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.placement_group import placement_group
 
-from harness.cluster.connection import nodes
+from harness.cluster.connection import nodes_and_more
 from harness.cluster.exchange import NOT_NOW, Exchange
-from harness.cluster.requests import bundle_of, capacity, claims_of, fitting
+from harness.cluster.requests import bundle_of, claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
 from harness.cluster.submitting import LOST, Claim, RaySubmit
+from harness.cluster.waiting import Waiting
 from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, study_of
 from harness.records import Asked, Failure, Place, Progress
@@ -30,15 +31,23 @@ from harness.trial import Result, give_up, read_result, run_trial, write_result
 REPORT_SECONDS = 0.5
 """Least time between two reports of one trial's progress."""
 
+MOST = 100_000
+"""Trials at a time that Tune is told of, so that it asks for another whenever it may; how many there are, is for the
+searcher to say."""
+
 CHOOSES = "bundle_label_selector" in signature(placement_group).parameters
 """Whether this Ray can be told which nodes a trial shall not go to."""
 
 
 def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
-    """Run trials in a place until there are no more; raises whatever taking a result raises."""
-    searcher, bundle = _Searcher(ledger, place, exchange), bundle_of(resources)
-    claims, there = claims_of(resources), nodes()
-    most = capacity(resources, there) if exchange.steered else fitting(resources, there)
+    """Run trials in a place until there are no more; raises whatever taking a result raises.
+
+    As many run as the nodes hold that are there now, and as many wait as nodes may come for.
+    """
+    refuse_unplaceable(resources, *nodes_and_more())
+    waiting = Waiting(resources, exchange.steered, nodes_and_more, exchange.noted)
+    searcher, bundle = _Searcher(ledger, place, exchange, waiting), bundle_of(resources)
+    claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(
             tune.with_resources(
@@ -48,7 +57,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=-1,
-                max_concurrent_trials=most,
+                max_concurrent_trials=MOST,
                 reuse_actors=True,  # safe where no trial is stopped from outside: its jobs have ended when it ends
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
@@ -58,7 +67,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
                 verbose=0,
                 stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
-                callbacks=[_Listener(exchange.watch, searcher.look)],
+                callbacks=[_Listener(exchange.watch, searcher.look, waiting.began)],
             ),
         )
         tuner.fit()
@@ -69,13 +78,16 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
 class _Searcher(Searcher):
     """Hands trials from the search to Tune and results back; Tune's own state is disposable."""
 
-    def __init__(self, ledger: Ledger, place: Place, exchange: Exchange) -> None:
+    def __init__(self, ledger: Ledger, place: Place, exchange: Exchange, waiting: Waiting) -> None:
         super().__init__(metric=None, mode=None)
+        self._waiting = waiting
         self._ledger, self._place, self._exchange = ledger, place, exchange
         self._running: dict[str, tuple[Asked, Stopwatch]] = {}
         self.error: BaseException | None = None
 
     def suggest(self, trial_id: str) -> Any:
+        if not self.error and len(self._running) >= self._waiting.room():
+            return None
         asked = None if self.error else self._kept(self._exchange.ask)
         if asked is NOT_NOW:
             return None
@@ -84,6 +96,7 @@ class _Searcher(Searcher):
         watch = Stopwatch()
         watch.start()
         self._running[trial_id] = (asked, watch)
+        self._waiting.asked(trial_id, asked.number)
         return {
             "asked": asked.model_dump_json(),
             "trial": str(self._trial(asked).resolve()),
@@ -92,6 +105,7 @@ class _Searcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         asked, watch = self._running.pop(trial_id)
+        self._waiting.began(trial_id)
         if self.error is not None:  # the work ends: what had not ended is resumed
             return
         self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))
@@ -100,6 +114,7 @@ class _Searcher(Searcher):
         """Let the driver look at what was asked of it; at its error all trials end."""
         if self.error is None:
             self._kept(self._exchange.look)
+            self._waiting.look()
 
     def _end(self, result: Result) -> None:
         """Finish a trial; one that found the disk full or read-only is not its own fault: it stays to be resumed."""
@@ -170,8 +185,13 @@ class _Stopper(tune.Stopper):
 class _Listener(tune.Callback):
     """Passes a trial's progress on."""
 
-    def __init__(self, watch: Callable[[int, Progress], None], look: Callable[[], None] = lambda: None) -> None:
-        self._watch, self._look = watch, look
+    def __init__(
+        self,
+        watch: Callable[[int, Progress], None],
+        look: Callable[[], None] = lambda: None,
+        began: Callable[[str], None] = lambda key: None,
+    ) -> None:
+        self._watch, self._look, self._began = watch, look, began
         self._heard = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -186,6 +206,10 @@ class _Listener(tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called by Tune in the driver, several times a second."""
         self._look()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Called by Tune in the driver once a trial has found its place."""
+        self._began(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

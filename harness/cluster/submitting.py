@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,6 @@ from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
-from ray.util.placement_group import placement_group, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from harness.cluster.sight import refuse_unseen
 from harness.ledger import LOG, Skipped, logged, refuse_skipped, tail
@@ -22,6 +21,9 @@ LOST = 2
 
 POLL_SECONDS = 5.0
 """Longest single wait; deadlines are looked at in between."""
+
+AHEAD = 64
+"""Jobs that are handed out and have not begun, at most: all are looked at whenever one says something."""
 
 NEVER = float("inf")
 
@@ -35,8 +37,6 @@ class Claim:
 
     cpu: float
     gpu: float
-    own_group: bool = False
-    """Whether it asks for more than its trial's bundle has."""
 
 
 class RaySubmit:
@@ -47,12 +47,19 @@ class RaySubmit:
         timeout_seconds: From now until all jobs must have ended; null for no limit.
         each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
         trial: Directory of the trial that all jobs are of, which its user may end; null where there is no such one.
+        ahead: Jobs that are handed out before they can begin, >= 1.
     """
 
     def __init__(
-        self, claims: dict[str, Claim], timeout_seconds: float | None, *, each: bool = False, trial: Path | None = None
+        self,
+        claims: dict[str, Claim],
+        timeout_seconds: float | None,
+        *,
+        each: bool = False,
+        trial: Path | None = None,
+        ahead: int = AHEAD,
     ) -> None:
-        self._claims, self._each, self._trial = claims, each, trial
+        self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -61,13 +68,19 @@ class RaySubmit:
     def __call__(
         self, stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell
     ) -> Generator[Outcome, None, None]:
-        """Hand out all jobs at once; yield their outcomes as they end. Jobs still running when it is closed end."""
-        claim = self._claims[kind]
-        group = _own_group(claim) if claim.own_group and jobs else None
-        running = {_start(stage, job, claim, group): _handed(number, job) for number, job in enumerate(jobs)}
-        ends = dict.fromkeys(running, self._deadline)
+        """Hand out jobs, a few more than have begun; yield their outcomes as they end. Jobs still running when it is
+        closed end.
+        """
+        claim, left = self._claims[kind], deque(enumerate(jobs))
+        running: dict[Any, _Handed] = {}
+        ends: dict[Any, float] = {}
+        begun: set[Any] = set()
         try:
-            while running:
+            while running or left:
+                while left and len(running) - len(begun) < self._ahead:
+                    number, given = left.popleft()
+                    started = _start(stage, given, claim)
+                    running[started], ends[started] = _handed(number, given), self._deadline
                 patience = _patience(ends[job] for job in running)
                 ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
                 now = time.monotonic()
@@ -75,30 +88,33 @@ class RaySubmit:
                     for job in list(running):
                         ray.cancel(job, force=True)
                         yield running.pop(job).failed(skipped)
+                    for number, given in left:
+                        yield _handed(number, given).failed(skipped)
                     return
                 for job in [job for job in running if now >= ends[job]]:
                     ray.cancel(job, force=True)
+                    begun.discard(job)
                     yield self._out_of_time(running.pop(job), kind)
                 for job in [job for job in ready if job in running]:
                     end = _next(job, running[job].watch, tell, kind)
                     if isinstance(end, _On):
                         self.node = end.node
+                        begun.add(job)
                     elif end is None:
                         ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
                     else:
                         handed = running.pop(job)
+                        begun.discard(job)
                         handed.watch.stop()
                         if isinstance(end, _Lost) and handed.losses < LOST:
                             again = afresh(handed.job)
-                            started = _start(stage, again, claim, group)
+                            started = _start(stage, again, claim)
                             running[started], ends[started] = handed.lost(again), self._deadline
                         else:
                             yield _outcome(handed, end, kind)
         finally:
             for job in running:
                 ray.cancel(job, force=True)
-            if group is not None:
-                remove_placement_group(group)
 
     def _skipped(self, kind: str) -> Failure | None:
         """Return that the trial's user wants no more of it; null while that is not so."""
@@ -164,14 +180,8 @@ def _patience(ends: Iterable[float]) -> float:
     return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
 
 
-def _own_group(claim: Claim) -> Any:
-    return placement_group([{"CPU": claim.cpu, "GPU": claim.gpu} if claim.gpu else {"CPU": claim.cpu}])
-
-
-def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, group: Any) -> Any:
+def _start(stage: Stage, job: tuple[Any, ...], claim: Claim) -> Any:
     options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
-    if group is not None:
-        options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(placement_group=group)
     return (_run_once if claim.gpu else _run).options(**options).remote(stage, job, claim.gpu > 0)
 
 

@@ -128,12 +128,13 @@ def _nodes(address: str | None, nodes: int | None, cpus: int | None, gpus: int |
 
 def _slots(resources: "Resources", nodes: list[dict[str, float]]) -> tuple[int, list[str]]:
     """Return how many trials a machine holds at once, 0 for none, and what it cannot hold."""
-    from harness.cluster.requests import capacity
+    from harness.cluster import held_by, refuse_unplaceable
 
     try:
-        return capacity(resources, nodes), []
+        refuse_unplaceable(resources, nodes)
     except UserError as error:
         return 0, [str(error)]
+    return held_by(resources, nodes), []
 
 
 def _tell(found: "Forecast", was: "Compared | None", as_json: bool) -> None:

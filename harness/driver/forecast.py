@@ -67,8 +67,6 @@ class _Trial(NamedTuple):
     seconds: float
     """From its first job to its last."""
     cpu_seconds: float
-    beside_seconds: float
-    """Of its attacks, one after another."""
 
 
 def forecast(study: Study, costs: Costs, machine: Machine, images: int, unplaceable: Iterable[str] = ()) -> Forecast:
@@ -93,9 +91,7 @@ def forecast(study: Study, costs: Costs, machine: Machine, images: int, unplacea
     time = _around(seconds, share)
     if _hindered(costs, one):
         time = time.model_copy(update={"low": time.low * one.cpu_seconds / one.seconds})
-    gpu = resources.train.gpu * one.seconds * trials
-    if resources.attack.gpu > resources.train.gpu:  # in a place of its own, beside its trial's
-        gpu += resources.attack.gpu * one.beside_seconds * trials
+    gpu = _gpus(resources) * one.seconds * trials
     return Forecast(
         seconds=time,
         cpu_hours=_around((one.cpu_seconds * trials + costs.once.cpu_seconds) / HOUR, share),
@@ -118,7 +114,7 @@ def _trial(study: Study, costs: Costs, images: int) -> _Trial:
     side = _side_by_side(resources)
     seconds = train.seconds + max(longest, beside / side) + start * (1 + math.ceil(len(jobs) / side))
     cpu = train.cpu_seconds + sum(attack.cpu_seconds for attack in attacks)
-    return _Trial(seconds + costs.gap_seconds, cpu, beside)
+    return _Trial(seconds + costs.gap_seconds, cpu)
 
 
 def _training(study: Study, costs: Costs, images: int) -> Took:
@@ -139,9 +135,15 @@ def _attack(kind: str, name: str, budget: str, costs: Costs) -> Took:
     return costs.attacks[kind]
 
 
+def _gpus(resources: Resources) -> float:
+    """Return the GPUs that a trial reserves."""
+    return max(resources.train.gpu, resources.attack.gpu)
+
+
 def _side_by_side(resources: Resources) -> int:
     """Return how many attacks of a trial run side by side in its place."""
-    shares = [(resources.train.cpu, resources.attack.cpu), (resources.train.gpu, resources.attack.gpu)]
+    train, attack = resources.train, resources.attack
+    shares = [(max(train.cpu, attack.cpu), attack.cpu), (_gpus(resources), attack.gpu)]
     fit = [math.floor(whole / part + 1e-9) for whole, part in shares if part]
     return max(1, min(fit, default=1))
 
@@ -165,7 +167,7 @@ def _limits(study: Study, costs: Costs, machine: Machine, one: _Trial, slots: in
     if limits.hours is not None and limits.hours * HOUR < seconds * study.search.trials / slots:
         until = limits.hours * HOUR * slots / seconds
         yield f"search/limits/hours: {limits.hours:g}; some {until:.0f} trials until then"
-    reserved = study.resources.train.gpu * seconds * study.search.trials / HOUR
+    reserved = _gpus(study.resources) * seconds * study.search.trials / HOUR
     if limits.gpu_hours is not None and limits.gpu_hours < reserved:
         until = limits.gpu_hours / reserved * study.search.trials
         yield f"search/limits/gpu_hours: {limits.gpu_hours:g}; some {until:.0f} trials until then"

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from harness.cluster import claims_of
+from harness.cluster import bundle_of
 from harness.driver.failing import Failing
 from harness.errors import Interrupted
 from harness.export import reference
@@ -116,9 +116,7 @@ class Limits:
         return covered(spans(trials)), sum(map(self._reserved, trials))
 
     def _reserved(self, trial: JudgedTrial) -> float:
-        resources = self._study.resources
-        beside = resources.attack.gpu if claims_of(resources)["attack"].own_group else 0.0
-        return reserved_seconds([trial], resources.train.gpu, beside)
+        return reserved_seconds([trial], bundle_of(self._study.resources).get("GPU", 0.0))
 
 
 class Gained:

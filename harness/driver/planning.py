@@ -110,7 +110,7 @@ def sketched(study: Study, ledger: Ledger, submit: Submit) -> tuple[Asked, ...]:
     space, resources = study.space(), study.resources
     term: dict[str, Scalar | Setting] = {}
     for name, entries in list((space.term or {}).items())[:1]:
-        term = {"term/name": name} | dict(entries)
+        term = {"term/name": name, **entries}
     kinds = {kind_of(job): job for job in reversed(attack_jobs(study))}
     precision = precision_of(study, ledger, submit)
     found = []

@@ -74,7 +74,8 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
     place = place_of(study)
     if search.left():
         priors = Priors(shared_of(study, session.conditions), place, root / PRIORS_FOLDER)
-        train_priors(study, priors, session.fleet.jobs(study.resources), watcher.preparing)
+        unlimited = study.resources.model_copy(update={"timeout": None})  # a prior is no trial's
+        train_priors(study, priors, session.fleet.jobs(unlimited), watcher.preparing)
     publisher = _publisher(session, book, search)
     session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
     while publisher.more():  # the last ones failed for what is not their own fault

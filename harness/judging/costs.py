@@ -33,22 +33,14 @@ def train_seconds(trial: JudgedTrial) -> float:
     return round(trial.record.circumstances.seconds - sum(attack.circumstances.seconds for attack in known), 3)
 
 
-def reserved_seconds(trials: Iterable[JudgedTrial], share: float, beside: float = 0.0) -> float:
+def reserved_seconds(trials: Iterable[JudgedTrial], share: float) -> float:
     """Return the GPU seconds that finished trials reserved.
 
     Args:
         trials: The trials.
         share: GPUs that a trial holds from its first job to its last.
-        beside: GPUs that each attack takes in a place of its own, beside it; 0 where attacks share the trial's.
     """
-    total = 0.0
-    for trial in trials:
-        own = trial.asked.attacks
-        ran = [attack for attack in trial.attacks if attack.job in own] if trial.record else []
-        if share:
-            total += share * covered(spans([trial]))
-        total += beside * sum(attack.circumstances.seconds for attack in ran)
-    return total
+    return sum(share * covered(spans([trial])) for trial in trials) if share else 0.0
 
 
 def spans(trials: Iterable[JudgedTrial]) -> list[Interval]:

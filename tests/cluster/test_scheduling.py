@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import ray
+from ray.core.generated import autoscaler_pb2
 
+from harness.cluster.connection import MANY, declared
 from harness.cluster.exchange import NOT_NOW
-from harness.cluster.requests import capacity, fitting
+from harness.cluster.requests import bundle_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
@@ -39,31 +41,52 @@ def resources(**changes) -> Resources:
     )
 
 
-def test_as_many_trials_run_at_once_as_fit():
-    assert fitting(resources(), [NODE]) == 2
-    assert fitting(resources(), [NODE, NODE, NODE]) == 4
-
-
-def test_a_cluster_may_hold_more_trials_than_are_asked_for():
-    assert capacity(resources(concurrent=1), [NODE, NODE, NODE]) == 6
-    assert capacity(resources(concurrent=9), [NODE]) == 2
+def test_nodes_hold_as_many_trials_as_fit_each_of_them():
+    assert [held_by(resources(), [NODE] * count) for count in (0, 1, 3)] == [0, 2, 6]
+    assert held_by(resources(train={"cpu": 1.5, "gpu": 0}), [NODE, NODE]) == 2
+    assert held_by(resources(train={"cpu": 0.1, "gpu": 0}, attack={"cpu": 0.1, "gpu": 0}), [{"CPU": 0.3}]) == 3
 
 
 def test_a_bundle_must_fit_one_node():
-    with pytest.raises(UserError, match=r"resources: a trial asks for train \{'CPU': 3.0\}; no node has that"):
-        fitting(resources(train={"cpu": 3, "gpu": 0}), [NODE, NODE])
+    with pytest.raises(UserError, match=r"resources: a trial asks for \{'CPU': 3.0\}; no node has that"):
+        refuse_unplaceable(resources(train={"cpu": 3, "gpu": 0}), [NODE, NODE])
 
 
-def test_room_is_kept_for_an_attack_that_is_larger_than_its_trial():
-    large = resources(train={"cpu": 1, "gpu": 0}, attack={"cpu": 2, "gpu": 0})
-    assert fitting(large, [NODE, NODE]) == 2
-    with pytest.raises(UserError, match="beside it, attack"):
-        fitting(large, [NODE])
+def test_a_trial_reserves_what_the_largest_of_its_jobs_takes():
+    large = resources(train={"cpu": 1, "gpu": 1}, attack={"cpu": 4, "gpu": 0.5})
+    assert bundle_of(large) == {"CPU": 4.0, "GPU": 1.0}
+    with pytest.raises(UserError, match=r"asks for \{'CPU': 4.0, 'GPU': 1.0\}"):
+        refuse_unplaceable(large, [{"CPU": 2.0, "GPU": 2.0}])
+
+
+def test_sixteen_gpus_that_trials_attack_with_two_of_attack_in_eight_at_once():
+    """None of them holds one for a trial that waits for its attack."""
+    assert held_by(resources(train={"cpu": 1, "gpu": 1}, attack={"cpu": 1, "gpu": 2}), [{"CPU": 64, "GPU": 16}]) == 8
 
 
 def test_a_gpu_that_is_not_there_is_refused_with_the_numbers():
     with pytest.raises(UserError, match=r"'GPU': 1.0.*the nodes have.*'GPU': 0.0"):
-        fitting(resources(train={"cpu": 1, "gpu": 1}), [NODE])
+        refuse_unplaceable(resources(train={"cpu": 1, "gpu": 1}), [NODE])
+
+
+def test_what_a_node_that_may_come_can_hold_is_waited_for_and_what_none_can_is_refused():
+    gpu = resources(train={"cpu": 1, "gpu": 1})
+    refuse_unplaceable(gpu, [], [{"CPU": 8.0, "GPU": 1.0}] * 3)
+    with pytest.raises(
+        UserError, match=r"no node has that, the nodes have \[\], and those that may come \[\{'CPU': 8.0"
+    ):
+        refuse_unplaceable(resources(train={"cpu": 1, "gpu": 2}), [], [{"CPU": 8.0, "GPU": 1.0}] * 3)
+
+
+def test_nodes_that_a_cluster_may_bring_are_read_from_what_its_autoscaler_says():
+    config = autoscaler_pb2.ClusterConfig()
+    for count, sizes in ((2, {"CPU": 8, "GPU": 1}), (-1, {"CPU": 4}), (0, {"CPU": 99})):
+        group = config.node_group_configs.add(max_count=count)
+        group.resources.update(sizes)
+    found = declared(config)
+    assert found[:2] == [{"CPU": 8.0, "GPU": 1.0}] * 2
+    assert found[2:] == [{"CPU": 4.0, "GPU": 0.0}] * MANY
+    assert declared(None) == []
 
 
 NOTING = "tests.plugins:Noting"
@@ -194,21 +217,21 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("own_group", [False, True])
-def test_jobs_that_ask_for_more_than_their_trials_bundle_share_one_more_group(own_group, local_ray):
-    before = placement_groups()
-    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0, own_group=own_group)}, None)
-    outcomes = list(submit(SLEEPING, [(0.1,), (0.1,)], "attack", lambda progress: None))
-    assert [outcome.value for outcome in outcomes] == [0.1, 0.1]
-    assert placement_groups() - before == int(own_group)
+def test_of_many_jobs_a_few_wait_at_a_time_and_all_of_them_end_once(local_ray):
+    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0)}, None, ahead=2)
+    outcomes = list(submit(SLEEPING, [(number / 1000,) for number in range(12)], "attack", lambda progress: None))
+    assert {outcome.number: outcome.value for outcome in outcomes} == {number: number / 1000 for number in range(12)}
+    assert len(outcomes) == 12
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_an_attack_larger_than_its_trial_gets_a_place_of_its_own(tmp_path, local_ray):
+def test_an_attack_larger_than_its_training_finds_its_place_in_what_its_trial_holds(tmp_path, local_ray):
+    before = placement_groups()
     trials = [noting(number, tmp_path / str(number), ("Grey",)) for number in range(2)]
     done = scheduled(tmp_path / "study", trials, train={"cpu": 0.5, "gpu": 0}, attack={"cpu": 1, "gpu": 0})
     assert {result.record.state for result in done.values()} == {"complete"}
+    assert placement_groups() - before == len(trials)
 
 
 @pytest.mark.timeout(600)
@@ -245,9 +268,10 @@ def test_a_driver_that_has_no_trial_for_the_moment_is_asked_again_and_may_end_th
 
 @pytest.mark.timeout(600)
 def test_a_trial_that_its_user_skips_ends_within_seconds(tmp_path, local_ray):
-    submit = RaySubmit({"train": Claim(cpu=1, gpu=0)}, None, trial=tmp_path)
+    submit = RaySubmit({"train": Claim(cpu=1, gpu=0)}, None, trial=tmp_path, ahead=1)
     (tmp_path / SKIP).touch()
     begun = time.monotonic()
-    (outcome,) = submit(SLEEPING, [(300.0,)], "train", lambda progress: None)
-    assert (outcome.failure.type, outcome.value) == ("Skipped", None)
+    outcomes = list(submit(SLEEPING, [(300.0,)] * 5, "train", lambda progress: None))
+    assert [(outcome.failure.type, outcome.value) for outcome in outcomes] == [("Skipped", None)] * 5
+    assert {outcome.number for outcome in outcomes} == set(range(5))
     assert time.monotonic() - begun < 60

@@ -1,0 +1,107 @@
+"""What is to be started, and on how much: what all forms of it have in common."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.study import Resources, Study
+
+
+class Order(NamedTuple):
+    """A study, and the nodes that it is to run on."""
+
+    name: str
+    """The study's."""
+    space: str
+    """Its file, absolute, or a bundled study's name."""
+    text: str | None
+    """What the file holds; null of a bundled one."""
+    more: tuple[str, ...]
+    """Further arguments of ``invfront run``."""
+    out: str
+    """Where studies go, seen by all nodes."""
+    nodes: int
+    cpus: int
+    """Of a node."""
+    gpus: int
+    """Of a node."""
+    image: str
+    """A container's image that holds invfront."""
+    queue: str
+    """Kueue's, for kuberay."""
+    data_root: str | None
+    """Where the images lie; null for bundled ones."""
+    hosts: tuple[str, ...] = ()
+    """Machines that are there, for ray; empty where they are to be rented."""
+
+    def command(self, address: str, space: str | None = None, out: str | None = None) -> str:
+        """Return the command that runs the study, for a shell; ``address`` goes in as it stands.
+
+        Args:
+            address: The cluster's, as the shell is to read it.
+            space: The study file in place of its own.
+            out: Where studies go in place of the order's own.
+        """
+        words = ["invfront", "run", space or self.space, *self.more, "--out", out or self.out]
+        return f"{shlex.join(words)} --address {address}"
+
+
+class Sheet(NamedTuple):
+    """A ready file, and what there is to say of it."""
+
+    file: str
+    """Its name."""
+    text: str
+    remarks: tuple[str, ...]
+
+
+def order_of(
+    study: Study,
+    space: str,
+    more: Sequence[str] = (),
+    out: str = "runs",
+    nodes: int = 1,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    image: str = "",
+    queue: str = "default",
+    hosts: Sequence[str] = (),
+) -> Order:
+    """Return an order for a study; a node is as large as its share of the trials, where nobody says.
+
+    Args:
+        study: The study.
+        space: Its file or a bundled one's name.
+        more: Further arguments of ``invfront run``.
+        out: Where studies go.
+        nodes: How many, >= 1.
+        cpus: Of each.
+        gpus: Of each.
+        image: A container's.
+        queue: Kueue's.
+        hosts: Machines that are there.
+    """
+    nodes = len(hosts) or nodes
+    file = Path(space)
+    return Order(
+        name=study.name,
+        space=str(file.resolve()) if file.is_file() else space,
+        text=file.read_text() if file.is_file() else None,
+        more=tuple(more),
+        out=out,
+        nodes=nodes,
+        cpus=cpus or _needed(study.resources, nodes, "cpu"),
+        gpus=_needed(study.resources, nodes, "gpu") if gpus is None else gpus,
+        image=image,
+        queue=queue,
+        data_root=study.data.root,
+        hosts=tuple(hosts),
+    )
+
+
+def _needed(resources: Resources, nodes: int, kind: str) -> int:
+    """Return how many processors of a kind a node needs for its share of the trials."""
+    most = max(float(getattr(resources.train, kind)), float(getattr(resources.attack, kind)))
+    return math.ceil(most * math.ceil(resources.concurrent / nodes) - 1e-9)

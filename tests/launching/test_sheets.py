@@ -1,0 +1,109 @@
+"""The files that start a study on a cluster are ones that the cluster takes, and say what the study needs."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from harness.cli import main
+from harness.launching import FORMS, order_of
+from harness.study.check import load_checked
+
+SPACE = """
+name: my-study
+data: {name: digits}
+defense: {none: {}}
+attacks: {linear: quick}
+search: {trials: 8}
+resources: {concurrent: 8, train: {cpu: 4, gpu: 1}, attack: {cpu: 2, gpu: 0.5}}
+"""
+
+
+@pytest.fixture
+def space(tmp_path):
+    file = tmp_path / "my study.yaml"
+    file.write_text(SPACE)
+    return file
+
+
+def sheet(form: str, space, **more):
+    study = load_checked(str(space))
+    return FORMS[form](order_of(study, str(space), ["--set", "search/seed=1"], **more))
+
+
+def test_a_node_is_as_large_as_its_share_of_the_trials(space):
+    order = order_of(load_checked(str(space)), str(space), nodes=4)
+    assert (order.cpus, order.gpus) == (8, 2)
+    assert order_of(load_checked(str(space)), str(space), nodes=3).gpus == 3
+    assert order_of(load_checked(str(space)), str(space), nodes=4, cpus=64, gpus=0)[6:8] == (64, 0)
+
+
+def test_an_sbatch_file_is_bash_and_asks_for_what_the_study_needs(space):
+    text = sheet("slurm", space, nodes=4).text
+    checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    asked = [line for line in text.splitlines() if line.startswith("#SBATCH")]
+    for line in ("--nodes=4", "--cpus-per-task=8", "--gpus-per-node=2", "--signal=B:USR1@120", "--requeue"):
+        assert f"#SBATCH {line}" in asked
+    assert f"invfront run '{space}' --set search/seed=1 --out runs --address \"$ip:$port\" &" in text
+    assert not any("gpus-per-node" in line for line in sheet("slurm", space, gpus=0).text.splitlines())
+    assert text.index("#SBATCH --output") < text.index("\nset ")  # Slurm reads no #SBATCH behind the first command
+
+
+def test_a_ray_job_is_one_file_of_three_documents_that_fit_each_other(space):
+    claim, file, job = yaml.safe_load_all(sheet("kuberay", space, nodes=4, image="mine:1", queue="gpus").text)
+    assert [each["kind"] for each in (claim, file, job)] == ["PersistentVolumeClaim", "ConfigMap", "RayJob"]
+    assert file["data"] == {"study.yaml": SPACE}
+    assert job["metadata"]["labels"] == {"kueue.x-k8s.io/queue-name": "gpus"}
+    spec = job["spec"]
+    assert (spec["backoffLimit"], spec["shutdownAfterJobFinishes"]) == (0, True)
+    assert spec["entrypoint"] == (
+        "invfront run /etc/invfront/study.yaml --set search/seed=1 --out /studies --address auto"
+    )
+    cluster = spec["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    (workers,) = cluster["workerGroupSpecs"]
+    assert {workers[key] for key in ("replicas", "minReplicas", "maxReplicas")} == {4}
+    for group in (workers, cluster["headGroupSpec"]):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["image"] == "mine:1"
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/studies", "/etc/invfront"}
+        claims = [each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"] if "configMap" not in each]
+        assert claims == [claim["metadata"]["name"]]
+    size = workers["template"]["spec"]["containers"][0]["resources"]
+    assert size["limits"] == size["requests"] == {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}
+
+
+@pytest.mark.parametrize("hosts", [(), ("node1", "node2", "node3")])
+def test_rays_launcher_takes_the_cluster(hosts, space):
+    text = sheet("ray", space, nodes=4, hosts=hosts).text
+    config = yaml.safe_load(text)
+    validate_config(prepare_config(dict(config)))
+    assert config["max_workers"] == (len(hosts) or 4) - 1
+    assert 'ray exec my-study-cluster.yaml "invfront run /tmp/invfront-study.yaml' in text
+    assert config["file_mounts"] == {"/tmp/invfront-study.yaml": str(space)}
+
+
+def test_the_file_goes_to_standard_output_or_a_folder_and_remarks_to_standard_error(space, tmp_path, capsys):
+    assert main(["cluster", "slurm", str(space)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("#!/bin/bash\n")
+    assert printed.err.startswith("invfront: 1 node(s) of 32 CPUs and 8 GPUs")
+    assert main(["cluster", "slurm", str(space), "--to", str(tmp_path / "new"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "new" / "my-study.sbatch").read_text() == told["text"] == printed.out
+    assert told["written"] == str(tmp_path / "new" / "my-study.sbatch")
+
+
+def test_what_does_not_fit_is_one_line(space, tmp_path, capsys):
+    assert main(["cluster", "slurm", str(space), "--hosts", "a,b"]) == 2
+    assert capsys.readouterr().err == "invfront: --hosts a,b: is for ray; slurm finds its machines itself\n"
+    assert main(["cluster", "ray", str(space), "--hosts", "a,,b"]) == 2
+    assert "--hosts a,,b: takes names between commas" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["cluster", "slurm", str(space), "--to", str(tmp_path / "file" / "below")]) == 2
+    assert "name a folder that can be written to" in capsys.readouterr().err
