@@ -210,16 +210,16 @@ def declared(config: Any) -> list[dict[str, float]]:
     if config is None:
         return []
     return [
-        {kind: float(group.resources.get(kind, 0)) for kind in ("CPU", "GPU")}
+        {"CPU": 0.0, "GPU": 0.0} | {kind: float(amount) for kind, amount in group.resources.items()}
         for group in config.node_group_configs
         for _ in range(MANY if group.max_count < 0 else min(group.max_count, MANY))
     ]
 
 
 def nodes(without: frozenset[str] = frozenset()) -> list[dict[str, float]]:
-    """Return the CPUs and GPUs of each node of the cluster, but for some by the cluster's names of them."""
+    """Return what each node of the cluster has, but for some by the cluster's names of them."""
     return [
-        {kind: float(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")}
+        {"CPU": 0.0, "GPU": 0.0} | {kind: float(amount) for kind, amount in node["Resources"].items()}
         for node in ray.nodes()  # type: ignore[no-untyped-call]
         if node["Alive"] and node["NodeID"] not in without
     ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from harness.cluster.submitting import Claim
 from harness.errors import UserError
 from harness.study import Resources
+from harness.study.share import OWN, Share
 
 Nodes = list[dict[str, float]]
 """What each node has, by the name of a resource."""
@@ -24,9 +25,10 @@ def refuse_unplaceable(resources: Resources, nodes: Nodes, at_most: Sequence[dic
     """
     if held_by(resources, nodes) or held_by(resources, at_most):
         return
-    coming = f", and those that may come {_unlike(at_most)}" if at_most else ""
+    bundle = bundle_of(resources)
+    coming = f", and those that may come {_unlike(shown(at_most, bundle))}" if at_most else ""
     raise UserError(
-        f"resources: a trial asks for {bundle_of(resources)}; no node has that, the nodes have {nodes}{coming}; "
+        f"resources: a trial asks for {bundle}; no node has that, the nodes have {shown(nodes, bundle)}{coming}; "
         "lower resources/train and resources/attack, or add a node"
     )
 
@@ -39,8 +41,8 @@ def held_by(resources: Resources, nodes: Sequence[dict[str, float]]) -> int:
 
 def bundle_of(resources: Resources) -> dict[str, float]:
     """Return what a trial reserves: what its training takes, and as much as its largest attack."""
-    train, attack = resources.train, resources.attack
-    return _request(max(train.cpu, attack.cpu), max(train.gpu, attack.gpu))
+    train, attack = resources.train.request(), resources.attack.request()
+    return {kind: max(train.get(kind, 0.0), attack.get(kind, 0.0)) for kind in train | attack}
 
 
 def attack_claim(resources: Resources, nodes: Nodes) -> Claim:
@@ -49,31 +51,33 @@ def attack_claim(resources: Resources, nodes: Nodes) -> Claim:
     Raises:
         UserError: no node has that; says what it asks for and what the nodes have.
     """
-    attack = resources.attack
-    request = _request(attack.cpu, attack.gpu)
+    request = resources.attack.request()
     if not any(_times(request, node) for node in nodes):
         raise UserError(
-            f"resources: an attack asks for {request}; no node has that, the nodes have {nodes}; "
+            f"resources: an attack asks for {request}; no node has that, the nodes have {shown(nodes, request)}; "
             "lower it as in --set resources/attack/gpu=0, or add a node"
         )
-    return Claim(cpu=attack.cpu, gpu=attack.gpu)
+    return _claim(resources.attack)
 
 
 def claims_of(resources: Resources) -> dict[str, Claim]:
     """Return what each kind of job takes of its trial's bundle."""
-    return {
-        "train": Claim(cpu=resources.train.cpu, gpu=resources.train.gpu),
-        "attack": Claim(cpu=resources.attack.cpu, gpu=resources.attack.gpu),
-    }
+    return {"train": _claim(resources.train), "attack": _claim(resources.attack)}
 
 
-def _request(cpu: float, gpu: float) -> dict[str, float]:
-    return {"CPU": float(cpu)} | ({"GPU": float(gpu)} if gpu else {})
+def _claim(share: Share) -> Claim:
+    others = {kind: amount for kind, amount in share.request().items() if kind not in OWN}
+    return Claim(cpu=share.cpu, gpu=share.gpu, memory=float(share.memory or 0), others=others)
 
 
 def _times(request: dict[str, float], node: dict[str, float]) -> int:
     """Return how often a node holds a request."""
     return min(math.floor(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in request.items() if amount)
+
+
+def shown(nodes: Sequence[dict[str, float]], request: dict[str, float]) -> Nodes:
+    """Return what nodes have of CPUs, GPUs, and what else is asked for."""
+    return [{kind: node.get(kind, 0.0) for kind in {"CPU": 0.0, "GPU": 0.0} | request} for node in nodes]
 
 
 def _unlike(nodes: Sequence[dict[str, float]]) -> Nodes:

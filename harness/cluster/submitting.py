@@ -3,8 +3,8 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,10 @@ class Claim:
 
     cpu: float
     gpu: float
+    memory: float = 0.0
+    """Bytes that it asks for."""
+    others: Mapping[str, float] = field(default_factory=dict)
+    """Further resources, by Ray's names."""
 
 
 class RaySubmit:
@@ -182,6 +186,8 @@ def _patience(ends: Iterable[float]) -> float:
 
 def _start(stage: Stage, job: tuple[Any, ...], claim: Claim) -> Any:
     options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
+    options |= {"memory": claim.memory} if claim.memory else {}
+    options |= {"resources": dict(claim.others)} if claim.others else {}
     return (_run_once if claim.gpu else _run).options(**options).remote(stage, job, claim.gpu > 0)
 
 

@@ -67,6 +67,7 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     """Yield what a study would run, in words."""
     from harness.study import borrowed_lines
     from harness.study.jobs import attack_jobs, level_jobs
+    from harness.study.sections import MOST
 
     space, search, resources = study.space(), study.search, study.resources
     yield "study", f"{study.name}, digest {study.digest()[:12]}"
@@ -82,7 +83,8 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
         where = "the front, once it is known" if study.attacker.levels == "front" else "every complete trial"
         yield f"then on {where}", ", ".join(job.name for job in beside)
     limit = f"at most {resources.timeout:g} s each" if resources.timeout else "no time limit"
-    yield "at a time", f"{resources.concurrent}, {limit}"
+    together = "as many as the nodes hold" if resources.concurrent == MOST else resources.concurrent
+    yield "at a time", f"{together}, {limit}"
 
 
 def _anchors(number: int) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HERE = "in-process"
 
+UNSAID = 1e18
+"""Of a resource of which nobody said how much a node has."""
+
 
 def plan(
     space: Annotated[
@@ -81,7 +84,7 @@ def plan(
     load = load_checked if ran is None else load_study
     study = load(space if ran is None else ran / "study.yaml", set_ or [], trials)
     ledger = Ledger(ran or Path(study.name))
-    fit, unplaceable = _slots(study.resources, _nodes(address, nodes, cpus, gpus))
+    fit, unplaceable = _slots(study.resources, _nodes(study.resources, address, nodes, cpus, gpus))
     machine = Machine(fit, nodes or 1, hourly)
     if earlier is not None:
         known = learnt(Ledger(find_study(earlier)))
@@ -113,8 +116,10 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _nodes(address: str | None, nodes: int | None, cpus: int | None, gpus: int | None) -> list[dict[str, float]]:
-    """Return what each node has: those that are named, a cluster's, or this machine."""
+def _nodes(
+    resources: "Resources", address: str | None, nodes: int | None, cpus: int | None, gpus: int | None
+) -> list[dict[str, float]]:
+    """Return what each node has: those that are named, a cluster's, or this machine; of what nobody says, enough."""
     if address is not None and address != HERE and nodes is None and cpus is None and gpus is None:
         from harness.cluster import nodes_at
 
@@ -123,7 +128,9 @@ def _nodes(address: str | None, nodes: int | None, cpus: int | None, gpus: int |
         import torch
 
         gpus = torch.cuda.device_count()
-    return [{"CPU": float(cpus or os.cpu_count() or 1), "GPU": float(gpus)}] * (nodes or 1)
+    unsaid = dict.fromkeys(resources.train.request() | resources.attack.request(), UNSAID)
+    node = unsaid | {"CPU": float(cpus or os.cpu_count() or 1), "GPU": float(gpus)}
+    return [node] * (nodes or 1)
 
 
 def _slots(resources: "Resources", nodes: list[dict[str, float]]) -> tuple[int, list[str]]:

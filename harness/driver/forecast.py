@@ -14,6 +14,7 @@ from harness.records import Value
 from harness.records.took import NOTHING, Took
 from harness.study import Resources, Study
 from harness.study.jobs import attack_jobs, level_jobs
+from harness.study.sections import MOST
 
 HOUR = 3600.0
 NORMAL = 1.96
@@ -161,7 +162,7 @@ def _limits(study: Study, costs: Costs, machine: Machine, one: _Trial, slots: in
         yield f"this machine: busy with other work when it was measured, which then took {times:.1f} times as long"
     if machine.slots > study.resources.concurrent:
         yield f"resources/concurrent: {study.resources.concurrent}; {machine.slots} trials would fit"
-    elif machine.slots and machine.slots < study.resources.concurrent:
+    elif machine.slots and machine.slots < study.resources.concurrent < MOST:
         yield f"the machine: {machine.slots} trials fit, {study.resources.concurrent} are asked for"
     limits = study.search.limits
     if limits.hours is not None and limits.hours * HOUR < seconds * study.search.trials / slots:

@@ -98,7 +98,7 @@ class Limits:
 
     def _gpu_hours(self) -> str | None:
         limit, now = self._limits.gpu_hours, self._clock()
-        running = self._study.resources.train.gpu * sum(now - since for since in self._running.values())
+        running = self._gpus() * sum(now - since for since in self._running.values())
         used = (self._gpu_seconds + running) / HOUR
         return f"its trials took {used:.2f} of {limit:g} GPU hours" if limit is not None and used >= limit else None
 
@@ -116,7 +116,11 @@ class Limits:
         return covered(spans(trials)), sum(map(self._reserved, trials))
 
     def _reserved(self, trial: JudgedTrial) -> float:
-        return reserved_seconds([trial], bundle_of(self._study.resources).get("GPU", 0.0))
+        return reserved_seconds([trial], self._gpus())
+
+    def _gpus(self) -> float:
+        """Return the GPUs that a trial reserves."""
+        return bundle_of(self._study.resources).get("GPU", 0.0)
 
 
 class Gained:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.study import Resources, Study
+from harness.study import Study
+from harness.study.sections import MOST
 
 
 class Order(NamedTuple):
@@ -92,8 +93,8 @@ def order_of(
         more=tuple(more),
         out=out,
         nodes=nodes,
-        cpus=cpus or _needed(study.resources, nodes, "cpu"),
-        gpus=_needed(study.resources, nodes, "gpu") if gpus is None else gpus,
+        cpus=cpus or _needed(study, nodes, "cpu"),
+        gpus=_needed(study, nodes, "gpu") if gpus is None else gpus,
         image=image,
         queue=queue,
         data_root=study.data.root,
@@ -101,7 +102,9 @@ def order_of(
     )
 
 
-def _needed(resources: Resources, nodes: int, kind: str) -> int:
+def _needed(study: Study, nodes: int, kind: str) -> int:
     """Return how many processors of a kind a node needs for its share of the trials."""
+    resources = study.resources
     most = max(float(getattr(resources.train, kind)), float(getattr(resources.attack, kind)))
-    return math.ceil(most * math.ceil(resources.concurrent / nodes) - 1e-9)
+    together = 1 if resources.concurrent == MOST else min(resources.concurrent, study.search.trials)
+    return math.ceil(most * math.ceil(together / nodes) - 1e-9)

@@ -6,7 +6,8 @@ from harness.study.edited import by_hand, refuse_edited
 from harness.study.identity import Difference, elsewhere, first_difference
 from harness.study.load import load_study, load_text
 from harness.study.overrides import refuse_others
-from harness.study.sections import Resources, Share
+from harness.study.sections import Resources
+from harness.study.share import Share
 from harness.study.space import Entries, Space
 from harness.study.study import Study
 from harness.study.widening import UNINFORMED, WIDENED, widened

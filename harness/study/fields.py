@@ -13,6 +13,8 @@ from harness.study.distributions import Choices, Range, Setting, probes, read, s
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd])")
+_SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*(B|KiB|MiB|GiB|TiB)")
+_POWERS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 3650
 """Days; clocks of operating systems overflow beyond some centuries."""
@@ -91,6 +93,15 @@ def _uuid(value: object) -> object:
     return value
 
 
+def _bytes(value: object) -> object:
+    """Return a size, ``8GiB`` or a number of bytes, in bytes."""
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    size = float(found[1]) * 1024 ** _POWERS.index(found[2]) if found else value
+    if isinstance(size, bool) or not isinstance(size, int | float) or not 1 <= size <= 1024**5:
+        raise ValueError(f"takes a size such as 512MiB, 8GiB, 1TiB or a number of bytes, not {value!r}")
+    return int(size)
+
+
 def _seconds(value: object) -> object:
     """Return a duration, ``2h`` or a number of seconds, in seconds."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -105,6 +116,7 @@ def _seconds(value: object) -> object:
 Name = Annotated[str, BeforeValidator(_named)]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+Bytes = Annotated[int, BeforeValidator(_bytes)]
 Whole = Annotated[Setting, setting(whole(1))]
 Several = Annotated[Setting, setting(whole(2))]
 OptionalWhole = Annotated[Setting, setting(optional(whole(1)))]

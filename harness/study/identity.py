@@ -57,6 +57,10 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
         del shown["search"]["origin"]
     if shown["search"]["limits"] == plain(Limits()):
         del shown["search"]["limits"]
+    for share in (shown["resources"]["train"], shown["resources"]["attack"]):
+        for key in ("memory", "accelerator", "custom"):
+            if not share.get(key):
+                share.pop(key, None)
     for choice in shown["attacks"].values():
         if choice["tune"] == 0:
             del choice["tune"]

@@ -9,12 +9,21 @@ from harness.records import Scalar, Value
 from harness.study import attacker_levels, fields
 from harness.study.distributions import Setting
 from harness.study.limits import Limits
+from harness.study.share import Share
 
 RECIPE_DEFAULTS: dict[str, dict[str, Scalar]] = {
     "published": {"epochs": 240, "batch_size": 128, "ramp": None, "label_smoothing": 0.0},
     "fast": {"epochs": 10, "batch_size": 128, "ramp": 0.125, "label_smoothing": 0.0},
 }
 """What ``train`` takes where the file is silent."""
+
+
+MOST = 100_000
+"""Trials at a time: more than any cluster holds, which is what ``auto`` stands for."""
+
+
+def _most(value: object) -> object:
+    return MOST if value == "auto" else value
 
 
 class DataSection(Value):
@@ -203,25 +212,11 @@ class SearchSection(Value):
     """What ends the study before its trials are spent; no part of what it is."""
 
 
-class Share(Value):
-    """What one job takes of a node."""
-
-    cpu: Annotated[float, Field(ge=0, le=100_000)] = 1.0
-    gpu: Annotated[float, Field(ge=0)] = 0.0
-    """A GPU, or a share of one; files of 0.1 may say more, which no job could use."""
-
-    @model_validator(mode="after")
-    def _placeable(self) -> "Share":
-        if self.cpu + self.gpu == 0:
-            raise ValueError("cpu 0 and gpu 0: a job needs some of either; take cpu: 1")
-        return self
-
-
 class Resources(Value):
     """What trials may take; no part of what a study is. Threads are those of the time when a trial was asked."""
 
-    concurrent: Annotated[int, Field(ge=1, le=100_000)] = 1
-    """Most trials at a time."""
+    concurrent: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_most)] = 1
+    """Most trials at a time; ``auto`` for as many as the nodes hold."""
     train: Share = Share()
     attack: Share = Share()
     timeout: fields.Seconds | None = None

@@ -1,5 +1,6 @@
 """Ray schedules trials: shares of devices, no deadlock, nothing that can never be placed, loopback only."""
 
+import pickle
 import socket
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from ray.core.generated import autoscaler_pb2
 
 from harness.cluster.connection import MANY, declared
 from harness.cluster.exchange import NOT_NOW
-from harness.cluster.requests import bundle_of, held_by, refuse_unplaceable
+from harness.cluster.requests import bundle_of, claims_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
@@ -57,6 +58,21 @@ def test_a_trial_reserves_what_the_largest_of_its_jobs_takes():
     assert bundle_of(large) == {"CPU": 4.0, "GPU": 1.0}
     with pytest.raises(UserError, match=r"asks for \{'CPU': 4.0, 'GPU': 1.0\}"):
         refuse_unplaceable(large, [{"CPU": 2.0, "GPU": 2.0}])
+
+
+def test_memory_a_kind_of_gpu_and_what_nodes_were_given_are_asked_for_by_rays_names():
+    share = {"cpu": 1, "gpu": 0.5, "memory": "2GiB", "accelerator": "H100", "custom": {"licence": 1}}
+    asked = resources(train={"cpu": 2, "gpu": 1}, attack=share)
+    node = {"CPU": 8.0, "GPU": 4.0, "memory": 2.0**33, "accelerator_type:H100": 1.0, "licence": 2.0}
+    assert held_by(asked, [node]) == 2  # as many as there are licences
+    assert held_by(asked, [node | {"accelerator_type:H100": 0.0}]) == 0
+    claim = claims_of(asked)["attack"]
+    assert (claim.memory, claim.others) == (2.0**31, {"accelerator_type:H100": 0.001, "licence": 1.0})
+    assert pickle.loads(pickle.dumps(claim)) == claim
+    with pytest.raises(
+        UserError, match=r"the nodes have \[\{'CPU': 8.0, 'GPU': 4.0, 'memory': 0.0.*'licence': 0.0\}\]"
+    ):
+        refuse_unplaceable(asked, [{"CPU": 8.0, "GPU": 4.0, "node:10.0.0.1": 1.0}])
 
 
 def test_sixteen_gpus_that_trials_attack_with_two_of_attack_in_eight_at_once():
@@ -218,7 +234,7 @@ def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
 
 @pytest.mark.timeout(600)
 def test_of_many_jobs_a_few_wait_at_a_time_and_all_of_them_end_once(local_ray):
-    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0)}, None, ahead=2)
+    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0, memory=2.0**20)}, None, ahead=2)
     outcomes = list(submit(SLEEPING, [(number / 1000,) for number in range(12)], "attack", lambda progress: None))
     assert {outcome.number: outcome.value for outcome in outcomes} == {number: number / 1000 for number in range(12)}
     assert len(outcomes) == 12

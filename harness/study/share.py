@@ -1,0 +1,49 @@
+"""What one job takes of a node."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from harness.records import Value
+from harness.study import fields
+
+SOME = 0.001
+"""Of a kind of accelerator: a node that has one has 1 of it, however many jobs share it."""
+
+OWN = ("CPU", "GPU", "memory", "object_store_memory")
+"""Names that Ray has for what a job does not ask for under ``custom``."""
+
+
+class Share(Value):
+    """What one job takes of a node."""
+
+    cpu: Annotated[float, Field(ge=0, le=100_000)] = 1.0
+    gpu: Annotated[float, Field(ge=0)] = 0.0
+    """A GPU, or a share of one; files of 0.1 may say more, which no job could use."""
+    memory: fields.Bytes | None = None
+    """Bytes; null asks for none, and takes what there is."""
+    accelerator: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,60}$")] | None = None
+    """Kind of GPU, as Ray calls it, such as ``H100``; null for any."""
+    custom: dict[str, Annotated[float, Field(gt=0, le=1e9)]] = Field(default_factory=dict)
+    """Further resources that a cluster's nodes were given, by name."""
+
+    @model_validator(mode="after")
+    def _placeable(self) -> "Share":
+        if self.cpu + self.gpu == 0:
+            raise ValueError("cpu 0 and gpu 0: a job needs some of either; take cpu: 1")
+        if self.accelerator is not None and not self.gpu:
+            raise ValueError(f"accelerator {self.accelerator} and gpu 0: a job without a GPU needs no kind of it")
+        if taken := [name for name in self.custom if name in OWN or ":" in name]:
+            raise ValueError(f"custom/{taken[0]}: is Ray's own; say cpu, gpu, memory or accelerator")
+        return self
+
+    def request(self) -> dict[str, float]:
+        """Return what it takes, by the names that Ray has for it."""
+        found = {"CPU": float(self.cpu)}
+        if self.gpu:
+            found["GPU"] = float(self.gpu)
+        if self.memory is not None:
+            found["memory"] = float(self.memory)
+        if self.accelerator is not None:
+            found[f"accelerator_type:{self.accelerator}"] = SOME
+        return found | self.custom

@@ -1,0 +1,38 @@
+"""What a job asks for, as a study file says it."""
+
+import pytest
+from pydantic import ValidationError
+
+from harness.study import Share, load_study
+from harness.study.sections import MOST, Resources
+
+
+@pytest.mark.parametrize(("said", "size"), [("8GiB", 2**33), ("1.5KiB", 1536), (1024, 1024), ("2 TiB", 2**41)])
+def test_a_size_is_in_bytes(said, size):
+    assert Share.model_validate({"memory": said}).memory == size
+
+
+@pytest.mark.parametrize(
+    ("share", "why"),
+    [
+        ({"memory": "8GB"}, "takes a size such as 512MiB, 8GiB"),
+        ({"memory": True}, "takes a size"),
+        ({"memory": 0}, "takes a size"),
+        ({"accelerator": "H100"}, "accelerator H100 and gpu 0: a job without a GPU needs no kind of it"),
+        ({"custom": {"GPU": 1}}, "custom/GPU: is Ray's own"),
+        ({"custom": {"licence": 0}}, "greater than 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_way_out(share, why):
+    with pytest.raises(ValidationError, match=why):
+        Share.model_validate(share)
+
+
+def test_auto_is_as_many_trials_as_the_nodes_hold():
+    assert Resources.model_validate({"concurrent": "auto"}).concurrent == MOST
+
+
+def test_a_study_that_asks_for_none_of_it_is_written_as_before():
+    shares = ["resources={train: {cpu: 1, gpu: 1, memory: 1GiB, accelerator: L4}}"]
+    assert "train: {cpu: 1.0, gpu: 1.0, memory: 1073741824, accelerator: L4}" in load_study("quickstart", shares).dump()
+    assert "train: {cpu: 1.0, gpu: 0.0}" in load_study("quickstart").dump()
