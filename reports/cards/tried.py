@@ -2,7 +2,7 @@
 
 from reports.card import Block, Card, Live
 from reports.study import Study
-from reports.tried import MOST, MOST_FAILED, MOST_NEAR, chosen
+from reports.tried import MOST, MOST_FAILED, MOST_FRONT, MOST_NEAR, chosen
 
 
 def applicable(study: Study) -> str | None:
@@ -13,11 +13,13 @@ def applicable(study: Study) -> str | None:
 def compute(study: Study) -> list[Block]:
     """Return the table."""
     listed, every = len(study.once(chosen)), len(study.data.trials)
+    members = len(study.front)
+    front = "the front" if members <= MOST_FRONT else f"{MOST_FRONT} of the {members} on the front"
     which = (
         f"All {every} trials."
         if listed == every
         else (
-            f"{listed} of {every} trials: the front, anchors, at most {MOST_FAILED} that failed, {MOST_NEAR} that are "
+            f"{listed} of {every} trials: {front}, anchors, at most {MOST_FAILED} that failed, {MOST_NEAR} that are "
             f"near the front and {MOST} others, evenly chosen; all are in trials.csv."
         )
     )
