@@ -171,7 +171,7 @@ def _draw_marks(axes: Axes, points: pd.DataFrame) -> None:
         axes.scatter(anchors["x"], anchors["y"], label="undefended anchor", **ring)
     for row in points[points["label"].ne("")].itertuples():
         axes.annotate(row.label, (row.x, row.y), (5, 5), textcoords="offset points", fontsize=8)
-    weak = points[points["limited"]]
+    weak = points[points["limited"] & points["kind"].eq("front")]
     below = axes.transData + ScaledTranslation(0, -11 / 72, axes.figure.dpi_scale_trans)
     style: Options = {"linestyle": "none", "marker": r"$\downarrow$", "color": "black", "markersize": 5}
     axes.plot(weak["x"], weak["y"], markeredgewidth=0.3, transform=below, **style)
