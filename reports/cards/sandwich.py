@@ -19,9 +19,10 @@ ASSUMED = (
     "tell, nought). Two bounds rest on it, and the greater one is drawn. By what a release tells, at most the nats "
     "that its defense's law of noise gives on validation images, and the class besides: the mean error cannot fall "
     "below the distortion-rate function there; of the share, kl(P || p0) is at most these nats, where p0 is the chance "
-    "of a blind guess. By the derivative: of images Gaussian within their class, which the attacker is told, the mean "
-    "error is at least tr((F + S)^-1) / n, with F the mean Fisher information of a release about its image and S the "
-    "inverse of that covariance (van Trees); exact for a linear client, and measured so that chance lowers it."
+    "of a blind guess. By the derivative: of images Gaussian within their class, which the attacker is told, with one "
+    "covariance in all classes, the mean error is at least tr((F + S)^-1) / n, with F the mean Fisher information of a "
+    "release about its image and S the inverse of that covariance (van Trees); exact for a linear client, and measured "
+    "so that chance lowers it."
 )
 REFUTED = (
     "Images have more structure than their covariance, and an attack that learns it may be below either bound. Such a "
