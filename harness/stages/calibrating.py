@@ -127,18 +127,21 @@ def _steps(handed: Assignment, found: Calibrated, until: float) -> None:
     data = images_of(asked.settings, handed.place, prepare(asked, "train"))
     run = Run(build(asked, data), asked, data)
     found.images = len(run.part.y)
+    most, begun = min(MOST_STEPS, run.epochs * run.steps - 1), now()
     run.take_step()
+    found.steps[branch] = now().with_(begun, -1.0)
     run.step, begun = run.steps, now()
     run.end_epoch()
     found.epochs[branch] = now().with_(begun, -1.0)
     run.step = run.epochs * run.steps // 2
     last = run.epochs * run.steps - 1
     begun, taken = now(), 0
-    while taken < MOST_STEPS and (taken < FEW_STEPS or now().seconds < until):
+    while taken < most and (taken < FEW_STEPS or now().seconds < until):  # a schedule has no more steps than its own
         run.take_step()
         run.step = min(run.step, last)
         taken += 1
-    found.steps[branch] = NOTHING.with_(now().with_(begun, -1.0), 1 / taken)
+    if taken:  # else the first one, which takes longer, is all there is
+        found.steps[branch] = NOTHING.with_(now().with_(begun, -1.0), 1 / taken)
 
 
 def _attacks(
@@ -151,15 +154,16 @@ def _attacks(
         reckoning = Reckoning(MOST_STEPS, begun + (end - begun) * number / (len(jobs) + 1))
         with skipping(reckoning):
             if needs_prior(job):
-                start = reckoning.now()
-                drain(prior_stage(priors, job), lambda told: None)
-                found.priors[job.name] = reckoning.now().with_(start, -1.0)
-            start = reckoning.now()
-            try:
-                drain(attack_stage(handed, weights, job), lambda told: None)
-            except Exception as error:
-                found.remarks.append(
-                    one_line(f"{job.name} failed while it was measured: {type(error).__name__}: {error}")
-                )
-            found.attacks[job.name] = reckoning.now().with_(start, -1.0)
+                found.priors[job.name] = _took(reckoning, prior_stage(priors, job), job, found)
+            found.attacks[job.name] = _took(reckoning, attack_stage(handed, weights, job), job, found)
         yield Progress(job.name, number, len(jobs))
+
+
+def _took(reckoning: Reckoning, stage: Generator[Progress, None, object], job: AttackJob, found: Calibrated) -> Took:
+    """Return what a stage took, until it failed if it did: networks that saw a few steps may be past its bounds."""
+    start = reckoning.now()
+    try:
+        drain(stage, lambda told: None)
+    except Exception as error:
+        found.remarks.append(one_line(f"{job.name} failed while it was measured: {type(error).__name__}: {error}"))
+    return reckoning.now().with_(start, -1.0)
