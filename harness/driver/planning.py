@@ -76,14 +76,18 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
     if outcome.value is None:
         raise UserError(f"{study.name}: could not be measured: {failure_line(outcome.failure)}; take --from STUDY")
     found: Calibrated = outcome.value
-    if not found.steps:
-        raise UserError(f"{study.name}: nothing could be measured: {'; '.join(found.remarks)}; take --from STUDY")
+    if not found.steps or not found.attacks:
+        raise UserError(f"{study.name}: too little could be measured: {'; '.join(found.remarks)}; take --from STUDY")
     return Known(costs_measured(found, study), found.images)
 
 
 def costs_measured(found: Calibrated, study: Study) -> Costs:
-    """Return what trials take by what a few steps took."""
+    """Return what trials take by what a few steps took; an attack that was not reached takes what the dearest did."""
     jobs = {job.name: job for job in attack_jobs(study)}
+    attacks = {kind_of(jobs[name]): took for name, took in found.attacks.items()}
+    dearest = max(attacks.values(), key=lambda took: took.seconds)
+    missed = dict.fromkeys(kind for kind in map(kind_of, jobs.values()) if kind not in attacks)
+    lines = [f"attack {kind}: not reached in time; taken to be as slow as the slowest that was" for kind in missed]
     once = NOTHING
     for took in found.priors.values():
         once = once.with_(took)
@@ -91,7 +95,7 @@ def costs_measured(found: Calibrated, study: Study) -> Costs:
         fixed=found.fixed,
         steps=found.steps,
         epochs=found.epochs,
-        attacks={kind_of(jobs[name]): took for name, took in found.attacks.items()},
+        attacks=attacks | dict.fromkeys(missed, dearest),
         once=once,
         gap_seconds=0.0,
         spread=0.0,
@@ -101,7 +105,7 @@ def costs_measured(found: Calibrated, study: Study) -> Costs:
         device=found.device,
         doubt=MEASURED_DOUBT,
         calibrated=True,
-        remarks=tuple(found.remarks),
+        remarks=(*lines, *found.remarks),
     )
 
 

@@ -119,6 +119,14 @@ def test_a_few_steps_are_scaled_up_to_trials_and_what_is_trained_once_is_charged
     assert found.seconds.mid == pytest.approx(10 * (one + IDLE) + 7.0)
 
 
+def test_an_attack_that_was_not_reached_in_time_takes_what_the_dearest_did_and_is_said():
+    found, study = measured(), with_trials(10)
+    del found.attacks["linear-quick-0"]
+    told = forecast(study, costs_measured(found, study), Machine(1, 1, None), 900)
+    assert told.cpu_hours == forecast(study, costs_measured(measured(), study), Machine(1, 1, None), 900).cpu_hours
+    assert [line.split(";")[0] for line in told.limits] == ["attack linear:quick: not reached in time"]
+
+
 def test_a_machine_that_was_busy_when_it_was_measured_makes_the_interval_reach_down_and_is_said():
     study = with_trials(10)
     quiet, busy = (
