@@ -52,9 +52,9 @@ servers=()
 on "$head" ray start --head --node-ip-address="$ip" --port="$port" --temp-dir="$folder" \
     --include-dashboard=false "${size[@]}" &
 servers+=($!)
-for _ in $(seq 120); do
+for _ in $(seq 600); do
     (exec 3<> "/dev/tcp/$ip/$port") 2> /dev/null && break
-    sleep 1
+    sleep 0.2
 done
 for node in "${nodes[@]:1}"; do
     on "$node" ray start --address="$ip:$port" "${size[@]}" &
