@@ -141,7 +141,7 @@ def complete(root: Path) -> int:
 @pytest.mark.ray
 @pytest.mark.timeout(1800)
 def test_a_study_goes_on_after_its_time_was_up_and_outlives_a_node_and_takes_another(slurm, tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
     monkeypatch.setenv("PATH", f"{slurm}:{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     root, log = tmp_path / "runs" / "mine", tmp_path / "log"
