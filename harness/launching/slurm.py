@@ -46,10 +46,12 @@ umask 077
 
 on() { exec srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${@:2}"; }  # in a subshell, whose process it becomes
 size=(--num-cpus=@@cpus --num-gpus=@@gpus --disable-usage-stats --block)
+# A node whose Ray does not come up within 30 s, as from a slow disk, is tried again.
+start='trap "kill \$!; exit 143" TERM; for _ in 1 2 3; do ray start "$@" & wait $! && break; done'
 ip=$(on "$head" hostname --ip-address | awk '{print $1}')
 
 servers=()
-on "$head" ray start --head --node-ip-address="$ip" --port="$port" --temp-dir="$folder" \
+on "$head" bash -c "$start" bash --head --node-ip-address="$ip" --port="$port" --temp-dir="$folder" \
     --include-dashboard=false "${size[@]}" &
 servers+=($!)
 for _ in $(seq 600); do
@@ -57,7 +59,7 @@ for _ in $(seq 600); do
     sleep 0.2
 done
 for node in "${nodes[@]:1}"; do
-    on "$node" ray start --address="$ip:$port" "${size[@]}" &
+    on "$node" bash -c "$start" bash --address="$ip:$port" "${size[@]}" &
     servers+=($!)
 done
 python - "$ip:$port" "${#nodes[@]}" << 'EOF'

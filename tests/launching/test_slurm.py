@@ -77,7 +77,9 @@ def until(said, seconds: float, job: subprocess.Popen[str] | None = None) -> Non
 
 RAY = """#!{python}
 # Listens, as a head does; a worker waits.
-import socket, sys, time
+import os, socket, sys, time
+with open(os.environ["FAKE"] + "/ray.pids", "a") as pids:
+    print(os.getpid(), file=pids)
 if "--head" in sys.argv:
     place = dict(word[2:].split("=") for word in sys.argv if "=" in word)
     there = socket.create_server((place["node-ip-address"], int(place["port"])))
@@ -116,7 +118,7 @@ def test_the_job_ends_as_its_driver_does_and_leaves_nothing_behind(code, nothing
     assert (nothing_but_bash / "driver").read_text() == (
         f"run {tmp_path}/space.yaml --no-tracking --out {tmp_path}/runs --address 127.0.0.1:{port}\n"
     )
-    assert sorted(file.stem for file in nothing_but_bash.glob("*.pids")) == ["one", "three", "two"]
+    assert sorted(file.stem for file in nothing_but_bash.glob("*.pids")) == ["one", "ray", "three", "two"]
     assert ended(nothing_but_bash)
     assert not (nothing_but_bash / "requeued").exists()
 
