@@ -6,10 +6,16 @@ OUT ?= runs
 TRIALS ?=
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: quickstart test test-slow bench gpu lint types imports install constraints clean
+.PHONY: quickstart example test test-slow bench gpu lint types imports install constraints clean
 
 quickstart: install
 	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
+
+# The page of README's result, from its ledger.
+example: install
+	mkdir -p $(OUT)/example
+	cp -r reports/examples/cifar10-small $(OUT)/example
+	$(BIN)/invfront report $(OUT)/example/cifar10-small
 
 test: install
 	$(BIN)/pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
