@@ -209,8 +209,12 @@ def literal(text: str) -> str:
 
 def saved(figure: Figure) -> dict[str, bytes]:
     """Return a figure in each of ``FORMS``, the same bytes whenever it is drawn."""
+    found = {}
     with matplotlib.rc_context(STYLE):
-        return {form: _saved(figure, form) for form in FORMS}
+        for form in FORMS:
+            found[form] = _saved(figure, form)
+            figure.set_layout_engine("none")  # it is laid out once
+    return found
 
 
 def _saved(figure: Figure, form: str) -> bytes:

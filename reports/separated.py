@@ -23,7 +23,7 @@ def to_csv(table: pd.DataFrame) -> bytes:
     """Return the table as UTF-8 CSV; text that starts like a formula is preceded by an apostrophe."""
     columns = [_texts(values) for _, values in table.items()]
     header = ",".join(_text(name) for name in table.columns)
-    return "".join(f"{line}\n" for line in [header, *map(",".join, zip(*columns, strict=True))]).encode()
+    return "\n".join([header, *map(",".join, zip(*columns, strict=True)), ""]).encode()
 
 
 def _texts(values: "pd.Series[Any]") -> list[str]:
