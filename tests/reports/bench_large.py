@@ -66,9 +66,9 @@ def test_the_report_of_a_large_study(tmp_path, benchmark, count, most_cpu, most_
     size = page.stat().st_size
     told = "no Chromium" if opening is None else f"it opens in {opening:.1f} s (at most {MOST_OPENING:g})"
     print(
-        f"\n{count:,} trials: {spent.cpu:.1f} s of processor time (at most {most_cpu:g}) and {spent.pictures:.1f} s for "
-        f"PNG and PDF, all in {spent.wall:.1f} s (at most {most_wall:g}); {spent.peak / 2**30:.2f} GiB (at most 2); a "
-        f"page of {size / 1e6:.1f} MB (at most 8), {told}"
+        f"\n{count:,} trials: {spent.cpu:.1f} s of processor time (at most {most_cpu:g}), {spent.pictures:.1f} s for "
+        f"PNG and PDF, all in {spent.wall:.1f} s (at most {most_wall:g}); {spent.peak / 2**30:.2f} GiB (at most 2); "
+        f"a page of {size / 1e6:.1f} MB (at most 8), {told}"
     )
     assert spent.cpu <= most_cpu
     assert spent.wall <= most_wall
