@@ -130,8 +130,8 @@ def compute(study: Study) -> list[Block]:
     """Return the table, or that there is no front, and where all trials are."""
     table = front_table(study.data)
     files = (
-        "Beside this page: trials, attacks, probes, variants and front as .csv and .parquet, front.tex, and figures/ "
-        "as PNG."
+        "Beside this page: trials, attacks, probes, variants and front as .csv and .parquet, front.tex and front.md, "
+        "every table of the page in tables/, and the figures as PNG and PDF in figures/."
     )
     return [table if table.rows else Note("No trial is on the front yet.", "missing"), Note(files)]
 
