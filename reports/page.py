@@ -71,19 +71,21 @@ class Packed(NamedTuple):
     size: int
 
 
-def render(data: Path, out: Path, *, watched: bool = False) -> Path:
+def render(data: Path, out: Path, *, watched: bool = False, pdf: bool = False) -> Path:
     """Write the report of ``data`` into ``out``, each file whole: the page last, so that what it names is there.
 
     Args:
         data: ``STUDY/report/data/``, as `reports.columns` documents it.
         out: Folder of ``index.html``, the tables and ``figures/``; made if it is not there.
         watched: Whether the page looks now and then for a newer one, and offers it.
+        pdf: Whether figures are written as PDF too, which takes longer than all the rest; those that are there are
+            kept up to date in any case.
 
     Returns:
         The page's path.
     """
     study = Study(read(data))
-    made = with_pictures(make(study, CARDS), out / "figures")
+    made = with_pictures(make(study, CARDS), out / "figures", pdf=pdf)
     _write_tables(study, out)
     tables = {name: table for one in made for name, table in tables_of(one.card, one.blocks).items()}
     write_forms(tables, out / "tables")
@@ -225,16 +227,17 @@ def _write_tables(study: Study, out: Path) -> None:
     write_whole(out / "front.md", export.to_markdown(data, front(trials)))
 
 
-def with_pictures(made: Sequence[Made], out: Path) -> list[Made]:
+def with_pictures(made: Sequence[Made], out: Path, *, pdf: bool = False) -> list[Made]:
     """Write the pictures that have something to show, and remove those of an earlier report that no longer have.
 
     Returns:
         The cards; one whose picture failed says so.
     """
-    return [_with_pictures_of(one, out) for one in made]
+    forms = [form for form in pictures.FORMS if form != "pdf" or pdf or any(out.glob("*.pdf"))]
+    return [_with_pictures_of(one, out, forms) for one in made]
 
 
-def _with_pictures_of(made: Made, out: Path) -> Made:
+def _with_pictures_of(made: Made, out: Path, forms: Sequence[str]) -> Made:
     drawn = {block.name: block for block in every(made.blocks) if isinstance(block, Plot | Galleries)}
     for name in made.card.pictures:
         paths = {form: out / f"{name}.{form}" for form in pictures.FORMS}
@@ -243,7 +246,7 @@ def _with_pictures_of(made: Made, out: Path) -> Made:
                 path.unlink(missing_ok=True)
             continue
         try:
-            contents = pictures.saved(_picture(drawn[name]))
+            contents = pictures.saved(_picture(drawn[name]), forms)
         except Exception as error:  # the page has to come
             _LOG.warning("the picture %s failed: %s", paths["png"], type(error).__name__, exc_info=True)
             made = made._replace(broken=f"{name}: {type(error).__name__}: {error}")

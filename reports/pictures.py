@@ -1,7 +1,7 @@
 """The figures of a report as PNG and PDF files, for papers and slides."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import matplotlib
@@ -207,11 +207,11 @@ def literal(text: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def saved(figure: Figure) -> dict[str, bytes]:
-    """Return a figure in each of ``FORMS``, the same bytes whenever it is drawn."""
+def saved(figure: Figure, forms: Collection[str] = tuple(FORMS)) -> dict[str, bytes]:
+    """Return a figure in some of ``FORMS``, the same bytes whenever it is drawn."""
     found = {}
     with matplotlib.rc_context(STYLE):
-        for form in FORMS:
+        for form in forms:
             found[form] = _saved(figure, form)
             figure.set_layout_engine("none")  # it is laid out once
     return found
@@ -220,6 +220,7 @@ def saved(figure: Figure) -> dict[str, bytes]:
 def _saved(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, dpi=160, metadata=dict.fromkeys(FORMS[form]))
+    figure.set_layout_engine("none")  # it stays as it was laid out, which takes as long as drawing it
     return buffer.getvalue()
 
 

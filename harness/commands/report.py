@@ -96,7 +96,7 @@ def _reported(root: Path, *, as_json: bool, watched: bool = False) -> Written:
     trials = list(judged_trials(ledger))
     with remarks_apart(as_json):
         data = write_tables(study, ledger, trials, importances(study.space(), trials))
-        page = render(data, root / "report", watched=watched)
+        page = render(data, root / "report", watched=watched, pdf=not watched)
     waiting = 0 if ledger.ended() else states(trials, study.search.trials)["waiting"]
     return Written(page, data, waiting)
 

@@ -45,7 +45,7 @@ def html(many):
 
 
 def test_a_report_has_its_page_tables_and_pictures_and_no_temporary_files(many, tmp_path):
-    assert render(many, tmp_path) == tmp_path / "index.html"
+    assert render(many, tmp_path, pdf=True) == tmp_path / "index.html"
     tables = {
         f"{name}.{ending}"
         for name in ("trials", "attacks", "levels", "probes", "variants", "front")
@@ -102,9 +102,13 @@ def test_a_partial_anchor_without_privacy_objectives_renders(tmp_path):
 def test_pictures_that_have_nothing_to_show_any_more_are_removed(tmp_path):
     data = write_study(tmp_path, 1)
     render(data, tmp_path)
+    figures = tmp_path / "figures"
+    assert not list(figures.glob("*.pdf"))  # nobody asked for one
+    (figures / "reconstructions.pdf").write_bytes(b"of an earlier report")
     (data / "images.npz").unlink()
     render(data, tmp_path)
-    assert not (tmp_path / "figures" / "reconstructions.png").exists()
+    assert not list(figures.glob("reconstructions.*"))
+    assert {path.stem for path in figures.glob("*.pdf")} == {path.stem for path in figures.glob("*.png")}
 
 
 def test_a_study_below_its_floor_says_so(tmp_path):
