@@ -47,7 +47,7 @@ umask 077
 on() { exec srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${@:2}"; }  # in a subshell, whose process it becomes
 size=(--num-cpus=@@cpus --num-gpus=@@gpus --disable-usage-stats --block)
 # A node whose Ray does not come up within 30 s, as from a slow disk, is tried again.
-start='trap "kill \$!; exit 143" TERM; for _ in 1 2 3; do ray start "$@" & wait $! && break; done'
+start='trap "kill \$!; wait \$!; exit 143" TERM; for _ in 1 2 3; do ray start "$@" & wait $! && break; done'
 ip=$(on "$head" hostname --ip-address | awk '{print $1}')
 
 servers=()
