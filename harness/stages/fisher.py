@@ -22,8 +22,10 @@ from harness.data import Part, to_float
 from harness.models import LiveTarget
 
 NAMES = ("fisher_per_pixel", "spectrum_bound", "spectrum_bound_se")
-SAMPLES = 2048
-"""Derivatives that the bound is told from, about."""
+SAMPLES, FEWEST = 2048, 256
+"""Derivatives that the bound is told from, about: as many as there are training images, between these, so that it costs
+no more than a part of an epoch. Of fewer it is a lower one.
+"""
 IMAGES = 1024
 """Most images that these are of, the first ones."""
 PRIOR = 1000
@@ -92,7 +94,8 @@ def fisher(target: LiveTarget, scored: Part, prior: Part) -> Told:
     missing = _missing(exact, x)
     if missing or root is None:
         return Told(dict.fromkeys(NAMES), dict.fromkeys(NAMES, missing or FEW))
-    seen = derivatives(exact, x, -(-SAMPLES // len(x)), root)
+    samples = max(FEWEST, min(SAMPLES, len(prior.y)))
+    seen = derivatives(exact, x, -(-samples // len(x)), root)
     bound = least(seen.along, root.square().sum(1), pixels)
     return Told(dict(zip(NAMES, (seen.square / pixels, *bound), strict=True)), {})
 
