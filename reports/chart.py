@@ -77,3 +77,7 @@ class Chart(NamedTuple):
     levels: tuple[Level, ...] = ()
     height: int = 460
     """px, on the page."""
+
+    def beyond(self, level: Level) -> bool:
+        """Say whether an upright line lies right of all points: its words then stand left of it, within the figure."""
+        return level.upright and level.value >= max((place for one in self.series for place in one.x), default=0.0)

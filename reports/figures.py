@@ -34,7 +34,8 @@ def draw(chart: Chart) -> go.Figure:
         place = {"x": written, "y": 0.01} if level.upright else {"x": 0.01, "y": written}
         (figure.add_vline if level.upright else figure.add_hline)(level.value, line=line)
         refs = {"xref": "x" if level.upright else "paper", "yref": "paper" if level.upright else "y"}
-        figure.add_annotation(text=escape(level.text), xanchor="left", yanchor="bottom", **place, **refs, **NOTE)
+        side = "right" if chart.beyond(level) else "left"
+        figure.add_annotation(text=escape(level.text), xanchor=side, yanchor="bottom", **place, **refs, **NOTE)
     figure.update_xaxes(**_scale(chart.x))
     figure.update_yaxes(**_scale(chart.y))
     if chart.y.names:

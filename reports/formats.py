@@ -121,7 +121,7 @@ def defense_names(trials: pd.DataFrame) -> "pd.Series[str]":
 
 def varying_settings(trials: pd.DataFrame) -> list[str]:
     """Return the settings that tell trials apart: those with more than one value, and those only some trials have."""
-    return [path for path in settings(trials) if trials[path].nunique() > 1 or trials[path].isna().any()]
+    return [path for path in settings(trials) if trials[path].nunique() > 1 or trials[path].isna().nunique() > 1]
 
 
 def constant_settings(trials: pd.DataFrame) -> dict[str, str]:

@@ -84,7 +84,9 @@ def draw(chart: Chart) -> Figure:
             (axes.axvline if level.upright else axes.axhline)(level.value, **LEVEL_LINE)
             place: Any = (level.value, 0.01) if level.upright else (0.01, level.value)
             coordinates: Any = ("data", "axes fraction") if level.upright else ("axes fraction", "data")
-            axes.annotate(literal(level.text), place, (3, 3), xycoords=coordinates, **LEVEL_TEXT)
+            left = chart.beyond(level)
+            side: Options = {"ha": "right" if left else "left", "xycoords": coordinates}
+            axes.annotate(literal(level.text), place, (-3 if left else 3, 3), **side, **LEVEL_TEXT)
         _scale(axes.xaxis, chart.x)
         _scale(axes.yaxis, chart.y)
         named = sum(series.name is not None for series in chart.series)
