@@ -87,7 +87,7 @@ READING = {
 }
 """Ways to ask each command about a study."""
 
-WORKING = {"run", "resume", "retry", "attack", "confirm", "new", "defenses", "attacks"}
+WORKING = {"run", "resume", "retry", "attack", "confirm", "new", "defenses", "attacks", "plan", "cluster"}
 """Commands that work on one, or ask about none."""
 
 WELL = {"status", "report", "check"}

@@ -48,10 +48,10 @@ def cluster(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a ready file that starts a study on a cluster; remarks go to standard error.
+    """Print a ready file that starts a study on a cluster.
 
     slurm: an sbatch file with a Ray head and workers, that queues itself again and goes on. kuberay: a RayJob with its
-    claim. ray: a cluster for `ray up`. Nothing is started.
+    claim. ray: a cluster for `ray up`. Nothing is started; remarks go to standard error.
 
     \b
     Examples:

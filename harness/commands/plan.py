@@ -54,7 +54,7 @@ def plan(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what a study will take: time, processors, memory, disk and money, with intervals.
+    """Say what a study will take: hours, memory, disk and money.
 
     It measures a few steps of each kind of job, in at most three minutes, or learns from the trials of an earlier study
     (--from). Of a study that has run, what its first third would have told, or what is measured now (--measure), is

@@ -72,6 +72,7 @@ RECORDS: Mapping[str, Mapping[str, object]] = MappingProxyType(
             "Tuned.error": None,
             "Circumstances.node": None,
             "Circumstances.driver": {},
+            "Circumstances.cpu_seconds": None,
             "Failure.traceback": None,
             "Failure.errno": None,
             "Failure.path": None,
