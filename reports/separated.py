@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 PROBE = 1000
 """Rows of a column of numbers that tell whether many of them are equal."""
+
+A_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?( \([-+\d.e to%]*\))?$")
+"""A number, or one with another or an interval in brackets: nothing that a spreadsheet could run."""
 
 ALIKE = ("string", "boolean", "floating", "integer")
 """Kinds of columns in which equal values are written alike; in a mixed one 1, 1.0 and true are equal."""
@@ -57,6 +61,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         return repr(value) if isinstance(value, float) else str(value)
     buffer = io.StringIO()
-    safe = f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    safe = f"'{value}" if value.startswith(FORMULA_STARTS) and not A_NUMBER.match(value) else value
     csv.writer(buffer, lineterminator="\n").writerow([safe])
     return buffer.getvalue()[:-1]

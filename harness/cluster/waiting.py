@@ -61,9 +61,13 @@ class Waiting:
         long = sorted(number for number, since in self._since.values() if now - since >= PATIENT_SECONDS)
         if not long or now - self._said < PATIENT_SECONDS:
             return
+        try:
+            there, _ = self._nodes()
+        except Exception:  # a cluster that does not answer for the moment is asked again
+            return
         self._said = now
         numbers = ", ".join(map(str, long))
-        (there, _), bundle = self._nodes(), bundle_of(self._resources)
+        bundle = bundle_of(self._resources)
         self._noted(
             f"trial {numbers}: no node has had room for {bundle} for {PATIENT_SECONDS / 60:.0f} min; the nodes have "
             f"{shown(there, bundle) or 'nothing'}; add one, or end it and go on with other resources"

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from harness import __version__
 from harness.commands.environment import quiet
 from harness.commands.options import Json, Pin, Space, Trials, count, say
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.study.sections import Resources
 
 
 class Form(StrEnum):
@@ -76,6 +79,8 @@ def cluster(
     if not all(listed):
         raise UserError(f"--hosts {hosts}: takes names between commas, as node1,node2")
     sheet = FORMS[form](order_of(study, space, more, out, nodes or 1, cpus, gpus, image, queue, listed))
+    if further := _further(study.resources):
+        sheet = sheet._replace(remarks=(*sheet.remarks, further))
     written = None
     if to is not None:
         written = to / sheet.file
@@ -98,3 +103,15 @@ def cluster(
     for remark in sheet.remarks:
         typer.echo(f"invfront: {remark}", err=True)
     typer.echo(sheet.text if written is None else str(written), nl=written is not None)
+
+
+def _further(resources: "Resources") -> str:
+    """Return what is to be added to a file by hand; nothing where jobs ask for CPUs and GPUs alone."""
+    asked = resources.train.request() | resources.attack.request()
+    names = [name for name in sorted(asked) if name not in ("CPU", "GPU")]
+    if not names:
+        return ""
+    return (
+        f"resources ask for {', '.join(names)} beside CPUs and GPUs: add that to the file (--mem, --constraint, the "
+        "pod's memory, ray start --resources), or the study is refused there"
+    )

@@ -81,11 +81,16 @@ def plan(
         raise UserError("--measure: --from names what to learn from; take one of the two")
     hourly = None if rate is None else _rate(rate)
     ran = find_study(Path(space)) if Path(space).is_dir() else None
+    if ran is not None and trials is not None:
+        raise UserError(
+            f"--trials {trials}: {ran} is compared with what it was; for more trials, plan its study file --from {ran}"
+        )
     load = load_checked if ran is None else load_study
     study = load(space if ran is None else ran / "study.yaml", set_ or [], trials)
     ledger = Ledger(ran or Path(study.name))
-    fit, unplaceable = _slots(study.resources, _nodes(study.resources, address, nodes, cpus, gpus))
-    machine = Machine(fit, nodes or 1, hourly)
+    there = _nodes(study.resources, address, nodes, cpus, gpus)
+    fit, unplaceable = _slots(study.resources, there)
+    machine = Machine(fit, len(there), hourly)
     if earlier is not None:
         known = learnt(Ledger(find_study(earlier)))
     elif ran is not None and not measure:

@@ -113,7 +113,8 @@ def sketched(study: Study, ledger: Ledger, submit: Submit) -> tuple[Asked, ...]:
     """Return a trial of each branch of a study's defenses, in the middle of all that it may draw."""
     space, resources = study.space(), study.resources
     term: dict[str, Scalar | Setting] = {}
-    for name, entries in list((space.term or {}).items())[:1]:
+    terms = list((space.term or {}).items())
+    for name, entries in [one for one in terms if one[0] != "none"][:1] or terms[:1]:  # what costs more is told
         term = {"term/name": name, **entries}
     kinds = {kind_of(job): job for job in reversed(attack_jobs(study))}
     precision = precision_of(study, ledger, submit)

@@ -107,4 +107,4 @@ def _needed(study: Study, nodes: int, kind: str) -> int:
     resources = study.resources
     most = max(float(getattr(resources.train, kind)), float(getattr(resources.attack, kind)))
     together = 1 if resources.concurrent == MOST else min(resources.concurrent, study.search.trials)
-    return math.ceil(most * math.ceil(together / nodes) - 1e-9)
+    return max(1 if kind == "cpu" else 0, math.ceil(most * math.ceil(together / nodes) - 1e-9))

@@ -33,7 +33,9 @@ FORM = _Form(
 #SBATCH --output=%x-%j.log
 set -uo pipefail
 
-command -v invfront ray > /dev/null || { echo "invfront is not on PATH: activate its environment" >&2; exit 2; }
+for tool in invfront ray python srun scontrol; do
+    command -v "$tool" > /dev/null || { echo "$tool is not on PATH: activate the environment of invfront" >&2; exit 2; }
+done
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
 port=$((20000 + SLURM_JOB_ID % 20000))
@@ -41,10 +43,10 @@ folder=/tmp/invfront-$SLURM_JOB_ID  # short: a socket's path has 107 characters 
 
 # Whoever has the token may use this Ray: it lies in the home folder, which every node sees.
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
-umask 077
-[ -s "$HOME/.ray/auth_token" ] || ray get-auth-token --generate > /dev/null
+[ -s "$HOME/.ray/auth_token" ] || (umask 077; ray get-auth-token --generate > /dev/null)
 
-on() { exec srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${@:2}"; }  # in a subshell, whose process it becomes
+# In a subshell, whose process it becomes; srun takes no number of CPUs from sbatch.
+on() { exec srun --overlap --nodes=1 --ntasks=1 --cpus-per-task=@@cpus --nodelist="$1" "${@:2}"; }
 size=(--num-cpus=@@cpus --num-gpus=@@gpus --disable-usage-stats --block)
 # A node whose Ray does not come up within 30 s, as from a slow disk, is tried again.
 start='trap "kill \$!; wait \$!; exit 143" TERM; for _ in 1 2 3; do ray start "$@" & wait $! && break; done'

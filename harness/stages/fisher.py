@@ -12,6 +12,7 @@ References:
     Hwang, Li, Maeng, 2026: the spectrum-aware bound, with the score of a diffusion model.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,7 @@ AT_ONCE = 256
 LEAST = 1e-9
 """Variance below which a direction is taken for none."""
 JUMPS = "what is released jumps as the image changes: a derivative tells nothing of it"
+INFINITE = "the derivative of a release is not finite"
 FEW = "it takes two scored images or more, and a class with two training images that differ"
 
 
@@ -96,6 +98,8 @@ def fisher(target: LiveTarget, scored: Part, prior: Part) -> Told:
         return Told(dict.fromkeys(NAMES), dict.fromkeys(NAMES, missing or FEW))
     samples = max(FEWEST, min(SAMPLES, len(prior.y)))
     seen = derivatives(exact, x, -(-samples // len(x)), root)
+    if not (math.isfinite(seen.square) and bool(seen.along.isfinite().all())):
+        return Told(dict.fromkeys(NAMES), dict.fromkeys(NAMES, INFINITE))
     bound = least(seen.along, root.square().sum(1), pixels)
     return Told(dict(zip(NAMES, (seen.square / pixels, *bound), strict=True)), {})
 

@@ -56,6 +56,8 @@ def train(
     run = Run(model, handed.asked, data, steered)
     checkpoints = Checkpoints(handed.attempt, handed.place.checkpoint_seconds)
     state, notes = checkpoints.latest(data.parts["train"].x.device)
+    if state is not None and run.control is not None and "nearest" not in state["control"]:
+        notes, state = [*notes, "a checkpoint of a training that was held otherwise is left, training done again"], None
     if state is not None:
         run.load(state)
     yield Progress("train", min(run.step // run.steps, run.epochs - 1), run.epochs)

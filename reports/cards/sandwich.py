@@ -59,6 +59,8 @@ class Sandwich(NamedTuple):
     """Why there is no bound on what a release tells."""
     underived: str | None = None
     """Why its derivative gives none."""
+    error: float = 0.0
+    """Standard error, over images, of the bound by the derivative."""
 
     @property
     def least(self) -> float:
@@ -73,7 +75,8 @@ class Sandwich(NamedTuple):
     @property
     def refuted(self) -> bool:
         """Whether an attack is below the bound by more than a sample of images leaves to chance."""
-        return self.measured < (1 - CHANCE) * self.least
+        derived = (1 - CHANCE) * self.derived - 2 * self.error
+        return self.measured < (1 - CHANCE) * self.told or self.measured < derived
 
 
 def sandwiches(study: Study) -> list[Sandwich]:
@@ -91,13 +94,14 @@ def _sandwich(info: ImagesInfo, row: dict[Hashable, Any], name: str) -> Sandwich
     spectrum, pixels = np.array(info["spectrum"]), info["pixels"]
     measured, nats = float(row["mse"]), float(row["nats"]) + float(np.log(max(info["classes"], 1)))
     derived = float(row.get("spectrum_bound", np.nan))
+    error = float(np.nan_to_num(row.get("spectrum_bound_se", 0.0)))
     underived = None if not np.isnan(derived) else number(row.get("spectrum_missing", "not measured"))
     if np.isnan(nats):
         missing = number(row.get("nats_missing"))
-        return Sandwich(row["trial"], name, measured, nats, np.nan, derived, np.nan, missing, underived)
+        return Sandwich(row["trial"], name, measured, nats, np.nan, derived, np.nan, missing, underived, error)
     told = least_error(spectrum, nats, pixels)
     share = most_recovered(blind(spectrum, measured / 2, pixels), nats)
-    return Sandwich(row["trial"], name, measured, nats, told, derived, share, None, underived)
+    return Sandwich(row["trial"], name, measured, nats, told, derived, share, None, underived, error)
 
 
 def sandwich_chart(study: Study, found: list[Sandwich]) -> Chart:

@@ -77,3 +77,16 @@ def test_a_trial_that_finds_no_place_is_told_of_every_ten_minutes_with_what_it_a
     cluster.later(9 * PATIENT_SECONDS)
     waiting.look()
     assert len(cluster.said) == 2
+
+
+def test_a_cluster_that_does_not_answer_when_a_trial_has_waited_long_ends_nothing():
+    cluster = Cluster({"CPU": 2.0, "GPU": 0.0})
+    waiting = cluster.waiting()
+    waiting.asked("key", 0)
+    there, cluster.nodes = cluster.nodes, None
+    cluster.later(PATIENT_SECONDS)
+    waiting.look()
+    assert not cluster.said
+    cluster.nodes = there
+    waiting.look()
+    assert len(cluster.said) == 1

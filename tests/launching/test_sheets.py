@@ -107,3 +107,21 @@ def test_what_does_not_fit_is_one_line(space, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["cluster", "slurm", str(space), "--to", str(tmp_path / "file" / "below")]) == 2
     assert "name a folder that can be written to" in capsys.readouterr().err
+
+
+def test_every_step_of_an_sbatch_file_gets_the_processors_that_its_ray_is_told_of(space):
+    text = sheet("slurm", space, nodes=4).text
+    (step,) = [line for line in text.splitlines() if line.startswith("on()")]
+    assert "--cpus-per-task=8 " in step
+    assert "--num-cpus=8 " in text
+
+
+def test_a_job_that_asks_for_no_processor_is_on_a_node_that_has_one(space):
+    space.write_text(SPACE.replace("{cpu: 4, gpu: 1}", "{cpu: 0, gpu: 1}").replace("cpu: 2, gpu", "cpu: 0, gpu"))
+    assert order_of(load_checked(str(space)), str(space)).cpus == 1
+
+
+def test_what_a_file_cannot_ask_for_is_said(space, capsys):
+    space.write_text(SPACE.replace("cpu: 4, gpu: 1", "cpu: 4, gpu: 1, memory: 16GiB, custom: {licence: 1}"))
+    assert main(["cluster", "slurm", str(space)]) == 0
+    assert "resources ask for licence, memory beside CPUs and GPUs: add that to the file" in capsys.readouterr().err
