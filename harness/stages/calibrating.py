@@ -112,8 +112,9 @@ def _whole_training(handed: Assignment, found: Calibrated) -> Trained:
     """Train for one step with all that stands around it, which is what a training takes at least."""
     asked = handed.asked
     batch = int(asked.settings["train/batch_size"] or 1)
-    short = {"train/epochs": 1, "train/images": min(batch, int(asked.settings["train/images"] or batch))}
-    short["train/target_accuracy"] = None  # of a single step no accuracy comes
+    images = min(batch, int(asked.settings["train/images"] or batch))
+    unheld = {"train/target_accuracy": None}  # of a single step no accuracy comes
+    short = {"train/epochs": 1, "train/images": images} | unheld
     training = asked.model_copy(update={"settings": asked.settings | short})
     begun = now()
     trained = drain(train_stage(handed._replace(asked=training)), lambda told: None)
