@@ -194,3 +194,11 @@ def test_a_few_steps_of_each_kind_tell_what_a_study_takes(capsys):
     assert told["disk_bytes"]["mid"] > 10**5
     assert told["was"] is None
     assert NOTHING.with_(NOTHING) == NOTHING
+
+
+@pytest.mark.slow
+def test_a_study_that_is_held_to_an_accuracy_is_measured_whichever_defense_comes_first(capsys):
+    small = ["--set", "train/images=320", "--set", "train/epochs=2", "--set", "train/target_accuracy=0.6"]
+    first = ["--set", "defense={cem_paper: default, none: {}}", "--trials", "4", "--json"]
+    assert main(["plan", "quickstart", *small, *first]) == 0
+    assert 0 < json.loads(capsys.readouterr().out)["cpu_hours"]["low"]
