@@ -269,9 +269,9 @@ def test_the_same_data_give_the_same_files(tmp_path):
 
 
 def test_formulas_in_csv_are_text_and_numbers_are_untouched():
-    table = pd.DataFrame({"error": ["=1+1", "+1", "-1", "@x", "\t=1", "plain"], "mse": [-1.5, -2, 3, 4, 5, 6]})
+    table = pd.DataFrame({"error": ["=1+1", "+1+A1", "-A1", "@x", "\t=1", "plain"], "mse": [-1.5, -2, 3, 4, 5, 6]})
     lines = to_csv(table).decode().splitlines()
-    assert lines == ["error,mse", "'=1+1,-1.5", "'+1,-2.0", "'-1,3.0", "'@x,4.0", "'\t=1,5.0", "plain,6.0"]
+    assert lines == ["error,mse", "'=1+1,-1.5", "'+1+A1,-2.0", "'-A1,3.0", "'@x,4.0", "'\t=1,5.0", "plain,6.0"]
 
 
 def test_latex_prints_what_it_would_otherwise_obey():
