@@ -2,7 +2,7 @@
 
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
-from harness.cluster.requests import bundle_of, claims_of, held_by, refuse_unplaceable, threads
+from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side, threads
 from harness.cluster.running import IN_PROCESS, Runner, nodes_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 
@@ -13,7 +13,6 @@ __all__ = [
     "Exchange",
     "NotNow",
     "Runner",
-    "bundle_of",
     "claims_of",
     "cluster",
     "held_by",
@@ -22,5 +21,6 @@ __all__ = [
     "refuse_unplaceable",
     "runner",
     "schedule",
+    "side_by_side",
     "threads",
 ]

@@ -25,7 +25,7 @@ def refuse_unplaceable(resources: Resources, nodes: Nodes, at_most: Sequence[dic
     """
     if held_by(resources, nodes) or held_by(resources, at_most):
         return
-    bundle = bundle_of(resources)
+    bundle = resources.bundle()
     coming = f", and those that may come {_unlike(shown(at_most, bundle))}" if at_most else ""
     raise UserError(
         f"resources: a trial asks for {bundle}; no node has that, the nodes have {shown(nodes, bundle)}{coming}; "
@@ -35,14 +35,13 @@ def refuse_unplaceable(resources: Resources, nodes: Nodes, at_most: Sequence[dic
 
 def held_by(resources: Resources, nodes: Sequence[dict[str, float]]) -> int:
     """Return how many trials nodes hold at once, however many are asked for."""
-    bundle = bundle_of(resources)
+    bundle = resources.bundle()
     return sum(_times(bundle, node) for node in nodes)
 
 
-def bundle_of(resources: Resources) -> dict[str, float]:
-    """Return what a trial reserves: what its training takes, and as much as its largest attack."""
-    train, attack = resources.train.request(), resources.attack.request()
-    return {kind: max(train.get(kind, 0.0), attack.get(kind, 0.0)) for kind in train | attack}
+def side_by_side(resources: Resources) -> int:
+    """Return how many attacks of a trial run at a time in what it reserves."""
+    return _times(resources.attack.request(), resources.bundle())
 
 
 def attack_claim(resources: Resources, nodes: Nodes) -> Claim:

@@ -16,7 +16,7 @@ from ray.util.placement_group import placement_group
 
 from harness.cluster.connection import nodes_and_more
 from harness.cluster.exchange import NOT_NOW, Exchange
-from harness.cluster.requests import bundle_of, claims_of, refuse_unplaceable
+from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
 from harness.cluster.submitting import LOST, Claim, RaySubmit
@@ -46,7 +46,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
     """
     refuse_unplaceable(resources, *nodes_and_more())
     waiting = Waiting(resources, exchange.steered, nodes_and_more, exchange.noted)
-    searcher, bundle = _Searcher(ledger, place, exchange, waiting), bundle_of(resources)
+    searcher, bundle = _Searcher(ledger, place, exchange, waiting), resources.bundle()
     claims = claims_of(resources)
     with scratch() as folder:
         tuner = tune.Tuner(

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from harness.cluster.requests import Nodes, bundle_of, held_by, shown
+from harness.cluster.requests import Nodes, held_by, shown
 from harness.study import Resources
 
 LOOK_SECONDS = 5.0
@@ -67,7 +67,7 @@ class Waiting:
             return
         self._said = now
         numbers = ", ".join(map(str, long))
-        bundle = bundle_of(self._resources)
+        bundle = self._resources.bundle()
         self._noted(
             f"trial {numbers}: no node has had room for {bundle} for {PATIENT_SECONDS / 60:.0f} min; the nodes have "
             f"{shown(there, bundle) or 'nothing'}; add one, or end it and go on with other resources"

@@ -12,6 +12,7 @@ from harness.commands.options import Json, Pin, Space, Trials, count, say
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.launching import Sheet
     from harness.study.sections import Resources
 
 
@@ -67,7 +68,6 @@ def cluster(
     """
     quiet(None)
     from harness.launching import FORMS, order_of
-    from harness.ledger import write_whole
     from harness.study.check import load_checked
 
     if hosts is not None and form is not Form.ray:
@@ -75,30 +75,36 @@ def cluster(
     study = load_checked(space, set_ or [], trials)
     more = [word for each in set_ or [] for word in ("--set", each)]
     more += [] if trials is None else ["--trials", str(trials)]
+    order = order_of(study, space, more, out, nodes or 1, cpus, gpus, image, queue, _listed(hosts))
+    sheet = FORMS[form](order)
+    if further := _further(study.resources):
+        sheet = sheet._replace(remarks=(*sheet.remarks, further))
+    _tell(form, sheet, None if to is None else _written(sheet, to), as_json)
+
+
+def _listed(hosts: str | None) -> list[str]:
     listed = [host.strip() for host in hosts.split(",")] if hosts else []
     if not all(listed):
         raise UserError(f"--hosts {hosts}: takes names between commas, as node1,node2")
-    sheet = FORMS[form](order_of(study, space, more, out, nodes or 1, cpus, gpus, image, queue, listed))
-    if further := _further(study.resources):
-        sheet = sheet._replace(remarks=(*sheet.remarks, further))
-    written = None
-    if to is not None:
-        written = to / sheet.file
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-            write_whole(written, sheet.text.encode())
-        except OSError as error:
-            raise UserError(f"--to {to}: {error.strerror}; name a folder that can be written to") from error
+    return listed
+
+
+def _written(sheet: "Sheet", to: Path) -> Path:
+    """Write the file into a folder, which is made; return it."""
+    from harness.ledger import write_whole
+
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        return write_whole(to / sheet.file, sheet.text.encode())
+    except OSError as error:
+        raise UserError(f"--to {to}: {error.strerror}; name a folder that can be written to") from error
+
+
+def _tell(form: Form, sheet: "Sheet", written: Path | None, as_json: bool) -> None:
     if as_json:
-        say(
-            {
-                "form": str(form),
-                "file": sheet.file,
-                "text": sheet.text,
-                "written": None if written is None else str(written),
-                "remarks": list(sheet.remarks),
-            }
-        )
+        place = None if written is None else str(written)
+        told = {"form": str(form), "file": sheet.file, "text": sheet.text, "written": place}
+        say(told | {"remarks": list(sheet.remarks)})
         return
     for remark in sheet.remarks:
         typer.echo(f"invfront: {remark}", err=True)
@@ -107,8 +113,7 @@ def cluster(
 
 def _further(resources: "Resources") -> str:
     """Return what is to be added to a file by hand; nothing where jobs ask for CPUs and GPUs alone."""
-    asked = resources.train.request() | resources.attack.request()
-    names = [name for name in sorted(asked) if name not in ("CPU", "GPU")]
+    names = [name for name in sorted(resources.bundle()) if name not in ("CPU", "GPU")]
     if not names:
         return ""
     return (

@@ -12,9 +12,10 @@ from harness.commands.options import Json, Pin, Trials, count, say
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.driver.forecast import Forecast, Interval
+    from harness.driver.forecast import Forecast, Interval, Machine
     from harness.driver.planning import Compared
-    from harness.study import Resources
+    from harness.ledger import Ledger
+    from harness.study import Resources, Study
 
 HERE = "in-process"
 
@@ -71,11 +72,10 @@ def plan(
     rate), limits [line], unplaceable [line], was (null, or of a study that ran {from_trials, seconds, cpu_hours}).
     """
     quiet(None)
-    from harness.driver.forecast import Machine, forecast
-    from harness.driver.planning import compared, learnt, measured
+    from harness.driver.forecast import Machine
     from harness.ledger import Ledger, find_study
     from harness.study import load_study
-    from harness.study.check import check_ready, load_checked, make_ready
+    from harness.study.check import load_checked
 
     if measure and earlier is not None:
         raise UserError("--measure: --from names what to learn from; take one of the two")
@@ -90,24 +90,42 @@ def plan(
     ledger = Ledger(ran or Path(study.name))
     there = _nodes(study.resources, address, nodes, cpus, gpus)
     fit, unplaceable = _slots(study.resources, there)
-    machine = Machine(fit, len(there), hourly)
-    if earlier is not None:
-        known = learnt(Ledger(find_study(earlier)))
-    elif ran is not None and not measure:
-        known = None
-    else:
-        check_ready(study)
-        make_ready(study)
-        known = measured(study, ledger, address or HERE)
+    machine = Machine(fit, len(there), hourly, unplaceable)
     try:
-        was = None if ran is None else compared(study, ledger, machine, known)
-        if was is not None:
-            told = was.forecast.model_copy(update={"unplaceable": tuple(unplaceable)})
-        elif known is not None:
-            told = forecast(study, known.costs, machine, known.images, unplaceable)
+        found, was = _forecast(study, ledger, machine, address or HERE, ran is not None, earlier, measure)
     except ValueError as error:
         raise UserError(f"{error}; name a study that ran it, or leave --from away") from error
-    _tell(told, was, as_json)
+    _tell(found, was, as_json)
+
+
+def _forecast(
+    study: "Study",
+    ledger: "Ledger",
+    machine: "Machine",
+    address: str,
+    ran: bool,
+    earlier: Path | None,
+    measure: bool,
+) -> "tuple[Forecast, Compared | None]":
+    """Return the forecast and, of a study that ran, how it compares; it rests on an earlier study, or on what ran, or
+    on what is measured now.
+    """
+    from harness.driver.forecast import forecast
+    from harness.driver.planning import compared, learnt, measured
+    from harness.ledger import Ledger, find_study
+    from harness.study.check import check_ready, make_ready
+
+    known = None
+    if earlier is not None:
+        known = learnt(Ledger(find_study(earlier)))
+    elif measure or not ran:
+        check_ready(study)
+        make_ready(study)
+        known = measured(study, ledger, address)
+    if ran or known is None:
+        was = compared(study, ledger, machine, known)
+        return was.forecast, was
+    return forecast(study, known.costs, machine, known.images), None
 
 
 def _rate(text: str) -> float:
@@ -133,20 +151,20 @@ def _nodes(
         import torch
 
         gpus = torch.cuda.device_count()
-    unsaid = dict.fromkeys(resources.train.request() | resources.attack.request(), UNSAID)
+    unsaid = dict.fromkeys(resources.bundle(), UNSAID)
     node = unsaid | {"CPU": float(cpus or os.cpu_count() or 1), "GPU": float(gpus)}
     return [node] * (nodes or 1)
 
 
-def _slots(resources: "Resources", nodes: list[dict[str, float]]) -> tuple[int, list[str]]:
+def _slots(resources: "Resources", nodes: list[dict[str, float]]) -> tuple[int, tuple[str, ...]]:
     """Return how many trials a machine holds at once, 0 for none, and what it cannot hold."""
     from harness.cluster import held_by, refuse_unplaceable
 
     try:
         refuse_unplaceable(resources, nodes)
     except UserError as error:
-        return 0, [str(error)]
-    return held_by(resources, nodes), []
+        return 0, (str(error),)
+    return held_by(resources, nodes), ()
 
 
 def _tell(found: "Forecast", was: "Compared | None", as_json: bool) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from harness.cluster import side_by_side
 from harness.driver.costs import Costs, kind_of, mean, steps_of
 from harness.records import Value
 from harness.records.took import NOTHING, Took
@@ -43,6 +44,8 @@ class Machine(NamedTuple):
     nodes: int
     rate: float | None
     """Money an hour for each node; null where nobody said."""
+    unplaceable: tuple[str, ...] = ()
+    """What it cannot hold."""
 
 
 class Forecast(Value):
@@ -70,7 +73,7 @@ class _Trial(NamedTuple):
     cpu_seconds: float
 
 
-def forecast(study: Study, costs: Costs, machine: Machine, images: int, unplaceable: Iterable[str] = ()) -> Forecast:
+def forecast(study: Study, costs: Costs, machine: Machine, images: int) -> Forecast:
     """Return what a study takes.
 
     Args:
@@ -78,7 +81,6 @@ def forecast(study: Study, costs: Costs, machine: Machine, images: int, unplacea
         costs: What trials take.
         machine: Where it is to run.
         images: Of the training part.
-        unplaceable: What that machine cannot hold.
 
     Raises:
         ValueError: nothing is known of an attack of the study.
@@ -101,7 +103,7 @@ def forecast(study: Study, costs: Costs, machine: Machine, images: int, unplacea
         disk_bytes=_around(costs.disk_bytes * trials, share),
         cost=None if machine.rate is None else _around(machine.rate * machine.nodes * seconds / HOUR, share),
         limits=tuple(_limits(study, costs, machine, one, slots)),
-        unplaceable=tuple(unplaceable),
+        unplaceable=machine.unplaceable,
     )
 
 
@@ -112,7 +114,7 @@ def _trial(study: Study, costs: Costs, images: int) -> _Trial:
     beside = sum(attack.seconds for attack in attacks)
     longest = max((attack.seconds for attack in attacks), default=0.0)
     start = START_ON_GPU_SECONDS if resources.train.gpu else START_SECONDS
-    side = _side_by_side(resources)
+    side = side_by_side(resources)
     seconds = train.seconds + max(longest, beside / side) + start * (1 + math.ceil(len(jobs) / side))
     cpu = train.cpu_seconds + sum(attack.cpu_seconds for attack in attacks)
     return _Trial(seconds + costs.gap_seconds, cpu)
@@ -138,15 +140,7 @@ def _attack(kind: str, name: str, budget: str, costs: Costs) -> Took:
 
 def _gpus(resources: Resources) -> float:
     """Return the GPUs that a trial reserves."""
-    return max(resources.train.gpu, resources.attack.gpu)
-
-
-def _side_by_side(resources: Resources) -> int:
-    """Return how many attacks of a trial run side by side in its place."""
-    train, attack = resources.train, resources.attack
-    shares = [(max(train.cpu, attack.cpu), attack.cpu), (_gpus(resources), attack.gpu)]
-    fit = [math.floor(whole / part + 1e-9) for whole, part in shares if part]
-    return max(1, min(fit, default=1))
+    return resources.bundle().get("GPU", 0.0)
 
 
 def _hindered(costs: Costs, one: _Trial) -> bool:

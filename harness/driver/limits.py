@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from harness.cluster import bundle_of
 from harness.driver.failing import Failing
 from harness.errors import Interrupted
 from harness.export import reference
@@ -120,7 +119,7 @@ class Limits:
 
     def _gpus(self) -> float:
         """Return the GPUs that a trial reserves."""
-        return bundle_of(self._study.resources).get("GPU", 0.0)
+        return self._study.resources.bundle().get("GPU", 0.0)
 
 
 class Gained:

@@ -93,8 +93,8 @@ def order_of(
         more=tuple(more),
         out=out,
         nodes=nodes,
-        cpus=cpus or _needed(study, nodes, "cpu"),
-        gpus=_needed(study, nodes, "gpu") if gpus is None else gpus,
+        cpus=cpus or _needed(study, nodes, "CPU"),
+        gpus=_needed(study, nodes, "GPU") if gpus is None else gpus,
         image=image,
         queue=queue,
         data_root=study.data.root,
@@ -103,8 +103,8 @@ def order_of(
 
 
 def _needed(study: Study, nodes: int, kind: str) -> int:
-    """Return how many processors of a kind a node needs for its share of the trials."""
+    """Return how many processors of a kind, by Ray's name, a node needs for its share of the trials."""
     resources = study.resources
-    most = max(float(getattr(resources.train, kind)), float(getattr(resources.attack, kind)))
     together = 1 if resources.concurrent == MOST else min(resources.concurrent, study.search.trials)
-    return max(1 if kind == "cpu" else 0, math.ceil(most * math.ceil(together / nodes) - 1e-9))
+    taken = resources.bundle().get(kind, 0.0) * math.ceil(together / nodes)
+    return max(1 if kind == "CPU" else 0, math.ceil(taken - 1e-9))

@@ -225,3 +225,8 @@ class Resources(Value):
     """Time between checkpoints, seconds."""
     patience: fields.Seconds = 600.0
     """How long a storage that fails is tried again before the study ends, to be resumed; seconds."""
+
+    def bundle(self) -> dict[str, float]:
+        """Return what a trial reserves, by Ray's names: what its training takes, and as much as its largest attack."""
+        train, attack = self.train.request(), self.attack.request()
+        return {kind: max(train.get(kind, 0.0), attack.get(kind, 0.0)) for kind in train | attack}

@@ -13,7 +13,7 @@ from ray.core.generated import autoscaler_pb2
 
 from harness.cluster.connection import MANY, declared
 from harness.cluster.exchange import NOT_NOW
-from harness.cluster.requests import bundle_of, claims_of, held_by, refuse_unplaceable
+from harness.cluster.requests import claims_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
@@ -55,7 +55,7 @@ def test_a_bundle_must_fit_one_node():
 
 def test_a_trial_reserves_what_the_largest_of_its_jobs_takes():
     large = resources(train={"cpu": 1, "gpu": 1}, attack={"cpu": 4, "gpu": 0.5})
-    assert bundle_of(large) == {"CPU": 4.0, "GPU": 1.0}
+    assert large.bundle() == {"CPU": 4.0, "GPU": 1.0}
     with pytest.raises(UserError, match=r"asks for \{'CPU': 4.0, 'GPU': 1.0\}"):
         refuse_unplaceable(large, [{"CPU": 2.0, "GPU": 2.0}])
 
