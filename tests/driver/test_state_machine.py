@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import optuna
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -206,6 +206,9 @@ class Faults(RuleBasedStateMachine):
             assert len(self.known) == self.study.search.trials
             assert all(known.state != "running" for known in self.known.values())
             self.rows_tell_what_the_directory_does()
+            self._attack_all_later()
+            self.resume()
+            self.rows_tell_what_the_directory_does()
         finally:
             if self.driver is not None:
                 self.driver.dead()
@@ -274,12 +277,7 @@ class Faults(RuleBasedStateMachine):
     @rule(data=st.data())
     def attack_later(self, data: st.DataObject) -> None:
         """Another attack is run on a finished trial, and is better than its own."""
-        number = data.draw(st.sampled_from(self._ended("complete")), label="trial")
-        if not self.known[number].later:
-            after = self.known[number]._replace(later=True)
-            found = attack(number, LATER, *(scores(0.001, 0.99),) * 2)
-            if self._alive(lambda: self.ledger.publish_attack(found), {number: after}) is not DEAD:
-                self.known[number] = after
+        self._attack_later(data.draw(st.sampled_from(self._ended("complete")), label="trial"))
 
     @invariant()
     def the_directory_tells_what_the_model_does(self) -> None:
@@ -306,6 +304,19 @@ class Faults(RuleBasedStateMachine):
             else:
                 assert row.state == TrialState.FAIL
                 assert outline.objectives is None or outline.tries > 1
+
+    def _attack_later(self, number: int) -> None:
+        if not self.known[number].later:
+            after = self.known[number]._replace(later=True)
+            found = attack(number, LATER, *(scores(0.001, 0.99),) * 2)
+            if self._alive(lambda: self.ledger.publish_attack(found), {number: after}) is not DEAD:
+                self.known[number] = after
+
+    def _attack_all_later(self) -> None:
+        """Attack all that is complete, without a driver."""
+        self.kill()
+        for number in self._ended("complete"):
+            self._attack_later(number)
 
     def _start(self, again: list[Asked] | None) -> None:
         self.driver = Driver(self.study, self.root, again)
@@ -396,8 +407,23 @@ def _study(folder: Path) -> Study:
     return load_checked(folder / "space.yaml").model_copy(update={"ledger": LEDGER_ID})
 
 
+def test_a_study_survives_a_death_at_each_write_of_an_ask_and_of_an_end():
+    life = Faults()
+    for writes in range(10):
+        life.resume()
+        life.doom(writes)
+        if life._ask() and life.driver is not None:
+            life._finish(min(life.driver.out), "complete")
+        life.deadly.left = None
+        if life.driver is not None:
+            life.kill()
+        life.the_directory_tells_what_the_model_does()
+    life.teardown()
+
+
 def test_a_study_survives_whatever_happens_to_its_driver():
-    run_state_machine_as_test(Faults, settings=settings(SHORT, max_examples=4, stateful_step_count=20))
+    quick = settings(SHORT, max_examples=3, stateful_step_count=20, phases=[Phase.generate])  # shrinking takes minutes
+    run_state_machine_as_test(Faults, settings=quick)
 
 
 @pytest.mark.slow
