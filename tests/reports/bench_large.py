@@ -25,16 +25,16 @@ from reports import page
 
 pictured, with_pictures = 0.0, page.with_pictures
 
-def timed(*given):
+def timed(*given, **forms):
     global pictured
     start = time.process_time()
-    found = with_pictures(*given)
+    found = with_pictures(*given, **forms)
     pictured += time.process_time() - start
     return found
 
 page.with_pictures = timed
 cpu, wall = time.process_time(), time.perf_counter()
-page.render(Path(sys.argv[1]), Path(sys.argv[2]))
+page.render(Path(sys.argv[1]), Path(sys.argv[2]), pdf=True)
 spent = {"cpu": time.process_time() - cpu - pictured, "pictures": pictured, "wall": time.perf_counter() - wall}
 print(json.dumps({**spent, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
