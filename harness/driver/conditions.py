@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import torch
 
-from attacks.precision import bfloat16_is_faster
+from attacks.precision import bfloat16_is_faster, share_of_float32
 from harness.cluster import threads
 from harness.errors import UserError
-from harness.ledger import Ledger
+from harness.ledger import Confirms, Ledger
 from harness.plugins import Package, package
 from harness.records import Place, Precision, Scalar, Shared, failure_line
 from harness.search import Conditions
@@ -66,10 +66,40 @@ def precision_of(study: Study, ledger: Ledger, submit: Submit) -> Precision:
         UserError: a job cannot use the GPU that it reserved.
     """
     first = ledger.numbers()[:1]
-    if first:
-        return ledger.read(first[0]).asked.precision
+    return ledger.read(first[0]).asked.precision if first else fastest(study, submit)
+
+
+def precision_of_confirms(study: Study, ledger: Ledger, submit: Submit) -> Precision:
+    """Return the precision of a study's confirms: that of their first training, so that all candidates compare.
+
+    Before the first: the search's own, unless that is bfloat16 and no faster here; arguments and errors as of
+    ``precision_of``.
+    """
+    begun = next((files.asked.precision for _, files in Confirms(ledger).runs()), None)
+    if begun is not None:
+        return begun
+    return "float32" if precision_of(study, ledger, submit) == "float32" else fastest(study, submit)
+
+
+def fastest(study: Study, submit: Submit) -> Precision:
+    """Return in which precision a study's jobs are fastest where they run; arguments and errors as of
+    ``precision_of``.
+    """
     shares = {"train": study.resources.train, "attack": study.resources.attack}
     return "bfloat16" if all(_is_fast(kind, share.gpu, submit) for kind, share in shares.items()) else "float32"
+
+
+def slowed(study: Study, conditions: Conditions) -> str | None:
+    """Return a line that says that a study goes on in a precision which this machine's CPU is slow at; null if not."""
+    shares = (study.resources.train, study.resources.attack)
+    if conditions.precision == "float32" or all(share.gpu for share in shares):
+        return None
+    if bfloat16_is_faster(torch.device("cpu")):
+        return None
+    return (
+        f"the trials of this study are computed in bfloat16, as its first one was: this CPU takes "
+        f"{share_of_float32():.3g} times as long for that as for float32; a study that begins here takes float32"
+    )
 
 
 def _is_fast(kind: str, gpu: float, submit: Submit) -> bool:

@@ -11,7 +11,7 @@ from harness.cluster import OWN_PACKAGES, Exchange, Runner, runner
 from harness.driver.candidates import chosen, raised
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
-from harness.driver.conditions import place_of, plugins
+from harness.driver.conditions import place_of, plugins, precision_of_confirms
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.later import run_tasks, tasks_of
@@ -25,7 +25,7 @@ from harness.judging import Confirmed, confirmed_so_far
 from harness.ledger import Confirms, Ledger, Run
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
-from harness.records import Asked, Failure, Place, Progress, failure_line
+from harness.records import Asked, Failure, Place, Precision, Progress, failure_line
 from harness.search import check_storage
 from harness.stages.checkpoints import discard
 from harness.study import Study, load_study, refuse_edited, refuse_others
@@ -103,10 +103,13 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             fleet.refuse(moved.resources)
             fleet.refuse_blind(ledger.root, place_of(moved))
             stand.begun, ledger.patience = True, patience
+            precision = precision_of_confirms(moved, ledger, fleet.jobs(moved.resources))
             noted(_announced(work, left, book.standing().seconds))
+            if (searched := ledger.read(work.round.trials[0]).asked.precision) != precision:
+                noted(f"they are trained in {precision}, and the search was in {searched}, which is slow here")
             if work.is_new:
                 confirms.publish_round(work.round)
-            _Confirming(study, moved, ledger, work, fleet, room, noted).run()
+            _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()
             room.end()
         else:
             noted("all of that is confirmed: the page is written anew")
@@ -137,6 +140,7 @@ class _Confirming:
     moved: Study
     ledger: Ledger
     work: Work
+    precision: Precision
     fleet: Runner
     room: Room
     noted: Callable[[str], None]
@@ -179,7 +183,7 @@ class _Confirming:
         if ledger.was_asked(run.trial):
             files = ledger.read(run.trial)
             return None if files.record else files.asked
-        return asked_of(self.study, self.ledger.read(run.trial).asked, run.seed, self.work.suite)
+        return asked_of(self.study, self.ledger.read(run.trial).asked, run.seed, self.work.suite, self.precision)
 
     def _ask(self) -> Asked | None:
         asked = self.queue.popleft() if self.queue and self.room.enough() else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cluster import OWN_PACKAGES, runner
 from harness.data.ready import Ready
 from harness.driver.catching_up import Ground, catch_up, lacking, run_levels
-from harness.driver.conditions import conditions_of, place_of, plugins
+from harness.driver.conditions import conditions_of, place_of, plugins, slowed
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
@@ -160,6 +160,8 @@ def _drive(
         fleet.refuse(study.resources)
         fleet.refuse_blind(ledger.root, place_of(study))
         conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
+        if slow := slowed(study, conditions):
+            watcher.noted(slow)
         if not root.exists():
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check

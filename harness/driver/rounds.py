@@ -7,7 +7,7 @@ from typing import NamedTuple
 from harness.driver.candidates import Chosen
 from harness.judging import confirmed, is_done, lacking
 from harness.ledger import Confirms, Ledger, Run
-from harness.records import Asked, AttackJob, LeftOut, Raced, Round, derive
+from harness.records import Asked, AttackJob, LeftOut, Precision, Raced, Round, derive
 from harness.study import Study
 from harness.tables import confirmed_table
 from reports.statistics import ERROR, FIRST, out_of_the_race
@@ -50,13 +50,13 @@ def left_of(confirms: Confirms, one: Round) -> list[Run]:
     return [run for run in confirms.planned_of(one) if not is_done(confirms.read(run), one.attacks)]
 
 
-def asked_of(study: Study, searched: Asked, seed: int, suite: tuple[AttackJob, ...]) -> Asked:
-    """Return what a training is: a trial's settings, threads and precision, with a seed that all candidates share.
+def asked_of(study: Study, searched: Asked, seed: int, suite: tuple[AttackJob, ...], precision: Precision) -> Asked:
+    """Return what a training is: a trial's settings and threads, with a seed and a precision that all candidates share.
 
     An equal seed gives equal initialisation, order of data and attackers.
     """
     own = derive(study.search.seed, "confirm", seed)
-    return searched.model_copy(update={"seed": own, "confirm": seed, "attacks": suite})
+    return searched.model_copy(update={"seed": own, "confirm": seed, "attacks": suite, "precision": precision})
 
 
 def is_race_on(confirms: Confirms, one: Round) -> bool:

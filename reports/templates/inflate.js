@@ -90,7 +90,8 @@ function inflate(bytes, size) {
   return out;
 }
 
-{
+// once, when the first figure is drawn
+function unpack() {
   const [text, size] = packed;
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);

@@ -39,6 +39,7 @@ function themed(figure, printing, narrow) {
 
 // from scratch: plotly places the legend wrongly when a drawn figure changes its width
 function drawFigure(place, figure, printing = false) {
+  if (!globalThis.Plotly) unpack();
   const { data, layout } = themed(figure, printing, place.clientWidth < 560);
   Plotly.newPlot(place, data, layout, { displayModeBar: false });
   place.on("plotly_hover", (event) => {
@@ -59,19 +60,19 @@ function thumbnails(trial, pointer) {
 }
 
 const redrawn = [];
-const crowd = 8000; // points above which figures are drawn one after another, so that the page answers meanwhile
+const points = Object.values(payload.figures).flatMap(({ data }) => data).reduce((sum, { x }) => sum + (x?.length ?? 0), 0);
+const crowded = points > 8000; // so that the page answers meanwhile, figures are then drawn one after another, once it is there
 let turn = 0;
 function draw(printing) {
   const figures = Object.entries(payload.figures);
   const steps = figures.map(([id, figure]) => () => drawFigure(document.getElementById(id), figure, printing));
   steps.push(...redrawn.map((again) => () => again(printing)));
-  const points = figures.reduce((sum, [, { data }]) => sum + data.reduce((own, { x }) => own + (x?.length ?? 0), 0), 0);
   const own = turn += 1; // a later drawing ends this one
   const next = () => {
     if (own === turn) steps.shift()?.();
     if (own === turn && steps.length) setTimeout(next);
   };
-  if (printing || points < crowd) steps.forEach((step) => step());
+  if (printing || !crowded) steps.forEach((step) => step());
   else next();
 }
 
@@ -94,4 +95,4 @@ addEventListener("resize", () => {
   clearTimeout(waiting);
   waiting = setTimeout(() => draw(false), 150);
 });
-addEventListener("DOMContentLoaded", () => draw(false));
+addEventListener(crowded ? "load" : "DOMContentLoaded", () => (crowded ? setTimeout(draw) : draw(false)));

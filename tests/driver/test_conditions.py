@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from attacks.precision import bfloat16_is_faster
-from harness.driver.conditions import place_of, precision_of, shared_of
+from harness.driver.conditions import place_of, precision_of, precision_of_confirms, shared_of, slowed
 from harness.errors import UserError
 from harness.ledger.files import Ledger
 from harness.records import Failure
@@ -32,6 +32,28 @@ def test_a_study_keeps_the_precision_of_its_first_trial(precision, share, tmp_pa
     ledger = Ledger(tmp_path / "small")
     ledger.publish_asked(asked(0, precision=precision))
     assert precision_of(study(tmp_path, share), ledger, call) == precision
+
+
+@pytest.mark.parametrize(
+    ("searched", "fast", "wanted"),
+    [("bfloat16", True, "bfloat16"), ("bfloat16", False, "float32"), ("float32", True, "float32")],
+)
+def test_a_confirm_takes_the_searchs_precision_unless_that_is_slow_here_and_keeps_it(tmp_path, searched, fast, wanted):
+    """Its candidates compare with each other: a search in bfloat16 took 100 times as long where no CPU has it."""
+    own, ledger = study(tmp_path, "{cpu: 1, gpu: 1}"), Ledger(tmp_path / "small")
+    ledger.publish_asked(asked(0, precision=searched))
+    assert precision_of_confirms(own, ledger, answering(value=fast)) == wanted
+    ledger.of_seed(1).publish_asked(asked(0, precision=wanted, confirm=1))
+    assert precision_of_confirms(own, ledger, answering(value=not fast)) == wanted
+
+
+def test_a_study_that_goes_on_in_a_precision_that_is_slow_here_says_so(tmp_path):
+    own, slow = study(tmp_path, "{cpu: 1, gpu: 0}"), not bfloat16_is_faster(torch.device("cpu"))
+    begun = Conditions(ledger="", attacks=(), threads={}, precision="bfloat16")
+    told = slowed(own, begun)
+    assert (told is not None and " times as long for that as for float32" in told) == slow
+    assert slowed(own, begun._replace(precision="float32")) is None
+    assert slowed(study(tmp_path, "{cpu: 1, gpu: 1}"), begun) is None
 
 
 def test_before_its_first_trial_a_job_says_of_its_gpu_whether_bfloat16_is_faster_there(tmp_path):

@@ -44,7 +44,7 @@ def test_attacks_are_the_studys_own_on_the_test_part_raised_where_they_are_lower
 def test_an_equal_seed_is_one_for_all_candidates_and_no_seed_of_the_search(ledger):
     study = load_study(ledger.study_file)
     found = {
-        (number, seed): asked_of(study, ledger.read(number).asked, seed, (TEST,))
+        (number, seed): asked_of(study, ledger.read(number).asked, seed, (TEST,), "float32")
         for number in (0, 1)
         for seed in (0, 1)
     }
