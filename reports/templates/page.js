@@ -69,8 +69,10 @@ function draw(printing) {
   steps.push(...redrawn.map((again) => () => again(printing)));
   const own = turn += 1; // a later drawing ends this one
   const next = () => {
-    if (own === turn) steps.shift()?.();
-    if (own === turn && steps.length) setTimeout(next);
+    if (own !== turn) return;
+    const step = steps.shift();
+    if (steps.length) setTimeout(next); // before this one, which may fail: the others come
+    step?.();
   };
   if (printing || !crowded) steps.forEach((step) => step());
   else next();

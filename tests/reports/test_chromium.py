@@ -2,9 +2,10 @@
 
 import json
 
+import plotly.graph_objects as go
 import pytest
 
-from reports.card import Card
+from reports.card import Card, Plot
 from reports.formats import Table
 from reports.page import page, render
 from reports.tables import read
@@ -29,6 +30,7 @@ SHOWN = """(() => {
   }
 })()"""
 """A trial whose reconstructions are on the page, and where its point is."""
+DRAWN = "document.querySelector('#curve .scatterlayer path') !== null"
 WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -96,6 +98,21 @@ def test_a_long_table_shows_more_of_itself_when_asked(tab, tmp_path):
     tab.evaluate(f"{more}.click()")
     assert [tab.evaluate(shown), tab.evaluate(f"{more}.hidden")] == [450, True]
     assert tab.evaluate("document.querySelector('#many tbody tr:last-child code').textContent") == "invfront show 449"
+    assert [complaints(tab), foreign(tab)] == [[], []]
+
+
+@pytest.mark.parametrize(("count", "first"), [(9000, False), (90, True)])
+def test_a_page_of_many_points_is_there_before_its_figures_are_drawn(tab, tmp_path, count, first):
+    line = go.Scatter(x=[*range(count)], y=[*range(count)], mode="lines")
+    curve = go.Figure(line, {axis: {"title": {"text": axis}} for axis in ("xaxis", "yaxis")})
+    card = Card(name="c", title="C", group="Mine", compute=lambda study: [Plot("curve", "A curve.", curve)])
+    path = tmp_path / "index.html"
+    path.write_text(page(read(write_study(tmp_path, 1)), [card]))
+    noted = tab.send("Page.addScriptToEvaluateOnNewDocument", source=f"addEventListener('load', () => (was = {DRAWN}))")
+    tab.open(path)
+    tab.send("Page.removeScriptToEvaluateOnNewDocument", **noted)
+    assert tab.evaluate("was") == first
+    tab.evaluate(f"new Promise((done) => {{ const look = () => ({DRAWN} ? done() : setTimeout(look, 20)); look(); }})")
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
