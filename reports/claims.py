@@ -9,8 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports import export
 from reports.dominance import DIRECTIONS, OBJECTIVES, Bools, non_dominated
+from reports.drawings import plane_picture, write_drawings
 from reports.files import write_whole
-from reports.formats import Table, counted, defense_names, listed, number, settings_of, varying_settings
+from reports.formats import Table, counted, defense_names, is_missing, listed, number, settings_of, varying_settings
+from reports.forms import write_forms
 from reports.svg import COLOURS, Dot, Plane, plane
 
 CLAIMS = {
@@ -55,11 +57,16 @@ def render(claims: pd.DataFrame, refused: Sequence[tuple[str, str]], out: Path) 
     Args:
         claims: One row per passport, columns as of ``CLAIMS``.
         refused: Of each passport that could not be read its name and why.
-        out: Folder of ``claims.html``, ``claims.csv`` and ``claims.parquet``; made if it is not there.
+        out: Folder of ``claims.html``, ``claims.csv`` and ``claims.parquet``, and of ``claims/``, where each of the
+            page's tables and drawings is, numbered by what compares; made if it is not there.
 
     Returns:
         The page's path.
     """
+    alike = [rows for _, rows in claims.groupby(list(ALIKE), sort=False)]
+    write_forms({f"claims-{place}": claims_table(rows) for place, rows in enumerate(alike, 1)}, out / "claims")
+    figures = {f"claims-{place}": plane_picture(drawing(rows), legend(rows)) for place, rows in enumerate(alike, 1)}
+    write_drawings(figures, out / "claims", ("claims-*",))
     write_whole(out / "claims.csv", export.to_csv(claims))
     write_whole(out / "claims.parquet", export.to_parquet(claims))
     return write_whole(out / "claims.html", page(claims, refused).encode())
@@ -118,7 +125,7 @@ def claims_table(rows: pd.DataFrame) -> Table:
             str(row["knowledge"]),
             str(row["suite"]),
             number(row["later"]),
-            row["beside"] or "",
+            "" if is_missing(row["beside"]) else str(row["beside"]),
         )
         for row, name in zip(order.to_dict("records"), defense_names(order), strict=True)
     ]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from reports import confirmed, export
 from reports.dominance import DIRECTIONS, OBJECTIVES, non_dominated
+from reports.drawings import plane_picture, ranks_picture, write_drawings
 from reports.files import write_whole
 from reports.formats import Table, counted, defense_names, listed, number, settings_of, varying_settings
 from reports.forms import write_forms
@@ -32,7 +34,7 @@ def render(studies: Sequence[Named], out: Path) -> Path:
 
     Args:
         studies: Two or more; those that are unlike (`reports.unlike`) are marked and not pooled.
-        out: Folder of ``index.html``, ``trials``, ``front``, ``ranks`` and ``tables/``; made if it is not there.
+        out: Folder of ``index.html``, ``trials``, ``front``, ``ranks``, ``tables/`` and ``figures/``; made if missing.
     """
     both = pooled(studies)
     tables = {"trials": both, "ranks": ranking(studies).scores.rename_axis("study").reset_index()}
@@ -45,6 +47,7 @@ def render(studies: Sequence[Named], out: Path) -> Path:
             else:
                 (out / f"{name}.{ending}").unlink(missing_ok=True)
     write_forms(tables_of_all(studies), out / "tables")
+    write_drawings(drawings(studies), out / "figures", ("accuracy-*", "ranks"))
     return write_whole(out / "index.html", page(studies).encode())
 
 
@@ -55,6 +58,15 @@ def tables_of_all(studies: Sequence[Named]) -> dict[str, Table]:
     if not differences(studies):
         found["front"] = front_table(studies)
     return {name: table for name, table in found.items() if table.rows}
+
+
+def drawings(studies: Sequence[Named]) -> dict[str, Figure]:
+    """Return the page's drawings for papers, by the names of their files."""
+    names = [(each.name, place % COLOURS) for place, each in enumerate(studies)]
+    planes = ("mse", "ssim") if pooled_eligible(studies) else ()
+    found = {f"accuracy-{y}": plane_picture(drawing(studies, y), names) for y in planes}
+    ranks = ranking(studies).found
+    return found if ranks is None else {**found, "ranks": ranks_picture(diagram(ranks))}
 
 
 def page(studies: Sequence[Named]) -> str:

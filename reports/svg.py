@@ -67,6 +67,8 @@ class Plane(NamedTuple):
     y_ticks: list[Tick]
     x_name: str
     y_name: str
+    corners: list[tuple[int, Sequence[tuple[float, float]]]]
+    """Colour and corners of each polyline, in the units of the points."""
     left: int = LEFT
     right: int = WIDTH - RIGHT
     top: int = TOP
@@ -138,6 +140,7 @@ def plane(
         upright.ticks(),
         x_name,
         y_name,
+        [*lines],
     )
 
 

@@ -129,6 +129,8 @@ class StudyInfo(TypedDict):
     """Whose results inform the search beside the study's own, none of which are in its tables, a line each."""
     confirms: NotRequired[list[str]]
     """How often the test part was read, for which trials and by what, a line each."""
+    confirm_precision: NotRequired[str | None]
+    """In which the trainings that confirm were computed; null, or absent in older folders, if there are none."""
     unsettled: NotRequired[list[str]]
     """Attack jobs that some trials have and the front does not count, since some of its trials lack them."""
     mixed: NotRequired[list[str]]

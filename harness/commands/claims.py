@@ -30,6 +30,7 @@ def claims(
     """
     from harness.passports.leaderboard import board
     from reports.claims import render, words
+    from reports.formats import is_missing
 
     found = board(folder)
     with remarks_apart(as_json):
@@ -42,7 +43,7 @@ def claims(
     if as_json:
         shown = found.claims[["file", "stands", "fell_to", "accuracy", "mse", "ssim"]]
         rows = [
-            {name: None if name == "fell_to" and not row["fell_to"] else row[name] for name in shown.columns}
+            {name: None if is_missing(value) else value for name, value in row.items()}
             for row in shown.astype(object).to_dict("records")
         ]
         say(

@@ -74,6 +74,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], training
         widened=list(widened_lines(ledger, suite_of(ledger))),
         informed=list(borrowed_lines(study)),
         confirms=[read_line(each) for each in Confirms(ledger).rounds()],
+        confirm_precision=_joined(cost.precision for cost in costs(trainings)) or None,
         warnings=[*_ended(ledger), *unlike_torch([*paid, *costs(trainings)])],
         unsettled=list(Front(trials).unsettled),
         mixed=list(Pooled(trials).lines()),

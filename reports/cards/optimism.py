@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.card import Block, Card, Plot
+from reports.card import Block, Card, Note, Plot
 from reports.chart import QUIET, Axis, Chart, Series
 from reports.confirmed import applicable as confirmed_applicable
 from reports.dominance import DIRECTIONS, OBJECTIVES
@@ -50,7 +50,7 @@ def applicable(study: Study) -> str | None:
 
 
 def compute(study: Study) -> list[Block]:
-    """Return a figure for each objective."""
+    """Return a figure for each objective, and whether search and confirm were computed unlike."""
     told = {
         "accuracy": "A candidate below the dotted line is worse than the search saw it: the winner's curse. Bars: "
         "intervals of 95 % over seeds.",
@@ -58,7 +58,10 @@ def compute(study: Study) -> list[Block]:
         "ssim": "Likewise ssim, its axes reversed.",
     }
     drawn = [(name, optimism_chart(study, name)) for name in OBJECTIVES]
-    return [Plot(f"optimism-{name}", told[name], chart) for name, chart in drawn if chart]
+    own, theirs = study.data.study["hardware"].get("precision"), study.data.study.get("confirm_precision")
+    unlike = f"The search was computed in {own}, and what confirms it in {theirs}: a part of a difference may be that."
+    notes = [Note(unlike)] if own and theirs and own != theirs else []
+    return [*notes, *(Plot(f"optimism-{name}", told[name], chart) for name, chart in drawn if chart)]
 
 
 CARD = Card(

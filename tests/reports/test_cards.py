@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.card import VIEWS
+from reports.card import VIEWS, Note
 from reports.cards import CARDS, effort, health, information, matched, sandwich
 from reports.cards.budgets import budgets
 from reports.cards.hypervolume import over_hours
 from reports.cards.importance import importance_chart, ranked
-from reports.cards.optimism import optimism_chart
+from reports.cards.optimism import compute, optimism_chart
 from reports.cards.published import published_table
 from reports.figures import draw
 from reports.front import hypervolume_history
@@ -86,6 +86,14 @@ def test_nothing_is_matched_without_an_undefended_candidate(study):
     defended = study.data.trials.loc[study.data.trials["defense/name"].ne("none"), "trial"]
     runs = study.data.confirmed[study.data.confirmed["trial"].isin(defended)]
     assert "no undefended" in str(matched.applicable(with_data(study, confirmed=runs)))
+
+
+@pytest.mark.parametrize(("confirmed", "told"), [("bfloat16", 1), ("float32", 0), (None, 0)])
+def test_a_search_and_a_confirm_in_two_precisions_are_marked(study, confirmed, told):
+    info = study.data.study | {"hardware": {"precision": "float32"}, "confirm_precision": confirmed}
+    notes = [block.text for block in compute(with_data(study, study=info)) if isinstance(block, Note)]
+    assert len(notes) == told
+    assert all("The search was computed in float32, and what confirms it in bfloat16" in note for note in notes)
 
 
 def test_the_search_stands_beside_what_was_confirmed(study):

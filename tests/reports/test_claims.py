@@ -1,5 +1,6 @@
 """A leaderboard says which claims stand and which fell to what, and compares only what can be compared."""
 
+import json
 import re
 
 import pytest
@@ -73,6 +74,7 @@ def test_claims_on_other_images_stand_in_tables_of_their_own(found):
     test, validation = f"digits, test images {'b' * 12}: 4 claims", f"digits, validation images {'a' * 12}: 1 claim"
     assert re.findall(r"<h2>(.*?)</h2>", html) == [test, validation, "Not read"]
     assert html.count("<table>") == 2
+    assert ">nan<" not in html
 
 
 def test_the_page_has_no_markup_of_strangers_and_needs_no_network(found):
@@ -83,9 +85,15 @@ def test_the_page_has_no_markup_of_strangers_and_needs_no_network(found):
 
 
 def test_the_command_writes_page_and_tables_whole(folder, tmp_path, capsys):
-    assert main(["claims", str(folder), "--out", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"claims.html", "claims.csv", "claims.parquet"}
-    assert "Of 5 claims 4 stand and 1 fell." in capsys.readouterr().out
+    assert main(["claims", str(folder), "--out", str(tmp_path), "--json"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"claims.html", "claims.csv", "claims.parquet", "claims"}
+    forms = {f"claims-{place}.{form}" for place in (1, 2) for form in ("csv", "parquet", "tex", "md", "png", "pdf")}
+    assert {path.name for path in (tmp_path / "claims").iterdir()} == forms
+    assert r"\toprule" in (tmp_path / "claims" / "claims-1.tex").read_text()
+    said = capsys.readouterr()
+    assert "Of 5 claims 4 stand and 1 fell." in said.err
+    claims = json.loads(said.out, parse_constant=pytest.fail)["claims"]
+    assert [row["file"] for row in claims if row["fell_to"] is not None] == ["topk.zip"]
 
 
 def test_a_folder_without_a_readable_passport_is_one_line(tmp_path, capsys):

@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli import main
 from reports.comparison import front_table, page, pooled, reference, render, words
+from reports.drawings import plane_picture, ranks_picture
 from reports.front import front, hypervolume, on_front
 from reports.ranking import ranking, ranks_words
 from reports.statistics import ranks
@@ -76,7 +77,7 @@ def test_the_pooled_front_is_that_of_all_trials_together(studies):
 def test_unlike_studies_are_marked_and_have_no_pooled_front(studies, tmp_path):
     render(studies, tmp_path)
     tables = {f"{name}.{ending}" for name in ("trials", "ranks", "front") for ending in ("csv", "parquet")}
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "tables", *tables}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "tables", "figures", *tables}
     assert {"studies.tex", "front.md", "front.csv"} <= {path.name for path in (tmp_path / "tables").iterdir()}
     unlike = [studies[0], other(studies[1], **CHANGES["images"])]
     html = render(unlike, tmp_path).read_text()
@@ -118,6 +119,21 @@ def test_a_diagram_sets_the_best_on_the_left_and_joins_what_cannot_be_told_apart
     assert bar.start < drawn.ranked[0].at <= drawn.ranked[1].at < bar.end < drawn.ranked[2].at
 
 
+def test_a_diagram_for_papers_says_what_the_page_says():
+    found = diagram(ranks(pd.DataFrame({"a": [3.0, 3, 3, 2], "b": [2.0, 2, 2, 3], "c": [1.0, 1, 1, 1]})))
+    (axes,) = ranks_picture(found).axes
+    assert {text.get_text() for text in axes.texts} >= {"a 1.25", "b 1.75", "c 3.00", "critical difference"}
+    assert axes.yaxis_inverted()
+
+
+def test_a_plane_for_papers_has_every_point_its_interval_and_the_better_side_up():
+    dots = [Dot(0.5, 0.3, "a", 0, True, (0.4, 0.6), (0.2, 0.4)), Dot(0.6, 0.5, "b", 1, False)]
+    (axes,) = plane_picture(plane(dots, "accuracy", "ssim", [(0, [(0.5, 0.3), (0.6, 0.5)])]), [("a", 0), ("b", 1)]).axes
+    assert [tuple(map(float, one[0].get_xydata()[0])) for one in axes.containers] == [(0.5, 0.3), (0.6, 0.5)]
+    assert [len(one[2]) for one in axes.containers] == [2, 0]
+    assert (axes.xaxis_inverted(), axes.yaxis_inverted()) == (False, True)
+
+
 def test_the_upper_right_is_better_in_every_plane():
     for name, better in (("mse", 0.9), ("ssim", 0.1)):
         worse = 1 - better
@@ -150,5 +166,7 @@ def test_the_command_refuses_unlike_studies_and_writes_like_ones(tmp_path, capsy
     document = json.loads(capsys.readouterr().out.partition("\n")[2])
     out = tmp_path / "one" / "comparison"
     assert document == {"report": str(out / "index.html"), "data": str(out)}
+    drawn = {f"accuracy-{y}.{form}" for y in ("mse", "ssim") for form in ("png", "pdf")}
+    assert {path.name for path in (out / "figures").iterdir()} == drawn
     assert not (given / "report").exists()
     assert main(["report", str(given), "--unlike"]) == 2
