@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from reports.files import write_whole
-from reports.pictures import FORMS, STYLE, axes_of, literal, saved
+from reports.pictures import FORMS, STYLE, Options, axes_of, literal, saved
 from reports.points import AXES, COLOURS
 from reports.svg import WIDTH, Diagram, Plane
 
@@ -31,9 +30,9 @@ def plane_picture(drawn: Plane, names: Sequence[tuple[str, int]]) -> Figure:
             ink = COLOURS[colour % len(COLOURS)]
             axes.plot([], [], "o", color=ink, label=literal(name))
             for dot in (one.dot for one in drawn.dots if one.dot.colour == colour):
-                face: dict[str, Any] = {} if dot.filled else {"markerfacecolor": "none"}
-                bars = {"xerr": _bar(dot.x, dot.x_ends), "yerr": _bar(dot.y, dot.y_ends)}
-                axes.errorbar(dot.x, dot.y, **bars, fmt="o", color=ink, markersize=4.5, elinewidth=0.8, **face)
+                style: Options = {"fmt": "o", "color": ink, "markersize": 4.5, "elinewidth": 0.8}
+                style |= {"xerr": _bar(dot.x, dot.x_ends), "yerr": _bar(dot.y, dot.y_ends)}
+                axes.errorbar(dot.x, dot.y, **style, markerfacecolor=ink if dot.filled else "none")
         for axis, name in ((axes.xaxis, drawn.x_name), (axes.yaxis, drawn.y_name)):
             axis.set_inverted(name == "ssim")
         figure.legend(loc="outside upper left", ncols=4, fontsize=8)
@@ -53,20 +52,20 @@ def ranks_picture(found: Diagram) -> Figure:
         axes.set_axis_off()
         lines: list[tuple[list[float], list[float], float]] = [
             ([found.ticks[0].at, found.ticks[-1].at], [found.axis, found.axis], 0.8),
-            *(([tick.at, tick.at], [found.axis - 4, found.axis], 0.8) for tick in found.ticks),
-            *(([bar.start, bar.end], [bar.row, bar.row], 2.4) for bar in found.bars),
-            *(([one.at, one.at, _edge(one.left)], [found.axis, one.row, one.row], 0.6) for one in found.ranked),
+            *[([tick.at, tick.at], [found.axis - 4, found.axis], 0.8) for tick in found.ticks],
+            *[([bar.start, bar.end], [bar.row, bar.row], 2.4) for bar in found.bars],
+            *[([one.at, one.at, _edge(one.left)], [found.axis, one.row, one.row], 0.6) for one in found.ranked],
         ]
         if found.critical:
             start, end = found.critical
-            lines += [([start, end], [22, 22], 0.8), *(([at, at], [18, 26], 0.8) for at in found.critical)]
+            lines += [([start, end], [22.0, 22.0], 0.8), *[([at, at], [18.0, 26.0], 0.8) for at in found.critical]]
             axes.text(start, 14, "critical difference", fontsize=8)
         for x, y, width in lines:
             axes.plot(x, y, color="#444444", linewidth=width, solid_capstyle="round")
         for tick in found.ticks:
             axes.text(tick.at, found.axis - 7, tick.text, ha="center", fontsize=8)
         for one in found.ranked:
-            side: dict[str, Any] = {"ha": "right" if one.left else "left", "va": "center", "fontsize": 9}
+            side: Options = {"ha": "right" if one.left else "left", "va": "center", "fontsize": 9}
             axes.text(_edge(one.left) + (-4 if one.left else 4), one.row, f"{literal(one.name)} {one.mean:.2f}", **side)
         return figure
 
