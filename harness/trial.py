@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.judging import candidates, verdicts, worst_case
-from harness.ledger import Found, attempt_number, attempts, find, open_attempt, read_value, write_whole
+from harness.ledger import Found, attempt_number, attempts, fetch, find, open_attempt, read_value, send, write_whole
 from harness.records import (
     Asked,
     AttackJob,
@@ -96,14 +96,16 @@ def give_up(asked: Asked, trial: Path, place: Place, outcome: Outcome) -> Result
 
 
 def write_result(result: Result) -> None:
-    """Put a result into its attempt, for the driver to publish."""
+    """Put a result into its attempt, for the driver to publish; the attempt is whole then, in its store too."""
     for attack in result.attacks:
         write_whole(result.attempt / f"{attack.job.name}.json", attack.model_dump_json(indent=1).encode())
     write_whole(result.attempt / "record.json", result.record.model_dump_json(indent=1).encode())
+    send(result.attempt)
 
 
 def read_result(attempt: Path, asked: Asked) -> Result:
     """Return a result that was put into an attempt."""
+    fetch(attempt, "*.json")
     record = read_value(attempt / "record.json", Record)
     names = (job.name for job in asked.attacks) if record.verdicts else ()
     return Result(attempt, record, tuple(read_value(attempt / f"{name}.json", AttackRecord) for name in names))

@@ -146,7 +146,7 @@ def test_who_calls_a_command_wrongly_is_sent_to_its_help(capsys):
         (["run", "{space}", "--set", "search/trials=few"], "few"),
         (["run", "{space}", "--set", "defense/cem_paper/lamb=1"], "lamb"),
         (["run", "{space}", "--set", "name=a/b"], "a/b"),
-        (["run", "{space}", "--out", "s3://bucket/runs"], "object stores are not supported"),
+        (["run", "{space}", "--out", "s3://bucket/runs"], "needs a PostgreSQL server"),
         (["run", "{space}", "--out", "{space}"], "space.yaml is a file; name a folder"),
         (["run", "{space}", "--out", "bad\udcff"], "has bytes that are no letters of UTF-8"),
         (["new", "mine", "--data", "bad\udcff"], "has bytes that are no letters of UTF-8"),

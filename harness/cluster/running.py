@@ -8,6 +8,7 @@ from typing import Protocol
 
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes, nodes_and_more
 from harness.cluster.exchange import NOT_NOW, Exchange
+from harness.cluster.reach import refuse_unreached
 from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
 from harness.cluster.sight import refuse_blind
@@ -66,7 +67,11 @@ class OnRay:
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Let each node look."""
-        if not self._here:
+        if self._here:
+            return
+        if place.store is not None:
+            refuse_unreached(place.store, place)
+        else:
             refuse_blind(root.absolute(), place)
 
     def refuse(self, resources: Resources) -> None:

@@ -22,7 +22,7 @@ from harness.cluster.sight import refuse_unseen
 from harness.cluster.submitting import LOST, Claim, RaySubmit
 from harness.cluster.waiting import Waiting
 from harness.errors import FULL
-from harness.ledger import ASKED, Ledger, study_of
+from harness.ledger import ASKED, Ledger, address, arrived, fetch, study_of
 from harness.records import Asked, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, failure_of
 from harness.study import Resources
@@ -240,8 +240,10 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
 
     submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]))
     try:
-        refuse_unseen(Path(config["trial"]) / ASKED)
-        result = run_trial(asked, Path(config["trial"]), place, submit, tell)
+        trial = arrived(Path(config["trial"]), place.store)
+        fetch(trial / ASKED)
+        refuse_unseen(trial / ASKED)
+        result = run_trial(asked, trial, place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
@@ -265,5 +267,6 @@ def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
     """
     if failure is None or failure.errno not in FULL:
         return
-    if failure.path is None or Path(failure.path).is_relative_to(study_of(attempt)):
+    own = address(study_of(attempt))
+    if failure.path is None or Path(failure.path).is_relative_to(own):
         raise OSError(failure.errno, os.strerror(failure.errno), failure.path or str(attempt))

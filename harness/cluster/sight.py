@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,11 @@ def refuse_blind(root: Path, place: Place) -> None:
     Raises:
         UserError: names the node, and what it does not see.
     """
+    known, token, there = known_of(place), secrets.token_hex(16), hosts()
     parent = next(path for path in (root, *root.parents) if path.exists())
-    roots = {"data/root": place.data_root, "attacker/root": place.attacker_root}
-    known = {path: names for path in roots.values() if path is not None and (names := names_in(path)) is not None}
-    token, there = secrets.token_hex(16), hosts()
     with tempfile.TemporaryDirectory(prefix=".sight-", dir=parent, ignore_cleanup_errors=True) as folder:
         (Path(folder) / DRIVER).write_text(token)
-        asked = {_look_on(node, folder, token, known): node for node in there}
-        try:
-            answers = {asked[answer]: ray.get(answer, timeout=ANSWER_SECONDS) for answer in asked}
-        except (GetTimeoutError, RayError) as error:
-            raise UserError(f"a node of the cluster could not look for {parent}: {one_line(error)[:200]}") from error
+        answers = answers_of(there, look, lambda node: (folder, token, known, node), str(parent))
         for node, wrong in answers.items():
             refuse_answer(there[node], wrong, Path(folder) / node)
 
@@ -80,10 +74,31 @@ def hosts() -> dict[str, str]:
     return {node["NodeID"]: str(node["NodeManagerHostname"]) for node in able}
 
 
-def _look_on(node: str, folder: str, token: str, known: Mapping[str, str]) -> Any:
+def answers_of(
+    nodes: Iterable[str], looking: Callable[..., str | None], given: Callable[[str], tuple[Any, ...]], what: str
+) -> dict[str, str | None]:
+    """Let nodes look for something; return what each does not see.
+
+    Args:
+        nodes: By the cluster's names.
+        looking: What a node does.
+        given: Returns what it does it with.
+        what: It looks for, for the message.
+
+    Raises:
+        UserError: a node does not answer.
+    """
+    asked = {_look_on(node, looking, given(node)): node for node in nodes}
+    try:
+        return {asked[answer]: ray.get(answer, timeout=ANSWER_SECONDS) for answer in asked}
+    except (GetTimeoutError, RayError) as error:
+        raise UserError(f"a node of the cluster could not look for {what}: {one_line(error)[:200]}") from error
+
+
+def _look_on(node: str, looking: Callable[..., str | None], given: tuple[Any, ...]) -> Any:
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-    looking: Any = ray.remote(look)
-    return looking.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy).remote(folder, token, known, node)
+    there: Any = ray.remote(looking)
+    return there.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy).remote(*given)
 
 
 def look(folder: str, token: str, known: Mapping[str, str], node: str) -> str | None:
@@ -92,7 +107,7 @@ def look(folder: str, token: str, known: Mapping[str, str], node: str) -> str | 
     Args:
         folder: Where the driver's mark lies, and this machine's is to be.
         token: What the driver's mark says.
-        known: What the driver sees of each folder of images: `names_in`.
+        known: What the driver sees of each folder of images: `known_of`.
         node: This machine's mark's name.
     """
     try:
@@ -101,6 +116,17 @@ def look(folder: str, token: str, known: Mapping[str, str], node: str) -> str | 
         (Path(folder) / node).write_text("")
     except OSError as error:
         return f"cannot write to {folder}: {error.strerror}"
+    return unseen(known)
+
+
+def known_of(place: Place) -> dict[str, str]:
+    """Return what the driver sees of each folder of images, by the folder: `names_in`."""
+    roots = (place.data_root, place.attacker_root)
+    return {path: names for path in roots if path is not None and (names := names_in(path)) is not None}
+
+
+def unseen(known: Mapping[str, str]) -> str | None:
+    """Return what this machine does not see of what the driver sees: `known_of`; null if it sees all."""
     for path, names in known.items():
         seen = names_in(path)
         if seen != names:

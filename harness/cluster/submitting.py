@@ -12,9 +12,9 @@ import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
 from harness.cluster.sight import refuse_unseen
-from harness.ledger import LOG, Skipped, logged, refuse_skipped, tail
+from harness.ledger import LOG, Skipped, fetch, logged, refuse_skipped, send, tail
 from harness.records import Failure, Progress, Tell
-from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of
+from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of, here
 
 LOST = 2
 """How often a job whose worker or node was lost is handed out again."""
@@ -172,6 +172,9 @@ class _Handed(NamedTuple):
     def failed(self, failure: Failure) -> Outcome:
         """Return how the job ended, with the last that its attempt logged."""
         attempt = attempt_of(self.job)
+        if attempt is not None:
+            with contextlib.suppress(OSError):
+                fetch(attempt / LOG)
         log = tail(attempt) if attempt else None
         return Outcome(self.number, None, failure.model_copy(update={"log": log}), self.watch.read())
 
@@ -196,8 +199,13 @@ def _job(
 ) -> Generator[_On | Site | Progress | tuple[Any] | Failure, None, None]:
     """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure; log what it prints."""
     yield _On(ray.get_runtime_context().get_node_id())
-    attempt = attempt_of(job)
     end: tuple[Any] | Failure
+    try:
+        job = here(job)
+    except Exception as error:  # a store that is not reached from this node
+        yield failure_of(error, "")
+        return
+    attempt = attempt_of(job)
     with logged(attempt / LOG) if attempt else contextlib.nullcontext():
         try:
             if attempt is not None:
@@ -205,6 +213,9 @@ def _job(
             end = ((yield from RUN.load()(stage, job, accelerator)),)
         except Exception as error:  # a job's failure is its outcome
             end = failure_of(error, "", attempt)
+    if attempt is not None:
+        with contextlib.suppress(OSError):
+            send(attempt / LOG)
     yield end
 
 

@@ -50,7 +50,12 @@ def ctl(
     """
     root = find_study(study)
     quiet(None)
-    from harness.ledger import Ledger
+    from harness.ledger import Ledger, address
+
+    if Ledger(root).mirror is not None:
+        raise UserError(
+            f"{address(root)}: a study in a store is not steered while it runs; end its driver, then `invfront resume`"
+        )
     from harness.ledger.requests import Requests
 
     put = Requests(root).ask(_request(Ledger(root), order, what or [], now))

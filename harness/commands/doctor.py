@@ -108,12 +108,15 @@ def _treated(
     """Return what was mended or removed, of which ``tell`` hears at once, and what is left."""
     from harness.doctor import examine, examine_surplus, mend, remove
     from harness.ledger import Ledger
+    from harness.ledger.fetching import mirror_of
     from harness.search import check_storage
 
     done = []
     ledger, url = _whereabouts(root, storage)
     check_storage(url)
+    mirror = mirror_of(root)
     with _held(root, ledger, url, changes=fix or clean):
+        fetched = mirror.fetch(root) if mirror is not None else set()
         found = examine(root, url)
         for _ in range(ROUNDS):
             fixable = [finding for finding in found if fix and finding.fixable]
@@ -130,6 +133,8 @@ def _treated(
                 remove(finding.path)
                 tell(finding)
             done += surplus
+        if mirror is not None and done:
+            mirror.settle(fetched)
     return done, found
 
 

@@ -40,7 +40,7 @@ def export(
     """
     root = find_study(study)
     quiet(None)
-    from harness.ledger import Ledger
+    from harness.ledger import Ledger, send
     from harness.passports.making import FOLDER, SETTABLE
     from harness.passports.making import export as exported
     from harness.study import load_study, refuse_others
@@ -49,6 +49,8 @@ def export(
     with remarks_apart(as_json):
         moved_study = load_study(root / "study.yaml", set_ or [])
         found = exported(moved_study, Ledger(root.resolve()), trial or ["front"], out or root / FOLDER)
+        if out is None:
+            send(root / FOLDER)
         for one in found:
             typer.echo(_line(one))
     if as_json:

@@ -87,7 +87,7 @@ def _reported(root: Path, *, as_json: bool, watched: bool = False) -> Written:
     """Write one study's report."""
     from harness.export import write_tables
     from harness.judging import judged_trials, states
-    from harness.ledger import Ledger
+    from harness.ledger import Ledger, send
     from harness.search import importances
     from harness.study import load_study
     from reports.page import render
@@ -97,6 +97,7 @@ def _reported(root: Path, *, as_json: bool, watched: bool = False) -> Written:
     with remarks_apart(as_json):
         data = write_tables(study, ledger, trials, importances(study.space(), trials))
         page = render(data, root / "report", watched=watched, pdf=not watched)
+        send(root / "report")
     waiting = 0 if ledger.ended() else states(trials, study.search.trials)["waiting"]
     return Written(page, data, waiting)
 

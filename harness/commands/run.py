@@ -14,7 +14,9 @@ def run(
     space: Space,
     set_: Pin = None,
     trials: Trials = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The study's directory is DIR/<its name>.")] = Path("runs"),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The study's directory is DIR/<its name>; or s3://BUCKET/FOLDER.")
+    ] = Path("runs"),
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
@@ -29,7 +31,8 @@ def run(
       invfront run my-study.yaml --trials 40 --out runs
       invfront run cifar10-small --set data/root=data/cifar10 --set train/epochs=12
       invfront run my-study.yaml --set 'defense={none: {}, laplace: default}'
-      INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto
+      INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db invfront run my-study.yaml --address auto \\
+        --out s3://bucket/studies
 
     \b
     JSON: as of status but for disk, widened, informed and confirmed, then study (its directory), report (the page),
@@ -37,8 +40,16 @@ def run(
     """
     quiet(address)
     from harness.driver import Endpoints, driving
+    from harness.ledger import begin_in_store
+    from harness.ledger.lease import refuse_no_server
+    from harness.stores import address_of
+    from harness.study import load_study
     from harness.study.check import load_all_checked
 
+    if (url := address_of(out)) is not None:
+        given = load_study(space, set_ or [], trials)
+        refuse_no_server(f"{url}/{given.name}", storage or given.storage)
+        out = begin_in_store(url, given.name).parent
     loaded = load_all_checked(space, set_ or [], trials, out)
     study = loaded.study.model_copy(update={"storage": storage or loaded.study.storage})
     where = Endpoints(address=address, storage=study.storage, tracking=tracking_uri or study.tracking, tracked=tracked)

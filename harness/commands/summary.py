@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.credentials import without_credentials
 from harness.judging import Confirmed, Status, Suite, judged, settings_line, suite_of, widened_lines
-from harness.ledger import Ledger
+from harness.ledger import Ledger, address
 from harness.ledger.database import sqlite_url
 from harness.ledger.disk import shown
 from harness.study import Study, borrowed_lines, load_study
@@ -77,7 +77,7 @@ def disk_line(disk: Mapping[str, int]) -> str:
 def summary_document(now: Status, root: Path, tracking: str | None, tracked: bool = True) -> dict[str, Any]:
     """Return how a study stands after a run, for programs; arguments as of ``summarise``."""
     return now.model_dump(mode="json") | {
-        "study": str(root),
+        "study": address(root),
         "report": str(root / "report" / "index.html"),
         "mlflow": mlflow_uri(root, tracking) if tracked else None,
     }

@@ -8,6 +8,7 @@ from typing import TextIO
 from harness.display.story import Story
 from harness.display.words import IMAGES, duration, failure, preparation, scores
 from harness.judging import JudgedTrial, Standing, settings_line
+from harness.ledger import address
 from harness.records import Asked, Progress
 from harness.search import CAVEATS, Reconciled
 from harness.study import Study
@@ -26,7 +27,7 @@ class Lines:
     def opened(self, study: Study, root: Path, found: Reconciled, standing: Standing) -> None:
         """Say what is about to run, and what was there."""
         self._story.opened(study, root, standing)
-        self._print(f"study {study.name} in {root}: {study.search.trials} trials; {earlier(found)}")
+        self._print(f"study {study.name} in {address(root)}: {study.search.trials} trials; {earlier(found)}")
         if caveat := CAVEATS.get(study.search.sampler):
             self._print(f"sampler {study.search.sampler} {caveat}")
 

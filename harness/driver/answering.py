@@ -7,7 +7,7 @@ from collections.abc import Callable
 from harness.driver.retrying import chosen_trials
 from harness.errors import Interrupted, UserError
 from harness.judging import Book
-from harness.ledger import SKIP, Ledger, write_whole
+from harness.ledger import SKIP, Ledger
 from harness.ledger.requests import Asked as Put
 from harness.ledger.requests import Requests
 from harness.records import Answer, Request
@@ -108,7 +108,7 @@ class Answering:
         if outline is not None and outline.finished and number not in self.retried:
             raise UserError(f"trial {number} is {outline.state}")
         self.skipped.add(number)
-        write_whole(self._ledger.trial(number) / SKIP, b"")
+        self._ledger.write(self._ledger.trial(number) / SKIP, b"")
         return f"trial {number} ends, pruned"
 
     def _enqueue(self, request: Request) -> str:

@@ -55,7 +55,7 @@ class Ground(NamedTuple):
 def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> None:
     """Run what is left, and publish each as it ends; ``where`` says on which trials, in words."""
     ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
-    place = place_of(ground.study)
+    place = place_of(ground.study, ground.ledger)
     submit = ground.fleet.later(ground.study.resources, place)
     with contextlib.closing(run_tasks(tasks, place, submit, ground.way, lambda progress: None)) as found:
         for record in found:

@@ -40,12 +40,19 @@ def shared_of(study: Study, conditions: Conditions) -> Shared:
     )
 
 
-def place_of(study: Study) -> Place:
-    """Return where a study's jobs run as its file says now, trials that were asked earlier included."""
+def place_of(study: Study, ledger: Ledger | None = None) -> Place:
+    """Return where a study's jobs run as its file says now, trials that were asked earlier included.
+
+    Args:
+        study: The study.
+        ledger: Its directory; null where its jobs need none.
+    """
+    mirror = ledger.mirror if ledger is not None else None
     return Place(
         data_root=study.data.root,
         attacker_root=study.attacker.root,
         download=study.data.download,
+        store=mirror.store.url if mirror is not None else None,
         timeout_seconds=study.resources.timeout,
         checkpoint_seconds=study.resources.checkpoint,
         driver=software(),

@@ -101,7 +101,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             packages = [*OWN_PACKAGES, *plugins(study, [job.attack for job in work.suite])]
             fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
             fleet.refuse(moved.resources)
-            fleet.refuse_blind(ledger.root, place_of(moved))
+            fleet.refuse_blind(ledger.root, place_of(moved, ledger))
             stand.begun, ledger.patience = True, patience
             precision = precision_of_confirms(moved, ledger, fleet.jobs(moved.resources))
             noted(_announced(work, left, book.standing().seconds))
@@ -153,7 +153,7 @@ class _Confirming:
 
     def run(self) -> None:
         """Train everybody's first seeds, then those of whoever is still in the race; last, what others lack."""
-        confirms, one, place = Confirms(self.ledger), self.work.round, place_of(self.moved)
+        confirms, one, place = Confirms(self.ledger), self.work.round, place_of(self.moved, self.ledger)
         if is_race_on(confirms, one):
             self._train(
                 [run for run in confirms.planned_of(one) if run.seed < one.first or run.trial not in one.raced], place

@@ -22,7 +22,7 @@ from harness.driver.searching import Session, search_on
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, Status
-from harness.ledger import Ledger, write_whole
+from harness.ledger import Ledger
 from harness.ledger.lease import lease
 from harness.ledger.patience import Patience
 from harness.records import Asked, Borrowed, ImagesSeen
@@ -158,7 +158,7 @@ def _drive(
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, f"the local Ray died; {way}", packages, tracking.cut_off))
         fleet.refuse(study.resources)
-        fleet.refuse_blind(ledger.root, place_of(study))
+        fleet.refuse_blind(ledger.root, place_of(study, ledger))
         conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
         if slow := slowed(study, conditions):
             watcher.noted(slow)
@@ -166,10 +166,10 @@ def _drive(
             root.mkdir(parents=True)
             ledger.guard = held.enter_context(lease(root, str(study.ledger), where.storage, patience)).check
         write_down(plan, ledger)
-        write_whole(ledger.images_file, _seen(ready).model_dump_json(indent=1).encode())
+        ledger.write(ledger.images_file, _seen(ready).model_dump_json(indent=1).encode())
         stand.begun, ledger.patience = True, patience
         if again is None:
-            ledger.ended_file.unlink(missing_ok=True)
+            ledger.remove(ledger.ended_file)
         ground = Ground(study, ledger, fleet, way, watcher.noted)
         if left:
             catch_up(left, ground)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UserError
-from harness.ledger import Ledger, write_whole
+from harness.ledger import Ledger
 from harness.records import AttackJob, Borrowed, Extension, Lineage
 from harness.search import redrawn
 from harness.search.comparing import edited_line
@@ -89,6 +89,6 @@ def write_down(plan: Plan, ledger: Ledger) -> None:
     if plan.extension is not None:
         extensions = (*extensions, plan.extension)
     if plan.borrowed is not None:
-        write_whole(ledger.borrowed_file, plan.borrowed.content())
-    write_whole(ledger.study_file, text.encode())
+        ledger.write(ledger.borrowed_file, plan.borrowed.content())
+    ledger.write(ledger.study_file, text.encode())
     ledger.publish_lineage(Lineage(study=text, extensions=extensions))

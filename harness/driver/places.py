@@ -5,9 +5,7 @@ import re
 from pathlib import Path
 
 from harness.errors import UserError
-
-REMOTE = re.compile(r"\w+:/")
-"""How the address of an object store begins, once it has been taken for a path."""
+from harness.stores import address_of
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -20,13 +18,11 @@ def refuse_place(option: str, folder: Path) -> None:
         folder: As given.
 
     Raises:
-        UserError: it is an object store's, its name cannot be spelt, or it cannot be made or written.
+        UserError: it is a store's address, its name cannot be spelt, or it cannot be made or written.
     """
     whole = str(folder.absolute())
-    if REMOTE.match(str(folder)):
-        raise UserError(
-            f"{option}{folder}: object stores are not supported; name a folder, on a cluster one that all nodes see"
-        )
+    if (url := address_of(folder)) is not None:
+        raise UserError(f"{option}{url}: is no folder; `invfront run --out {url}` opens a store, or name a folder")
     try:
         whole.encode()
     except UnicodeEncodeError:

@@ -77,7 +77,7 @@ def attack_again(
         farewell = f"the local Ray died; {AGAIN}"
         packages = [*OWN_PACKAGES, *plugins(study, named)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
-        place, suite = place_of(moved), suite_of(ledger)
+        place, suite = place_of(moved, ledger), suite_of(ledger)
         fleet.refuse_blind(ledger.root, place)
         submit = fleet.later(moved.resources, place)
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()

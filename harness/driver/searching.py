@@ -71,7 +71,7 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
         watcher.noted(f"all {study.search.trials} trials are asked already: --trials gives the wider study more")
     if session.again is not None:
         search.again = deque(session.again)
-    place = place_of(study)
+    place = place_of(study, session.ledger)
     if search.left():
         priors = Priors(shared_of(study, session.conditions), place, root / PRIORS_FOLDER)
         unlimited = study.resources.model_copy(update={"timeout": None})  # a prior is no trial's

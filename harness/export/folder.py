@@ -43,6 +43,7 @@ def write_tables(
         folder: Another folder to write; null for that one.
     """
     data = ledger.root / "report" / "data" if folder is None else folder
+    ledger.bring("*.parquet", "*.npz", "*/train.json")
     images = per_images(trials)
     rows = trials_table(trials, images)
     numbers = set(shown_trials(rows)["trial"])

@@ -6,7 +6,6 @@ pandas: whoever wants them imports them by name.
 
 from harness.ledger.attempts import (
     REDONE,
-    SERVER,
     SKIP,
     Found,
     Skipped,
@@ -15,14 +14,12 @@ from harness.ledger.attempts import (
     find,
     open_attempt,
     refuse_skipped,
-    study_of,
 )
 from harness.ledger.confirms import Confirms, Run
+from harness.ledger.fetching import address, arrived, drop, fetch, in_words, send, study_of
 from harness.ledger.files import (
     ASKED,
-    CONFIRM,
     RETRIED,
-    TRIALS,
     Ledger,
     Newer,
     TrialFiles,
@@ -30,12 +27,14 @@ from harness.ledger.files import (
     record_files,
     refuse_no_folder,
 )
-from harness.ledger.finding import find_study
+from harness.ledger.finding import begin_in_store, find_study
+from harness.ledger.keys import CHECKPOINTS, CONFIRM, SERVER, TRIALS
 from harness.ledger.log import LOG, log_of, logged, tail
 from harness.ledger.whole import sha256, write_whole
 
 __all__ = [
     "ASKED",
+    "CHECKPOINTS",
     "CONFIRM",
     "LOG",
     "REDONE",
@@ -50,10 +49,16 @@ __all__ = [
     "Run",
     "Skipped",
     "TrialFiles",
+    "address",
+    "arrived",
     "attempt_number",
     "attempts",
+    "begin_in_store",
+    "drop",
+    "fetch",
     "find",
     "find_study",
+    "in_words",
     "log_of",
     "logged",
     "open_attempt",
@@ -61,6 +66,7 @@ __all__ = [
     "record_files",
     "refuse_no_folder",
     "refuse_skipped",
+    "send",
     "sha256",
     "study_of",
     "tail",

@@ -9,6 +9,7 @@ import numpy
 import pandas
 from numpy.typing import NDArray
 
+from harness.ledger.fetching import fetch
 from harness.ledger.files import read_value
 from harness.records import AttackRecord, Trained
 
@@ -58,7 +59,10 @@ def scores_of_guesses(trial: Path, client: str) -> dict[str, pandas.DataFrame]:
 
 
 def _arrays(trial: Path, attack: AttackRecord, ending: str) -> Path:
-    return trial / f"attempt-{attack.attempt}" / f"{attack.job.name}{ending}"
+    path = trial / f"attempt-{attack.attempt}" / f"{attack.job.name}{ending}"
+    if not path.exists():
+        fetch(path)
+    return path
 
 
 def _score_name(column: str) -> str:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.ledger.files import CONFIRM, TRIALS, read_value
+from harness.ledger.fetching import fetch, mirror_of, study_of
+from harness.ledger.files import read_value
+from harness.ledger.keys import SERVER
 from harness.ledger.whole import sha256
 from harness.records import AttackJob, AttackRecord, Trained
-
-SERVER = "server.safetensors"
 
 SKIP = "skip"
 """A file in a trial's directory: its user wants no more of it."""
@@ -38,6 +38,9 @@ class Found(NamedTuple):
 
 def open_attempt(trial: Path) -> Path:
     """Make and return the directory of a new attempt; two processes never get the same one."""
+    mirror = mirror_of(study_of(trial))
+    if mirror is not None:
+        return mirror.claim(trial)
     number = 1 + max((attempt_number(path) for path in attempts(trial)), default=0)
     while True:
         path = trial / f"attempt-{number}"
@@ -60,13 +63,9 @@ def attempt_number(path: Path) -> int:
     return int(path.name.removeprefix("attempt-"))
 
 
-def study_of(attempt: Path) -> Path:
-    """Return the directory of the study that an attempt is of; the attempt itself where it lies in none."""
-    return next((path.parent for path in attempt.parents if path.name in (TRIALS, CONFIRM)), attempt)
-
-
 def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:
     """Return the finished stages of all attempts; a corrupt one is noted and done again."""
+    fetch(trial)
     trained, notes = _trained(trial)
     if trained is None:
         return Found(None, {}, notes)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.ledger.files import CONFIRM, Ledger, TrialFiles
+from harness.ledger.files import Ledger, TrialFiles
+from harness.ledger.keys import CONFIRM
 from harness.records import Raced, Round
 
 

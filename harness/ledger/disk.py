@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.ledger.fetching import mirror_of
+
 KINDS = {".safetensors": "weights", ".pt": "checkpoints", ".npz": "arrays", ".parquet": "arrays", ".json": "records"}
 """What a trial's file is for, by its ending; any other is of the kind ``other``."""
 
@@ -46,7 +48,12 @@ def size_of(folder: Path) -> int:
 def sizes(root: Path) -> dict[str, int]:
     """Return the bytes of a study's directory: by kind of a trial's files, of other folders by name, and the total."""
     found = Counter(dict.fromkeys((*KINDS.values(), "other"), 0))
-    for top in root.iterdir():
+    mirror = mirror_of(root)
+    for path, num_bytes in mirror.num_bytes() if mirror is not None else ():
+        name = path.parts[0] if len(path.parts) > 1 else ""
+        kind = KINDS.get(path.suffix, "other") if name == "trials" else name or "other"
+        found[kind] += num_bytes
+    for top in root.iterdir() if mirror is None else ():
         if top.is_dir() and not top.is_symlink():
             for entry, num_bytes in _entries(top):
                 kind = KINDS.get("." + entry.name.rpartition(".")[2], "other")

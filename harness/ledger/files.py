@@ -11,14 +11,13 @@ from typing import NamedTuple, Protocol, TypeVar
 from pydantic import ValidationError
 
 from harness.errors import UserError
+from harness.ledger.fetching import fetch, mirror_of
+from harness.ledger.keys import CONFIRM, TRIALS
 from harness.ledger.whole import write_whole
 from harness.records import Asked, AttackRecord, Ended, Lineage, Record, Value, one_line
 
 V = TypeVar("V", bound=Value)
 T = TypeVar("T")
-
-TRIALS, CONFIRM = "trials", "confirm"
-"""Folders of the trials that were searched, and of the trainings that confirm some of them."""
 
 _NUMBER = re.compile(r"\d{5,}")
 
@@ -71,6 +70,8 @@ class Ledger:
 
     def __init__(self, root: Path, seed: int | None = None) -> None:
         self.root, self.seed = root, seed
+        self.mirror = mirror_of(root)
+        """Of a study in a store, whose folder on this machine the directory is; null of any other."""
         self.guard: Callable[[], None] = _nobody
         """Called before anything is published: raises once the lease is lost."""
         self.patience: Trying = _once
@@ -235,8 +236,27 @@ class Ledger:
     def publish(self, path: Path, value: Value) -> None:
         """Put a value on storage, whole, while the lease is held."""
         self.guard()
-        content = value.model_dump_json(indent=1).encode() + b"\n"
-        self.patience(lambda: write_whole(path, content))
+        self.write(path, value.model_dump_json(indent=1).encode() + b"\n")
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Put a file on storage, whole; the caller holds the lease."""
+        mirror = self.mirror
+        self.patience(lambda: write_whole(path, content) if mirror is None else mirror.put(path, content))
+
+    def remove(self, path: Path) -> None:
+        """Remove a file from storage; one that is not there is removed already."""
+        mirror = self.mirror
+        self.patience(lambda: path.unlink(missing_ok=True) if mirror is None else mirror.remove(path))
+
+    def pull(self) -> None:
+        """Bring up to date what a store says of the study; the folder of any other is as it is."""
+        if self.mirror is not None:
+            self.patience(self.mirror.pull)
+
+    def bring(self, *patterns: str) -> None:
+        """Bring what a store holds in attempts, where it is about to be read: files whose paths match one of these."""
+        for pattern in patterns:
+            fetch(self.folder, pattern)
 
     def _is_folder(self, path: Path) -> None:
         try:

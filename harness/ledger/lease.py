@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from harness.errors import Interrupted, UserError
 from harness.ledger.database import connect_args
+from harness.ledger.fetching import mirror_of
 from harness.ledger.patience import Patience
 
 _LOG = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class Lease:
 
     Args:
         root: The study's directory.
-        ledger: The study's ledger, which names the advisory lock.
+        ledger: The study's ledger, which names the advisory lock; in a store the study's address does.
         url: The study's storage; null for ``study.db``.
         patience: How long a server that is away is waited for.
     """
@@ -33,6 +34,8 @@ class Lease:
     def __init__(self, root: Path, ledger: str, url: str | None, patience: Patience) -> None:
         self._root, self._patience = root, patience
         self._lock = FileLock(root / LOCK, timeout=0)
+        mirror = mirror_of(root)
+        ledger = ledger if mirror is None else mirror.store.url
         self._key = int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)
         self._url = url if url is not None and url.startswith("postgresql") else None
         self._connection: sqlalchemy.Connection | None = None
@@ -110,14 +113,51 @@ def lease(root: Path, ledger: str, url: str | None, patience: Patience | None = 
     """Hold a study while the body runs.
 
     A lock file in the directory guards every study; a study on PostgreSQL takes an advisory lock there too, which
-    reaches across machines.
+    reaches across machines. What a store holds of the study is brought first.
 
     Raises:
-        UserError: another driver has it.
+        UserError: another driver has it, or had it since it was opened; or nothing could keep two drivers apart.
     """
+    mirror = mirror_of(root)
+    if mirror is not None:
+        refuse_no_server(mirror.store.url, url)
     held = Lease(root, ledger, url, patience or Patience(seconds=0, way=f"go on with `invfront resume {root}`"))
     held.take()
     try:
+        _bring(root)
         yield held
     finally:
         held.release()
+
+
+def refuse_no_server(study: str, url: str | None) -> None:
+    """Refuse a study in a store whose rows lie on no server: no lock of this machine would keep another's driver off.
+
+    Args:
+        study: Its address.
+        url: Of its rows.
+
+    Raises:
+        UserError: says what to give.
+    """
+    if not (url or "").startswith("postgresql"):
+        raise UserError(
+            f"{study}: a study in a store needs a PostgreSQL server, which keeps two drivers apart; give "
+            "--storage postgresql+psycopg://user:password@host/database, or set INVFRONT_STORAGE"
+        )
+
+
+def _bring(root: Path) -> None:
+    """Bring what a store holds of a study, now that nobody else changes it.
+
+    Raises:
+        UserError: the study itself is another one than it was when it was opened.
+    """
+    mirror = mirror_of(root)
+    if mirror is None:
+        return
+    file = root / "study.yaml"
+    before = file.read_bytes() if file.exists() else None
+    mirror.pull()
+    if before != (file.read_bytes() if file.exists() else None):
+        raise UserError(f"{mirror.store.url}: another driver changed it a moment ago; give this command again")

@@ -23,6 +23,8 @@ class Place(Value):
     """Folder of the images that an attacker of another distribution holds."""
     download: bool = False
     """Whether images that are not there may be fetched."""
+    store: str | None = None
+    """Address of the study; null where it lies in a folder that all machines see."""
     timeout_seconds: FiniteFloat | None = None
     """Longest time of a trial, or of an attack on a finished one; null for no limit."""
     checkpoint_seconds: FiniteFloat = 60.0

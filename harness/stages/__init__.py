@@ -3,7 +3,7 @@
 This door needs no torch: it hands jobs out by name. What does a job's work is imported from its own module.
 """
 
-from harness.stages.assignment import Assignment, afresh, attempt_of
+from harness.stages.assignment import Assignment, afresh, attempt_of, here
 from harness.stages.circumstances import circumstances, software
 from harness.stages.jobs import (
     ATTACK,
@@ -43,5 +43,6 @@ __all__ = [
     "circumstances",
     "drain",
     "failure_of",
+    "here",
     "software",
 ]

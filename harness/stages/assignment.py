@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.ledger import open_attempt
+from harness.ledger import arrived, fetch, open_attempt
 from harness.records import Asked, Place
 
 
@@ -29,3 +29,16 @@ def afresh(job: tuple[Any, ...]) -> tuple[Any, ...]:
         return job
     handed: Assignment = job[0]
     return (handed._replace(attempt=open_attempt(handed.attempt.parent)), *job[1:])
+
+
+def here(job: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a job as this machine has it: of a study in a store, what it reads is brought, and its attempt is made."""
+    if attempt_of(job) is None or job[0].place.store is None:
+        return job
+    handed, url = job[0], job[0].place.store
+    attempt = arrived(handed.attempt, url)
+    attempt.mkdir(parents=True, exist_ok=True)
+    rest = tuple(arrived(each, url) if isinstance(each, Path) else each for each in job[1:])
+    for path in (attempt, *(each for each in rest if isinstance(each, Path))):
+        fetch(path)
+    return (handed._replace(attempt=attempt), *rest)

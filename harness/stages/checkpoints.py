@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from harness.ledger import write_whole
+from harness.ledger import CHECKPOINTS, drop, fetch, write_whole
+from harness.stages.sending import put
 
 Snapshot = dict[str, Any]
 
@@ -34,12 +35,14 @@ class Checkpoints:
         write_whole(self._attempt / f"checkpoint-{step:09d}.pt", buffer.getvalue())
         for old in sorted(self._attempt.glob("checkpoint-*.pt"))[:-2]:
             old.unlink()
+        put(self._attempt)
         self._last = time.monotonic()
 
     def latest(self, device: torch.device) -> tuple[Snapshot | None, list[str]]:
         """Return the newest readable state of any attempt, and a note for each that could not be read."""
         notes = []
-        found = sorted(self._attempt.parent.glob("attempt-*/checkpoint-*.pt"), key=lambda path: (path.name, path))
+        fetch(self._attempt.parent, CHECKPOINTS)
+        found = sorted(self._attempt.parent.glob(CHECKPOINTS), key=lambda path: (path.name, path))
         for path in reversed(found):
             try:
                 state: Snapshot = torch.load(path, map_location=device, weights_only=True)
@@ -60,5 +63,4 @@ def restore_rng(state: Snapshot) -> None:
 
 def discard(trial: Path) -> None:
     """Remove the checkpoints of all attempts of a finished trial."""
-    for path in trial.glob("attempt-*/checkpoint-*.pt"):
-        path.unlink(missing_ok=True)
+    drop([trial], CHECKPOINTS)

@@ -17,12 +17,13 @@ import attacks
 from attacks.base import Attack, Images, train_prior
 from harness.data import AttackSplit, Data
 from harness.data.attacker import Held, attacker_part
-from harness.ledger import CONFIRM, TRIALS, read_value, sha256, write_whole
+from harness.ledger import CONFIRM, TRIALS, arrived, fetch, read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
+from harness.stages.sending import put
 from harness.study import Study
 from harness.study.jobs import attack_jobs
 
@@ -103,6 +104,7 @@ def folder_of(trial: Path) -> Path:
 
 def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str]:
     """Train an attack's prior before a study's first trial; return its digest."""
+    priors = priors._replace(folder=arrived(priors.folder, priors.place.store))
     shared = priors.shared
     device = settle(shared.threads["attack"], derive(shared.study_seed, "prior"))
     yield Progress(f"prior of {job.attack}", 0, 1)
@@ -156,8 +158,11 @@ def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
         seed_everything(derive(shared.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
         model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
+        fetch(folder, f"{digest}*")
         if not _loaded(model, folder / digest):
             _train(Prior(model, digest), wanted, priors)
+            for ending in (".safetensors", ".json"):
+                put((folder / digest).with_suffix(ending))
     return Prior(model.eval(), digest)
 
 

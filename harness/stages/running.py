@@ -5,13 +5,15 @@ from collections.abc import Generator
 from typing import Any
 
 from harness.records import Progress
+from harness.stages.assignment import attempt_of
 from harness.stages.device import device_name, pick_device, reserved
 from harness.stages.jobs import Stage
+from harness.stages.sending import put
 from harness.stages.spent import Site
 
 
 def run(stage: Stage, job: tuple[Any, ...], accelerator: bool | None = None) -> Generator[Site | Progress, None, Any]:
-    """Yield where this process runs, then a stage's progress; return its value.
+    """Yield where this process runs, then a stage's progress; return its value, what it wrote being on storage.
 
     Args:
         stage: What the job does.
@@ -20,4 +22,8 @@ def run(stage: Stage, job: tuple[Any, ...], accelerator: bool | None = None) -> 
     """
     with reserved(accelerator):
         yield Site(socket.gethostname(), device_name(pick_device()))
-        return (yield from stage.load()(*job))
+        value = yield from stage.load()(*job)
+    attempt = attempt_of(job)
+    if attempt is not None:
+        put(attempt)
+    return value

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from harness.data import Data
-from harness.ledger import read_value, write_whole
+from harness.ledger import CHECKPOINTS, drop, fetch, read_value, write_whole
 from harness.records import Asked, Circumstances, Progress, Value, derive, told
 from harness.stages.assignment import Assignment
 from harness.stages.building import build
@@ -21,6 +21,7 @@ from harness.stages.controlled import TARGET
 from harness.stages.ground import Meter, seed_everything
 from harness.stages.optimising import train
 from harness.stages.priors import folder_of
+from harness.stages.sending import put
 from harness.stages.steering import MARGIN, VERSION, Measurement
 
 OWNERS = ("data", "model", "train", "protocol")
@@ -63,6 +64,7 @@ def undefended_course(handed: Assignment, data: Data) -> Generator[Progress, Non
     patience = LONGEST_WAIT if limit is None else limit / 2
     try:
         with FileLock(stem.with_suffix(".lock")).acquire(timeout=patience):
+            fetch(stem.with_suffix(".json"))
             found = _found(stem)
             if found is None:
                 found = yield from _trained(named, handed, data, stem)
@@ -111,6 +113,6 @@ def _trained(named: _Named, handed: Assignment, data: Data, stem: Path) -> Gener
     training = yield from train(model, data, Assignment(asked, handed.place, attempt))
     found = Undefended(settings=named.settings, course=training.course, circumstances=meter.read())
     write_whole(stem.with_suffix(".json"), found.model_dump_json(indent=1).encode())
-    for checkpoint in attempt.glob("checkpoint-*.pt"):
-        checkpoint.unlink(missing_ok=True)
+    put(stem.with_suffix(".json"))
+    drop([stem], CHECKPOINTS)
     return found

@@ -23,7 +23,7 @@ def test_a_folder_may_have_any_name_that_can_be_written_down(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("s3://bucket/runs", "object stores are not supported"),
+        ("s3://bucket/runs", "is no folder; `invfront run --out s3://bucket/runs` opens a store"),
         ("bad\udcff", "has bytes that are no letters of UTF-8"),
         ("two\nlines", r"two\\nlines': has control characters"),
         ("file", "file is a file; name a folder"),
