@@ -32,6 +32,7 @@ from defenses.contract_charges import (
     charges_what_it_bounds,
     penalises_what_it_estimates,
 )
+from defenses.contract_jumps import says_where_it_jumps
 from defenses.contract_training import (
     lets_gradients_through,
     minds_what_changes_the_function,
@@ -216,6 +217,7 @@ LAWS: dict[str, Callable[[Case], None]] = {
         has_one_law,
         releases_each_image_by_itself,
         releases_by_its_law,
+        says_where_it_jumps,
         lets_gradients_through,
         reaches_the_client,
         minds_what_changes_the_function,

@@ -19,6 +19,7 @@ from defenses.gated_heads import GatedHeads
 from defenses.knife import Knife
 from defenses.learned_noise import LearnedNoise
 from defenses.mixtures import by_features, divergences, frozen
+from defenses.rounding import Rounding
 from defenses.sensitivity import deployed
 from defenses.shredder import Shredder
 from defenses.vib import Vib
@@ -53,6 +54,12 @@ class Lopsided(Defense):
 
     def _loud(self, z: Tensor) -> Tensor:
         return torch.tensor([10.0, 1.0, 1.0, 1.0]).expand_as(z)
+
+
+class Stepped(Rounding):
+    """Rounds, and does not say that its release jumps."""
+
+    jumps = False
 
 
 class Sociable(Defense):
@@ -174,6 +181,7 @@ REFUSED = {
     "lets a millionth through": (Whispering, {}, "lets_gradients_through", "of that its gradient tells"),
     "right on the whole": (Lopsided, {}, "has_one_law", r"feature \d+ deviates by"),
     "depends on neighbours": (Sociable, {}, "releases_each_image_by_itself", "changes with its neighbours"),
+    "a step of 8 bits": (Stepped, {"step": 1 / 255}, "says_where_it_jumps", r"jumps by 0\.00392; .* says so"),
     "thirtyfold": (Thirtyfold, {}, "bounds_what_it_declares", "times the truth"),
     "ignores sigma": (Fixed, {}, "rises_as_the_noise_falls", "at half the noise the truth rises by"),
     "its negative": (Backwards, {}, "penalises_what_it_estimates", "penalty and estimate pull apart"),
