@@ -43,7 +43,8 @@ class Patrol(Defense):
 
     The losses and the mask are those of the authors' public equations; schedule, weights and the order of pruning are
     ours, since there is no code. They have a weight for every block, here one for all; their beta is ``alpha`` here.
-    What pruning is for, a client one block deeper at the same cost, is the model's setting (``model/cut``).
+    What pruning is for, a client one block deeper at the same cost, is the model's setting (``model/cut``): the study
+    ``network-rows`` has it, and records what each client costs.
 
     Args:
         alpha: Weight of the adversarial term, >= 0.

@@ -74,6 +74,10 @@ DECIDED = {
     "Gaussian within their class, with the covariance of training images; NaN where there is none",
     "spectrum_bound_se": "float: its standard error over images",
     "spectrum_missing": "str or null: why there is none",
+    "robust_accuracy": "float in [0, 1]: share of images that are named rightly after each was moved, within 2/255 of "
+    "itself and by one who knows the network, so that it is not; NaN where no gradient reaches the images",
+    "client_multiplications": "float: multiply-adds of the client for one image, without channels that are pruned",
+    "client_parameters": "float: numbers that the client stores, likewise",
 }
 """Optional columns of ``trials.parquet``. The oracle is no attacker: it would have to know the image; whoever stacks is
 one, who holds the client and the defense."""

@@ -75,6 +75,8 @@ def _told_of(trials: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         spectrum_bound=(0.3 * trials["mse"].astype(float)).where(trials["trial"].ne(1)),
         spectrum_bound_se=1e-5,
         spectrum_missing=np.where(trials["trial"].eq(1), "what is released jumps as the image changes", None),
+        client_multiplications=np.where(trials["trial"].eq(1), 1.5e6, 3e6),
+        client_parameters=2.5e4,
         nats_missing=np.where(nats.isna(), "some feature is released without noise: every bound is infinite", None),
     )
 

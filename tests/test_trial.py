@@ -15,11 +15,12 @@ from harness.records.asked import Asked
 from harness.records.circumstances import Failure
 from harness.records.place import Place
 from harness.records.trial import Trained
-from harness.stages import fisher
+from harness.stages import fisher, robustness
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.circumstances import software
 from harness.stages.jobs import Outcome, drain
+from harness.stages.measuring import COST
 from harness.stages.spent import Spent
 from harness.stages.training import train_stage
 from harness.study.check import load_checked
@@ -78,7 +79,7 @@ def test_a_trial_measures_accuracy_attacks_and_guesses(attacked):
     assert all(value > 0 for name, value in told.items() if not name.endswith("_se"))
     assert [attack.measured.images for attack in attacked.attacks] == [200] * len(SUITE)
     assert told["codebook_nats"] <= told["codebook_nats_most"]
-    assert tuple(record.measured.diagnostics) == (*NAMES, *fisher.NAMES)
+    assert tuple(record.measured.diagnostics) == (*NAMES, *fisher.NAMES, *robustness.NAMES, *COST)
     assert told["spectrum_bound"] < record.measured.objectives.mse
     assert record.measured.diagnostics_version == VERSION
     assert len(set(record.measured.digests.values())) == 5

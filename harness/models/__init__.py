@@ -10,6 +10,7 @@ from torch import nn
 from harness import plugins
 from harness.models.architecture import Architecture, Head, Normalize
 from harness.models.bottleneck import Bottleneck, parse
+from harness.models.client_cost import ClientCost, client_cost
 from harness.models.cut import ClientServer, activation_shape, initialise, join
 from harness.models.network import Network, Pictures
 from harness.models.own import Body, Halves, halves_of
@@ -21,6 +22,7 @@ from harness.models.vgg import vgg11_bn_sgm
 __all__ = [
     "MODELS",
     "Body",
+    "ClientCost",
     "ClientServer",
     "Halves",
     "LiveTarget",
@@ -29,6 +31,7 @@ __all__ = [
     "SplitModel",
     "activation_shape",
     "build_model",
+    "client_cost",
 ]
 
 MODELS: dict[str, Callable[..., Architecture]] = {

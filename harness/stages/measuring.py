@@ -12,10 +12,11 @@ from attacks.base import Point
 from attacks.metrics import PerImage, score
 from defenses.information import MISSING, information
 from harness.data import AttackSplit, Data, Part, to_float
-from harness.models import LiveTarget
+from harness.models import LiveTarget, client_cost
 from harness.records import CurvePoint, Guess, Scores, derive
 from harness.stages.fisher import fisher
 from harness.stages.ground import seed_everything
+from harness.stages.robustness import robustness
 
 DRAWS = 5
 """Noise draws over which an accuracy is averaged."""
@@ -101,8 +102,12 @@ def predicted(target: LiveTarget, z: Tensor) -> Tensor:
         return torch.cat([target.server(chunk).argmax(1) for chunk in z.split(CHUNK)])
 
 
+COST = ("client_multiplications", "client_parameters")
+"""What the client costs a device, for each image and to store."""
+
+
 class Diagnostics(NamedTuple):
-    """What a release tells of the image, estimated alike for every trial."""
+    """What a release tells of the image, how easily the network is misled, and what its client costs."""
 
     values: dict[str, float | None]
     reasons: dict[str, str]
@@ -112,8 +117,8 @@ class Diagnostics(NamedTuple):
 def diagnostics(target: LiveTarget, part: Part, prior: Part, seed: int) -> Diagnostics:
     """Return the common diagnostics of a part's images.
 
-    They are what :func:`defenses.information.information` and :func:`harness.stages.fisher.fisher` tell; the latter
-    takes how images vary from ``prior``.
+    They are what :func:`defenses.information.information` and :func:`harness.stages.fisher.fisher` tell, which takes
+    how images vary from ``prior``, what :func:`harness.stages.robustness.robustness` does, and ``COST``.
     """
     seed_everything(derive(seed, "diagnostics", part.name))
     with torch.no_grad():
@@ -125,7 +130,11 @@ def diagnostics(target: LiveTarget, part: Part, prior: Part, seed: int) -> Diagn
         reason = f"no two of the {len(part.y)} images of {part.name} share a class"
     seed_everything(derive(seed, "fisher", part.name))
     told = fisher(target, part, prior)
-    return Diagnostics(values | told.values, dict.fromkeys(missing, reason) | told.reasons)
+    seed_everything(derive(seed, "robust", part.name))
+    robust = robustness(target, part)
+    costs = client_cost(target.model.client, target.image_shape)
+    values |= told.values | robust.values | {name: float(cost) for name, cost in zip(COST, costs, strict=True)}
+    return Diagnostics(values, dict.fromkeys(missing, reason) | told.reasons | robust.reasons)
 
 
 class Floors(NamedTuple):

@@ -66,6 +66,9 @@ OUTCOME = {
     "spectrum_bound": float,
     "spectrum_bound_se": float,
     "spectrum_missing": str,
+    "robust_accuracy": float,
+    "client_multiplications": float,
+    "client_parameters": float,
 }
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
@@ -77,6 +80,9 @@ BOUNDS = ("class_gaussian_nats", "covariance_nats", "mixture_nats")
 
 DERIVED = ("fisher_per_pixel", "spectrum_bound", "spectrum_bound_se")
 """Diagnostics that rest on the derivative of releases."""
+
+BESIDE = ("robust_accuracy", "client_multiplications", "client_parameters")
+"""Diagnostics of the network itself."""
 
 BOUNDS_SINCE = 2
 """Version of the diagnostics from which they are, whatever the law of the noise."""
@@ -103,7 +109,8 @@ def trials_table(trials: list[JudgedTrial], images: Mapping[int, PerImage]) -> p
     (`harness.judging.stacking`); then ``controlled, control_accuracy, strength`` of trainings that were to be held to
     an accuracy; ``hours`` of work up to its end, its ``device``, and the bound ``nats`` on what its releases tell, or
     why there is none, ``nats_missing``; each measure of it by itself, and what the derivative of releases leaves to
-    any attack (`harness.stages.fisher`), or why that is not known, ``spectrum_missing``. The objectives are those over
+    any attack (`harness.stages.fisher`), or why that is not known, ``spectrum_missing``; the robust accuracy and what
+    the client costs a device. The objectives are those over
     all attacks on storage; NaN or null where there is none.
     """
     jobs = Front(trials).jobs
@@ -170,7 +177,7 @@ def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
 def _told(measured: Measured) -> dict[str, Scalar]:
     """Return what a release tells beyond the class, by each measure and by the least upper bound, or why nothing."""
     known = measured.diagnostics
-    derived: dict[str, Scalar] = {name: known.get(name) for name in DERIVED}
+    derived: dict[str, Scalar] = {name: known.get(name) for name in (*DERIVED, *BESIDE)}
     if derived["spectrum_bound"] is None:
         derived["spectrum_missing"] = measured.null_reasons.get("spectrum_bound", "not measured")
     if measured.diagnostics_version < BOUNDS_SINCE:

@@ -19,7 +19,7 @@ MEASURES = {
     "fisher_per_pixel": "Fisher information",
     "robust_accuracy": "robust accuracy",
 }
-"""Columns of the trials, or scores of a probe, that may tell of inversion, and their names on the page."""
+"""Columns of the trials that may tell of inversion, and their names on the page."""
 
 FEWEST = 5
 """Trials of a defense from which it has a row of its own."""
@@ -29,12 +29,8 @@ WORST = "mse of the worst attack"
 
 def measured(study: Study) -> pd.DataFrame:
     """Return the complete trials that reach the floor, with every measure that any of them has as a column."""
-    rows, probes = study.eligible, study.data.probes
+    rows = study.eligible
     found = {name: rows[name].astype(float) for name in MEASURES if name in rows}
-    for name in MEASURES:
-        told = probes[probes["name"].eq(name)]
-        if name not in found and len(told):
-            found[name] = rows["trial"].map(told.groupby("trial")["value"].mean()).astype(float)
     known = {name: values for name, values in found.items() if np.isfinite(values).any()}
     return pd.DataFrame({"defense": rows["trial"].map(study.names), "mse": rows["mse"].astype(float), **known})
 
@@ -139,7 +135,9 @@ def compute(study: Study) -> list[Block]:
     told = (
         "Nats are of I(x; z | y) by validation images: three upper bounds (by the variances of features, by "
         "covariances, by mixtures, within classes), and what of a codebook of at most 32 images of a class is told "
-        "apart. Trials of several noise levels differ by their noise first: within a defense the same may hold or not."
+        "apart. Robust accuracy is of validation images that were each moved to mislead the network, by at most 2/255 "
+        "(harness/stages/robustness.py): it tells of the network, not of its releases. Trials of several noise levels "
+        "differ by their noise first: within a defense the same may hold or not."
     )
     return [
         Words(answer(found)),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.card import VIEWS, Note
-from reports.cards import CARDS, effort, health, information, matched, sandwich
+from reports.cards import CARDS, cost, effort, health, information, matched, sandwich
 from reports.cards.budgets import budgets
 from reports.cards.hypervolume import over_hours
 from reports.cards.importance import importance_chart, ranked
@@ -198,17 +198,28 @@ def test_measures_of_information_are_ranked_against_the_worst_attack(study, plai
     assert information.correlation_chart([*found.values()]).y.names == tuple(row[0] for row in table.rows)
 
 
-def test_a_probe_s_robust_accuracy_is_a_measure_and_the_answer_says_what_is_not_seen(study):
+def test_robust_accuracy_is_a_measure_and_the_answer_says_what_is_not_seen(study):
     eligible = study.eligible["trial"].tolist()
     noise = dict(zip(eligible, np.random.default_rng(0).permutation(len(eligible)), strict=True))
-    rows = [{"trial": trial, "name": "robust_accuracy", "value": value} for trial, value in noise.items()]
-    given = with_data(study, probes=pd.concat([study.data.probes, pd.DataFrame(rows)], ignore_index=True))
+    told = study.data.trials["trial"].map(noise) / len(eligible)
+    given = with_data(study, trials=study.data.trials.assign(robust_accuracy=told))
     last = information.correlated(information.measured(given))[-1]
     assert last.measure == "robust_accuracy"
     assert last.trials == len(eligible)
     said = information.answer([last, *information.correlated(information.measured(study))])
     assert ("robust accuracy" in " ".join(said)) == (last.low < 0 < last.high)
     assert said[0].startswith("Closest to the mse of the worst attack: nats by variances, rank correlation -1.00 ")
+
+
+def test_clients_that_cost_alike_stand_in_one_row_beside_an_undefended_one(study, plain):
+    trials = study.data.trials.reset_index(drop=True)
+    (defense,) = trials.loc[trials["trial"].eq(1), "defense/name"]
+    table = cost.client_table(trials.assign(**{"defense/name": trials["defense/name"].where(trials.index > 0, "none")}))
+    others, own = ([row for row in table.rows if (defense in row[0]) is same] for same in (False, True))
+    assert len(others) == 1
+    assert others[0][1:] == ("3,000,000", "1.00", "25,000", "1.00")
+    assert {row[1:3] for row in own} == {("1,500,000 to 3,000,000", "0.50 to 1.00")}
+    assert cost.client_table(plain.data.trials) is None
 
 
 def test_attackers_who_spend_more_leave_a_front_that_is_no_more_private(study):

@@ -63,7 +63,8 @@ def test_a_bundled_study_loads_by_name_from_anywhere(name, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "name", ["all-attacks", "all-defenses", "attack-suite", "cifar10-matched", "cifar10-small", "quickstart"]
+    "name",
+    ["all-attacks", "all-defenses", "attack-suite", "cifar10-matched", "cifar10-small", "network-rows", "quickstart"],
 )
 def test_every_bundled_study_has_the_floor_of_any_decoder_in_its_file(name):
     written = (Path(search_spaces.__file__).parent / f"{name}.yaml").read_text()
@@ -449,7 +450,7 @@ def test_a_bad_value_of_the_file_is_refused_with_the_files_name(file):
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_bundled_names(tmp_path):
-    bundled = "all-attacks, all-defenses, attack-suite, cifar10-matched, cifar10-small, quickstart"
+    bundled = "all-attacks, all-defenses, attack-suite, cifar10-matched, cifar10-small, network-rows, quickstart"
     refused = refusal(tmp_path / "gone.yaml")
     assert refused.endswith(f"no such file and no bundled study; bundled are {bundled}")
 
