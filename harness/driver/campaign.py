@@ -132,7 +132,7 @@ def _round(
     named: Collection[str] = (),
     tried: Collection[tuple[int, str]] = (),
 ) -> Round:
-    """Return what is left to run of what is wanted on each trial.
+    """Return what is left to run of what is wanted on each trial; files of those that were named are read now.
 
     Raises:
         UserError: a trial that was named by its number cannot be attacked so.
@@ -143,7 +143,7 @@ def _round(
         jobs = {job.name: job for job in wanted(files) if (number, job.name) not in tried}
         for job in jobs.values():
             try:
-                tasks += tasks_of(files, [job])
+                tasks += tasks_of(files, [job], read=str(number) in named)
             except UserError as error:
                 if str(number) in named:
                     raise

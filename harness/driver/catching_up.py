@@ -32,7 +32,7 @@ def lacking(ledger: Ledger, added: Iterable[AttackJob]) -> list[Task]:
 
 def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:
     try:
-        return tasks_of(files, jobs)
+        return tasks_of(files, jobs, read=False)
     except UserError as error:
         raise UserError(f"{error}; or postpone it with --later") from error
 
@@ -57,7 +57,7 @@ def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> Non
     ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
     place = place_of(ground.study, ground.ledger)
     submit = ground.fleet.later(ground.study.resources, place)
-    with contextlib.closing(run_tasks(tasks, place, submit, ground.way, lambda progress: None)) as found:
+    with contextlib.closing(run_tasks(tasks, place, submit, ground.way, lambda progress: None, ground.noted)) as found:
         for record in found:
             ground.ledger.publish_attack(record)
             ground.noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")

@@ -232,7 +232,8 @@ class _Confirming:
                 for task in tasks_of(ledger.read(run.trial), jobs)
             ]
             assert submit is not None
-            with contextlib.closing(run_tasks(tasks, place, submit, AGAIN, lambda progress: None)) as found:
+            running = run_tasks(tasks, place, submit, AGAIN, lambda progress: None, self.noted)
+            with contextlib.closing(running) as found:
                 for record in found:
                     ledger.publish_attack(record)
                     self.noted(f"trial {record.trial} seed {seed}: {record.job.name} {_ended(record.error)}")

@@ -1,7 +1,7 @@
 """Attacks on trials that are finished: which of them are left to run, and running them side by side."""
 
 import contextlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import attacks
 from harness.cluster import refuse_full_disk
 from harness.driver.causes import cause_of
 from harness.errors import Interrupted, UserError
-from harness.ledger import REDONE, SERVER, TrialFiles, find, open_attempt
+from harness.ledger import REDONE, SERVER, NotAsWritten, TrialFiles, find, open_attempt
 from harness.records import AttackJob, AttackRecord, Place, Tell
 from harness.stages import LATER, Assignment, Submit
 from harness.trial import failed_attack, weights_of
@@ -25,14 +25,20 @@ class Task(NamedTuple):
     """What a command that was cut off had finished, but not published."""
 
 
-def tasks_of(files: TrialFiles, jobs: Iterable[AttackJob]) -> list[Task]:
-    """Return what is left to run on a trial, refused if it cannot."""
+def tasks_of(files: TrialFiles, jobs: Iterable[AttackJob], read: bool = True) -> list[Task]:
+    """Return what is left to run on a trial, refused if it cannot.
+
+    Args:
+        files: The trial.
+        jobs: Its attacks.
+        read: Whether its network's files are read now; each job reads them again, where it runs.
+    """
     if files.record is None:
         raise UserError(f"TRIAL {files.number}: is not finished; `invfront resume` first")
     left = tuple(job for job in jobs if _is_left(files, job))
     if not left:
         return []
-    found = find(files.path, left)
+    found = find(files.path, left, read)
     if found.trained is None:
         why = "; ".join(note.removesuffix(REDONE) for note in found.notes)
         how = f" ({why}); put back a copy of what was written" if why else ""
@@ -68,9 +74,11 @@ def _is_left(files: TrialFiles, job: AttackJob) -> bool:
 
 
 def run_tasks(
-    tasks: Sequence[Task], place: Place, submit: Submit, way: str, tell: Tell
+    tasks: Sequence[Task], place: Place, submit: Submit, way: str, tell: Tell, noted: Callable[[str], None]
 ) -> Generator[AttackRecord, None, None]:
     """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
+
+    One whose trained network was altered is left out, which is noted: it has no record of that.
 
     Raises:
         OSError: the disk is full or read-only.
@@ -86,6 +94,9 @@ def run_tasks(
         for outcome in outcomes:
             handed, _, job = jobs[outcome.number]
             refuse_full_disk(outcome.failure, handed.attempt)
+            if outcome.failure is not None and outcome.failure.type == NotAsWritten.__name__:
+                noted(f"left out: trial {handed.asked.number}: {outcome.failure.message}")
+                continue
             cause = cause_of(outcome.failure)
             if cause is not None and cause.kind == "yours":
                 raise Interrupted(f"trial {handed.asked.number}: {cause.text}; mend it, then {way}")

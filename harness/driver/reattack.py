@@ -81,21 +81,23 @@ def attack_again(
         fleet.refuse_blind(ledger.root, place)
         submit = fleet.later(moved.resources, place)
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
+        tried = set[tuple[int, str]]()
         while now.tasks:
             for line in now.left_out:
                 noted(line)
-            running = contextlib.closing(run_tasks(now.tasks, place, submit, AGAIN, tell))
+            running = contextlib.closing(run_tasks(now.tasks, place, submit, AGAIN, tell, noted))
             for record in held.enter_context(running):
                 ledger.publish_attack(record)
                 added(record)
                 comparison.hear(record.circumstances)
                 found.append(record)
+            tried |= {(task.files.number, task.job.name) for task in now.tasks}
             if not campaign.until_stable:
                 break
             controls = Controls(ledger)
             for number in {task.files.number for task in now.tasks}:
                 book.add(judged(ledger.read(number), suite, controls))
-            now = next_round(campaign, orders, book, ledger, {(record.trial, record.job.name) for record in found})
+            now = next_round(campaign, orders, book, ledger, tried)
         if campaign.until_stable:
             for line in (*now.left_out, _ended(book)):
                 noted(line)

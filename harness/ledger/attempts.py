@@ -26,6 +26,10 @@ def refuse_skipped(trial: Path) -> None:
         raise Skipped("its user wants no more of it (invfront ctl skip)")
 
 
+class NotAsWritten(Exception):  # noqa: N818  # of a trial whose files were changed; whoever runs it leaves it out
+    """A trained network's files are not those that were written."""
+
+
 class Found(NamedTuple):
     """What earlier attempts finished."""
 
@@ -63,10 +67,16 @@ def attempt_number(path: Path) -> int:
     return int(path.name.removeprefix("attempt-"))
 
 
-def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:
-    """Return the finished stages of all attempts; a corrupt one is noted and done again."""
+def find(trial: Path, jobs: tuple[AttackJob, ...], read: bool = True) -> Found:
+    """Return the finished stages of all attempts; a corrupt one is noted and done again.
+
+    Args:
+        trial: The trial's directory.
+        jobs: Its attacks.
+        read: Whether the network's files are read, or only looked for: reading those of many trials takes long.
+    """
     fetch(trial)
-    trained, notes = _trained(trial)
+    trained, notes = _trained(trial, read)
     if trained is None:
         return Found(None, {}, notes)
     looked = {job.name: _attack(trial, job, trained) for job in jobs}
@@ -74,7 +84,23 @@ def find(trial: Path, jobs: tuple[AttackJob, ...]) -> Found:
     return Found(trained, attacks, (*notes, *(note for _, told in looked.values() for note in told)))
 
 
-def _trained(trial: Path) -> tuple[Trained | None, tuple[str, ...]]:
+def refuse_altered(weights: Path) -> Path:
+    """Return the attempt with a trial's newest whole training, all its files read.
+
+    Args:
+        weights: The one that was found before its files were read.
+
+    Raises:
+        NotAsWritten: there is none; says why, and the way out.
+    """
+    trained, notes = _trained(weights.parent)
+    if trained is None:
+        why = "; ".join(note.removesuffix(REDONE) for note in notes)
+        raise NotAsWritten(f"it has no trained network to attack ({why}); put back a copy of what was written")
+    return weights.parent / f"attempt-{trained.attempt}"
+
+
+def _trained(trial: Path, read: bool = True) -> tuple[Trained | None, tuple[str, ...]]:
     """Return the newest whole training, and a note on each newer one that is not."""
     notes = []
     for path in attempts(trial):
@@ -82,7 +108,7 @@ def _trained(trial: Path) -> tuple[Trained | None, tuple[str, ...]]:
             continue
         try:
             trained = read_value(path / "train.json", Trained)
-            broken = [name for name, digest in trained.files.items() if not _as_written(path / name, digest)]
+            broken = [name for name, digest in trained.files.items() if not _as_written(path / name, digest, read)]
         except (OSError, ValueError) as error:
             notes.append(f"{path.name}/train.json: {type(error).__name__}{REDONE}")
             continue
@@ -92,11 +118,11 @@ def _trained(trial: Path) -> tuple[Trained | None, tuple[str, ...]]:
     return None, tuple(notes)
 
 
-def _as_written(path: Path, digest: str) -> bool:
-    """Say whether a file is what was written; the server of a finished trial may have been let go."""
+def _as_written(path: Path, digest: str, read: bool) -> bool:
+    """Say whether a file is what was written, or is there; the server of a finished trial may have been let go."""
     if path.name == SERVER and not path.exists() and (path.parent.parent / "attacks").exists():
         return True
-    return sha256(path) == digest
+    return sha256(path) == digest if read else path.exists()
 
 
 def _attack(trial: Path, job: AttackJob, trained: Trained) -> tuple[AttackRecord | None, tuple[str, ...]]:

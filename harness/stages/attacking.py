@@ -12,7 +12,7 @@ from attacks.base import Attack, Evidence, Fit, Images, Knowledge, ProbeAttack
 from attacks.fitting import released
 from attacks.label_head import label_head
 from attacks.metrics import Further
-from harness.ledger import attempt_number, sha256, write_whole
+from harness.ledger import attempt_number, refuse_altered, sha256, write_whole
 from harness.records import AttackJob, AttackMeasured, AttackRecord, Progress, Scalar, Tuned, derive, one_line
 from harness.stages.assignment import Assignment
 from harness.stages.evidence import Judged, evidence
@@ -80,9 +80,13 @@ def attack_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator
 
 
 def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[Progress, None, AttackRecord]:
-    """Run ``attack_stage`` beside those of other trials: its progress names the trial."""
+    """Run ``attack_stage`` beside those of other trials: its progress names the trial, whose files are read here first.
+
+    Raises:
+        NotAsWritten: the trained network was altered.
+    """
     yield Progress(f"trial {handed.asked.number}: {job.name}", 0, 1)
-    return drain(attack_stage(handed, weights, job), lambda progress: None)
+    return drain(attack_stage(handed, refuse_altered(weights), job), lambda progress: None)
 
 
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:

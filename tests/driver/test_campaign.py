@@ -51,6 +51,13 @@ def test_a_trial_that_is_named_is_refused(ledger):
         planned(ledger, "0", "1", orders=(ASKS,))
 
 
+def test_the_networks_of_all_trials_are_not_read_before_any_is_attacked_and_that_of_one_that_is_named_is(ledger):
+    (ledger.trial(1) / "attempt-1" / "client.safetensors").write_bytes(b"torn")
+    assert numbers(planned(ledger, "all")) == [0, 1]
+    with pytest.raises(UserError, match=r"TRIAL 1: .*client.safetensors not as written"):
+        planned(ledger, "1")
+
+
 def test_what_was_tried_is_not_tried_again_until_the_front_is_stable(ledger):
     first = planned(ledger, "front", until_stable=True)
     tried = {(task.files.number, task.job.name) for task in first.tasks}

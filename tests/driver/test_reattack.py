@@ -398,6 +398,23 @@ def test_an_attack_asks_for_its_own_share_alone(tmp_path):
     assert (attack_claim(resources, nodes).gpu, resources.timeout) == (0.0, 7200.0)
 
 
+@pytest.mark.parametrize("chosen", [["all"], ["front", "--until-stable"]])
+def test_an_altered_network_is_left_out_where_its_attack_would_run_and_the_others_are_attacked(
+    chosen, tmp_path, capsys
+):
+    _, ledger = small_ledger(tmp_path)
+    altered = book_of(ledger).contenders[-1]
+    (ledger.trial(altered) / "attempt-1" / "client.safetensors").write_bytes(b"torn")
+    arguments = [*chosen, "--attack", f"{MODULE}Guess:quick", "--address", IN_PROCESS]
+    assert main(["attack", str(ledger.root), *arguments]) == 0
+    told = "".join(capsys.readouterr())
+    assert told.count(f"left out: trial {altered}: it has no trained network to attack (attempt-1: client") == 1
+    assert "put back a copy" in told
+    done = {number: len(ledger.read(number).attacks) for number in (0, 1)}
+    assert done[altered] == 1
+    assert chosen != ["all"] or done[1 - altered] == 2
+
+
 def test_the_front_is_attacked_until_nothing_new_enters_it(tmp_path, capsys):
     """Trial 1 is off the front, until the attack has found trial 0 out: then it is attacked as well."""
     _, ledger = small_ledger(tmp_path)
