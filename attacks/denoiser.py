@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from attacks.base import Images, Point
 from attacks.components import components
-from attacks.counted import counted
+from attacks.lasting import Course, State, lasting
 from attacks.precision import autocast
 from attacks.unet import Sizes, UNet
 from attacks.verdict import still_falling
@@ -171,7 +171,22 @@ def train(
     curve, losses = list[Point](), list[Tensor]()
     optimiser = torch.optim.AdamW(prior.parameters(), lr=training.lr, weight_decay=1e-4, fused=True)
     points = {round(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
-    for step in counted(range(1, training.steps + 1), kept=points):
+
+    def state() -> State:
+        own = {"least": least, "best": best, "curve": [[*point] for point in curve], "losses": losses}
+        parts = {"prior": prior.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
+        return own | parts
+
+    def restore(found: State) -> None:
+        nonlocal least, best
+        prior.load_state_dict(found["prior"])
+        average.load_state_dict(found["average"])
+        optimiser.load_state_dict(found["optimiser"])
+        least, best = found["least"], found["best"]
+        curve.extend(Point(*point) for point in found["curve"])
+        losses.extend(found["losses"])
+
+    for step in lasting(training.steps, Course(state, restore), kept=points):
         optimiser.param_groups[0]["lr"] = training.lr * _factor(step / training.steps)
         drawn = torch.randint(len(u), (training.batch_size,), device=u.device)
         losses.append(_step(prior, u[drawn], optimiser, precision))

@@ -11,8 +11,9 @@ References:
 
 import copy
 import math
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from attacks.base import Images, Point
-from attacks.counted import counted
 from attacks.fitting import CURVE_POINTS, Average, unit, warm_cosine
 from attacks.guesses import class_mean
+from attacks.lasting import Course, State, lasting
 from attacks.precision import autocast
 
 DOUBLINGS = 3
@@ -165,7 +166,20 @@ def train(
     game = _Game(generator, width, aux, training, precision)
     points = {math.ceil(training.steps * (i + 1) / CURVE_POINTS) for i in range(CURVE_POINTS)}
     best, curve, losses = copy.deepcopy(generator.state_dict()), list[Point](), list[Tensor]()
-    for step in counted(range(1, training.steps + 1), kept=points):
+
+    def state() -> State:
+        own = {"best": best, "curve": [[*point] for point in curve], "losses": losses}
+        return own | {"parts": [part.state_dict() for part in game.parts()]}
+
+    def restore(found: State) -> None:
+        nonlocal best
+        best = found["best"]
+        for part, own in zip(game.parts(), found["parts"], strict=True):
+            part.load_state_dict(own)
+        curve.extend(Point(*point) for point in found["curve"])
+        losses.extend(found["losses"])
+
+    for step in lasting(training.steps, Course(state, restore), kept=points):
         losses.append(game.step(training.lr * warm_cosine(step - 1, training.steps, 1)))
         if step in points:
             curve.append(Point(step, float(torch.stack(losses).mean()), game.distance()))
@@ -195,6 +209,10 @@ class _Game:
         self.u, self.y = torch.randn(MOMENTS, generator.latent, device=device), self._indices(MOMENTS)
         x = unit(aux.x)
         self.moments = (x.mean(0), x.std(0, correction=0))
+
+    def parts(self) -> Sequence[Any]:
+        """Return all that a step changes."""
+        return [self.generator, self.average, self.discriminator, *self.optimisers]
 
     def step(self, lr: float) -> Tensor:
         """Take a step of the discriminator and one of the generator; return the former's loss, detached."""

@@ -22,6 +22,7 @@ from attacks.base import (
     Target,
     Tunable,
 )
+from attacks.lasting import Course, lasting
 
 TRAININGS = "INVFRONT_TEST_TRAININGS"
 """Variable of the environment that names a file of trained priors and their precision."""
@@ -105,6 +106,21 @@ class Undone(Remembering):
     """Its prior's losses are no numbers."""
 
     loss: ClassVar[float] = math.nan
+
+
+class Lasting(Remembering):
+    """Its prior takes eight steps, each of them a line in the file; its process has time for three."""
+
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
+        course = Course(prior.state_dict, prior.load_state_dict)
+        for taken, step in enumerate(lasting(8, course)):
+            if taken == 3:
+                raise TimeoutError("time is up")
+            with torch.no_grad():
+                prior.get_buffer("draw").add_(torch.rand(()))
+            with Path(os.environ[TRAININGS]).open("a") as trainings:
+                trainings.write(f"{step} {prior.get_buffer('draw'):.6f}\n")
+        return (Point(1, self.loss, self.loss),)
 
 
 class Counting(ProbeAttack):

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: the last two are kept, and a corrupt one falls back to the one before."""
+"""Checkpoints of a training: the last two are kept, and a corrupt one falls back to the one before; and of a prior."""
 
 import io
 import time
@@ -52,6 +52,40 @@ class Checkpoints:
                 continue
             return state, notes
         return None, notes
+
+
+class Kept:
+    """The newest state of one prior's training, in a file that its only writer replaces whole.
+
+    Args:
+        file: Where it lies.
+        every_seconds: Between two of them.
+        device: Where it is loaded to.
+    """
+
+    def __init__(self, file: Path, every_seconds: float, device: torch.device) -> None:
+        self.file, self._every, self._device = file, every_seconds, device
+        self._last = time.monotonic()
+
+    def found(self) -> Snapshot | None:
+        """Return the state; null if there is none that can be read."""
+        try:
+            state: Snapshot = torch.load(self.file, map_location=self._device, weights_only=True)
+            state["step"], state["course"], state["cpu_rng"]
+        except Exception:  # whatever a torn file raises, the training begins anew
+            return None
+        return state
+
+    def due(self) -> bool:
+        """Say whether the time for the next one has come."""
+        return time.monotonic() - self._last >= self._every
+
+    def keep(self, state: Snapshot) -> None:
+        """Replace the state."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.file, buffer.getvalue())
+        self._last = time.monotonic()
 
 
 def restore_rng(state: Snapshot) -> None:

@@ -15,10 +15,12 @@ from torch import nn
 
 import attacks
 from attacks.base import Attack, Images, train_prior
+from attacks.lasting import kept_by
 from harness.data import AttackSplit, Data
 from harness.data.attacker import Held, attacker_part
 from harness.ledger import CONFIRM, TRIALS, arrived, fetch, read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
+from harness.stages.checkpoints import Kept
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
@@ -182,8 +184,10 @@ def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
     shared, (part, _, labelled) = priors.shared, wanted.images
     y = part.y if labelled else torch.randint_like(part.y, wanted.num_classes)
     meter = Meter(shared, "attack", part.x.device, priors.place.driver)
-    curve = train_prior(wanted.attack, prior.model, Images(part.x, y), dtype_of(shared.precision))
     stem = priors.folder / prior.digest
+    kept = Kept(stem.with_suffix(".checkpoint"), priors.place.checkpoint_seconds, part.x.device)
+    with kept_by(kept):
+        curve = train_prior(wanted.attack, prior.model, Images(part.x, y), dtype_of(shared.precision))
     weights = stem.with_suffix(".safetensors")
     write_whole(weights, save({name: value.contiguous() for name, value in prior.model.state_dict().items()}))
     record = PriorRecord(
@@ -194,6 +198,7 @@ def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
         circumstances=meter.read(),
     )
     write_whole(stem.with_suffix(".json"), record.model_dump_json(indent=1).encode())
+    kept.file.unlink(missing_ok=True)
 
 
 def _loaded(prior: nn.Module, stem: Path) -> bool:

@@ -226,6 +226,21 @@ def test_a_prior_whose_losses_are_no_numbers_is_kept_and_trained_once(weights, t
     assert [point.value for point in read_value(record, PriorRecord).curve] == [None, None]
 
 
+def test_a_prior_that_outlasts_its_trial_goes_on_in_the_next_one_and_its_checkpoint_goes_when_it_is_done(
+    weights, trainings, tmp_path
+):
+    place = Place(checkpoint_seconds=0.0)
+    for number in range(2):
+        with pytest.raises(TimeoutError, match="time is up"):
+            attacked(weights, job("Lasting"), tmp_path / "trials" / f"0000{number}", place)
+    assert len(list((tmp_path / "priors").glob("*.checkpoint"))) == 1
+    attacked(weights, job("Lasting"), tmp_path / "trials" / "00002", place)
+    steps = [line.split() for line in trainings.read_text().splitlines()]
+    assert [int(step) for step, _ in steps] == list(range(1, 9))
+    assert [float(draw) for _, draw in steps] == sorted({float(draw) for _, draw in steps})
+    assert not list((tmp_path / "priors").glob("*.checkpoint"))
+
+
 def test_another_seed_of_the_attack_trains_another_prior(weights, trainings, tmp_path):
     first, second = (
         attacked(weights, REMEMBERING.model_copy(update={"seed": seed}), tmp_path / "trials" / "00000").measured
