@@ -6,7 +6,7 @@ OUT ?= runs
 TRIALS ?=
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: quickstart example test test-slow bench gpu lint types imports install constraints clean
+.PHONY: quickstart example test test-slow chaos bench gpu lint types imports install constraints clean
 
 quickstart: install
 	$(BIN)/invfront run quickstart --out $(OUT) $(if $(TRIALS),--trials $(TRIALS))
@@ -23,6 +23,10 @@ test: install
 
 test-slow: install
 	$(BIN)/pytest -m slow --timeout=3600
+
+# Real kills; tests/chaos/README.md. Several runs add up.
+chaos: install
+	$(BIN)/python -u -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(if $(STUDIES),--studies $(STUDIES))
 
 bench: install
 	$(BIN)/pytest tests --override-ini='python_files=bench_*.py' --override-ini='addopts=--strict-markers -s' --benchmark-only

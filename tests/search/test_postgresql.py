@@ -1,11 +1,5 @@
 """A study on a PostgreSQL server: rows, the lease across machines, and no password left behind."""
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,62 +18,22 @@ from harness.search.storage import check_storage
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from tests.search.test_asking import SPACE
+from tests.servers import PostgreSQL, no_postgresql
 from tests.values import book_of, record, trial_of
-
-PLACES = [
-    *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
-    Path(shutil.which("initdb") or "/nowhere/initdb").parent,
-]
-
-
-def binaries() -> Path:
-    pytest.importorskip("psycopg", reason="the driver is not installed: pip install 'invfront[postgres]'")
-    for folder in PLACES:
-        if all((folder / name).exists() for name in ("initdb", "postgres", "pg_isready")):
-            return folder
-    pytest.skip("PostgreSQL's server is not on this machine")
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """A server of our own on loopback, with a password."""
-    folder, home = binaries(), tmp_path_factory.mktemp("pg")
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:
-        if "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
-            pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
-        shutil.chown(home, "postgres")
-        for parent in home.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011) if os.access(parent, os.W_OK) and parent != Path("/") else None
-        as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    secret = home / "secret"
-    secret.write_text("s3cret\n")
-    secret.chmod(0o644)
-    initialise = ["-D", home / "data", "-U", "invfront", "-A", "scram-sha-256", "--pwfile", secret]
-    subprocess.run([folder / "initdb", *initialise], check=True, capture_output=True, timeout=120, cwd=home, **as_user)
-    options = [
-        "-D",
-        home / "data",
-        "-p",
-        str(port),
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        f"unix_socket_directories={home}",
-    ]
-    server = subprocess.Popen([folder / "postgres", *options], stderr=subprocess.DEVNULL, cwd=home, **as_user)
+    pytest.importorskip("psycopg", reason="the driver is not installed: pip install 'invfront[postgres]'")
+    if why := no_postgresql():
+        pytest.skip(why)
+    server = PostgreSQL(tmp_path_factory.mktemp("pg"))
+    server.start()
     try:
-        ready = [folder / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-t", "60"]
-        for _ in range(100):
-            if subprocess.run(ready, capture_output=True, timeout=70).returncode == 0:
-                break
-        yield f"postgresql+psycopg://invfront:s3cret@127.0.0.1:{port}/postgres"
+        yield server.url
     finally:
-        server.send_signal(signal.SIGINT)  # ends sessions too; SIGTERM would wait for them
-        server.wait(60)
+        server.stop()
 
 
 def session(root: Path, url: str, ledger_id: str | None = None) -> tuple[Search, Ledger]:

@@ -1,0 +1,1 @@
+"""Real kills of all that a study runs on: `python -m tests.chaos`, told of in `tests/chaos/README.md`."""
