@@ -56,13 +56,21 @@ class Runs:
         self._pictureless: set[str] = set()
 
     def find(self) -> None:
-        """Remember the runs that are there, and mend links to a parent that was deleted and made anew."""
+        """Remember the runs that are there, and mend links to a parent that was deleted and made anew.
+
+        A server that dies once it has made a run, and before it says so, is asked for it again: of two that show the
+        same, the one that is complete stays, else the older.
+        """
         parents: dict[Key, str | None] = {}
         for run in find_runs(self._store, {LEDGER: self._ledger}):
-            tags = run.data.tags
+            tags, found = run.data.tags, _known(run)
             key = Key(tags.get(TRIAL, ""), tags.get(ATTACK, ""))
-            if self.get(key) is None:
-                self._remember(key, _known(run))
+            there = self.get(key)
+            if there is not None:
+                double = there if there.logged is None and found.logged is not None else found
+                self._store.client.delete_run(double.run)
+            if there is None or double is there:
+                self._remember(key, found)
                 parents[key] = tags.get(MLFLOW_PARENT_RUN_ID)
                 if WITHOUT_PICTURE in tags:
                     self._pictureless.add(key.trial)

@@ -20,7 +20,7 @@ from mlflow import MlflowClient  # noqa: E402
 
 from harness.tracking import Tracking  # noqa: E402
 from harness.tracking.names import adapted, plain_text  # noqa: E402
-from harness.tracking.runs import WITHOUT_PICTURE, Key  # noqa: E402
+from harness.tracking.runs import LOGGED, WITHOUT_PICTURE, Key  # noqa: E402
 from harness.tracking.store import connect, locate  # noqa: E402
 from tests.small_ledger import JOB  # noqa: E402
 from tests.tracking.test_runs import backfilled, points_of, runs_of, warnings_of  # noqa: E402
@@ -54,6 +54,22 @@ def test_a_deleted_parent_is_made_anew_and_its_children_hang_from_the_new_one(fr
         assert run.data.tags.get("mlflow.parentRunId") == (parent and after[parent].info.run_id)
     assert after[Key("1")].info.run_id == before[Key("1")].info.run_id
     assert [step for step, _ in points_of(after[Key()], uri)["hypervolume"]] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("complete_first", [True, False])
+def test_a_run_that_a_server_made_twice_before_it_died_is_there_once_after_the_next_resume(fresh, uri, complete_first):
+    study, ledger = fresh
+    client = MlflowClient(tracking_uri=uri)
+    before = backfilled(study, ledger, uri)
+    for key in (Key("0"), Key("0", JOB.name)):
+        run = before[key]
+        made = {name: value for name, value in run.data.tags.items() if name.startswith("invfront.")}
+        made.pop(LOGGED)
+        start = run.info.start_time + (1000 if complete_first else -1000)
+        client.create_run(run.info.experiment_id, start, made, run.info.run_name)
+    after = backfilled(study, ledger, uri)
+    assert {key: run.info.run_id for key, run in after.items()} == {key: run.info.run_id for key, run in before.items()}
+    assert after[Key("0", JOB.name)].data.tags["mlflow.parentRunId"] == before[Key("0")].info.run_id
 
 
 def test_a_deleted_experiment_is_restored_with_its_runs(fresh, uri, caplog, monkeypatch):
