@@ -67,7 +67,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
                 verbose=0,
                 stop=_Stopper(searcher),
                 failure_config=tune.FailureConfig(max_failures=LOST),
-                callbacks=[_Listener(exchange.watch, searcher.look, waiting.began)],
+                callbacks=[_Listener(exchange.watch, searcher.look, waiting.began, searcher.lost)],
             ),
         )
         tuner.fit()
@@ -109,6 +109,11 @@ class _Searcher(Searcher):
         if self.error is not None:  # the work ends: what had not ended is resumed
             return
         self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))
+
+    def lost(self, trial_id: str) -> None:
+        """Say that a trial's process is gone, and that Tune starts it again."""
+        asked, _ = self._running[trial_id]
+        self._exchange.noted(f"trial {asked.number}: its process or its node was lost; it is started again")
 
     def look(self) -> None:
         """Let the driver look at what was asked of it; at its error all trials end."""
@@ -190,8 +195,9 @@ class _Listener(tune.Callback):
         watch: Callable[[int, Progress], None],
         look: Callable[[], None] = lambda: None,
         began: Callable[[str], None] = lambda key: None,
+        lost: Callable[[str], None] = lambda key: None,
     ) -> None:
-        self._watch, self._look, self._began = watch, look, began
+        self._watch, self._look, self._began, self._lost = watch, look, began, lost
         self._heard = signal.getsignal(signal.SIGUSR1)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -210,6 +216,10 @@ class _Listener(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Called by Tune in the driver once a trial has found its place."""
         self._began(trial.trial_id)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Called by Tune in the driver for a trial whose process was lost, before it is started again."""
+        self._lost(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

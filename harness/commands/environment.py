@@ -27,6 +27,12 @@ def quiet(address: str | None) -> None:
     """
     os.environ.update(QUIET)
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell at length of a home that it cannot write
+    logging.getLogger("ray.tune.execution.tune_controller").addFilter(_is_news)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin stall each other beside other work
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Say whether Tune tells something new: of a trial whose process was lost, the driver has a line of its own."""
+    return not record.getMessage().startswith("Trial task failed")
