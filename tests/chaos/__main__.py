@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ TRIALS, MORE = 4, 2
 MARK = "INVFRONT_CHAOS"
 """Variable of the environment of all that is started here."""
 
-PAUSE = 6.0
+PAUSE = 4.0
 """Longest time between two kills, seconds."""
 
 AT_WORK = 0.8
@@ -60,6 +61,8 @@ def main() -> int:
     if why := no_postgresql():
         print(f"chaos: {why}")
         return 2
+    for sign in (signal.SIGINT, signal.SIGTERM):  # whatever ends this, nothing stays behind
+        signal.signal(sign, signal.default_int_handler)
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     print(f"chaos: seed {seed}", flush=True)
     dice, dead, found, trials = random.Random(seed), Counter[str](), Proof.empty(), 0
@@ -69,7 +72,8 @@ def main() -> int:
     with placed(home) as place:
         for number in range(options.studies):
             share = (options.kills - dead.total()) // (options.studies - number)
-            trials += torment(place, f"chaos-{seed}-{number}", share, dice, dead, found)
+            with contextlib.closing(Study(place, home / "runs" / f"chaos-{seed}-{number}")) as study:
+                trials += torment(study, share, dice, dead, found)
     found.orphaned.extend(f"process {each} is left over" for each in left_over(token, place.nodes))
     kinds = ", ".join(f"{kind} {dead[kind]}" for kind in KINDS)
     for lines in found:
@@ -101,10 +105,10 @@ def placed(home: Path) -> Iterator[Place]:
         yield Place(home, nodes, rows, tracking)
 
 
-def torment(place: Place, name: str, kills: int, dice: random.Random, dead: Counter[str], found: Proof) -> int:
+def torment(study: Study, kills: int, dice: random.Random, dead: Counter[str], found: Proof) -> int:
     """Kill so often while a study runs, let it end, and add what is wrong with it; return its number of trials."""
+    place, name, budget = study.place, study.root.name, TRIALS
     (place.home / f"{name}.yaml").write_text(SPACE.format(name=name, trials=TRIALS, seed=dice.randrange(100)))
-    study, budget = Study(place, place.home / "runs" / name), TRIALS
     memory, begun = Memory(study.root), time.monotonic()
     left = kills
     while left > 0:

@@ -45,6 +45,11 @@ class Study:
             self.driver = self.start(*arguments)
         return self.driver
 
+    def close(self) -> None:
+        """End its driver."""
+        if self.driver is not None:
+            self.driver.kill()
+
     def start(self, *arguments: str) -> Session:
         """Start a driver that goes on with the study, beside whatever runs."""
         place, log = self.place, self.place.home / f"{self.root.name}.log"
@@ -135,11 +140,11 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "driver": Kind(kill_driver, 3),
-    "worker": Kind(kill_worker, 4),
-    "job": Kind(kill_job, 5),
+    "driver": Kind(kill_driver, 2),
+    "worker": Kind(kill_worker, 5),
+    "job": Kind(kill_job, 8),
     "raylet": Kind(kill_raylet, 3),
-    "resume": Kind(kill_resume, 2),
+    "resume": Kind(kill_resume, 1),
     "PostgreSQL": Kind(kill_rows, 4),
     "MLflow": Kind(kill_tracking, 2),
 }

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from harness.driver.reading import read_book
+from harness.judging import Outline
 from harness.ledger import Ledger
 from harness.search.informed import values_of
 from harness.study import load_study
@@ -106,9 +107,9 @@ def prove(root: Path, budget: int, storage: str, tracking: str) -> Proof:
     return found
 
 
-def _prove_rows(found: Proof, rows: optuna.Study, outlines: Mapping[int, object], budget: int) -> None:
+def _prove_rows(found: Proof, rows: optuna.Study, outlines: Mapping[int, Outline], budget: int) -> None:
     known = rows.get_trials()
-    if len(known) != budget or [row.number for row in known] != list(range(budget)):
+    if [row.number for row in known] != list(range(budget)):
         side = found.doubled if len(known) > budget else found.lost
         side.append(f"rows {[row.number for row in known]}, not {budget}")
     for row in known:
@@ -117,12 +118,16 @@ def _prove_rows(found: Proof, rows: optuna.Study, outlines: Mapping[int, object]
             found.orphaned.append(f"row {row.number}: {row.state.name}")
         elif outline is None:
             found.doubled.append(f"row {row.number}: no trial has it")
-        elif any(outline.settings.get(name) != value for name, value in row.params.items()):  # type: ignore[attr-defined]
-            found.altered.append(f"row {row.number}: {row.params}, not {outline.settings}")  # type: ignore[attr-defined]
-        elif row.state == TrialState.COMPLETE and row.values != values_of(outline.objectives):  # type: ignore[attr-defined]
-            found.altered.append(f"row {row.number}: {row.values}")
-        elif row.state == TrialState.FAIL and outline.tries == 1:  # type: ignore[attr-defined]
+        elif any(outline.settings.get(name) != value for name, value in row.params.items()):
+            found.altered.append(f"row {row.number}: {row.params}, not {outline.settings}")
+        elif row.state == TrialState.COMPLETE and row.values != _values(outline):
+            found.altered.append(f"row {row.number}: {row.values}, not {_values(outline)}")
+        elif row.state == TrialState.FAIL and outline.tries == 1:
             found.altered.append(f"row {row.number}: has failed, its trial has not")
+
+
+def _values(outline: Outline) -> list[float] | None:
+    return None if outline.objectives is None else values_of(outline.objectives)
 
 
 def _prove_runs(found: Proof, tracking: str, ledger: str, wanted: list[tuple[str, str]]) -> None:
