@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -121,6 +122,19 @@ class Lasting(Remembering):
             with Path(os.environ[TRAININGS]).open("a") as trainings:
                 trainings.write(f"{step} {prior.get_buffer('draw'):.6f}\n")
         return (Point(1, self.loss, self.loss),)
+
+
+class Patient(Remembering):
+    """Its prior is not trained before a trial's network is, which notes that beside the file."""
+
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
+        file, end = Path(os.environ[TRAININGS]), time.monotonic() + 600
+        while not list((file.parent / "notes").glob("train-*")):
+            if time.monotonic() > end:
+                raise TimeoutError("no trial begins")
+            time.sleep(0.1)
+        file.write_text("a trial is trained\n")
+        return super().train_prior(prior, aux, precision)
 
 
 class Counting(ProbeAttack):

@@ -1,8 +1,10 @@
 """Where trials and their jobs run: on Ray, or one after another in this process, where a debugger reaches them."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +14,7 @@ from harness.cluster.reach import refuse_unreached
 from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, refuse_unplaceable
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
 from harness.cluster.sight import refuse_blind
-from harness.cluster.submitting import RaySubmit
+from harness.cluster.submitting import POLL_SECONDS, RaySubmit
 from harness.ledger import Ledger, refuse_skipped
 from harness.plugins import Package
 from harness.records import Place, Progress, Tell
@@ -44,6 +46,11 @@ class Runner(Protocol):
 
     def jobs(self, resources: Resources) -> Submit:
         """Return what runs a study's own jobs, before its trials."""
+
+    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> AbstractContextManager[None]:
+        """Let work that is a study's, and no trial's, go on beside the body, which ends it; where nothing runs beside
+        anything, it is done before the body.
+        """
 
     def later(self, resources: Resources, place: Place) -> Submit:
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
@@ -89,6 +96,18 @@ class OnRay:
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs that together take at most ``resources.timeout``."""
         return RaySubmit(claims_of(resources), resources.timeout)
+
+    @contextlib.contextmanager
+    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> Iterator[None]:
+        """Work in a thread, on jobs without a limit of time."""
+        submit = RaySubmit(claims_of(resources), None)
+        thread = threading.Thread(target=work, args=(submit,), name="beside", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            submit.stop()
+            thread.join(2 * POLL_SECONDS)
 
     def later(self, resources: Resources, place: Place) -> Submit:
         """Return jobs each of which takes at most its place's time."""
@@ -147,6 +166,12 @@ class InProcess:
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs in this process."""
         return call
+
+    @contextlib.contextmanager
+    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> Iterator[None]:
+        """Work first."""
+        work(call)
+        yield
 
     def later(self, resources: Resources, place: Place) -> Submit:
         """Return jobs in this process."""

@@ -23,8 +23,9 @@ from harness.cluster.submitting import LOST, Claim, RaySubmit
 from harness.cluster.waiting import Waiting
 from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, address, arrived, fetch, study_of
-from harness.records import Asked, Failure, Place, Progress
-from harness.stages import Outcome, Stopwatch, failure_of
+from harness.records import Asked, AttackJob, Failure, Place, Progress
+from harness.stages import Outcome, Stopwatch, attempt_of, failure_of
+from harness.stages.underway import folder_of, is_underway
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 
@@ -248,7 +249,7 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]))
+    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]), held=_waits)
     try:
         trial = arrived(Path(config["trial"]), place.store)
         fetch(trial / ASKED)
@@ -259,6 +260,12 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
         tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
     else:
         tune.report({"attempt": result.attempt.name, "node": submit.node})
+
+
+def _waits(job: tuple[Any, ...]) -> bool:
+    """Say whether a job is an attack whose prior is being trained beside the trials: it would hold a place in vain."""
+    attempt, attack = attempt_of(job), job[-1]
+    return attempt is not None and isinstance(attack, AttackJob) and is_underway(folder_of(attempt.parent), attack)
 
 
 def _node() -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,9 @@ POLL_SECONDS = 5.0
 
 AHEAD = 64
 """Jobs that are handed out and have not begun, at most: all are looked at whenever one says something."""
+
+HELD_SECONDS = 1.0
+"""Between two looks at jobs that wait for what another process makes, where nothing else is left."""
 
 NEVER = float("inf")
 
@@ -52,6 +55,8 @@ class RaySubmit:
         each: Whether that time is each job's own, from its first sign on: waiting for a place then costs nothing.
         trial: Directory of the trial that all jobs are of, which its user may end; null where there is no such one.
         ahead: Jobs that are handed out before they can begin, >= 1.
+        held: Says whether a job waits for what another process makes; while nothing but such jobs are left, no time is
+            charged.
     """
 
     def __init__(
@@ -62,8 +67,10 @@ class RaySubmit:
         each: bool = False,
         trial: Path | None = None,
         ahead: int = AHEAD,
+        held: Callable[[tuple[Any, ...]], bool] = lambda job: False,
     ) -> None:
-        self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
+        self._claims, self._each, self._trial, self._ahead, self._held = claims, each, trial, ahead, held
+        self._stopped = False
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -81,13 +88,19 @@ class RaySubmit:
         begun: set[Any] = set()
         try:
             while running or left:
+                held = list[tuple[int, tuple[Any, ...]]]()
                 while left and len(running) - len(begun) < self._ahead:
                     number, given = left.popleft()
+                    if self._held(given):
+                        held.append((number, given))
+                        continue
                     started = _start(stage, given, claim)
                     running[started], ends[started] = _handed(number, given), self._deadline
-                patience = _patience(ends[job] for job in running)
-                ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
+                left.extendleft(reversed(held))
+                ready = self._wait(ends, running)
                 now = time.monotonic()
+                if self._stopped:
+                    return
                 if skipped := self._skipped(kind):
                     for job in list(running):
                         ray.cancel(job, force=True)
@@ -119,6 +132,20 @@ class RaySubmit:
         finally:
             for job in running:
                 ray.cancel(job, force=True)
+
+    def stop(self) -> None:
+        """Let jobs that run end within seconds, without an outcome; called in any thread."""
+        self._stopped = True
+
+    def _wait(self, ends: Mapping[Any, float], running: Mapping[Any, "_Handed"]) -> list[Any]:
+        """Return a job that has said something; none after a while, or where all that is left is held."""
+        if not running:
+            time.sleep(HELD_SECONDS)
+            self._deadline += HELD_SECONDS
+            return []
+        patience = _patience(ends[job] for job in running)
+        ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
+        return list(ready)
 
     def _skipped(self, kind: str) -> Failure | None:
         """Return that the trial's user wants no more of it; null while that is not so."""

@@ -1,5 +1,6 @@
 """Searches a study on: finds out what is to be tried, hands it out, and publishes it until nothing is left."""
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.driver.conditions import place_of, shared_of
 from harness.driver.extending import Plan
 from harness.driver.filesystems import mounts, sqlite_line
 from harness.driver.limits import Limits
+from harness.driver.priming import primed
 from harness.driver.publishing import Publisher
 from harness.driver.room import Room
 from harness.driver.watching import Watcher
@@ -21,7 +23,8 @@ from harness.ledger import Ledger
 from harness.ledger.patience import Patience
 from harness.records import Asked, Borrowed
 from harness.search import Conditions, Search, open_rows, reconcile
-from harness.stages.priors import PRIORS_FOLDER, Priors, train_priors
+from harness.stages.priors import Priors
+from harness.stages.underway import PRIORS_FOLDER
 from harness.study.borrowing import borrowed_lines
 from harness.tracking import Tracked
 
@@ -72,14 +75,12 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
     if session.again is not None:
         search.again = deque(session.again)
     place = place_of(study, session.ledger)
-    if search.left():
-        priors = Priors(shared_of(study, session.conditions), place, root / PRIORS_FOLDER)
-        unlimited = study.resources.model_copy(update={"timeout": None})  # a prior is no trial's
-        train_priors(study, priors, session.fleet.jobs(unlimited), watcher.preparing)
     publisher = _publisher(session, book, search)
-    session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
-    while publisher.more():  # the last ones failed for what is not their own fault
+    priors = Priors(shared_of(study, session.conditions), place, root / PRIORS_FOLDER)
+    with primed(study, priors, session.fleet, watcher.preparing) if search.left() else contextlib.nullcontext():
         session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
+        while publisher.more():  # the last ones failed for what is not their own fault
+            session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
     publisher.end()
     return publisher
 

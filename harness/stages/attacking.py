@@ -28,9 +28,10 @@ from harness.stages.measuring import (
     standard_errors,
     subsets,
 )
-from harness.stages.priors import Priors, Wanted, find_or_train, folder_of, held_images
+from harness.stages.priors import Priors, Wanted, find_or_train, held_images
 from harness.stages.reconstructions import Reconstructed, Seeds, reconstructed, save_arrays
 from harness.stages.scene import Scene, scene_of
+from harness.stages.underway import folder_of
 
 
 class Fitted(NamedTuple):

@@ -18,7 +18,7 @@ from attacks.base import Attack, Images, train_prior
 from attacks.lasting import kept_by
 from harness.data import AttackSplit, Data
 from harness.data.attacker import Held, attacker_part
-from harness.ledger import CONFIRM, TRIALS, arrived, fetch, read_value, sha256, write_whole
+from harness.ledger import arrived, fetch, read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
 from harness.stages.checkpoints import Kept
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
@@ -26,12 +26,11 @@ from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
 from harness.stages.sending import put
+from harness.stages.underway import underway
 from harness.study import Study
 from harness.study.jobs import attack_jobs
 
 _LOG = logging.getLogger(__name__)
-
-PRIORS_FOLDER = "priors"
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds for which a job of a study without ``resources/timeout`` waits for another process that trains its prior."""
@@ -95,30 +94,27 @@ class Prior(NamedTuple):
     """The name of its files without their endings."""
 
 
-def folder_of(trial: Path) -> Path:
-    """Return where the priors of a trial's study lie, which confirming shares; of a trial outside any study, beside its
-    attempts.
-    """
-    if trial.parent.name == TRIALS:
-        return trial.parents[1] / PRIORS_FOLDER
-    return (trial.parents[2] if trial.parent.parent.name == CONFIRM else trial) / PRIORS_FOLDER
-
-
 def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str]:
-    """Train an attack's prior before a study's first trial; return its digest."""
+    """Train an attack's prior for a study's trials, which may begin meanwhile; return its digest."""
     priors = priors._replace(folder=arrived(priors.folder, priors.place.store))
     shared = priors.shared
     device = settle(shared.threads["attack"], derive(shared.study_seed, "prior"))
-    yield Progress(f"prior of {job.attack}", 0, 1)
-    data = images_of(shared.settings, priors.place, device)
-    split = next(split for split in data.attack_splits if split.part == job.part)
-    attack = _attack(job)
-    if attack is None:
-        raise TypeError(f"{job.attack} is a probe, which has no prior")
-    held = held_images(data, split, priors)
-    found = find_or_train(Wanted(attack, job, held, data.num_classes), priors)
+    with underway(priors.folder, job):
+        yield Progress(f"prior of {job.attack}", 0, 1)
+        data = images_of(shared.settings, priors.place, device)
+        split = next(split for split in data.attack_splits if split.part == job.part)
+        attack = _attack(job)
+        if attack is None:
+            raise TypeError(f"{job.attack} is a probe, which has no prior")
+        held = held_images(data, split, priors)
+        found = find_or_train(Wanted(attack, job, held, data.num_classes), priors)
     yield Progress(f"prior of {job.attack}", 1, 1)
     return found.digest
+
+
+def prior_jobs(study: Study) -> list[AttackJob]:
+    """Return the attacks of a study that start from a prior, on each part."""
+    return [job for job in attack_jobs(study) if needs_prior(job)]
 
 
 def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> None:
@@ -130,7 +126,7 @@ def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> No
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    jobs = [job for job in attack_jobs(study) if needs_prior(job)]
+    jobs = prior_jobs(study)
     for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(

@@ -20,9 +20,9 @@ from harness.stages.building import build
 from harness.stages.controlled import TARGET
 from harness.stages.ground import Meter, seed_everything
 from harness.stages.optimising import train
-from harness.stages.priors import folder_of
 from harness.stages.sending import put
 from harness.stages.steering import MARGIN, VERSION, Measurement
+from harness.stages.underway import folder_of
 
 OWNERS = ("data", "model", "train", "protocol")
 """Owners of the settings that make an undefended network what it is."""

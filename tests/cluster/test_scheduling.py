@@ -240,6 +240,20 @@ def test_of_many_jobs_a_few_wait_at_a_time_and_all_of_them_end_once(local_ray):
     assert len(outcomes) == 12
 
 
+@pytest.mark.timeout(600)
+def test_a_job_that_waits_for_what_another_process_makes_takes_no_place_and_no_time_of_its_trial(local_ray):
+    begun, taken = time.monotonic(), 600.0
+    submit = RaySubmit(
+        {"attack": Claim(cpu=2, gpu=0)}, taken, held=lambda job: job[0] == 0.2 and time.monotonic() - begun < 4
+    )
+    outcomes = submit(SLEEPING, [(0.2,), (0.1,)], "attack", lambda progress: None)
+    assert [outcome.value for outcome in outcomes] == [0.1, 0.2]
+    assert submit._deadline == pytest.approx(begun + taken, abs=6)
+    begun = time.monotonic()
+    assert [outcome.value for outcome in submit(SLEEPING, [(0.2,)], "attack", lambda progress: None)] == [0.2]
+    assert submit._deadline >= begun + taken + 3 - 6
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_attack_larger_than_its_training_finds_its_place_in_what_its_trial_holds(tmp_path, local_ray):

@@ -26,8 +26,9 @@ from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
-from harness.stages.priors import PriorRecord, Priors, folder_of, train_priors
+from harness.stages.priors import PriorRecord, Priors, train_priors
 from harness.stages.training import train_stage
+from harness.stages.underway import folder_of
 from harness.study.check import load_checked
 from harness.trial import run_trial
 from tests.adversaries import TRAININGS, Guess, Remembering
