@@ -12,6 +12,8 @@ from ray.cluster_utils import Cluster
 from tests.servers import tree
 
 SMALL = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+TRIES = 4
+
 JOB, TRIAL = "ray::_job", "ray::ImplicitFunc"
 """How Ray titles a process that trains or attacks, and one in which a trial waits for those."""
 
@@ -36,8 +38,15 @@ class Nodes:
         return str(self._cluster.address)
 
     def add(self) -> None:
-        """Let a node come."""
-        self._cluster.add_node(**SMALL)
+        """Let a node come; one that a busy machine starts too slowly for Ray is started again."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._cluster.add_node(**SMALL)
+            except Exception:  # Ray's own has no type
+                if not left:
+                    raise
+            else:
+                return
 
     def lose(self, dice: random.Random) -> int:
         """Kill the raylet of a node; return its process."""
