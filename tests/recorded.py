@@ -22,7 +22,7 @@ SUBSETS = ("16", "32", "64", "80")
 def recorded(stage: Stage, jobs: Sequence[tuple[Any, ...]], kind: str, tell: Tell) -> Iterator[Outcome]:
     """A ``Submit`` that gives each job's recorded value, of a real trial's size, at once; it depends on the trial."""
     for index, (handed, *rest) in enumerate(jobs):
-        value = _trained(handed.asked) if kind == "train" else _attack(handed.asked, rest[-1])
+        value = trained_of(handed.asked) if kind == "train" else attack_of(handed.asked, rest[-1])
         yield Outcome(index, value, None, Stopwatch().read())
 
 
@@ -47,7 +47,7 @@ def _strength(asked: Asked) -> random.Random:
     return random.Random(asked.number)
 
 
-def _trained(asked: Asked) -> Trained:
+def trained_of(asked: Asked) -> Trained:
     accuracy = 0.98 - 0.3 * _strength(asked).random() ** 2
     guess = Guess(scores=values.scores(0.06, 0.1), selection=values.scores(0.06, 0.1), subsets=_subsets(0.06, 0.1))
     return Trained(
@@ -65,7 +65,7 @@ def _trained(asked: Asked) -> Trained:
     )
 
 
-def _attack(asked: Asked, job: AttackJob) -> AttackRecord:
+def attack_of(asked: Asked, job: AttackJob) -> AttackRecord:
     """Return an attack on a trial that leaks the less the less accurate it is, give or take."""
     noise = _strength(asked)
     mse = 0.002 + 0.03 * noise.random() * noise.uniform(0.5, 1)
