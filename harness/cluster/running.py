@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from harness.cluster import gpus
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes, nodes_and_more
 from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.reach import refuse_unreached
@@ -34,6 +35,9 @@ class Runner(Protocol):
 
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial would find its place."""
+
+    def sized(self, resources: Resources) -> Resources:
+        """Return resources by shares of a GPU where they are by its memory; raise UserError where none holds that."""
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Raise UserError where a machine does not see a study's directory, or its images."""
@@ -71,6 +75,11 @@ class OnRay:
 
     def __init__(self, here: bool = True) -> None:
         self._here = here
+
+    def sized(self, resources: Resources) -> Resources:
+        """Ask the nodes, if it matters, how large their GPUs are."""
+        shares = (resources.train, resources.attack)
+        return gpus.sized(resources, gpus.of_nodes()) if any(share.gpu_memory for share in shares) else resources
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Let each node look."""
@@ -124,6 +133,10 @@ class _Cut(BaseException):
 
 class InProcess:
     """Runs everything here, one thing after another and without a limit of time; what is printed is seen."""
+
+    def sized(self, resources: Resources) -> Resources:
+        """Ask this machine how large its GPUs are."""
+        return gpus.sized(resources, {"this machine": gpus.here()})
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Refuse nothing: there is no other machine."""

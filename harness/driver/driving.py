@@ -157,6 +157,7 @@ def _drive(
             check_images(plan.borrowed, study)
         packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
         fleet = held.enter_context(runner(where.address, f"the local Ray died; {way}", packages, tracking.cut_off))
+        study = study.model_copy(update={"resources": fleet.sized(study.resources)})
         fleet.refuse(study.resources)
         fleet.refuse_blind(ledger.root, place_of(study, ledger))
         conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
@@ -176,8 +177,8 @@ def _drive(
             book = read_book(ledger, str(study.ledger))
         publisher = search_on(
             Session(
-                plan, root, ledger, fleet, conditions, tracking, watcher, room, patience, way, where.storage, evidence,
-                again,
+                plan._replace(study=study), root, ledger, fleet, conditions, tracking, watcher, room, patience, way,
+                where.storage, evidence, again,
             ),
             book,
             ready.told,

@@ -79,7 +79,7 @@ def attack_again(
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         place, suite = place_of(moved, ledger), suite_of(ledger)
         fleet.refuse_blind(ledger.root, place)
-        submit = fleet.later(moved.resources, place)
+        submit = fleet.later(fleet.sized(moved.resources), place)
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
         tried = set[tuple[int, str]]()
         while now.tasks:

@@ -58,7 +58,7 @@ def silent(shown: dict[str, Any]) -> dict[str, Any]:
     if shown["search"]["limits"] == plain(Limits()):
         del shown["search"]["limits"]
     for share in (shown["resources"]["train"], shown["resources"]["attack"]):
-        for key in ("memory", "accelerator", "custom"):
+        for key in ("gpu_memory", "memory", "accelerator", "custom"):
             if not share.get(key):
                 share.pop(key, None)
     for choice in shown["attacks"].values():

@@ -19,6 +19,8 @@ def test_a_size_is_in_bytes(said, size):
         ({"memory": True}, "takes a size"),
         ({"memory": 0}, "takes a size"),
         ({"accelerator": "H100"}, "accelerator H100 and gpu 0: a job without a GPU needs no kind of it"),
+        ({"gpu": 0.5, "gpu_memory": "6GiB"}, "gpu 0.5 and gpu_memory 6442450944: say one of the two"),
+        ({"gpu_memory": "6GB"}, "takes a size such as 512MiB, 8GiB"),
         ({"custom": {"GPU": 1}}, "custom/GPU: is Ray's own"),
         ({"custom": {"licence": 0}}, "greater than 0"),
     ],
@@ -36,3 +38,13 @@ def test_a_study_that_asks_for_none_of_it_is_written_as_before():
     shares = ["resources={train: {cpu: 1, gpu: 1, memory: 1GiB, accelerator: L4}}"]
     assert "train: {cpu: 1.0, gpu: 1.0, memory: 1073741824, accelerator: L4}" in load_study("quickstart", shares).dump()
     assert "train: {cpu: 1.0, gpu: 0.0}" in load_study("quickstart").dump()
+
+
+def test_memory_of_a_gpu_is_a_share_of_it_that_holds_it_and_little_more():
+    share = Share.model_validate({"cpu": 0, "gpu_memory": "6GiB", "accelerator": "L4"})
+    assert share.request()["GPU"] == 1.0, "as long as nobody knows how large they are"
+    for total in (6 * 2**30, 7 * 2**30, 80 * 2**30, 80 * 2**30 - 12345):
+        found = share.sized(total)
+        assert found.gpu_memory is None
+        assert 0 <= found.gpu * total - 6 * 2**30 <= total / 10_000
+        assert found.request()["GPU"] == found.gpu
