@@ -15,6 +15,9 @@ VARIABLE = "INVFRONT_CACHE"
 
 WAY_OUT = f"set {VARIABLE} to a folder of your own, on a disk with room"
 
+DECODED = ("images", "digests")
+"""Its folders of that; copies of studies that lie in stores have one of their own (`harness.ledger.fetching`)."""
+
 BUILDING = ".building"
 """Ending of the folder of images that are being made."""
 
@@ -83,7 +86,7 @@ def held() -> Contents:
     with usable():
         there = folder()
     kept = [path for path in (there / "images").glob("*") if path.is_dir() and path.suffix != BUILDING]
-    return Contents(there, len(kept), sum(_size(path) for path in there.rglob("*")) if there.is_dir() else 0)
+    return Contents(there, len(kept), sum(_size(path) for name in DECODED for path in (there / name).rglob("*")))
 
 
 def clear() -> Contents:
@@ -94,7 +97,7 @@ def clear() -> Contents:
     """
     was = held()
     with usable():
-        for name in ("images", "digests"):
+        for name in DECODED:
             if (was.folder / name).is_dir():
                 shutil.rmtree(was.folder / name)
     return was

@@ -58,18 +58,18 @@ def doctor(
     """
     root = find_study(study)
     quiet(None)
+    from harness.ledger import address
+
     done, found = _treated(root, storage, fix, clean, lambda finding: _tell(finding, "done: ", as_json))
     images = _images(clear_cache, as_json)
     num_wrong = sum(finding.wrong for finding in found)
-    told = f"{root}: nothing is wrong"
+    named = address(root)
+    told = f"{named}: nothing is wrong"
     if num_wrong:
-        told = f"{root}: wrong in {num_wrong} places, listed above; {_way_out(root, found, fix)}"
+        told = f"{named}: wrong in {num_wrong} places, listed above; {_way_out(named, found, fix)}"
     if as_json:
         error = error_document(told, WRONG) if num_wrong else {}
-        say(
-            {"study": str(root), "cache": images, "wrong": num_wrong, "done": _plain(done), "found": _plain(found)}
-            | error
-        )
+        say({"study": named, "cache": images, "wrong": num_wrong, "done": _plain(done), "found": _plain(found)} | error)
         typer.echo(f"invfront: {told}" if num_wrong else told, err=True)
         return WRONG if num_wrong else 0
     for finding in found:
@@ -160,12 +160,12 @@ def _held(root: Path, ledger: str, url: str | None, changes: bool) -> Iterator[N
         raise UserError(f"storage of {root}: {one_line(fault)}; mend it, then give this command again") from error
 
 
-def _way_out(root: Path, found: "list[Finding]", fix: bool) -> str:
+def _way_out(named: str, found: "list[Finding]", fix: bool) -> str:
     """Return what to do about what is wrong."""
     by_us = sum(finding.fixable for finding in found)
     if by_us and not fix:
         rest = sum(finding.wrong for finding in found) - by_us
-        return f"`invfront doctor {root} --fix` mends {by_us}" + (f", {rest} by hand" if rest else "")
+        return f"`invfront doctor {named} --fix` mends {by_us}" + (f", {rest} by hand" if rest else "")
     return "mend what is left by hand" if fix else "mend them by hand, as told there"
 
 
