@@ -4,12 +4,13 @@
 
 An undefended network is trained as the study says; then the client stands still while each defense's own parts learn
 (adversaries, banks, clusters). The pull is the root mean square of the penalty's gradient on the activations at a
-strength of 1, over that of the task's: at ``strength = 1 / pull`` both are as strong. The ranges of
-``search_spaces/defenses`` are from ``LOW / pull`` to ``HIGH / pull`` where a comment there says so.
+strength of 1, over that of the task's: at ``strength = 1 / pull`` both are as strong. A penalty that looks at images
+alone, and not at these activations, is measured on the client's weights. The ranges of ``search_spaces/defenses`` are
+from ``LOW / pull`` to ``HIGH / pull`` where a comment there says so.
 """
 
 import argparse
-import math
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,16 +104,17 @@ def _settled(defense: Defense, model: SplitModel, data: Data, trial: Asked) -> D
 
 
 def _pull(defense: Defense, model: SplitModel, data: Data, trial: Asked) -> float:
-    squares = torch.zeros(2)
-    for number, (batch, logits) in enumerate(_batches(model, data, trial)):
-        if number == MEASURED:
-            break
+    weights = [parameter for parameter in model.client.parameters() if parameter.requires_grad]
+    squares = torch.zeros(2, 2)
+    for batch, logits in itertools.islice(_batches(model, data, trial), MEASURED):
         task = F.cross_entropy(logits, batch.y)
         for place, loss in enumerate((defense.penalty(batch), task)):
             if loss.requires_grad:
-                (slope,) = torch.autograd.grad(loss, batch.z_clean, retain_graph=True, allow_unused=True)
-                squares[place] += 0.0 if slope is None else slope.square().mean().cpu()
-    return math.sqrt(float(squares[0] / squares[1]))
+                slopes = torch.autograd.grad(loss, [batch.z_clean, *weights], retain_graph=True, allow_unused=True)
+                felt = [0.0 if slope is None else float(slope.square().sum()) for slope in slopes]
+                squares[:, place] += torch.tensor([felt[0], sum(felt[1:])])
+    on_activations, on_weights = (squares[:, 0] / squares[:, 1]).sqrt().tolist()
+    return float(on_activations or on_weights)
 
 
 def _batches(model: SplitModel, data: Data, trial: Asked) -> Iterator[tuple[Batch, Tensor]]:
