@@ -6,6 +6,7 @@ folder of a study that lies in no store has no mark, and nothing here does anyth
 
 import contextlib
 import fnmatch
+import itertools
 import os
 import random
 import secrets
@@ -146,7 +147,7 @@ class Mirror:
         one: the store lists what was written before.
         """
         number, token = 1, f"{CLAIM}{secrets.token_hex(8)}"
-        while True:
+        for tries in itertools.count(1):
             known = {attempt_in(entry.key) for entry in self.store.entries(self._key(trial))}
             here = {attempt_in(self._key(path) + "/") for path in trial.glob("attempt-*")}
             number = max(number, 1 + max(known | here, default=0))
@@ -155,7 +156,8 @@ class Mirror:
             if [entry.key for entry in self.store.entries(self._key(path))] == [self._key(path / token)]:
                 path.mkdir(parents=True, exist_ok=True)
                 return path
-            time.sleep(random.uniform(0, 0.1))
+            time.sleep(random.uniform(0, 0.1 * tries))
+        raise AssertionError("there is always a further number")
 
     def num_bytes(self) -> Iterator[tuple[PurePosixPath, int]]:
         """Yield every file's path below the study, and its size."""

@@ -139,7 +139,8 @@ class LedgerTests:
             machines("second").publish_record(record_of(0))
 
     def test_no_attempt_is_opened_twice(self, machines: Machines) -> None:
-        folders = [machines(f"machine-{index}").trial(0) for index in range(3)] * 2
+        slow = Fault(seconds=0.02)  # so that each looks before any has claimed
+        folders = [machines(f"machine-{index}", slow).trial(0) for index in range(3)]
         with ThreadPoolExecutor(len(folders)) as side_by_side:
             made = [path.name for path in side_by_side.map(open_attempt, folders)]
         assert len(set(made)) == len(made)
