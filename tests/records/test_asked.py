@@ -47,7 +47,7 @@ def test_a_record_of_the_first_version_holds_its_trial(tmp_path):
 
 
 def test_what_is_gone_from_the_trial_is_a_place():
-    assert set(GONE[1]) == set(PLACE) == set(Place.model_fields) - {"driver"}
+    assert set(GONE[1]) == set(PLACE) == set(Place.model_fields) - {"driver", "store"}
 
 
 def test_the_present_version_is_written_and_read():
