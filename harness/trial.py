@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.judging import candidates, verdicts, worst_case
-from harness.ledger import Found, attempt_number, attempts, fetch, find, open_attempt, read_value, send, write_whole
+from harness.ledger import Found, attempt_number, attempts, fetch, find, open_attempt, read_value, write_whole
 from harness.records import (
     Asked,
     AttackJob,
@@ -19,6 +19,7 @@ from harness.records import (
     Trained,
 )
 from harness.stages import ATTACK, TRAIN, Assignment, Outcome, Stopwatch, Submit, call, circumstances
+from harness.stages.sending import put
 
 HERE = Place()
 """Bundled images, on this machine."""
@@ -100,7 +101,7 @@ def write_result(result: Result) -> None:
     for attack in result.attacks:
         write_whole(result.attempt / f"{attack.job.name}.json", attack.model_dump_json(indent=1).encode())
     write_whole(result.attempt / "record.json", result.record.model_dump_json(indent=1).encode())
-    send(result.attempt)
+    put(result.attempt)
 
 
 def read_result(attempt: Path, asked: Asked) -> Result:

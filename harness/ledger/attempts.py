@@ -94,7 +94,7 @@ def refuse_altered(weights: Path) -> Path:
         NotAsWritten: there is none; says why, and the way out.
     """
     trained, notes = _trained(weights.parent)
-    if trained is None:
+    if trained is None or trained.attempt != attempt_number(weights):
         why = "; ".join(note.removesuffix(REDONE) for note in notes)
         raise NotAsWritten(f"it has no trained network to attack ({why}); put back a copy of what was written")
     return weights.parent / f"attempt-{trained.attempt}"

@@ -27,10 +27,10 @@ class _Counter(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = function(*args, **(kwargs or {}))
-        if function in (torch.conv2d, nn.functional.linear):
-            self.multiplications += output.numel() * args[1][0].numel()
-        if function is torch.conv_transpose2d:
-            self.multiplications += args[0].numel() * args[1][0].numel()
+        if function in (torch.conv2d, nn.functional.linear, torch.conv_transpose2d):
+            given = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
+            places = given["input"] if function is torch.conv_transpose2d else output
+            self.multiplications += places.numel() * given["weight"][0].numel()
         return output
 
 

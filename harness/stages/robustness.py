@@ -60,6 +60,8 @@ def robustness(target: LiveTarget, scored: Part) -> Told:
     """
     x, y = to_float(scored.x[:IMAGES]), scored.y[:IMAGES]
     named = _right(target, x, y) > 0
+    if not named.any():  # a user's network need not take an empty batch
+        return Told({NAMES[0]: 0.0}, {})
     kept, labels, exact = x[named], y[named], target.differentiated()
     dead = int((_slope(exact, kept, labels).flatten(1).abs().sum(1).nan_to_num(0.0) == 0).sum())
     if dead > DEAD * len(kept):

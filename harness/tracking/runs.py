@@ -62,7 +62,7 @@ class Runs:
         same, the one that is complete stays, else the older.
         """
         parents: dict[Key, str | None] = {}
-        for run in find_runs(self._store, {LEDGER: self._ledger}):
+        for run in list(find_runs(self._store, {LEDGER: self._ledger})):  # read whole: what is deleted moves the pages
             tags, found = run.data.tags, _known(run)
             key = Key(tags.get(TRIAL, ""), tags.get(ATTACK, ""))
             there = self.get(key)

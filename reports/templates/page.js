@@ -74,7 +74,11 @@ function draw(printing) {
     if (steps.length) setTimeout(next); // before this one, which may fail: the others come
     step?.();
   };
-  if (printing || !crowded) steps.forEach((step) => step());
+  if (printing || !crowded) {
+    for (const step of steps) {
+      try { step(); } catch (error) { reportError(error); } // the others come
+    }
+  }
   else next();
 }
 

@@ -46,3 +46,18 @@ def test_patrol_one_block_deeper_costs_what_the_bundled_study_says(width):
     )
     assert deeper.multiplications == pytest.approx(plain.multiplications, rel=0.02)
     assert deeper.parameters > 2 * plain.parameters
+
+
+class ByKeyword(nn.Module):
+    """A client that names what it hands to its convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8, 3, 3, 3))
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, weight=self.weight, padding=1)
+
+
+def test_what_is_handed_over_by_keyword_is_counted_too():
+    assert client_cost(ByKeyword(), IMAGE).multiplications == 9 * 3 * 8 * 1024
