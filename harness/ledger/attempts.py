@@ -84,20 +84,19 @@ def find(trial: Path, jobs: tuple[AttackJob, ...], read: bool = True) -> Found:
     return Found(trained, attacks, (*notes, *(note for _, told in looked.values() for note in told)))
 
 
-def refuse_altered(weights: Path) -> Path:
-    """Return the attempt with a trial's newest whole training, all its files read.
+def refuse_altered(weights: Path) -> None:
+    """Read all files of a trained network, of which an older attempt is no copy.
 
     Args:
-        weights: The one that was found before its files were read.
+        weights: The attempt with it, as it was found before its files were read.
 
     Raises:
-        NotAsWritten: there is none; says why, and the way out.
+        NotAsWritten: they are not what was written; says why, and the way out.
     """
     trained, notes = _trained(weights.parent)
     if trained is None or trained.attempt != attempt_number(weights):
         why = "; ".join(note.removesuffix(REDONE) for note in notes)
         raise NotAsWritten(f"it has no trained network to attack ({why}); put back a copy of what was written")
-    return weights.parent / f"attempt-{trained.attempt}"
 
 
 def _trained(trial: Path, read: bool = True) -> tuple[Trained | None, tuple[str, ...]]:

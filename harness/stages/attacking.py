@@ -87,7 +87,8 @@ def later_stage(handed: Assignment, weights: Path, job: AttackJob) -> Generator[
         NotAsWritten: the trained network was altered.
     """
     yield Progress(f"trial {handed.asked.number}: {job.name}", 0, 1)
-    return drain(attack_stage(handed, refuse_altered(weights), job), lambda progress: None)
+    refuse_altered(weights)
+    return drain(attack_stage(handed, weights, job), lambda progress: None)
 
 
 def _attacked(scene: Scene, kind: type[Attack]) -> AttackMeasured:
