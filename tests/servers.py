@@ -52,6 +52,13 @@ def tree(pid: int) -> list[psutil.Process]:
     return []
 
 
+def cut_off(server: "subprocess.Popen[bytes] | None") -> None:
+    """End a server as a power cut does, with all that it started."""
+    assert server is not None
+    kill_all(tree(server.pid))
+    server.wait(COMES)
+
+
 def no_postgresql() -> str | None:
     """Return why no PostgreSQL of the tests' own can run here; null if it can."""
     if _binaries() is None:
@@ -106,10 +113,8 @@ class PostgreSQL:
         _until(lambda: subprocess.run(ready, capture_output=True, timeout=COMES).returncode == 0, "PostgreSQL")
 
     def kill(self) -> None:
-        """End it as a power cut does, with all that it started."""
-        assert self._server is not None
-        kill_all(tree(self._server.pid))
-        self._server.wait(COMES)
+        """End it as a power cut does."""
+        cut_off(self._server)
 
     def stop(self) -> None:
         """End it, and every session with it."""
@@ -150,10 +155,8 @@ class MLflow:
             return False
 
     def kill(self) -> None:
-        """End it with all that it started."""
-        assert self._server is not None
-        kill_all(tree(self._server.pid))
-        self._server.wait(COMES)
+        """Likewise."""
+        cut_off(self._server)
 
     def stop(self) -> None:
         """End it."""
