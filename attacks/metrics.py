@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attacks.registration import registered
+from attacks.ssim import K1, K2, RANGE, SIGMA, WINDOW, ssim
 from attacks.worst_class import worst_class
 
 _MSE_FLOOR = 1e-10
-_WINDOW, _SIGMA, _RANGE, _K1, _K2 = 11, 1.5, 1.0, 0.01, 0.03
 
 PROTOCOL = {
     "version": 1,
@@ -31,11 +31,11 @@ PROTOCOL = {
     "psnr": "10 log10(1 / max(mse of the image, mse_floor)), then the mean over images",
     "mse_floor": _MSE_FLOOR,
     "ssim": "one Gaussian window per channel, wholly inside the image; mean over windows, channels, then images",
-    "ssim_window": _WINDOW,
-    "ssim_sigma": _SIGMA,
-    "ssim_range": _RANGE,
-    "ssim_k1": _K1,
-    "ssim_k2": _K2,
+    "ssim_window": WINDOW,
+    "ssim_sigma": SIGMA,
+    "ssim_range": RANGE,
+    "ssim_k1": K1,
+    "ssim_k2": K2,
     "ssim_covariance": "biased",
 }
 """The definition of every score; records carry its digest, and scores of different digests are not compared."""
@@ -184,32 +184,16 @@ def conversions(x_hat: NDArray[numpy.uint8], x: NDArray[numpy.uint8]) -> dict[st
         inference; ``ssim_skimage_default``: 7x7 uniform windows, sample covariance, scikit-image's default.
     """
     left, right = (numpy.moveaxis(images, 1, -1) / 255.0 for images in (x_hat, x))
-    from skimage.metrics import structural_similarity  # here, as torchmetrics below
+    # here, for its import takes longer than torch's, and a driver needs none of it
+    from skimage.metrics import structural_similarity
 
     default = [structural_similarity(a, b, channel_axis=-1, data_range=1.0) for a, b in zip(left, right, strict=True)]
     return {"ssim_zero_padded": _zero_padded(left, right), "ssim_skimage_default": float(numpy.mean(default))}
 
 
 def _score(x_hat: Tensor, x: Tensor) -> PerImage:
-    # here, for its import takes longer than torch's, and a driver needs none of it
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
     mse = (x_hat - x).square().mean(dim=(1, 2, 3))
-    _, windows = structural_similarity_index_measure(
-        x_hat,
-        x,
-        sigma=_SIGMA,
-        kernel_size=_WINDOW,
-        reduction="none",
-        data_range=_RANGE,
-        k1=_K1,
-        k2=_K2,
-        return_full_image=True,
-    )
-    # torchmetrics also averages windows over a mirrored border; those wholly inside the image start half a window in
-    half = _WINDOW // 2
-    ssim = windows[:, :, half:-half, half:-half].mean(dim=(1, 2, 3))
-    return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim)
+    return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim(x_hat, x))
 
 
 def _as_unit(x: Tensor) -> Tensor:
@@ -264,10 +248,10 @@ def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) ->
     from skimage.filters import gaussian
 
     def blur(images: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        smooth = gaussian(images, sigma=(0, _SIGMA, _SIGMA, 0), mode="constant", cval=0, truncate=3.5)
+        smooth = gaussian(images, sigma=(0, SIGMA, SIGMA, 0), mode="constant", cval=0, truncate=3.5)
         return numpy.asarray(smooth)
 
-    c1, c2 = _K1**2, _K2**2
+    c1, c2 = K1**2, K2**2
     mean_left, mean_right = blur(left), blur(right)
     covariance = blur(left * right) - mean_left * mean_right
     variances = blur(left**2) - mean_left**2 + blur(right**2) - mean_right**2

@@ -1,4 +1,4 @@
-"""Structural similarity that can be differentiated: the pinned score of :mod:`attacks.metrics` as a training loss.
+"""Structural similarity as it is pinned, fast and differentiable: the score of a reconstruction, and a training loss.
 
 References:
     Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural similarity, 2004.
@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WINDOW, SIGMA, C1, C2 = 11, 1.5, 0.01**2, 0.03**2
-"""Of the pinned score, for images in [0, 1]; the tests hold the two together."""
+WINDOW, SIGMA, RANGE, K1, K2 = 11, 1.5, 1.0, 0.01, 0.03
+"""Side and standard deviation of the window in pixels, range of the images, and the two stabilising constants."""
 
 
 def ssim(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -18,15 +18,19 @@ def ssim(x_hat: Tensor, x: Tensor) -> Tensor:
     Args:
         x_hat: Reconstructions, ``(N, 3, height, width)`` float32; not clamped.
         x: Images in [0, 1], ``(N, 3, height, width)`` float32, at least 11 pixels high and wide.
+
+    Raises:
+        ValueError: a side is shorter than a window.
     """
+    c1, c2 = (K1 * RANGE) ** 2, (K2 * RANGE) ** 2
     rows, columns = (_windows(side, x) for side in x.shape[2:])
     # one matrix product for each axis blurs all five moments: on a CPU far faster than depthwise convolutions
     moments = torch.stack([x_hat, x, x_hat.square(), x.square(), x_hat * x])
     mean_hat, mean, square_hat, square, product = rows @ moments @ columns.T
     variances = square_hat - mean_hat.square() + square - mean.square()
     covariance = product - mean_hat * mean
-    luminance = (2 * mean_hat * mean + C1) / (mean_hat.square() + mean.square() + C1)
-    windows: Tensor = luminance * (2 * covariance + C2) / (variances + C2)
+    luminance = (2 * mean_hat * mean + c1) / (mean_hat.square() + mean.square() + c1)
+    windows: Tensor = luminance * (2 * covariance + c2) / (variances + c2)
     return windows.mean(dim=(1, 2, 3))
 
 

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from attacks import metrics
+from attacks import metrics, ssim
 from attacks.worst_class import worst_class
 
 
@@ -64,8 +64,8 @@ def test_scores_refuse_images_of_another_shape(images):
 
 def test_the_digest_is_of_the_protocol_as_it_is_computed():
     protocol = metrics.PROTOCOL
-    assert (protocol["ssim_window"], protocol["ssim_sigma"]) == (metrics._WINDOW, metrics._SIGMA)
-    assert (protocol["ssim_k1"], protocol["ssim_k2"]) == (metrics._K1, metrics._K2)
+    assert (protocol["ssim_window"], protocol["ssim_sigma"]) == (ssim.WINDOW, ssim.SIGMA)
+    assert (protocol["ssim_k1"], protocol["ssim_k2"]) == (ssim.K1, ssim.K2)
     assert protocol["mse_floor"] == metrics._MSE_FLOOR
 
 
