@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from reports.tables import StudyData
 
-ASPECTS = ("protocol", "images", "metrics", "budget", "precision")
-"""What must agree, in the order in which it is compared."""
+ASPECTS = ("protocol", "images", "metrics", "budget", "precision", "confirms")
+"""What must agree, in the order in which it is compared; how a study was confirmed, where both were."""
 
 
 class Named(NamedTuple):
@@ -42,7 +42,7 @@ def differences(studies: Sequence[Named]) -> list[Difference]:
         for other in others
         for aspect, mine, theirs in zip(ASPECTS, _aspects(first.data), _aspects(other.data), strict=True)
         for what in dict.fromkeys((*mine, *theirs))
-        if mine.get(what) != theirs.get(what)
+        if mine.get(what) != theirs.get(what) and (aspect != "confirms" or (mine and theirs))
     ]
     return sorted(found, key=lambda difference: ASPECTS.index(difference.aspect))
 
@@ -69,3 +69,5 @@ def _aspects(data: StudyData) -> Iterator[Mapping[str, str]]:
     yield {f"metric {name}": json.dumps(meaning, sort_keys=True) for name, meaning in study["metrics"].items()}
     yield {f"attack {name}": f"version {version}" for name, version in suite(data).items()}
     yield {"precision": str(study["hardware"].get("precision") or "unknown")}
+    confirmed_in = study.get("confirm_precision")
+    yield {"precision of the confirms": confirmed_in} if confirmed_in else {}

@@ -107,7 +107,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             precision = precision_of_confirms(moved, ledger, fleet.jobs(moved.resources))
             noted(_announced(work, left, book.standing().seconds))
             if (searched := ledger.read(work.round.trials[0]).asked.precision) != precision:
-                noted(f"they are trained in {precision}, as the first confirm is; the search was in {searched}")
+                noted(f"all confirms of this study are trained in {precision}; the search was in {searched}")
             if work.is_new:
                 confirms.publish_round(work.round)
             _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()

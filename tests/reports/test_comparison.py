@@ -51,6 +51,15 @@ def test_each_difference_is_named_with_both_values(studies, aspect, change):
     assert not differences(studies)
 
 
+def test_confirms_in_two_precisions_differ_and_a_study_without_any_is_like_both(studies):
+    one, two = (other(studies[i], confirm_precision=name) for i, name in enumerate(("float32", "bfloat16")))
+    assert [str(each) for each in differences([one, two])] == [
+        "precision of the confirms: a has float32, b has bfloat16"
+    ]
+    assert not differences([studies[2], one])
+    assert not differences([two, studies[2]])
+
+
 def test_another_budget_or_version_of_an_attack_is_a_difference(studies):
     one, two, _ = studies
     raised = two._replace(data=dataclasses.replace(two.data, attacks=two.data.attacks.assign(budget="standard")))
