@@ -12,8 +12,8 @@ from defenses import contract
 from defenses.arl import Arl
 from defenses.base import Batch, Defense, Epoch
 from defenses.class_gaussian import ClassGaussian
-from defenses.contract_charges import NoisyBase
-from defenses.contract_features import PROBLEMS, binary
+from defenses.contract.charges import NoisyBase
+from defenses.contract.features import PROBLEMS, binary
 from defenses.dfil import Dfil
 from defenses.gated_heads import GatedHeads
 from defenses.knife import Knife

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import defenses
 from defenses import contract
 from defenses.base import Batch, Defense, Shapes
-from defenses.contract_bench import optimisers
+from defenses.contract.bench import optimisers
 from defenses.diagnostics import NAMES, diagnose
 from defenses.fusion_parallel import smaller
 from defenses.fusion_shortcut import FusionShortcut, drawn

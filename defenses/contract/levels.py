@@ -7,8 +7,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from defenses.base import Defense, Epoch
-from defenses.contract_bench import Case, HasEstimate, require
-from defenses.contract_features import PROBLEMS, SHAPES, Interval
+from defenses.contract.bench import Case, HasEstimate, require
+from defenses.contract.features import PROBLEMS, SHAPES, Interval
 
 
 class Level(NamedTuple):

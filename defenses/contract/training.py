@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses.base import Defense
-from defenses.contract_bench import BATCH_SIZE, NUM_IMAGES, SHAPES, Bench, Case, norm, optimisers, require
+from defenses.contract.bench import BATCH_SIZE, NUM_IMAGES, SHAPES, Bench, Case, norm, optimisers, require
 from defenses.information import codebook
 
 LEAST_THROUGH = 0.05

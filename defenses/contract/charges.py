@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from defenses.base import Batch, Defense
-from defenses.contract_bench import Case, require
-from defenses.contract_features import PROBLEMS, SHAPES, Problem
-from defenses.contract_levels import (
+from defenses.contract.bench import Case, require
+from defenses.contract.features import PROBLEMS, SHAPES, Problem
+from defenses.contract.levels import (
     BATCH_SIZE,
     TIGHT,
     attached,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from defenses.base import Defense
-from defenses.contract_bench import Bench, Case, require
+from defenses.contract.bench import Bench, Case, require
 
 PATHS = 16
 """Pairs of images between whose activations a release is followed."""

@@ -1,47 +1,12 @@
-"""What must hold of every defense, as checks that a plug-in's author runs on their class.
+"""The laws of the contract about the release: its shape, its distribution, and what it may depend on."""
 
-A plug-in's whole test is::
-
-    @pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
-    def test_mine_keeps(law):
-        law(contract.Case(Mine, {"alpha": 0.3}))
-
-``Case(..., thorough=True)`` holds bounds to 1 % at three levels of noise, on features of every kind, in up to a minute.
-"""
-
-import functools
-import inspect
-import io
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from attacks.refusals import must_refuse
 from defenses.base import Defense
-from defenses.contract_bench import NUM_IMAGES, SHAPES, Bench, Case, HasEstimate, require
-from defenses.contract_bounds import (
-    bounds_what_it_declares,
-    falls_as_features_shrink,
-    follows_the_client,
-    rises_as_the_noise_falls,
-)
-from defenses.contract_charges import (
-    bounds_what_a_base_releases,
-    charges_what_it_bounds,
-    penalises_what_it_estimates,
-)
-from defenses.contract_jumps import says_where_it_jumps
-from defenses.contract_training import (
-    lets_gradients_through,
-    minds_what_changes_the_function,
-    pays_only_for_what_hides,
-    reaches_the_client,
-    trains_for_an_epoch,
-)
-
-__all__ = ["LAWS", "NUM_IMAGES", "SHAPES", "Bench", "Case", "HasEstimate"]
+from defenses.contract.bench import NUM_IMAGES, Bench, Case, HasEstimate, require
 
 DRAWS = 400
 NEIGHBOURS = 4
@@ -152,52 +117,6 @@ def _share_of_second(defense: Defense, of: Tensor, one: Tensor, two: Tensor, sig
     return torch.sigmoid(defense.exact_surprise(z, one, sigma) - defense.exact_surprise(z, two, sigma))
 
 
-def repeats_itself(case: Case) -> None:
-    """The same seed gives the same fit, release and penalty."""
-    first, second = Bench(case), Bench(case)
-    for key, value in first.defense.state_dict().items():
-        require(torch.equal(value, second.defense.state_dict()[key]), f"the same seed fits another {key}")
-    require(torch.equal(first.penalty(), second.penalty()), "the same seed gives another penalty")
-    require(torch.equal(_released(first), _released(second)), "the same seed gives another release")
-
-
-def survives_saving(case: Case) -> None:
-    """A fresh defense that loads the state of a fitted one releases, and is penalised, as that one."""
-    fitted = Bench(case)
-    fitted.penalty()
-    fresh = Bench(case, fit=False)
-    file = io.BytesIO()
-    torch.save([fitted.defense.state_dict(), fitted.client.state_dict()], file)
-    file.seek(0)
-    for module, state in zip((fresh.defense, fresh.client), torch.load(file, weights_only=True), strict=True):
-        module.load_state_dict(state)
-    require(torch.equal(_released(fitted), _released(fresh)), "a loaded defense releases otherwise")
-    require(torch.equal(fitted.penalty(), fresh.penalty()), "a loaded defense is penalised otherwise")
-
-
-def moves_between_devices(case: Case) -> None:
-    """Every tensor is a parameter or a buffer, so that it moves with the module; the client is not kept."""
-    bench = Bench(case)
-    bench.penalty()
-    for path, module in bench.defense.named_modules():
-        hidden = [key for key, value in vars(module).items() if isinstance(value, Tensor)]
-        require(not hidden, f"{path or 'the defense'} holds {hidden} as plain attributes; register them as buffers")
-        require(module is not bench.client, f"the defense keeps the client as {path}")
-    if torch.cuda.is_available():
-        z = bench.features().cuda()
-        require(bench.defense.cuda()(z).device == z.device, "forward leaves the device of its input")
-
-
-def refuses_bad_settings(case: Case) -> None:
-    """Negative and non-finite numbers are refused by a ``ValueError`` that names the setting."""
-    defaults = {key: parameter.default for key, parameter in inspect.signature(case.create).parameters.items()}
-    for name, value in (defaults | case.settings).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        for bad in (math.nan, math.inf, -math.inf, *(() if name in case.signed else (-1,))):
-            must_refuse(functools.partial(case.create, **(case.settings | {name: bad})), name, bad)
-
-
 def ignores_the_order_of_a_batch(case: Case) -> None:
     """The estimate does not depend on the order of the batch, in eval mode."""
     bench = Bench(case)
@@ -207,40 +126,3 @@ def ignores_the_order_of_a_batch(case: Case) -> None:
     z, order = bench.features(), torch.randperm(NUM_IMAGES)
     values = [defense.estimate(z[i], bench.y[i], case.sigma).detach() for i in (torch.arange(NUM_IMAGES), order)]
     torch.testing.assert_close(values[0], values[1], rtol=1e-4, atol=1e-6)
-
-
-LAWS: dict[str, Callable[[Case], None]] = {
-    law.__name__: law
-    for law in (
-        keeps_the_shape,
-        strength_zero_is_the_identity,
-        has_one_law,
-        releases_each_image_by_itself,
-        releases_by_its_law,
-        says_where_it_jumps,
-        lets_gradients_through,
-        reaches_the_client,
-        minds_what_changes_the_function,
-        pays_only_for_what_hides,
-        trains_for_an_epoch,
-        repeats_itself,
-        survives_saving,
-        moves_between_devices,
-        refuses_bad_settings,
-        ignores_the_order_of_a_batch,
-        bounds_what_it_declares,
-        falls_as_features_shrink,
-        rises_as_the_noise_falls,
-        follows_the_client,
-        penalises_what_it_estimates,
-        charges_what_it_bounds,
-        bounds_what_a_base_releases,
-    )
-}
-
-
-def _released(bench: Bench) -> Tensor:
-    torch.manual_seed(1)
-    with torch.no_grad():
-        z: Tensor = bench.defense(bench.features())
-    return z

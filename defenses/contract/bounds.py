@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from defenses.base import Defense
-from defenses.contract_bench import Case, require
-from defenses.contract_features import PROBLEMS, Interval, Problem
-from defenses.contract_levels import TIGHT, attached, end_epoch, estimate, keeps_its_side, level_of, sigmas_of
+from defenses.contract.bench import Case, require
+from defenses.contract.features import PROBLEMS, Interval, Problem
+from defenses.contract.levels import TIGHT, attached, end_epoch, estimate, keeps_its_side, level_of, sigmas_of
 
 
 def bounds_what_it_declares(case: Case) -> None:
