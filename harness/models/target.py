@@ -76,9 +76,17 @@ class LiveTarget:
     @torch.no_grad()
     def release(self, x: Tensor, m: int = 1) -> Tensor:
         """Return m independent releases; the client runs once."""
+        return self.released(self.sent(x), m)
+
+    def sent(self, x: Tensor) -> Tensor:
+        """Return what the device itself makes of images, before the defense, ``(B, C, H, W)``."""
+        return self._device.activation(x)
+
+    @torch.no_grad()
+    def released(self, z: Tensor, m: int = 1) -> Tensor:
+        """Return m independent releases of what the device makes of images (``sent``)."""
         if m < 1:
             raise ValueError(f"release: m is at least 1, not {m}")
-        z = self._device.activation(x)
         if m == 1:
             return self.model.noised(z)
         return self.model.noised(z.repeat(m, 1, 1, 1)).view(m, *z.shape)

@@ -74,16 +74,34 @@ def recorded(curve: Iterable[Point]) -> tuple[CurvePoint, ...]:
     )
 
 
-def releases(target: LiveTarget, part: Part, seed: int, m: int = 1, number: int = 0) -> Tensor:
+@torch.no_grad()
+def activations(target: LiveTarget, part: Part) -> Tensor:
+    """Return what the device makes of each image before the defense, ``(N, C, H, W)``."""
+    return torch.cat([target.sent(to_float(x)) for x in part.x.split(CHUNK)])
+
+
+def releases(
+    target: LiveTarget, part: Part, seed: int, m: int = 1, number: int = 0, known: Tensor | None = None
+) -> Tensor:
     """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones.
 
-    For m > 1, m independent releases of each, ``(m, N, C, H, W)``. ``number`` counts further independent ones from 0.
+    Args:
+        target: The network as it is deployed.
+        part: The images.
+        seed: The trial's.
+        m: For m > 1, m independent releases of each, ``(m, N, C, H, W)``.
+        number: Counts further independent ones from 0.
+        known: The images' activations, where they are at hand; without them the client runs.
     """
     several = (m,) if m > 1 else ()
     further = ("number", number) if number else ()
     seed_everything(derive(seed, "release", part.name, *several, *further))
+    if known is None:
+        chunks = (target.release(to_float(x), m) for x in part.x.split(CHUNK))
+    else:
+        chunks = (target.released(z, m) for z in known.split(CHUNK))
     with torch.no_grad():
-        return torch.cat([target.release(to_float(x), m) for x in part.x.split(CHUNK)], dim=len(several))
+        return torch.cat(list(chunks), dim=len(several))
 
 
 def accuracy(target: LiveTarget, part: Part) -> float:
@@ -91,8 +109,9 @@ def accuracy(target: LiveTarget, part: Part) -> float:
     right = torch.zeros((), device=part.x.device, dtype=torch.int64)
     for x, y in zip(part.x.split(CHUNK), part.y.split(CHUNK), strict=True):
         with torch.inference_mode():
+            z = target.sent(to_float(x))
             for _ in range(DRAWS):
-                right += (predicted(target, target.release(to_float(x))) == y).sum()
+                right += (predicted(target, target.released(z)) == y).sum()
     return int(right) / (DRAWS * len(part.y))
 
 
@@ -122,8 +141,7 @@ def diagnostics(target: LiveTarget, part: Part, prior: Part, seed: int) -> Diagn
     """
     seed_everything(derive(seed, "diagnostics", part.name))
     with torch.no_grad():
-        activation = torch.cat([target.activation(to_float(x)) for x in part.x.split(CHUNK)])
-        values = information(target.defense, activation, part.y, target.sigma)
+        values = information(target.defense, activations(target, part), part.y, target.sigma)
     missing = [name for name, value in values.items() if value is None]
     reason = MISSING[target.defense.law(target.sigma)]
     if len(missing) < len(values):

@@ -21,7 +21,7 @@ from harness.models import LiveTarget
 from harness.records import derive
 from harness.stages.ground import seed_everything
 from harness.stages.likelihood import surprises
-from harness.stages.measuring import CHUNK, releases
+from harness.stages.measuring import CHUNK, activations, releases
 
 
 class Seeds(NamedTuple):
@@ -67,8 +67,9 @@ def reconstructed(attack: Attack, target: LiveTarget, part: Part, seeds: Seeds, 
     x = to_float(kept.x)
     again = type(attack).reconstruct_for_ssim is not Attack.reconstruct_for_ssim
     scores, second, x_hat, surprise = list[PerImage](), list[PerImage](), None, dict[str, Tensor | None]()
+    known = activations(target, part) if count > 1 else None  # the client runs once for all releases of an image
     for number in range(count):
-        z = releases(target, part, seeds.trial, number=number)[: len(x)]
+        z = releases(target, part, seeds.trial, number=number, known=known)[: len(x)]
         seed_everything(derive(seeds.job, part.name, number))
         found = _all(attack.reconstruct, z)
         x_hat = found if x_hat is None else x_hat

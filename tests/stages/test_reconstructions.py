@@ -12,7 +12,7 @@ from defenses.base import Defense
 from harness.data import Part
 from harness.models import LiveTarget
 from harness.models.split import SplitModel
-from harness.stages.measuring import release_errors, releases, standard_errors
+from harness.stages.measuring import activations, release_errors, releases, standard_errors
 from harness.stages.reconstructions import Seeds, reconstructed
 
 SEEDS = Seeds(trial=1, job=2)
@@ -70,6 +70,18 @@ def test_scores_are_means_over_releases_and_the_first_release_is_the_one_that_al
     noise = torch.stack([releases(target, part, 1, number=number) - part.x.float() / 255 for number in range(5)])
     correlation = torch.corrcoef(noise.flatten(1)) - torch.eye(5)
     assert correlation.abs().max() < 4 / noise[0].numel() ** 0.5
+
+
+def test_the_client_runs_once_for_all_releases_of_an_image_and_gives_the_same_ones(target, part):
+    runs = list[int]()
+    hook = target.model.client.register_forward_hook(lambda module, given, made: runs.append(len(made)))
+    reconstructed(Reading(), target, part, SEEDS, 5)
+    hook.remove()
+    assert runs == [60, 60]  # the images, and the reconstructions whose likelihood is asked
+    known = activations(target, part)
+    for number in (0, 3):
+        again = releases(target, part, SEEDS.trial, number=number, known=known)
+        assert torch.equal(again, releases(target, part, SEEDS.trial, number=number))
 
 
 def test_both_reconstructions_are_averaged_over_releases(target, part):
