@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Target
+from attacks.networks.unet import Sizes, UNet
+from attacks.networks.unet_decoder import UnetDecoder
 from attacks.precision import autocast, of_networks
 from attacks.reading import Reader
-from attacks.unet import Sizes, UNet
-from attacks.unet_decoder import UnetDecoder
 
 FAINTEST = 1e-6
 """Least size of a gradient over the usual one at the mean image: below it there is none."""

@@ -15,8 +15,8 @@ from attacks.branches import Branches
 from attacks.decoder import Standardised
 from attacks.fitting import CHUNK, Stable, guess_error, plan, train, unit
 from attacks.guesses import mean_image
-from attacks.inverse_network import InverseNetwork
 from attacks.inversion import pulled, trust
+from attacks.networks.inverse_network import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.substitute import Alignment, Substitute, aligned

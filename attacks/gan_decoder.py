@@ -14,7 +14,6 @@ from torch import Tensor
 
 from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, Tunable
 from attacks.branches import Branches, of_both
-from attacks.critic import Critic, gradient_penalty
 from attacks.fitting import (
     CHUNK,
     Plan,
@@ -27,7 +26,8 @@ from attacks.fitting import (
     train,
     unit,
 )
-from attacks.inverse_network import InverseNetwork
+from attacks.networks.critic import Critic, gradient_penalty
+from attacks.networks.inverse_network import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share
 from attacks.verdict import verdict

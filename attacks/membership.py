@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target, Verdict
 from attacks.counted import counted
-from attacks.ranges import at_least, positive
-from attacks.roc import (
+from attacks.metrics.roc import (
     LEAST_FALSE,
     Interval,
     area,
@@ -26,6 +25,7 @@ from attacks.roc import (
     rate_interval,
     true_positive_rate,
 )
+from attacks.ranges import at_least, positive
 from attacks.server_features import features
 from attacks.verdict import verdict
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.inverse_network import InverseNetwork
 from attacks.likelihood import log_either, log_gaussian, log_zeroed, surprise
+from attacks.networks.inverse_network import InverseNetwork
 from defenses.base import Batch, Defense, Law, Shapes
 from defenses.ranges import number, whole
 

@@ -6,7 +6,7 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from attacks import metrics
-from attacks.ssim import SIGMA, WINDOW
+from attacks.metrics.ssim import SIGMA, WINDOW
 from tests.pairing import paired_ratio
 
 PAIRS = 12

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attacks import ATTACKS
-from attacks.identification import FOUND
 from attacks.metrics import FORMER, FURTHER, PROTOCOL
+from attacks.metrics.identification import FOUND
 from harness.export import published
 from harness.judging import (
     Front,

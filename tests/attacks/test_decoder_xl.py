@@ -10,10 +10,10 @@ from attacks.base import Point
 from attacks.decoder_xl import DecoderXl, _stalled
 from attacks.fitting import Average, Stable, channel_statistics
 from attacks.gains import gain
+from attacks.metrics.ssim import ssim
+from attacks.networks.unet_decoder import UnetDecoder
 from attacks.reading import Reader
-from attacks.ssim import ssim
 from attacks.testproblems import LinearGaussian, PureNoise
-from attacks.unet_decoder import UnetDecoder
 from tests.known_answers import errors, sampling_error
 
 SMALL = DecoderXl.budgets["quick"] | {"epochs": 50, "steps": 150}

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Images
-from attacks.critic import Critic, gradient_penalty
 from attacks.fitting import guess_error, unit
 from attacks.gan_decoder import GanDecoder
 from attacks.gan_prior import GanPrior
 from attacks.generator import Generator, Training, train
 from attacks.latent_inversion import LatentInversion, spread
+from attacks.networks.critic import Critic, gradient_penalty
 from attacks.testproblems import LinearGaussian, PureNoise
 from defenses.base import Defense
 from harness.models import LiveTarget, SplitModel

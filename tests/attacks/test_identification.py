@@ -7,8 +7,8 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from attacks.identification import CANDIDATES, IDENTIFIED, Scores, cosines, identified
-from attacks.worst_class import worst_class
+from attacks.metrics.identification import CANDIDATES, IDENTIFIED, Scores, cosines, identified
+from attacks.metrics.worst_class import worst_class
 
 
 def by(found: torch.Tensor, known: torch.Tensor) -> Scores:

@@ -12,10 +12,10 @@ from attacks.components import Components
 from attacks.dip import Dip
 from attacks.inversion import Watch, constant, contrast, minimise, pulled, ranked, roughness, trust
 from attacks.likelihood import gaussian_surprise
+from attacks.networks.skip_network import SkipNetwork
 from attacks.own_noise import OwnNoise
 from attacks.query_free import QueryFree, ShadowClient
 from attacks.rmle import Rmle
-from attacks.skip_network import SkipNetwork
 from attacks.testproblems import PATCH, LinearGaussian, PureNoise
 from tests.known_answers import errors, sampling_error
 

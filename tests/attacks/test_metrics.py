@@ -6,8 +6,9 @@ import torch
 import torchvision
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from attacks import metrics, ssim
-from attacks.worst_class import worst_class
+from attacks import metrics
+from attacks.metrics import pinned, ssim
+from attacks.metrics.worst_class import worst_class
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_the_digest_is_of_the_protocol_as_it_is_computed():
     protocol = metrics.PROTOCOL
     assert (protocol["ssim_window"], protocol["ssim_sigma"]) == (ssim.WINDOW, ssim.SIGMA)
     assert (protocol["ssim_k1"], protocol["ssim_k2"]) == (ssim.K1, ssim.K2)
-    assert protocol["mse_floor"] == metrics._MSE_FLOOR
+    assert protocol["mse_floor"] == pinned._MSE_FLOOR
 
 
 @pytest.mark.parametrize("name", metrics.PROTOCOL)

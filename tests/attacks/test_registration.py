@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import defenses
 from attacks import metrics
-from attacks.registration import registered
+from attacks.metrics.registration import registered
 from harness.data import Part
 from harness.models import LiveTarget
 from harness.models.split import SplitModel

@@ -1,44 +1,22 @@
-"""How far a reconstruction is from its image: one pinned definition of each score.
+"""What else a reconstruction tells of its image: who is extracted, which class leaks most, what moves or colours hide.
 
 References:
-    Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural similarity, 2004.
     Carlini, Hayes, Nasr, Jagielski, Sehwag, Tramèr, Balle, Ippolito, Wallace, Extracting training data from diffusion
     models, 2023.
     Zhang, Isola, Efros, Shechtman, Wang, The unreasonable effectiveness of deep features as a perceptual metric, 2018.
 """
 
-import hashlib
-import json
 import pickle
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from attacks.registration import registered
-from attacks.ssim import K1, K2, RANGE, SIGMA, WINDOW, ssim
-from attacks.worst_class import worst_class
-
-_MSE_FLOOR = 1e-10
-
-PROTOCOL = {
-    "version": 1,
-    "images": "float32 in [0, 1], three channels, reconstructions clamped to [0, 1]",
-    "mse": "mean over channels and pixels, then over images",
-    "psnr": "10 log10(1 / max(mse of the image, mse_floor)), then the mean over images",
-    "mse_floor": _MSE_FLOOR,
-    "ssim": "one Gaussian window per channel, wholly inside the image; mean over windows, channels, then images",
-    "ssim_window": WINDOW,
-    "ssim_sigma": SIGMA,
-    "ssim_range": RANGE,
-    "ssim_k1": K1,
-    "ssim_k2": K2,
-    "ssim_covariance": "biased",
-}
-"""The definition of every score; records carry its digest, and scores of different digests are not compared."""
+from attacks.metrics.pinned import PerImage, score
+from attacks.metrics.registration import registered
+from attacks.metrics.worst_class import worst_class
 
 PERCEIVED = 1000
 """Most images, the first ones, of which the perceptual distance is taken."""
@@ -78,49 +56,12 @@ FORMER = {
 """Scores that only older records have."""
 
 
-class PerImage(NamedTuple):
-    """Scores of each image, float32, ``(N,)``."""
-
-    mse: Tensor
-    psnr: Tensor
-    """dB, at most 100."""
-    ssim: Tensor
-
-
 class Further(NamedTuple):
     """Further scores, each by its name in ``FURTHER``."""
 
     values: dict[str, float | None]
     reasons: dict[str, str]
     """Why a value is null, by its name."""
-
-
-def protocol_digest() -> str:
-    """Return the SHA-256 of ``PROTOCOL``."""
-    return hashlib.sha256(json.dumps(PROTOCOL, sort_keys=True).encode()).hexdigest()
-
-
-def score(x_hat: Tensor, x: Tensor, chunk: int = 512) -> PerImage:
-    """Return the scores of reconstructions, image by image, on the images' device.
-
-    Args:
-        x_hat: Reconstructions, ``(N, 3, height, width)``; clamped to [0, 1]; NaN in an image makes its scores NaN.
-        x: Images in [0, 1], ``(N, 3, height, width)``, at least 11 pixels high and wide.
-        chunk: Images scored at once, >= 1.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    if x_hat.shape != x.shape:
-        raise ValueError(f"reconstructions {tuple(x_hat.shape)} and images {tuple(x.shape)} must have one shape")
-    pairs = zip(x_hat.split(chunk), x.split(chunk), strict=True)
-    chunks = [_score(left.float().clamp(0, 1), right.float()) for left, right in pairs]
-    return PerImage(*(torch.cat(column) for column in zip(*chunks, strict=True)))
-
-
-def means(scores: PerImage) -> dict[str, float]:
-    """Return each score's mean over images, summed in float64."""
-    return {name: float(column.double().mean()) for name, column in scores._asdict().items()}
 
 
 @torch.no_grad()
@@ -172,30 +113,6 @@ def further(
     return Further(values, reasons)
 
 
-def conversions(x_hat: NDArray[numpy.uint8], x: NDArray[numpy.uint8]) -> dict[str, float]:
-    """Return other people's SSIM of stored reconstructions, by label: never to be compared with our own.
-
-    Args:
-        x_hat: Reconstructions, ``(N, 3, height, width)``.
-        x: Images, ``(N, 3, height, width)``.
-
-    Returns:
-        ``ssim_zero_padded``: the same windows, but over the zero-padded image, as in the scripts of published split
-        inference; ``ssim_skimage_default``: 7x7 uniform windows, sample covariance, scikit-image's default.
-    """
-    left, right = (numpy.moveaxis(images, 1, -1) / 255.0 for images in (x_hat, x))
-    # here, for its import takes longer than torch's, and a driver needs none of it
-    from skimage.metrics import structural_similarity
-
-    default = [structural_similarity(a, b, channel_axis=-1, data_range=1.0) for a, b in zip(left, right, strict=True)]
-    return {"ssim_zero_padded": _zero_padded(left, right), "ssim_skimage_default": float(numpy.mean(default))}
-
-
-def _score(x_hat: Tensor, x: Tensor) -> PerImage:
-    mse = (x_hat - x).square().mean(dim=(1, 2, 3))
-    return PerImage(mse=mse, psnr=-10 * mse.clamp_min(_MSE_FLOOR).log10(), ssim=ssim(x_hat, x))
-
-
 def _as_unit(x: Tensor) -> Tensor:
     return x.float() / (255 if x.dtype == torch.uint8 else 1)
 
@@ -242,18 +159,3 @@ def _lpips(x_hat: Tensor, x: Tensor) -> float | str:
         return float(learned_perceptual_image_patch_similarity(x_hat, x, net_type="alex", normalize=True))
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         return f"it failed with {type(error).__name__}; is {_LPIPS_FILE} in torch hub's cache (TORCH_HOME) whole?"
-
-
-def _zero_padded(left: NDArray[numpy.float64], right: NDArray[numpy.float64]) -> float:
-    from skimage.filters import gaussian
-
-    def blur(images: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        smooth = gaussian(images, sigma=(0, SIGMA, SIGMA, 0), mode="constant", cval=0, truncate=3.5)
-        return numpy.asarray(smooth)
-
-    c1, c2 = K1**2, K2**2
-    mean_left, mean_right = blur(left), blur(right)
-    covariance = blur(left * right) - mean_left * mean_right
-    variances = blur(left**2) - mean_left**2 + blur(right**2) - mean_right**2
-    luminance = (2 * mean_left * mean_right + c1) / (mean_left**2 + mean_right**2 + c1)
-    return float((luminance * (2 * covariance + c2) / (variances + c2)).mean())
