@@ -43,14 +43,24 @@ CASES = {
 }
 
 
+LONG, REFITTED = ("decoder_xl", "unrolled"), ("sees_through_units", "does_not_train_on_validation")
+"""Attacks of which even a small fit takes seconds, and laws that fit more than once: together they are slow."""
+
+
 def test_every_attack_has_small_settings():
     assert not set(ATTACKS) - set(SMALL)
 
 
-@pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        pytest.param(name, law, id=f"{name}-{law}", marks=[pytest.mark.slow] * (name in LONG and law in REFITTED))
+        for name in ATTACKS
+        for law in contract.LAWS
+    ],
+)
 def test_the_attack_keeps_the_law(name, law):
-    law(CASES[name])
+    contract.LAWS[law](CASES[name])
 
 
 # an attack that breaks a law, and how the law says so
