@@ -11,7 +11,7 @@ from tests.servers import no_postgresql
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 
-KILLS = 4
+KILLS = 2
 
 
 def test_a_study_that_is_killed_a_few_times_on_its_nodes_is_whole():

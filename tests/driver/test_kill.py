@@ -158,6 +158,7 @@ def check_same_numbers(root: Path, tmp_path: Path) -> None:
         assert [attack.measured for attack in again.attacks] == [attack.measured for attack in files.attacks]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_killed_study_resumes_to_exactly_its_budget(tmp_path):
     check_killing(tmp_path, ["workers", "driver", "family"], seed=int(os.environ.get("KILL_SEED", "0")))
