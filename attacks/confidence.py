@@ -18,7 +18,7 @@ from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack,
 from attacks.counted import counted
 from attacks.guesses import class_mean, mean_image
 from attacks.metrics import means, score
-from attacks.networks.vector_network import VectorNetwork
+from attacks.networks import VectorNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.base import Target
-from attacks.networks.unet import Sizes, UNet
-from attacks.networks.unet_decoder import UnetDecoder
+from attacks.networks import Sizes, UNet, UnetDecoder
 from attacks.precision import autocast, of_networks
 from attacks.reading import Reader
 

@@ -27,7 +27,7 @@ from attacks.fitting import (
     train,
     unit,
 )
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict

@@ -19,7 +19,7 @@ from attacks.branches import Branches
 from attacks.fitting import CHUNK, NOTHING, Average, Plan, Stable, guess_error, mirrored, plan, released, train, unit
 from attacks.guesses import mean_image
 from attacks.metrics.ssim import ssim
-from attacks.networks.unet_decoder import UnetDecoder
+from attacks.networks import UnetDecoder
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share
 from attacks.reading import Read, Reader

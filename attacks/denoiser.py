@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from attacks.base import Images, Point
 from attacks.components import components
 from attacks.lasting import Course, State, lasting
-from attacks.networks.unet import Sizes, UNet
+from attacks.networks import Sizes, UNet
 from attacks.precision import autocast
 from attacks.verdict import still_falling
 

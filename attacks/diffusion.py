@@ -20,7 +20,7 @@ from attacks.denoiser import Denoiser, ImagePrior, Training, train
 from attacks.guesses import mean_image
 from attacks.guidance import GUIDANCES, Guidance, Settings, sample
 from attacks.inversion import above
-from attacks.networks.unet import Sizes
+from attacks.networks import Sizes
 from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive, share
 from attacks.recent import Recent

@@ -17,7 +17,7 @@ from attacks.base import Attack, Course, Fit, Images, Knowledge, Span, Target, T
 from attacks.fitting import guess_error, released, unit
 from attacks.guesses import mean_image
 from attacks.inversion import Watch, above, cosine, minimise, pulled, unwatched
-from attacks.networks.skip_network import SkipNetwork
+from attacks.networks import SkipNetwork
 from attacks.own_noise import OwnNoise
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict

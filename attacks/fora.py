@@ -16,7 +16,7 @@ from attacks.decoder import Standardised
 from attacks.fitting import CHUNK, Stable, guess_error, plan, train, unit
 from attacks.guesses import mean_image
 from attacks.inversion import pulled, trust
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.substitute import Alignment, Substitute, aligned

@@ -26,8 +26,7 @@ from attacks.fitting import (
     train,
     unit,
 )
-from attacks.networks.critic import Critic, gradient_penalty
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import Critic, InverseNetwork, gradient_penalty
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share
 from attacks.verdict import verdict

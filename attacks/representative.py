@@ -19,7 +19,7 @@ from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack,
 from attacks.counted import counted
 from attacks.gradient_matching import total_variation
 from attacks.guesses import class_mean, mean_image
-from attacks.networks.vector_network import VectorNetwork
+from attacks.networks import VectorNetwork
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive
 from attacks.verdict import verdict

@@ -17,7 +17,7 @@ from attacks.branches import Branches
 from attacks.corrected import Corrected, Slope
 from attacks.fitting import CHUNK, Average, Stable, guess_error, plan, released, train, unit
 from attacks.guesses import mean_image
-from attacks.networks.unet_decoder import UnetDecoder
+from attacks.networks import UnetDecoder
 from attacks.ranges import at_least, positive, share
 from attacks.reading import Reader
 from attacks.verdict import verdict

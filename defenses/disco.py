@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.likelihood import log_either, log_gaussian, log_zeroed, surprise
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from defenses.base import Batch, Defense, Law, Shapes
 from defenses.ranges import number, whole
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from defenses import adversary
 from defenses.base import Batch, Defense, Shapes
 from defenses.ranges import number, whole

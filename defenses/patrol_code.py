@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from defenses import adversary, pruning
 from defenses.base import Batch, Defense, Epoch, Shapes
 from defenses.ranges import number, whole

@@ -10,7 +10,7 @@ from attacks.base import Images
 from attacks.decoder import Decoder
 from attacks.decoder_xl import DecoderXl, _mse
 from attacks.fitting import Average
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from attacks.precision import bfloat16_is_faster
 from attacks.testproblems import LinearGaussian
 from tests.pairing import Step, paired_ratio

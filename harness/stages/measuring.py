@@ -80,8 +80,9 @@ def activations(target: LiveTarget, part: Part) -> Tensor:
     return torch.cat([target.sent(to_float(x)) for x in part.x.split(CHUNK)])
 
 
+@torch.no_grad()
 def releases(
-    target: LiveTarget, part: Part, seed: int, m: int = 1, number: int = 0, known: Tensor | None = None
+    target: LiveTarget, part: Part, seed: int, m: int = 1, number: int = 0, sent: Tensor | None = None
 ) -> Tensor:
     """Return one release of each image, ``(N, C, H, W)``: every attack on a trial sees the same ones.
 
@@ -91,17 +92,13 @@ def releases(
         seed: The trial's.
         m: For m > 1, m independent releases of each, ``(m, N, C, H, W)``.
         number: Counts further independent ones from 0.
-        known: The images' activations, where they are at hand; without them the client runs.
+        sent: What ``activations`` gives of the part, where it is at hand; without it the client runs.
     """
     several = (m,) if m > 1 else ()
     further = ("number", number) if number else ()
     seed_everything(derive(seed, "release", part.name, *several, *further))
-    if known is None:
-        chunks = (target.release(to_float(x), m) for x in part.x.split(CHUNK))
-    else:
-        chunks = (target.released(z, m) for z in known.split(CHUNK))
-    with torch.no_grad():
-        return torch.cat(list(chunks), dim=len(several))
+    chunks = (target.sent(to_float(x)) for x in part.x.split(CHUNK)) if sent is None else sent.split(CHUNK)
+    return torch.cat([target.released(z, m) for z in chunks], dim=len(several))
 
 
 def accuracy(target: LiveTarget, part: Part) -> float:

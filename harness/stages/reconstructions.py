@@ -67,9 +67,9 @@ def reconstructed(attack: Attack, target: LiveTarget, part: Part, seeds: Seeds, 
     x = to_float(kept.x)
     again = type(attack).reconstruct_for_ssim is not Attack.reconstruct_for_ssim
     scores, second, x_hat, surprise = list[PerImage](), list[PerImage](), None, dict[str, Tensor | None]()
-    made = activations(target, part) if count > 1 else None  # the client runs once for all releases of an image
+    sent = activations(target, part) if count > 1 else None  # the client runs once for all releases of an image
     for number in range(count):
-        z = releases(target, part, seeds.trial, number=number, known=made)[: len(x)]
+        z = releases(target, part, seeds.trial, number=number, sent=sent)[: len(x)]
         seed_everything(derive(seeds.job, part.name, number))
         found = _all(attack.reconstruct, z)
         x_hat = found if x_hat is None else x_hat

@@ -7,7 +7,7 @@ from torch import nn
 import attacks
 from attacks.base import Images, Point
 from attacks.decoder import Decoder
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from attacks.precision import autocast, bfloat16_is_faster, share_of_float32
 from attacks.testproblems import DEVIATION, LinearGaussian, PureNoise
 from attacks.verdict import verdict

@@ -11,7 +11,7 @@ from attacks.decoder_xl import DecoderXl, _stalled
 from attacks.fitting import Average, Stable, channel_statistics
 from attacks.gains import gain
 from attacks.metrics.ssim import ssim
-from attacks.networks.unet_decoder import UnetDecoder
+from attacks.networks import UnetDecoder
 from attacks.reading import Reader
 from attacks.testproblems import LinearGaussian, PureNoise
 from tests.known_answers import errors, sampling_error

@@ -11,7 +11,7 @@ from attacks.base import Images, Span
 from attacks.denoiser import Denoiser, ImagePrior, Training, signal_and_noise, train
 from attacks.diffusion import Diffusion
 from attacks.guidance import GUIDANCES, Noisy, Settings, dps, moment, sample, spherical
-from attacks.networks.unet import Sizes
+from attacks.networks import Sizes
 from attacks.own_noise import OwnNoise
 from attacks.testproblems import DEVIATION, PATCH, LinearGaussian, PureNoise
 from tests.exact_prior import Exact

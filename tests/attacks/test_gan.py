@@ -13,7 +13,7 @@ from attacks.gan_decoder import GanDecoder
 from attacks.gan_prior import GanPrior
 from attacks.generator import Generator, Training, train
 from attacks.latent_inversion import LatentInversion, spread
-from attacks.networks.critic import Critic, gradient_penalty
+from attacks.networks import Critic, gradient_penalty
 from attacks.testproblems import LinearGaussian, PureNoise
 from defenses.base import Defense
 from harness.models import LiveTarget, SplitModel

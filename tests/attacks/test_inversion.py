@@ -12,7 +12,7 @@ from attacks.components import Components
 from attacks.dip import Dip
 from attacks.inversion import Watch, constant, contrast, minimise, pulled, ranked, roughness, trust
 from attacks.likelihood import gaussian_surprise
-from attacks.networks.skip_network import SkipNetwork
+from attacks.networks import SkipNetwork
 from attacks.own_noise import OwnNoise
 from attacks.query_free import QueryFree, ShadowClient
 from attacks.rmle import Rmle

@@ -10,7 +10,7 @@ from torch import nn
 from attacks import denoiser, generator
 from attacks.base import Images, Point
 from attacks.lasting import State, kept_by
-from attacks.networks.unet import Sizes
+from attacks.networks import Sizes
 
 STEPS = 12
 

@@ -14,7 +14,7 @@ from attacks.gradient_matching import ExpectedNetwork, Observed, total_variation
 from attacks.lbfgs import minimise
 from attacks.membership import Membership, found_at_few_false_positives, told
 from attacks.metrics.roc import area, area_error, area_interval, rate_interval, true_positive_rate
-from attacks.networks.vector_network import VectorNetwork
+from attacks.networks import VectorNetwork
 from attacks.per_image import per_image_gradients
 from attacks.representative import Classes, Known, Representative
 from attacks.testproblems import PureNoise

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.networks.inverse_network import InverseNetwork
+from attacks.networks import InverseNetwork
 from defenses import adversary, contract, pruning
 from defenses.arl import Arl
 from defenses.base import Batch, Defense, Epoch, Shapes

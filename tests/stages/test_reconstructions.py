@@ -78,9 +78,9 @@ def test_the_client_runs_once_for_all_releases_of_an_image_and_gives_the_same_on
     reconstructed(Reading(), target, part, SEEDS, 5)
     hook.remove()
     assert runs == [60, 60]  # the images, and the reconstructions whose likelihood is asked
-    known = activations(target, part)
+    sent = activations(target, part)
     for number in (0, 3):
-        again = releases(target, part, SEEDS.trial, number=number, known=known)
+        again = releases(target, part, SEEDS.trial, number=number, sent=sent)
         assert torch.equal(again, releases(target, part, SEEDS.trial, number=number))
 
 
