@@ -1,6 +1,9 @@
 """How long a training step of the default model takes, against plain float32 and against no defense: `make bench`."""
 
+import ctypes
 import functools
+import statistics
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +15,15 @@ import defenses
 from attacks.precision import autocast, bfloat16_is_faster
 from defenses.base import Batch, Epoch, Shapes
 from harness.models import Network, Pictures, SplitModel, activation_shape, build_model
+from harness.stages.heap import IS_GLIBC, MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, keep_freed
 from harness.study.recipes import RECIPES
 from tests.pairing import paired_ratio
 
 PAIRS = 24
+WARM = 3
+"""Steps until the heap has what a step takes."""
+MMAP_THRESHOLD = -3
+"""glibc's name of the size from which on it maps a buffer anew."""
 BATCH_SIZE = 128
 SIGMA = 0.1
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,6 +53,35 @@ def test_a_step_in_the_best_precision_and_layout_against_plain_float32(benchmark
     benchmark.pedantic(quick, rounds=3)
     print(f"\ntraining step, {dtype} and channels-last over float32 and contiguous: {ratio:.3f}, at most {most}")
     assert ratio <= most
+
+
+@pytest.mark.skipif(DEVICE.type == "cuda" or not IS_GLIBC, reason="is of the CPU's memory, under glibc")
+def test_a_step_whose_freed_memory_is_kept_against_one_that_maps_it_anew(benchmark):
+    step = _stepper("cem_paper", torch.float32, torch.channels_last)
+
+    def seconds(setting: Callable[[], None]) -> float:
+        setting()
+        for _ in range(WARM):
+            step()
+        begun = time.perf_counter()
+        step()
+        step()
+        return time.perf_counter() - begun
+
+    ratio = statistics.median(seconds(keep_freed) / seconds(_map_anew) for _ in range(PAIRS // 4))
+    keep_freed()
+    benchmark.extra_info["ratio"] = ratio
+    benchmark.pedantic(step, rounds=3)
+    print(f"\ntraining step, freed memory kept over mapped anew: {ratio:.3f}")
+    assert ratio <= 1.0
+
+
+def _map_anew() -> None:
+    """Set what glibc comes to by itself: buffers from 32 MiB on are mapped anew, and a free heap is given back."""
+    library = ctypes.CDLL(None)
+    for what, value in ((MMAP_MAX, 2**16), (MMAP_THRESHOLD, 2**25), (TRIM_THRESHOLD, 2**26), (TOP_PAD, 2**17)):
+        library.mallopt(what, value)
+    library.malloc_trim(0)
 
 
 @pytest.fixture(scope="module")

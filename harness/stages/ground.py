@@ -12,6 +12,7 @@ import torch
 from harness.records import Asked, Circumstances, Precision, Shared, Software, derive
 from harness.stages.circumstances import circumstances
 from harness.stages.device import device_name, pick_device
+from harness.stages.heap import keep_freed
 from harness.stages.spent import Site, Stopwatch
 
 
@@ -26,6 +27,8 @@ def settle(threads: int, seed: int) -> torch.device:
     device = pick_device()
     if device.type == "cuda":
         _repeatable()
+    else:
+        keep_freed()
     seed_everything(seed)
     return device
 

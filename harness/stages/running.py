@@ -7,6 +7,7 @@ from typing import Any
 from harness.records import Progress
 from harness.stages.assignment import attempt_of
 from harness.stages.device import device_name, pick_device, reserved
+from harness.stages.heap import give_back
 from harness.stages.jobs import Stage
 from harness.stages.sending import put
 from harness.stages.spent import Site
@@ -22,7 +23,10 @@ def run(stage: Stage, job: tuple[Any, ...], accelerator: bool | None = None) -> 
     """
     with reserved(accelerator):
         yield Site(socket.gethostname(), device_name(pick_device()))
-        value = yield from stage.load()(*job)
+        try:
+            value = yield from stage.load()(*job)
+        finally:
+            give_back()
     attempt = attempt_of(job)
     if attempt is not None:
         put(attempt)
