@@ -1,5 +1,6 @@
 """The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -25,7 +26,7 @@ from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, address, arrived, fetch, study_of
 from harness.records import Asked, AttackJob, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, attempt_of, failure_of
-from harness.stages.underway import folder_of, is_underway
+from harness.stages.underway import folder_of, must_wait
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 
@@ -249,12 +250,14 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]), held=_waits)
+    heir = contextlib.ExitStack()
+    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]), held=lambda job: _waits(job, heir))
     try:
         trial = arrived(Path(config["trial"]), place.store)
         fetch(trial / ASKED)
         refuse_unseen(trial / ASKED)
-        result = run_trial(asked, trial, place, submit, tell)
+        with heir:
+            result = run_trial(asked, trial, place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
@@ -262,10 +265,10 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
         tune.report({"attempt": result.attempt.name, "node": submit.node})
 
 
-def _waits(job: tuple[Any, ...]) -> bool:
+def _waits(job: tuple[Any, ...], heir: contextlib.ExitStack) -> bool:
     """Say whether a job is an attack whose prior is being trained beside the trials: it would hold a place in vain."""
     attempt, attack = attempt_of(job), job[-1]
-    return attempt is not None and isinstance(attack, AttackJob) and is_underway(folder_of(attempt.parent), attack)
+    return attempt is not None and isinstance(attack, AttackJob) and must_wait(folder_of(attempt.parent), attack, heir)
 
 
 def _node() -> str:

@@ -12,7 +12,7 @@ from harness.plugins import Package, package
 from harness.records import Place, Precision, Scalar, Shared, failure_line
 from harness.search import Conditions
 from harness.stages import FAST, Submit, software
-from harness.study import Study
+from harness.study import Resources, Study
 from harness.study.jobs import attack_jobs
 
 
@@ -24,20 +24,24 @@ def conditions_of(study: Study, ledger: Ledger, submit: Submit) -> Conditions:
     return Conditions(
         ledger=str(study.ledger),
         attacks=attack_jobs(study),
-        threads={"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)},
+        threads=_threads(resources),
         precision=precision_of(study, ledger, submit),
     )
 
 
-def shared_of(study: Study, conditions: Conditions) -> Shared:
-    """Return what all trials of a study share, for jobs that run before the first."""
+def shared_of(study: Study, precision: Precision) -> Shared:
+    """Return what all trials of a study share, for jobs that are no trial's own."""
     constants = {path: value for path, value in study.space().shared.items() if isinstance(value, Scalar)}
     return Shared(
         settings=constants,
         study_seed=study.search.seed,
-        threads=conditions.threads,
-        precision=conditions.precision,
+        threads=_threads(study.resources),
+        precision=precision,
     )
+
+
+def _threads(resources: Resources) -> dict[str, int]:
+    return {"train": threads(resources.train.cpu), "attack": threads(resources.attack.cpu)}
 
 
 def place_of(study: Study, ledger: Ledger | None = None) -> Place:

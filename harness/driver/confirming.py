@@ -11,11 +11,12 @@ from harness.cluster import OWN_PACKAGES, Exchange, Runner, runner
 from harness.driver.candidates import chosen, raised
 from harness.driver.causes import ALIKE, Causes, Step
 from harness.driver.comparison import Comparison
-from harness.driver.conditions import place_of, plugins, precision_of_confirms
+from harness.driver.conditions import place_of, plugins, precision_of_confirms, shared_of
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
 from harness.driver.later import run_tasks, tasks_of
 from harness.driver.places import refuse_place
+from harness.driver.priming import primed
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
@@ -28,6 +29,8 @@ from harness.ledger.patience import Patience
 from harness.records import Asked, Failure, Place, Precision, Progress, failure_line
 from harness.search import check_storage
 from harness.stages.checkpoints import discard
+from harness.stages.priors import Priors
+from harness.stages.underway import PRIORS_FOLDER
 from harness.study import Study, load_study, refuse_edited, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
 from harness.study.jobs import attack_jobs
@@ -110,7 +113,9 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
                 noted(f"all confirms of this study are trained in {precision}; the search was in {searched}")
             if work.is_new:
                 confirms.publish_round(work.round)
-            _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()
+            priors = Priors(shared_of(moved, precision), place_of(moved, ledger), ledger.root / PRIORS_FOLDER)
+            with primed(work.suite, priors, moved.resources, fleet, lambda progress: _prepared(progress, noted)):
+                _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()
             room.end()
         else:
             noted("all of that is confirmed: the page is written anew")
@@ -238,6 +243,12 @@ class _Confirming:
                 for record in found:
                     ledger.publish_attack(record)
                     self.noted(f"trial {record.trial} seed {seed}: {record.job.name} {_ended(record.error)}")
+
+
+def _prepared(progress: Progress, noted: Callable[[str], None]) -> None:
+    """Say that a prior is being trained."""
+    if progress.done == 0:
+        noted(f"{progress.job} is being trained, if it is not yet")
 
 
 def _unheard(number: int, said: Progress) -> None:

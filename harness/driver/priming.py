@@ -3,31 +3,35 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.cluster import Runner
-from harness.records import Progress, Tell
+from harness.records import AttackJob, Progress, Tell
 from harness.stages import Submit
-from harness.stages.priors import Priors, prior_jobs, train_priors
-from harness.study import Study
+from harness.stages.priors import Priors, needs_prior, train_priors
+from harness.study import Resources
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def primed(study: Study, priors: Priors, fleet: Runner, tell: Tell) -> Iterator[None]:
-    """Train a study's priors, side by side, and let its trials begin once each of them has found its place.
+def primed(
+    attacks: Iterable[AttackJob], priors: Priors, resources: Resources, fleet: Runner, tell: Tell
+) -> Iterator[None]:
+    """Train the priors of attacks, side by side, and let their trials begin once each of them has found its place.
 
     On an object store, where no trial sees another's lock, they begin once all priors are trained. Were trials to begin
     before, they might hold all places, and an attack would train its prior in its trial's time.
 
     Args:
-        study: The study.
-        priors: Where its priors lie.
+        attacks: What trials are attacked by, on each part.
+        priors: Where their study's priors lie.
+        resources: What a job takes.
         fleet: Runs them.
         tell: Hears of their progress.
     """
-    left = len(prior_jobs(study))
+    jobs = [job for job in attacks if needs_prior(job)]
+    left = len(jobs)
     placed = threading.Event()
 
     def heard(progress: Progress) -> None:
@@ -40,7 +44,7 @@ def primed(study: Study, priors: Priors, fleet: Runner, tell: Tell) -> Iterator[
 
     def work(submit: Submit) -> None:
         try:
-            train_priors(study, priors, submit, heard)
+            train_priors(jobs, priors, submit, heard)
         except Exception as error:  # their attacks train them, and record why they cannot
             _LOG.warning("priors: %s: %s", type(error).__name__, error)
         finally:
@@ -49,6 +53,6 @@ def primed(study: Study, priors: Priors, fleet: Runner, tell: Tell) -> Iterator[
     if not left:
         yield
         return
-    with fleet.beside(study.resources, work):
+    with fleet.beside(resources, work):
         placed.wait()
         yield

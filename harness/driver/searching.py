@@ -1,6 +1,5 @@
 """Searches a study on: finds out what is to be tried, hands it out, and publishes it until nothing is left."""
 
-import contextlib
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.search import Conditions, Search, open_rows, reconcile
 from harness.stages.priors import Priors
 from harness.stages.underway import PRIORS_FOLDER
 from harness.study.borrowing import borrowed_lines
+from harness.study.jobs import attack_jobs
 from harness.tracking import Tracked
 
 
@@ -76,8 +76,9 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
         search.again = deque(session.again)
     place = place_of(study, session.ledger)
     publisher = _publisher(session, book, search)
-    priors = Priors(shared_of(study, session.conditions), place, root / PRIORS_FOLDER)
-    with primed(study, priors, session.fleet, watcher.preparing) if search.left() else contextlib.nullcontext():
+    priors = Priors(shared_of(study, session.conditions.precision), place, root / PRIORS_FOLDER)
+    attacks = attack_jobs(study) if search.left() else ()
+    with primed(attacks, priors, study.resources, session.fleet, watcher.preparing):
         session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
         while publisher.more():  # the last ones failed for what is not their own fault
             session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())

@@ -1,9 +1,10 @@
 """Models of images that attacks start from: trained once per images, budget and seed, then shared by all trials."""
 
+import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,9 +27,7 @@ from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
 from harness.stages.sending import put
-from harness.stages.underway import underway
-from harness.study import Study
-from harness.study.jobs import attack_jobs
+from harness.stages.underway import over, underway
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str
     with underway(priors.folder, job):
         yield Progress(f"prior of {job.attack}", 0, 1)
         data = images_of(shared.settings, priors.place, device)
-        split = next(split for split in data.attack_splits if split.part == job.part)
+        split = data.split(job.part)
         attack = _attack(job)
         if attack is None:
             raise TypeError(f"{job.attack} is a probe, which has no prior")
@@ -112,21 +111,15 @@ def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str
     return found.digest
 
 
-def prior_jobs(study: Study) -> list[AttackJob]:
-    """Return the attacks of a study that start from a prior, on each part."""
-    return [job for job in attack_jobs(study) if needs_prior(job)]
-
-
-def train_priors(study: Study, priors: Priors, submit: Submit, tell: Tell) -> None:
-    """Train what a study's attacks start from on each part; one that fails is left to its attacks, which record why.
+def train_priors(jobs: Sequence[AttackJob], priors: Priors, submit: Submit, tell: Tell) -> None:
+    """Train what attacks start from, each on its part; one that fails is left to its attacks, which record why.
 
     Args:
-        study: The study.
-        priors: Where its priors lie.
+        jobs: The attacks, of which each starts from a prior.
+        priors: Where the study's priors lie.
         submit: Runs the jobs.
         tell: Hears of their progress.
     """
-    jobs = prior_jobs(study)
     for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
             _LOG.warning(
@@ -152,7 +145,9 @@ def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
     shared, folder, part = priors.shared, priors.folder, wanted.images.part
     digest = hashlib.sha256(wanted.told(shared).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(folder / f"{digest}.lock", priors.place.timeout_seconds):
+    with contextlib.ExitStack() as held:
+        held.callback(over, folder, wanted.job)
+        held.enter_context(_only_writer(folder / f"{digest}.lock", priors.place.timeout_seconds))
         seed_everything(derive(shared.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
         model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)

@@ -1,6 +1,11 @@
-"""Whether a study's prior is being trained at this moment, for trials that wait for it and hold no torch."""
+"""Whether a study's prior is being trained at this moment, for trials that wait for it and hold no torch.
 
-from contextlib import AbstractContextManager
+A sign lies beside the prior while it is trained, and whoever trains it holds a lock on the sign. A sign that nobody
+holds was left by a process that is lost: one of those that wait is its heir, and trains the prior itself.
+"""
+
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,24 +25,41 @@ def folder_of(trial: Path) -> Path:
     return (trial.parents[2] if trial.parent.parent.name == CONFIRM else trial) / PRIORS_FOLDER
 
 
-def underway(folder: Path, job: AttackJob) -> AbstractContextManager[object]:
-    """Say so of an attack's prior while the body runs; a process that dies says it no more."""
+@contextlib.contextmanager
+def underway(folder: Path, job: AttackJob) -> Iterator[None]:
+    """Say so of an attack's prior while the body runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(_sign(folder, job)).acquire()
+    with FileLock(_sign(folder, job)):
+        try:
+            yield
+        finally:
+            over(folder, job)
 
 
-def is_underway(folder: Path, job: AttackJob) -> bool:
-    """Say whether an attack's prior is being trained, by whatever process."""
+def over(folder: Path, job: AttackJob) -> None:
+    """Say that an attack's prior is trained, or cannot be: nobody waits for it any more."""
+    _sign(folder, job).unlink(missing_ok=True)
+
+
+def must_wait(folder: Path, job: AttackJob, heir: contextlib.ExitStack) -> bool:
+    """Say whether an attack waits for its prior, which another process trains.
+
+    Args:
+        folder: Where the study's priors lie.
+        job: The attack.
+        heir: Holds, for as long as the attack may run, that it is the heir of a process that was lost.
+    """
     sign = _sign(folder, job)
-    if not sign.exists():
-        return False
     try:
-        with FileLock(sign).acquire(timeout=0):
+        if not sign.exists():
             return False
+        FileLock(sign).acquire(timeout=0).lock.release()
+        heir.enter_context(FileLock(sign.with_suffix(".heir.lock")).acquire(timeout=0))
     except Timeout:
         return True
     except OSError:  # its disk is away for the moment
         return False
+    return False
 
 
 def _sign(folder: Path, job: AttackJob) -> Path:

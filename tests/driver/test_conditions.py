@@ -88,8 +88,8 @@ def test_a_place_is_what_the_study_says_now():
 
 
 def test_what_trials_share_is_what_none_of_them_draws():
-    study = load_checked("quickstart", ["search/seed=4"])
-    shared = shared_of(study, Conditions("l", (), {"train": 2, "attack": 1}, "bfloat16"))
+    study = load_checked("quickstart", ["search/seed=4", "resources/train/cpu=2"])
+    shared = shared_of(study, "bfloat16")
     assert (shared.study_seed, shared.threads, shared.precision) == (4, {"train": 2, "attack": 1}, "bfloat16")
     assert shared.settings["data/name"] == "digits"
     drawn = {path for path in study.space().shared if path not in shared.settings}

@@ -1,8 +1,13 @@
 """Trials begin while a prior is trained, their attacks wait for it, and its time is not theirs."""
 
+import shutil
+
 import pytest
 
 from harness.cli import main
+from harness.cluster import IN_PROCESS
+from harness.driver.confirming import ConfirmOrder, confirm
+from harness.driver.endpoints import Endpoints
 from harness.ledger import Ledger
 from tests.adversaries import TRAININGS
 from tests.plugins import noted
@@ -32,3 +37,24 @@ def test_trials_are_trained_while_the_prior_is_and_their_attacks_wait_for_it(tmp
     assert [ledger.read(number).record.state for number in range(2)] == ["complete"] * 2
     assert len(noted(str(notes), "train")) == 2
     assert trainings.read_text().splitlines() == ["a trial is trained", "Patient torch.float32"]
+
+
+@pytest.mark.slow
+def test_a_confirm_trains_the_priors_that_it_lacks_before_its_trainings(tmp_path):
+    """As where it is computed in another precision than the search."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    space = (SPACE % notes).replace("tests.adversaries:Patient", "tests.adversaries:Remembering")
+    (tmp_path / "space.yaml").write_text(space)
+    command = ["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), "--trials", "1", "--no-tracking"]
+    assert main([*command, "--address", IN_PROCESS]) == 0
+    root, told = tmp_path / "primed", dict[str, bool]()
+    shutil.rmtree(root / "priors")
+
+    def hear(line: str) -> None:
+        told[line] = any((root / "priors").glob("*.json"))
+
+    confirm(ConfirmOrder(root, 1, trials="0"), Endpoints(address=IN_PROCESS, tracked=False), hear)
+    assert told["prior of tests.adversaries:Remembering is being trained, if it is not yet"] is False
+    assert told["trial 0 seed 0: started"] is True
+    assert not list((root / "priors").glob("*.underway"))

@@ -26,10 +26,11 @@ from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of, target_of, trained
-from harness.stages.priors import PriorRecord, Priors, train_priors
+from harness.stages.priors import PriorRecord, Priors, needs_prior, train_priors
 from harness.stages.training import train_stage
 from harness.stages.underway import folder_of
 from harness.study.check import load_checked
+from harness.study.jobs import attack_jobs
 from harness.trial import run_trial
 from tests.adversaries import TRAININGS, Guess, Remembering
 from tests.values import asked
@@ -330,7 +331,12 @@ def test_every_part_of_the_published_protocol_gets_its_prior_before_the_first_tr
         handed.extend(job for *_, job in jobs)
         return iter(())
 
-    train_priors(study, Priors(asked().shared(), ANYWHERE, tmp_path), submit, lambda progress: None)
+    train_priors(
+        list(filter(needs_prior, attack_jobs(study))),
+        Priors(asked().shared(), ANYWHERE, tmp_path),
+        submit,
+        lambda progress: None,
+    )
     assert [(job.part, job.attack) for job in handed] == [
         (part, attack) for part in ("train", "infer") for attack in ("gan_prior", "gan_prior", "diffusion")
     ]
