@@ -19,7 +19,7 @@ from harness.records import (
     Trained,
 )
 from harness.stages import ATTACK, TRAIN, Assignment, Outcome, Stopwatch, Submit, call, circumstances
-from harness.stages.sending import put
+from harness.stages.sending import patiently, put
 
 HERE = Place()
 """Bundled images, on this machine."""
@@ -51,8 +51,8 @@ def run_trial(
     Returns:
         The record and the attacks' records.
     """
-    handed = Assignment(asked, place, open_attempt(trial))
-    found = find(trial, asked.attacks)
+    handed = Assignment(asked, place, patiently(lambda: open_attempt(trial)))
+    found = patiently(lambda: find(trial, asked.attacks))
 
     trained = found.trained
     if trained is None:

@@ -23,9 +23,10 @@ from harness.cluster.sight import refuse_unseen
 from harness.cluster.submitting import LOST, Claim, RaySubmit
 from harness.cluster.waiting import Waiting
 from harness.errors import FULL
-from harness.ledger import ASKED, Ledger, address, arrived, fetch, study_of
+from harness.ledger import ASKED, Ledger, address, arrived, study_of
 from harness.records import Asked, AttackJob, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, attempt_of, failure_of
+from harness.stages.sending import bring
 from harness.stages.underway import folder_of, must_wait
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
@@ -254,7 +255,7 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
     submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]), held=lambda job: _waits(job, heir))
     try:
         trial = arrived(Path(config["trial"]), place.store)
-        fetch(trial / ASKED)
+        bring(trial / ASKED)
         refuse_unseen(trial / ASKED)
         with heir:
             result = run_trial(asked, trial, place, submit, tell)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.ledger import arrived, fetch, open_attempt
+from harness.ledger import arrived, open_attempt
 from harness.records import Asked, Place
+from harness.stages.sending import bring, patiently
 
 
 class Assignment(NamedTuple):
@@ -28,7 +29,7 @@ def afresh(job: tuple[Any, ...]) -> tuple[Any, ...]:
     if attempt_of(job) is None:
         return job
     handed: Assignment = job[0]
-    return (handed._replace(attempt=open_attempt(handed.attempt.parent)), *job[1:])
+    return (handed._replace(attempt=patiently(lambda: open_attempt(handed.attempt.parent))), *job[1:])
 
 
 def here(job: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -40,5 +41,5 @@ def here(job: tuple[Any, ...]) -> tuple[Any, ...]:
     attempt.mkdir(parents=True, exist_ok=True)
     rest = tuple(arrived(each, url) if isinstance(each, Path) else each for each in job[1:])
     for path in (attempt, *(each for each in rest if isinstance(each, Path))):
-        fetch(path)
+        bring(path)
     return (handed._replace(attempt=attempt), *rest)

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from harness.ledger import CHECKPOINTS, drop, fetch, write_whole
-from harness.stages.sending import put
+from harness.ledger import CHECKPOINTS, drop, write_whole
+from harness.stages.sending import bring, put
 
 Snapshot = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Checkpoints:
     def latest(self, device: torch.device) -> tuple[Snapshot | None, list[str]]:
         """Return the newest readable state of any attempt, and a note for each that could not be read."""
         notes = []
-        fetch(self._attempt.parent, CHECKPOINTS)
+        bring(self._attempt.parent, CHECKPOINTS)
         found = sorted(self._attempt.parent.glob(CHECKPOINTS), key=lambda path: (path.name, path))
         for path in reversed(found):
             try:

@@ -19,14 +19,14 @@ from attacks.base import Attack, Images, train_prior
 from attacks.lasting import kept_by
 from harness.data import AttackSplit, Data
 from harness.data.attacker import Held, attacker_part
-from harness.ledger import arrived, fetch, read_value, sha256, write_whole
+from harness.ledger import arrived, read_value, sha256, write_whole
 from harness.records import AttackJob, Circumstances, CurvePoint, Place, Progress, Shared, Tell, Value, derive
 from harness.stages.checkpoints import Kept
 from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
-from harness.stages.sending import put
+from harness.stages.sending import bring, put
 from harness.stages.underway import over, underway
 
 _LOG = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
         seed_everything(derive(shared.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
         model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
-        fetch(folder, f"{digest}*")
+        bring(folder, f"{digest}*")
         if not _loaded(model, folder / digest):
             _train(Prior(model, digest), wanted, priors)
             for ending in (".safetensors", ".json"):

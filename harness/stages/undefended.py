@@ -13,14 +13,14 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from harness.data import Data
-from harness.ledger import CHECKPOINTS, drop, fetch, read_value, write_whole
+from harness.ledger import CHECKPOINTS, drop, read_value, write_whole
 from harness.records import Asked, Circumstances, Progress, Value, derive, told
 from harness.stages.assignment import Assignment
 from harness.stages.building import build
 from harness.stages.controlled import TARGET
 from harness.stages.ground import Meter, seed_everything
 from harness.stages.optimising import train
-from harness.stages.sending import put
+from harness.stages.sending import bring, put
 from harness.stages.steering import MARGIN, VERSION, Measurement
 from harness.stages.underway import folder_of
 
@@ -64,7 +64,7 @@ def undefended_course(handed: Assignment, data: Data) -> Generator[Progress, Non
     patience = LONGEST_WAIT if limit is None else limit / 2
     try:
         with FileLock(stem.with_suffix(".lock")).acquire(timeout=patience):
-            fetch(stem.with_suffix(".json"))
+            bring(stem.with_suffix(".json"))
             found = _found(stem)
             if found is None:
                 found = yield from _trained(named, handed, data, stem)
