@@ -71,7 +71,15 @@ def _claim(share: Share) -> Claim:
 
 def _times(request: dict[str, float], node: dict[str, float]) -> int:
     """Return how often a node holds a request."""
-    return min(math.floor(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in request.items() if amount)
+    return min(_often(kind, amount, node.get(kind, 0.0)) for kind, amount in request.items() if amount)
+
+
+def _often(kind: str, amount: float, there: float) -> int:
+    """Return how often a node holds an amount; a share of a GPU is all of one GPU, so what each has left is lost."""
+    if kind != "GPU" or amount >= 1:
+        return math.floor(there / amount + 1e-9)
+    gpus = math.floor(there)
+    return gpus * math.floor(1 / amount + 1e-9) + math.floor((there - gpus) / amount + 1e-9)
 
 
 def shown(nodes: Sequence[dict[str, float]], request: dict[str, float]) -> Nodes:

@@ -13,7 +13,7 @@ from ray.core.generated import autoscaler_pb2
 
 from harness.cluster.connection import MANY, declared
 from harness.cluster.exchange import NOT_NOW
-from harness.cluster.requests import claims_of, held_by, refuse_unplaceable
+from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
@@ -46,6 +46,18 @@ def test_nodes_hold_as_many_trials_as_fit_each_of_them():
     assert [held_by(resources(), [NODE] * count) for count in (0, 1, 3)] == [0, 2, 6]
     assert held_by(resources(train={"cpu": 1.5, "gpu": 0}), [NODE, NODE]) == 2
     assert held_by(resources(train={"cpu": 0.1, "gpu": 0}, attack={"cpu": 0.1, "gpu": 0}), [{"CPU": 0.3}]) == 3
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.5, 4), (0.4, 4), (0.6, 2), (0.1, 20), (1, 2), (2, 1)])
+def test_a_share_of_a_gpu_lies_on_one_gpu(share, held):
+    """As Ray was seen to place them, on two."""
+    asked = resources(train={"cpu": 0.01, "gpu": share}, attack={"cpu": 0.01, "gpu": 0})
+    assert held_by(asked, [{"CPU": 8.0, "GPU": 2.0}]) == held
+
+
+def test_attacks_share_what_their_trial_reserves_of_a_gpu():
+    asked = resources(train={"cpu": 4, "gpu": 0.25}, attack={"cpu": 1, "gpu": 0.125})
+    assert side_by_side(asked) == 2
 
 
 def test_a_bundle_must_fit_one_node():
