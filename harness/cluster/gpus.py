@@ -1,7 +1,7 @@
 """What share of a GPU a job takes that says how much of its memory."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -20,7 +20,21 @@ ANSWER_SECONDS = 180.0
 MIB = 2**20
 
 
-def sized(resources: Resources, nodes: Mapping[str, Sequence[int]]) -> Resources:
+Sizes = Mapping[str, Sequence[int]]
+"""Bytes of each GPU, by node."""
+
+
+def by_memory(resources: Resources) -> bool:
+    """Say whether trials ask for memory of a GPU, so that it matters how large those are."""
+    return any(share.gpu_memory is not None for share in (resources.train, resources.attack))
+
+
+def whole(resources: Resources) -> Resources:
+    """Return what trials ask for by a whole GPU, where they ask for memory of one that is too small or not there."""
+    return _with(resources, lambda kind, share: share.sized(share.gpu_memory or 1))
+
+
+def sized(resources: Resources, nodes: Sizes) -> Resources:
     """Return what trials ask for by their shares of the smallest GPU, where they ask for memory of one.
 
     Args:
@@ -30,11 +44,15 @@ def sized(resources: Resources, nodes: Mapping[str, Sequence[int]]) -> Resources
     Raises:
         UserError: there is no GPU, or the smallest does not hold what is asked for; says how large they are.
     """
+    return _with(resources, lambda kind, share: _sized(kind, share, nodes))
+
+
+def _with(resources: Resources, change: Callable[[str, Share], Share]) -> Resources:
     shares = {"train": resources.train, "attack": resources.attack}
-    return resources.model_copy(update={kind: _sized(kind, share, nodes) for kind, share in shares.items()})
+    return resources.model_copy(update={kind: change(kind, share) for kind, share in shares.items()})
 
 
-def _sized(kind: str, share: Share, nodes: Mapping[str, Sequence[int]]) -> Share:
+def _sized(kind: str, share: Share, nodes: Sizes) -> Share:
     if share.gpu_memory is None:
         return share
     sizes = [size for there in nodes.values() for size in there]

@@ -60,10 +60,13 @@ class Runner(Protocol):
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
 
 
-def nodes_at(address: str) -> Nodes:
-    """Return the CPUs and GPUs of each node of a cluster; errors as of ``cluster``."""
+def nodes_at(address: str, resources: Resources) -> tuple[Nodes, gpus.Sizes]:
+    """Return what each node of a cluster has and, if it matters to trials, how large its GPUs are.
+
+    Errors as of ``cluster`` and ``gpus.of_nodes``.
+    """
     with cluster(address, ""):
-        return nodes()
+        return nodes(), gpus.of_nodes() if gpus.by_memory(resources) else {}
 
 
 class OnRay:
@@ -78,8 +81,7 @@ class OnRay:
 
     def sized(self, resources: Resources) -> Resources:
         """Ask the nodes, if it matters, how large their GPUs are."""
-        shares = (resources.train, resources.attack)
-        return gpus.sized(resources, gpus.of_nodes()) if any(share.gpu_memory for share in shares) else resources
+        return gpus.sized(resources, gpus.of_nodes()) if gpus.by_memory(resources) else resources
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Let each node look."""

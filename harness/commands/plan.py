@@ -1,6 +1,5 @@
 """``invfront plan``: what a study will take, before it runs."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,12 +14,19 @@ if TYPE_CHECKING:
     from harness.driver.forecast import Forecast, Interval, Machine
     from harness.driver.planning import Compared
     from harness.ledger import Ledger
-    from harness.study import Resources, Study
+    from harness.study import Study
 
 HERE = "in-process"
 
-UNSAID = 1e18
-"""Of a resource of which nobody said how much a node has."""
+
+def size(text: str) -> int:
+    """Return a size in bytes that the user wrote as a study file has it."""
+    from harness.study.fields import bytes_of
+
+    try:
+        return bytes_of(int(text) if text.isdecimal() else text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
 
 
 def plan(
@@ -47,6 +53,14 @@ def plan(
     gpus: Annotated[
         int | None, typer.Option("--gpus-per-node", min=0, metavar="N", help="As this machine has, if not said.")
     ] = None,
+    gpu_memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=size,
+            metavar="SIZE",
+            help="How large each of those GPUs is, as 80GiB; as this machine's, if not said. For gpu_memory alone.",
+        ),
+    ] = None,
     rate: Annotated[
         str | None, typer.Option(metavar="R/h", help="What a node costs an hour, as 2.5/h, in any currency.")
     ] = None,
@@ -59,12 +73,14 @@ def plan(
 
     It measures a few steps of each kind of job, in at most three minutes, or learns from the trials of an earlier study
     (--from). Of a study that has run, what its first third would have told, or what is measured now (--measure), is
-    compared with what was.
+    compared with what was. Memory of a GPU, where trials ask for it, is a share of the smallest one here, at --address,
+    or of nodes as --gpu-memory says.
 
     \b
     Examples:
       invfront plan quickstart
       invfront plan my-study.yaml --trials 200 --from runs/my-study --nodes 4 --gpus-per-node 8 --rate 2.5/h
+      invfront plan my-study.yaml --gpus-per-node 8 --gpu-memory 80GiB --set resources/train/gpu_memory=6GiB
       invfront plan runs/quickstart
 
     \b
@@ -72,7 +88,7 @@ def plan(
     rate), limits [line], unplaceable [line], was (null, or of a study that ran {from_trials, seconds, cpu_hours}).
     """
     quiet(None)
-    from harness.driver.forecast import Machine
+    from harness.driver.machines import Described, fitted
     from harness.ledger import Ledger, find_study
     from harness.study import load_study
     from harness.study.check import load_checked
@@ -88,9 +104,8 @@ def plan(
     load = load_checked if ran is None else load_study
     study = load(space if ran is None else ran / "study.yaml", set_ or [], trials)
     ledger = Ledger(ran or Path(study.name))
-    there = _nodes(study.resources, address, nodes, cpus, gpus)
-    fit, unplaceable = _slots(study.resources, there)
-    machine = Machine(fit, len(there), hourly, unplaceable)
+    machine, resources = fitted(study.resources, address, Described(nodes, cpus, gpus, gpu_memory), hourly)
+    study = study.model_copy(update={"resources": resources})
     try:
         found, was = _forecast(study, ledger, machine, address or HERE, ran is not None, earlier, measure)
     except ValueError as error:
@@ -137,34 +152,6 @@ def _rate(text: str) -> float:
     if not 0 <= rate < float("inf") or (slash and unit != "h"):
         raise UserError(f"--rate {text}: takes an amount an hour, as 2.5/h")
     return rate
-
-
-def _nodes(
-    resources: "Resources", address: str | None, nodes: int | None, cpus: int | None, gpus: int | None
-) -> list[dict[str, float]]:
-    """Return what each node has: those that are named, a cluster's, or this machine; of what nobody says, enough."""
-    if address is not None and address != HERE and nodes is None and cpus is None and gpus is None:
-        from harness.cluster import nodes_at
-
-        return nodes_at(address)
-    if gpus is None:
-        import torch
-
-        gpus = torch.cuda.device_count()
-    unsaid = dict.fromkeys(resources.bundle(), UNSAID)
-    node = unsaid | {"CPU": float(cpus or os.cpu_count() or 1), "GPU": float(gpus)}
-    return [node] * (nodes or 1)
-
-
-def _slots(resources: "Resources", nodes: list[dict[str, float]]) -> tuple[int, tuple[str, ...]]:
-    """Return how many trials a machine holds at once, 0 for none, and what it cannot hold."""
-    from harness.cluster import held_by, refuse_unplaceable
-
-    try:
-        refuse_unplaceable(resources, nodes)
-    except UserError as error:
-        return 0, (str(error),)
-    return held_by(resources, nodes), ()
 
 
 def _tell(found: "Forecast", was: "Compared | None", as_json: bool) -> None:

@@ -66,10 +66,11 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
         tell: Hears of the progress.
 
     Raises:
-        UserError: they could not be measured.
+        UserError: they could not be measured, or find no place there.
     """
     packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
     with runner(address, "the local Ray died", packages) as fleet:
+        fleet.refuse(study.resources)
         submit: Submit = fleet.jobs(study.resources)
         sketch = Sketch(sketched(study, ledger, submit), place_of(study), MEASURE_SECONDS)
         (outcome,) = submit(CALIBRATE, [(sketch,)], "train", tell)

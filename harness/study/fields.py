@@ -93,7 +93,7 @@ def _uuid(value: object) -> object:
     return value
 
 
-def _bytes(value: object) -> object:
+def bytes_of(value: object) -> int:
     """Return a size, ``8GiB`` or a number of bytes, in bytes."""
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     size = float(found[1]) * 1024 ** _POWERS.index(found[2]) if found else value
@@ -116,7 +116,7 @@ def _seconds(value: object) -> object:
 Name = Annotated[str, BeforeValidator(_named)]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
-Bytes = Annotated[int, BeforeValidator(_bytes)]
+Bytes = Annotated[int, BeforeValidator(bytes_of)]
 Whole = Annotated[Setting, setting(whole(1))]
 Several = Annotated[Setting, setting(whole(2))]
 OptionalWhole = Annotated[Setting, setting(optional(whole(1)))]

@@ -184,6 +184,28 @@ def test_an_earlier_study_tells_of_another_one_and_what_cannot_be_placed_is_said
     assert "nothing is known of what quick takes; name a study that ran it" in capsys.readouterr().err
 
 
+def test_gpu_hours_are_of_the_share_that_memory_of_a_gpu_comes_to(ran, capsys):
+    told = {}
+    for share in ("gpu: 1", "gpu_memory: 20GiB"):
+        shares = f"resources={{concurrent: auto, train: {{cpu: 1, {share}}}, attack: {{cpu: 1, gpu: 0.1}}}}"
+        more = ["--trials", "90", "--from", str(ran), "--set", shares, "--cpus-per-node", "64", "--gpus-per-node", "2"]
+        assert main(["plan", "quickstart", *more, "--gpu-memory", "80GiB", "--json"]) == 0
+        told[share] = json.loads(capsys.readouterr().out)
+    whole, part = told.values()
+    assert part["gpu_hours"]["mid"] == pytest.approx(whole["gpu_hours"]["mid"] / 4, rel=0.2)
+    assert part["seconds"]["mid"] < whole["seconds"]["mid"] / 2, "eight at a time, where it was two"
+    assert part["unplaceable"] == []
+
+
+def test_a_size_that_is_none_and_one_that_is_missing_are_said_before_anything_is_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    nodes = ["plan", "quickstart", "--gpus-per-node", "8", "--set", "resources/train/gpu_memory=20GiB"]
+    assert main([*nodes, "--gpu-memory", "80GB"]) == 2
+    assert "--gpu-memory': takes a size such as 512MiB, 8GiB, 1TiB or a number of bytes" in capsys.readouterr().err
+    assert main([*nodes, "--from", str(tmp_path / "missing")]) == 2
+    assert capsys.readouterr().err.startswith("invfront: --gpu-memory: is missing; ")
+
+
 @pytest.mark.slow
 def test_a_few_steps_of_each_kind_tell_what_a_study_takes(capsys):
     small = ["--set", "train/images=320", "--set", "train/epochs=2", "--set", "defense={none: {}, cem_paper: default}"]
