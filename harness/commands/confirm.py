@@ -18,27 +18,35 @@ if TYPE_CHECKING:
     from harness.judging import Confirmed
 
 
+Seeds = Annotated[
+    int | None, typer.Option(parser=count, metavar="N", help="Seeds for each trial, counted from 0; 5 by default.")
+]
+
+Raised = Annotated[
+    str | None, typer.Option(metavar="BUDGET", help="Raise the study's own attacks to this budget, such as standard.")
+]
+
+Which = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="`front`: the front and the anchors; `near`: what is near it too, which gets two seeds and more only "
+        "if it may be on the front; or numbers, as 1,4,7.",
+    ),
+]
+
+Moved = Annotated[
+    list[str] | None,
+    moved("Where it runs, or where images lie: resources, data/root, data/download, attacker/root"),
+]
+
+
 def confirm(
     study: StudyPath,
-    seeds: Annotated[
-        int | None, typer.Option(parser=count, metavar="N", help="Seeds for each trial, counted from 0; 5 by default.")
-    ] = None,
-    attacks: Annotated[
-        str | None,
-        typer.Option(metavar="BUDGET", help="Raise the study's own attacks to this budget, such as standard."),
-    ] = None,
-    trials: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="`front`: the front and the anchors; `near`: what is near it too, which gets two seeds and more only "
-            "if it may be on the front; or numbers, as 1,4,7.",
-        ),
-    ] = "front",
-    set_: Annotated[
-        list[str] | None,
-        moved("Where it runs, or where images lie: resources, data/root, data/download, attacker/root"),
-    ] = None,
+    seeds: Seeds = None,
+    attacks: Raised = None,
+    trials: Which = "front",
+    set_: Moved = None,
     address: Address = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,

@@ -29,44 +29,56 @@ def size(text: str) -> int:
         raise typer.BadParameter(f"{error}.") from error
 
 
+Planned = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A study file, a bundled one's name, or a directory that ran.")
+]
+
+Earlier = Annotated[
+    Path | None, typer.Option("--from", metavar="STUDY", help="An earlier study, whose trials it learns from.")
+]
+
+Asked = Annotated[
+    str | None, typer.Option(metavar="A", help="A Ray cluster, as for run: measured on it, and its nodes are counted.")
+]
+
+Nodes = Annotated[
+    int | None, typer.Option(parser=count, metavar="N", help="Nodes that it is to run on; else this machine.")
+]
+
+Cpus = Annotated[
+    int | None, typer.Option("--cpus-per-node", parser=count, metavar="N", help="As this machine has, if not said.")
+]
+
+Gpus = Annotated[
+    int | None, typer.Option("--gpus-per-node", min=0, metavar="N", help="As this machine has, if not said.")
+]
+
+GpuMemory = Annotated[
+    int | None,
+    typer.Option(
+        parser=size,
+        metavar="SIZE",
+        help="How large each of those GPUs is, as 80GiB; as this machine's, if not said. For gpu_memory alone.",
+    ),
+]
+
+Rate = Annotated[str | None, typer.Option(metavar="R/h", help="What a node costs an hour, as 2.5/h, in any currency.")]
+
+Measure = Annotated[bool, typer.Option("--measure", help="Measure even where a directory has trials to learn from.")]
+
+
 def plan(
-    space: Annotated[
-        str,
-        typer.Argument(metavar="SPACE", help="A study file, a bundled one's name, or a directory that ran."),
-    ],
+    space: Planned,
     set_: Pin = None,
     trials: Trials = None,
-    earlier: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="STUDY", help="An earlier study, whose trials it learns from."),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(metavar="A", help="A Ray cluster, as for run: measured on it, and its nodes are counted."),
-    ] = None,
-    nodes: Annotated[
-        int | None, typer.Option(parser=count, metavar="N", help="Nodes that it is to run on; else this machine.")
-    ] = None,
-    cpus: Annotated[
-        int | None, typer.Option("--cpus-per-node", parser=count, metavar="N", help="As this machine has, if not said.")
-    ] = None,
-    gpus: Annotated[
-        int | None, typer.Option("--gpus-per-node", min=0, metavar="N", help="As this machine has, if not said.")
-    ] = None,
-    gpu_memory: Annotated[
-        int | None,
-        typer.Option(
-            parser=size,
-            metavar="SIZE",
-            help="How large each of those GPUs is, as 80GiB; as this machine's, if not said. For gpu_memory alone.",
-        ),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option(metavar="R/h", help="What a node costs an hour, as 2.5/h, in any currency.")
-    ] = None,
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Measure even where a directory has trials to learn from.")
-    ] = False,
+    earlier: Earlier = None,
+    address: Asked = None,
+    nodes: Nodes = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    gpu_memory: GpuMemory = None,
+    rate: Rate = None,
+    measure: Measure = False,
     as_json: Json = False,
 ) -> None:
     """Say what a study will take: hours, memory, disk and money.

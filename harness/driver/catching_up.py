@@ -19,15 +19,21 @@ WIDENED = "on trials that finished before the study had it"
 """Where attacks run that came when the study was widened."""
 
 
-def lacking(ledger: Ledger, added: Iterable[AttackJob]) -> list[Task]:
+def lacking(ledger: Ledger, added: Iterable[AttackJob], but: Iterable[Task] = ()) -> list[Task]:
     """Return what is left to run of attacks: on each complete trial those that it lacks.
+
+    Args:
+        ledger: The study's directory.
+        added: The attacks.
+        but: Those that have been tried.
 
     Raises:
         UserError: a trial cannot be attacked so; says how to go on without.
     """
-    jobs = tuple(added)
+    jobs, tried = tuple(added), [(task.files.number, task.job) for task in but]
     files = ledger.trials() if jobs else ()
-    return [task for trial in files if (lacks := lacked(trial, jobs)) for task in _tasks(trial, lacks)]
+    left = [task for trial in files if (lacks := lacked(trial, jobs)) for task in _tasks(trial, lacks)]
+    return [task for task in left if (task.files.number, task.job) not in tried]
 
 
 def _tasks(files: TrialFiles, jobs: Sequence[AttackJob]) -> list[Task]:

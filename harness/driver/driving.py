@@ -3,16 +3,17 @@
 import contextlib
 import shlex
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from harness.cluster import OWN_PACKAGES, runner
+from harness.cluster import OWN_PACKAGES, Runner, runner
 from harness.data.ready import Ready
 from harness.driver.catching_up import Ground, catch_up, lacking, run_levels
 from harness.driver.conditions import conditions_of, place_of, plugins, slowed
 from harness.driver.endpoints import Endpoints
 from harness.driver.extending import Plan, planned, refuse_by_hand, write_down
 from harness.driver.faults import resumable
+from harness.driver.later import Task
 from harness.driver.places import refuse_place
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
@@ -32,6 +33,7 @@ from harness.study.agreeing import check_images
 from harness.study.borrowing import borrowed_of
 from harness.study.check import check_ready, load_all_checked, make_ready
 from harness.study.load import Loaded
+from harness.tracking import Tracked
 
 MOVABLE = (
     "resources", "keep", "search/limits", "data/root", "data/download", "attacker/root", "attacker/images",
@@ -155,11 +157,8 @@ def _drive(
         ready = make_ready(study, watcher.preparing)
         if plan.borrowed is not None:
             check_images(plan.borrowed, study)
-        packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
-        fleet = held.enter_context(runner(where.address, f"the local Ray died; {way}", packages, tracking.cut_off))
-        study = study.model_copy(update={"resources": fleet.sized(study.resources)})
-        fleet.refuse(study.resources)
-        fleet.refuse_blind(ledger.root, place_of(study, ledger))
+        machines = _machines(study, ledger, where.address, f"the local Ray died; {way}", tracking.cut_off)
+        fleet, study = held.enter_context(machines)
         conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
         if slow := slowed(study, conditions):
             watcher.noted(slow)
@@ -183,19 +182,51 @@ def _drive(
             book,
             ready.told,
         )  # fmt: skip
-        tried = [(task.files.number, task.job) for task in left]
-        if rest := [task for task in lacking(ledger, added) if (task.files.number, task.job) not in tried]:
-            catch_up(rest, ground)
-        if plan.added:
-            book = read_book(ledger, str(study.ledger))
-        beside = again is None and run_levels(book, ground)
-        if plan.added or beside:
-            tracking.backfill(read_book(ledger, str(study.ledger)).outlines.values())
+        book = _attack_on(plan, lacking(ledger, added, but=left), book, ground, tracking, levels=again is None)
         write_report(study, ledger)
         room.end()
         publisher.cut_off()
         tracking.finish()
     return book.status(study.named(), study.search.trials).ended_by(ledger.ended())
+
+
+@contextlib.contextmanager
+def _machines(
+    study: Study, ledger: Ledger, address: str | None, farewell: str, last: Callable[[], None]
+) -> Iterator[tuple[Runner, Study]]:
+    """Yield what runs a study's jobs, and the study with what they take there; arguments and errors as of ``runner``.
+
+    Raises:
+        UserError: not even one trial finds its place there, or a machine does not see what it must.
+    """
+    with runner(address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)], last) as fleet:
+        study = study.model_copy(update={"resources": fleet.sized(study.resources)})
+        fleet.refuse(study.resources)
+        fleet.refuse_blind(ledger.root, place_of(study, ledger))
+        yield fleet, study
+
+
+def _attack_on(
+    plan: Plan, rest: Sequence[Task], book: Book, ground: Ground, tracking: Tracked, *, levels: bool
+) -> Book:
+    """Run attacks on trials that have ended; return what is then known of them.
+
+    Args:
+        plan: Says whether the study has had attacks added.
+        rest: Those that trials ended without, meanwhile.
+        book: What is known of the trials.
+        ground: Where the attacks run.
+        tracking: Hears of them.
+        levels: Whether to attack at other levels than the study's own attacker's too.
+    """
+    if rest:
+        catch_up(rest, ground)
+    if plan.added:
+        book = read_book(ground.ledger, str(ground.study.ledger))
+    beside = levels and run_levels(book, ground)
+    if plan.added or beside:
+        tracking.backfill(read_book(ground.ledger, str(ground.study.ledger)).outlines.values())
+    return book
 
 
 def _seen(ready: Ready) -> ImagesSeen:

@@ -1,15 +1,17 @@
 """Runs further attacks on trials that are finished, and adds what they found beside the records, which stay."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 from harness.cluster import OWN_PACKAGES, runner
-from harness.driver.campaign import Campaign, next_round
+from harness.driver.campaign import Campaign, Round, next_round
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
-from harness.driver.later import run_tasks
+from harness.driver.later import Task, run_tasks
+from harness.driver.orders import AttackOrder
 from harness.driver.places import refuse_place
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
@@ -77,32 +79,57 @@ def attack_again(
         farewell = f"the local Ray died; {AGAIN}"
         packages = [*OWN_PACKAGES, *plugins(study, named)]
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
-        place, suite = place_of(moved, ledger), suite_of(ledger)
+        place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
         submit = fleet.later(fleet.sized(moved.resources), place)
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
-        tried = set[tuple[int, str]]()
-        while now.tasks:
-            for line in now.left_out:
-                noted(line)
-            running = contextlib.closing(run_tasks(now.tasks, place, submit, AGAIN, tell, noted))
-            for record in held.enter_context(running):
-                ledger.publish_attack(record)
-                added(record)
-                comparison.hear(record.circumstances)
-                found.append(record)
-            tried |= {(task.files.number, task.job.name) for task in now.tasks}
-            if not campaign.until_stable:
-                break
-            controls = Controls(ledger)
-            for number in {task.files.number for task in now.tasks}:
-                book.add(judged(ledger.read(number), suite, controls))
-            now = next_round(campaign, orders, book, ledger, tried)
-        if campaign.until_stable:
-            for line in (*now.left_out, _ended(book)):
-                noted(line)
+        run = partial(run_tasks, place=place, submit=submit, way=AGAIN, tell=tell, noted=noted)
+        rounds = _rounds(campaign, orders, now, book, ledger, run, noted)
+        for record in held.enter_context(contextlib.closing(rounds)):
+            added(record)
+            comparison.hear(record.circumstances)
+            found.append(record)
         _show(study, ledger, tracking)
     return found
+
+
+def _rounds(
+    campaign: Campaign,
+    orders: Sequence[AttackOrder],
+    now: Round,
+    book: Book,
+    ledger: Ledger,
+    run: Callable[[Sequence[Task]], Generator[AttackRecord, None, None]],
+    noted: Callable[[str], None],
+) -> Generator[AttackRecord, None, None]:
+    """Yield attacks that have ended, on storage, round after round until the front is stable if that is asked for.
+
+    Args:
+        campaign: The attacks and the trials.
+        orders: The attacks, in place of the campaign's.
+        now: The first round.
+        book: What is known of the trials; kept up to date.
+        ledger: Their study's directory.
+        run: Runs what is to run at once.
+        noted: Hears of what was left out, and of what the front has become.
+    """
+    suite, tried = suite_of(ledger), set[tuple[int, str]]()
+    while now.tasks:
+        for line in now.left_out:
+            noted(line)
+        with contextlib.closing(run(now.tasks)) as running:
+            for record in running:
+                ledger.publish_attack(record)
+                yield record
+        tried |= {(task.files.number, task.job.name) for task in now.tasks}
+        if not campaign.until_stable:
+            return
+        controls = Controls(ledger)
+        for number in {task.files.number for task in now.tasks}:
+            book.add(judged(ledger.read(number), suite, controls))
+        now = next_round(campaign, orders, book, ledger, tried)
+    for line in (*now.left_out, _ended(book)):
+        noted(line)
 
 
 def _show(study: Study, ledger: Ledger, tracking: Tracked) -> None:
