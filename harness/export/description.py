@@ -15,6 +15,7 @@ from harness.judging import (
     Pooled,
     costs,
     covered,
+    moment,
     other_images,
     read_line,
     spans,
@@ -55,7 +56,7 @@ def study_json(study: Study, ledger: Ledger, trials: list[JudgedTrial], training
         parts=_parts(trials),
         floor=study.search.floor.accuracy,
         created=_stamp(min((span.start for span in times), default=file_time)),
-        updated=_stamp(max((span.end for span in times), default=file_time)),
+        updated=_stamp(max(_moments(ledger, [*trials, *trainings]), default=file_time)),
         command="invfront run study.yaml",
         objectives=list(DIRECTIONS),
         hypervolume_reference=reference(study),
@@ -176,6 +177,14 @@ def _hardware(paid: list[Circumstances]) -> dict[str, Any]:
 def _joined(values: Iterable[str | None]) -> str:
     """Return the different values, in the order they were first met."""
     return ", ".join(dict.fromkeys(value for value in values if value))
+
+
+def _moments(ledger: Ledger, trials: list[JudgedTrial]) -> list[datetime]:
+    """Return when anything came to be that a page shows: jobs that ended, confirms that began, widenings."""
+    lineage = ledger.lineage()
+    widenings = lineage.extensions if lineage else ()
+    said = [*(one.time for one in Confirms(ledger).rounds()), *(one.time for one in widenings)]
+    return [span.end for span in spans(trials)] + [time for time in map(moment, said) if time is not None]
 
 
 def _stamp(time: datetime | None) -> str:

@@ -7,7 +7,7 @@ imports it by name.
 from harness.judging.book import Book, Outline, Standing
 from harness.judging.confirmed import Confirmed, Training, confirmed, confirmed_so_far, is_done, lacking, read_line
 from harness.judging.controls import NO_CONTROLS, Controls
-from harness.judging.costs import costs, covered, reserved_seconds, spans, train_seconds, worked
+from harness.judging.costs import costs, covered, moment, reserved_seconds, spans, train_seconds, worked
 from harness.judging.gained import not_halved
 from harness.judging.same_images import other_images
 from harness.judging.shared import Front, objectives_over
@@ -51,6 +51,7 @@ __all__ = [
     "lacked",
     "lacking",
     "mark_of",
+    "moment",
     "not_halved",
     "objectives_over",
     "other_images",

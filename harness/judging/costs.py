@@ -99,11 +99,19 @@ def _ends(trials: Iterable[JudgedTrial]) -> dict[int, datetime]:
     return found
 
 
-def _span(cost: Circumstances, seconds: float) -> Interval | None:
-    """Return when a stage ran; null if its record has no such time: what was measured stands all the same."""
+def moment(text: str) -> datetime | None:
+    """Return a time that was recorded; null if it is none, since what was measured stands all the same."""
     try:
-        start = datetime.fromisoformat(cost.started)
-        start = start if start.tzinfo else start.replace(tzinfo=UTC)
-        return Interval(start, start + timedelta(seconds=seconds)) if seconds >= 0 else None
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _span(cost: Circumstances, seconds: float) -> Interval | None:
+    """Return when a stage ran; null if its record has no such time."""
+    start = moment(cost.started)
+    try:
+        return Interval(start, start + timedelta(seconds=seconds)) if start is not None and seconds >= 0 else None
     except (ValueError, OverflowError):
         return None

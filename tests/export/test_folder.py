@@ -16,12 +16,14 @@ from harness.judging.status import states
 from harness.judging.trials import judged_trials
 from harness.ledger.files import Ledger, write_whole
 from harness.records import ImagesSeen, told
+from harness.study import load_study
 from harness.study.check import load_checked
 from harness.tables.frames import column, kind_of
 from reports.columns import DECIDED, DETAILS
 from reports.front import on_front
 from reports.page import render
 from reports.tables import read
+from tests.confirms import begun, searched, training
 from tests.small_ledger import JOB, STATES, TINY, small_ledger
 from tests.values import attack, scores
 
@@ -165,6 +167,22 @@ def test_the_json_is_strict_and_names_what_the_numbers_rest_on(small, data):
     assert described["published"] == []
     assert described["hardware"]["nodes"] == socket.gethostname()
     assert described["warnings"] == []
+
+
+def test_a_folder_is_as_new_as_the_newest_that_it_tells_of_confirms_included(tmp_path):
+    ledger = searched(tmp_path, [(0.9, 0.01, 0.5)])
+    study = load_study(ledger.study_file)
+
+    def updated() -> str:
+        return read(write_tables(study, ledger, list(judged_trials(ledger)))).study["updated"]
+
+    assert updated() == "2026-01-01T00:00:01+00:00", "the trial's end"
+    begun(ledger, trials=(0,), time="2026-01-02T00:00:00+00:00")
+    assert updated() == "2026-01-02T00:00:00+00:00"
+    training(ledger, 0, 0, (0.9, 0.01, 0.5))
+    path = ledger.of_seed(0).trial(0) / "record.json"
+    path.write_text(path.read_text().replace("2026-01-01", "2026-01-03"))
+    assert updated() == "2026-01-03T00:00:01+00:00"
 
 
 def test_a_node_with_another_torch_than_the_drivers_is_a_warning(tmp_path):
