@@ -18,7 +18,7 @@ from attacks.base import Attack, Course, Fit, Images, Knowledge, Point, Span, Ta
 from attacks.branches import Branches
 from attacks.fitting import CHUNK, NOTHING, Average, Plan, Stable, guess_error, mirrored, plan, released, train, unit
 from attacks.guesses import mean_image
-from attacks.metrics.ssim import ssim
+from attacks.metrics import ssim
 from attacks.networks import UnetDecoder
 from attacks.precision import autocast
 from attacks.ranges import at_least, positive, share

@@ -15,16 +15,7 @@ from torch import Tensor, nn
 
 from attacks.base import Evidence, Images, Knowledge, Point, Probe, ProbeAttack, Target, Verdict
 from attacks.counted import counted
-from attacks.metrics.roc import (
-    LEAST_FALSE,
-    Interval,
-    area,
-    area_error,
-    area_interval,
-    enough,
-    rate_interval,
-    true_positive_rate,
-)
+from attacks.metrics import roc
 from attacks.ranges import at_least, positive
 from attacks.server_features import features
 from attacks.verdict import verdict
@@ -138,20 +129,20 @@ class Membership(ProbeAttack):
         model, curve = self._train(fit, held)
         with torch.no_grad():
             members, others = (model(side)[:, 0] for side in scored)
-        auc = area(members, others)
-        low, high = area_interval(auc, len(members), len(others))
+        auc = roc.area(members, others)
+        low, high = roc.area_interval(auc, len(members), len(others))
         scores = {
             "auc": auc,
-            "auc_se": area_error(auc, len(members), len(others)),
+            "auc_se": roc.area_error(auc, len(members), len(others)),
             "auc_low": low,
             "auc_high": high,
             # the first feature is the loss, and members have less
-            "auc_loss": area(-scored.members[:, 0], -scored.others[:, 0]),
+            "auc_loss": roc.area(-scored.members[:, 0], -scored.others[:, 0]),
         }
         found, reasons = found_at_few_false_positives(members, others)
         return Probe(
             scores=scores | found,
-            verdict=told(verdict(curve, guess=0.25), Interval(low, high)),
+            verdict=told(verdict(curve, guess=0.25), roc.Interval(low, high)),
             images=2 * len(members),
             curve=curve,
             null_reasons=reasons,
@@ -192,7 +183,7 @@ class Membership(ProbeAttack):
         return torch.stack([features(target, server, z, y) for z in releases]).mean(0)
 
 
-def told(own: Verdict, auc: Interval) -> Verdict:
+def told(own: Verdict, auc: roc.Interval) -> Verdict:
     """Return the probe's verdict: its curve's, or what the interval of its area says of chance."""
     if own == "diverged" or auc.low > CHANCE:
         return own
@@ -203,14 +194,14 @@ def found_at_few_false_positives(members: Tensor, others: Tensor) -> tuple[dict[
     """Return the share of members found at few false positives and its interval, by name; or why there are none."""
     name = "tpr_at_1_percent_fpr"
     names = (name, f"{name}_low", f"{name}_high")
-    if not enough(len(others), FALSE_POSITIVES):
+    if not roc.enough(len(others), FALSE_POSITIVES):
         reason = (
-            f"{FALSE_POSITIVES:.0%} of {len(others)} non-members are fewer than {LEAST_FALSE}, too few to set a "
+            f"{FALSE_POSITIVES:.0%} of {len(others)} non-members are fewer than {roc.LEAST_FALSE}, too few to set a "
             "threshold by"
         )
         return {}, dict.fromkeys(names, reason)
-    rate = true_positive_rate(members, others, FALSE_POSITIVES)
-    interval = rate_interval(members, others, FALSE_POSITIVES)
+    rate = roc.true_positive_rate(members, others, FALSE_POSITIVES)
+    interval = roc.rate_interval(members, others, FALSE_POSITIVES)
     return dict(zip(names, (rate, *interval), strict=True)), {}
 
 

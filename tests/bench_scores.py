@@ -6,9 +6,9 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from attacks import metrics
-from attacks.metrics.ssim import SIGMA, WINDOW
 from tests.pairing import paired_ratio
 
+SIGMA, WINDOW = metrics.PROTOCOL["ssim_sigma"], metrics.PROTOCOL["ssim_window"]
 PAIRS = 12
 IMAGES, SIDE = 512, 32
 MOST = 0.3

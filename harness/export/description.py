@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attacks import ATTACKS
-from attacks.metrics import FORMER, FURTHER, PROTOCOL
-from attacks.metrics.identification import FOUND
+from attacks.metrics import FORMER, FOUND, FURTHER, PROTOCOL
 from harness.export import published
 from harness.judging import (
     Front,

@@ -5,8 +5,7 @@ from torch import Tensor
 
 from attacks.base import Knowledge
 from attacks.likelihood import effective_sigma
-from attacks.metrics import Further
-from attacks.metrics.identification import CANDIDATES, FOUND, IDENTIFIED, Scores, cosines, identified
+from attacks.metrics import CANDIDATES, FOUND, IDENTIFIED, Further, Scores, cosines, identified
 from defenses.information import pairwise
 from harness.data import Part, to_float
 from harness.models import LiveTarget
@@ -20,7 +19,7 @@ QUERIES = 64
 
 @torch.no_grad()
 def identified_by(knowledge: Knowledge, target: LiveTarget, part: Part, x_hat: Tensor, seed: int) -> Further:
-    """Return what ``attacks.metrics.identification.FOUND`` says of the releases that every attack on a trial sees.
+    """Return what ``attacks.metrics.FOUND`` says of the releases that every attack on a trial sees.
 
     Args:
         knowledge: The attacker's.

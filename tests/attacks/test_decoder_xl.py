@@ -10,7 +10,7 @@ from attacks.base import Point
 from attacks.decoder_xl import DecoderXl, _stalled
 from attacks.fitting import Average, Stable, channel_statistics
 from attacks.gains import gain
-from attacks.metrics.ssim import ssim
+from attacks.metrics import ssim
 from attacks.networks import UnetDecoder
 from attacks.reading import Reader
 from attacks.testproblems import LinearGaussian, PureNoise

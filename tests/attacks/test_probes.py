@@ -13,7 +13,7 @@ from attacks.gradient import Gradient
 from attacks.gradient_matching import ExpectedNetwork, Observed, total_variation
 from attacks.lbfgs import minimise
 from attacks.membership import Membership, found_at_few_false_positives, told
-from attacks.metrics.roc import area, area_error, area_interval, rate_interval, true_positive_rate
+from attacks.metrics import roc
 from attacks.networks import VectorNetwork
 from attacks.per_image import per_image_gradients
 from attacks.representative import Classes, Known, Representative
@@ -466,7 +466,7 @@ def test_nobody_is_a_member_of_a_network_that_never_trained():
 )
 def test_an_area_near_a_half_is_at_the_floor_only_if_its_interval_leaves_no_room_for_more(auc, members, expected):
     own = "diverged" if expected == "diverged" else "open"
-    assert told(own, area_interval(auc, members, members)) == expected
+    assert told(own, roc.area_interval(auc, members, members)) == expected
 
 
 def test_of_enough_non_members_the_rate_at_1_percent_has_an_interval():
@@ -494,34 +494,34 @@ def test_an_area_is_the_share_of_pairs_in_order_ties_counted_half():
     positive, negative = torch.randint(6, (31,)).float() + 1, torch.randint(6, (17,)).float()
     pairs = positive[:, None] - negative[None]
     expected = float((pairs > 0).double().mean() + (pairs == 0).double().mean() / 2)
-    assert area(positive, negative) == pytest.approx(expected)
-    assert area(negative, positive) == pytest.approx(1 - expected)
-    assert area(positive.exp(), negative.exp()) == pytest.approx(expected)
+    assert roc.area(positive, negative) == pytest.approx(expected)
+    assert roc.area(negative, positive) == pytest.approx(1 - expected)
+    assert roc.area(positive.exp(), negative.exp()) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("left", "right"), [(10, 10), (200, 50)])
 def test_the_error_of_an_area_is_mann_and_whitney_s_under_chance(left, right):
-    assert area_error(0.5, left, right) == pytest.approx(math.sqrt((left + right + 1) / (12 * left * right)))
+    assert roc.area_error(0.5, left, right) == pytest.approx(math.sqrt((left + right + 1) / (12 * left * right)))
 
 
 def test_the_error_of_an_area_is_that_of_repeated_draws():
     torch.manual_seed(0)
-    areas = torch.tensor([area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)])
-    assert float(areas.std()) == pytest.approx(area_error(float(areas.mean()), 60, 60), rel=0.15)
+    areas = torch.tensor([roc.area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)])
+    assert float(areas.std()) == pytest.approx(roc.area_error(float(areas.mean()), 60, 60), rel=0.15)
 
 
 def test_19_in_20_intervals_of_an_area_hold_it():
     torch.manual_seed(1)
     true = 0.5 * (1 + math.erf(0.5))  # of unit normals one apart, Phi(1 / sqrt 2)
-    areas = [area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)]
-    held = [low <= true <= high for low, high in (area_interval(each, 60, 60) for each in areas)]
+    areas = [roc.area(torch.randn(60) + 1, torch.randn(60)) for _ in range(400)]
+    held = [low <= true <= high for low, high in (roc.area_interval(each, 60, 60) for each in areas)]
     assert 0.91 <= sum(held) / len(held) <= 0.99
 
 
 def test_19_in_20_intervals_of_a_true_positive_rate_hold_it():
     torch.manual_seed(0)
     true = 0.5 * (1 - math.erf((1.2816 - 1) / math.sqrt(2)))  # at a tenth of false positives
-    intervals = [rate_interval(torch.randn(150) + 1, torch.randn(200), 0.1) for _ in range(100)]
+    intervals = [roc.rate_interval(torch.randn(150) + 1, torch.randn(200), 0.1) for _ in range(100)]
     assert 0.86 <= sum(low <= true <= high for low, high in intervals) / len(intervals) <= 1
     assert 0.1 < sum(high - low for low, high in intervals) / len(intervals) < 0.4
 
@@ -529,6 +529,6 @@ def test_19_in_20_intervals_of_a_true_positive_rate_hold_it():
 def test_the_true_positive_rate_takes_no_more_negatives_than_it_may():
     negative = torch.arange(100.0)
     positive = torch.tensor([98.0, 98.5, 99.0, 100.0])
-    assert true_positive_rate(positive, negative, 0.01) == 0.75
-    assert true_positive_rate(positive, negative, 0.0) == 0.25
-    assert true_positive_rate(positive, torch.full((100,), 100.0), 0.01) == 0.0
+    assert roc.true_positive_rate(positive, negative, 0.01) == 0.75
+    assert roc.true_positive_rate(positive, negative, 0.0) == 0.25
+    assert roc.true_positive_rate(positive, torch.full((100,), 100.0), 0.01) == 0.0

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import defenses
-from attacks.metrics.identification import FOUND, cosines, identified
+from attacks.metrics import FOUND, cosines, identified
 from harness.data import Part
 from harness.models import LiveTarget
 from harness.models.split import SplitModel
