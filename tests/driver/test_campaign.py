@@ -4,6 +4,7 @@ import pytest
 
 import attacks
 from harness.driver.campaign import Campaign, can_halve, levels_left, next_round
+from harness.driver.catching_up import lacking
 from harness.driver.orders import AttackOrder, levels_of
 from harness.errors import UserError
 from harness.study import load_study
@@ -43,6 +44,14 @@ def test_of_all_trials_those_without_a_server_are_left_out_and_named_once(ledger
     (line,) = found.left_out
     assert line.startswith("left out: trial 1: membership asks the server")
     assert "keep: {servers: all}" in line
+
+
+def test_an_attack_that_a_study_was_given_is_tried_once_on_each_trial_that_lacks_it(ledger):
+    job = JOB.model_copy(update={"attack": RIDGE.attack})
+    first = lacking(ledger, [job])
+    assert [task.files.number for task in first] == [0, 1]
+    assert lacking(ledger, [job], but=first[:1]) == first[1:]
+    assert lacking(ledger, [job], but=first) == []
 
 
 def test_a_trial_that_is_named_is_refused(ledger):
