@@ -43,3 +43,10 @@ class UserError(Exception):
 
 class Interrupted(Exception):  # noqa: N818  # no error: the work goes on when it is resumed
     """The work was cut off and can be resumed; the command line ends with exit code ``INTERRUPTED``."""
+
+
+def is_cut_off(error: BaseException | None) -> bool:
+    """Say whether an error is an interrupt, or came up while one was on its way out."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Interrupted):
+        error = error.__context__
+    return error is not None

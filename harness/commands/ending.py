@@ -1,6 +1,7 @@
 """How work is cut off: by whichever signal, once or twice, it ends within seconds, and can be resumed."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -11,7 +12,9 @@ from typing import Any
 
 import psutil
 
-from harness.errors import CUT_OFF, INTERRUPTED, Interrupted
+from harness.errors import CUT_OFF, INTERRUPTED, Interrupted, is_cut_off
+
+_LOG = logging.getLogger(__name__)
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; a scheduler's end; what Slurm sends before a time limit; a terminal that was closed."""
@@ -46,6 +49,11 @@ def terminable(way: Callable[[], str]) -> Iterator[None]:
         raise Interrupted(f"ended by SIGTERM; {way()}") from None
     except Interrupted as end:
         raise Interrupted(str(end).replace(CUT_OFF, ending.cause, 1)) from end.__cause__
+    except Exception as error:  # on the way out: a part that was to be ended was gone already
+        if not is_cut_off(error):
+            raise
+        _LOG.warning("while the work ended: %s: %s", type(error).__name__, error)
+        raise Interrupted(f"{ending.cause}; {way()}") from error
     finally:
         ending.over()
         for each, handler in before.items():
@@ -107,8 +115,10 @@ class _Interrupt:
         """Set once the body has ended, or is seen to be ending."""
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt the body, unless it is ending for that already."""
-        if self._heard and _is_ending():
+        """Interrupt the body, unless it is ending for that already: what runs then are the clauses and context managers
+        that the first interrupt meets on its way out.
+        """
+        if self._heard and is_cut_off(sys.exc_info()[1]):
             self._settled.set()
         if self._settled.is_set():
             return
@@ -136,14 +146,6 @@ class _Interrupt:
     def _insist(self, number: int) -> None:
         while not self._settled.wait(AGAIN_SECONDS):
             os.kill(os.getpid(), number)
-
-
-def _is_ending() -> bool:
-    """Say whether an interrupt is on its way out: what runs now are the clauses and context managers that it meets."""
-    error = sys.exc_info()[1]
-    while error is not None and not isinstance(error, KeyboardInterrupt | Interrupted):
-        error = error.__context__
-    return error is not None
 
 
 class _Ending(_Interrupt):

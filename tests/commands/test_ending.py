@@ -108,6 +108,20 @@ def test_work_that_ends_by_itself_is_not_cut_off_afterwards(tmp_path):
     assert {each: signal.getsignal(each) for each in SIGNALS} == dict.fromkeys(SIGNALS, signal.SIG_DFL)
 
 
+def test_what_fails_while_interrupted_work_ends_is_told_and_is_no_failure_of_the_work(tmp_path, caplog):
+    def steps():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise RuntimeError("that Ray is gone")
+
+    with pytest.raises(Interrupted, match=r"^ended by SIGTERM; go on$"):
+        working(tmp_path, steps)
+    assert caplog.messages == ["while the work ended: RuntimeError: that Ray is gone"]
+    with pytest.raises(RuntimeError, match="a defect"), terminable(lambda: "go on"):
+        raise RuntimeError("a defect")
+
+
 def test_an_interrupt_names_no_folder_that_was_never_made(tmp_path):
     def stop(root):
         with resumable(root):

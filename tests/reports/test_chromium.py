@@ -1,5 +1,6 @@
 """The page in a real browser: it asks for nothing, complains of nothing, and draws the front."""
 
+import functools
 import json
 
 import plotly.graph_objects as go
@@ -34,11 +35,18 @@ DRAWN = "document.querySelector('#curve .scatterlayer path') !== null"
 WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def written(folder, count, hostile="", write=write_study):
-    """Write the page of a synthetic study and return its path."""
-    path = folder / "index.html"
-    path.write_text(page(read(write(folder, count, hostile=hostile))))
-    return path
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """What returns where the page of a synthetic study lies, which is written once."""
+
+    @functools.cache
+    def write_page(count, hostile="", write=write_study):
+        folder = tmp_path_factory.mktemp("page")
+        path = folder / "index.html"
+        path.write_text(page(read(write(folder, count, hostile=hostile))))
+        return path
+
+    return write_page
 
 
 def complaints(tab):
@@ -54,8 +62,8 @@ def foreign(tab):
 
 
 @pytest.mark.parametrize("count", [0, 1, 24])
-def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(tab, tmp_path, count):
-    tab.open(written(tmp_path, count))
+def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(tab, written, count):
+    tab.open(written(count))
     drawn = {0: 0, 1: 1, 24: 22}[count]  # one of 24 failed and one is partial
     assert tab.evaluate(POINTS) >= drawn
     assert bool(tab.evaluate(POINTS)) == bool(drawn)
@@ -64,16 +72,16 @@ def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(t
 
 
 @pytest.mark.parametrize("write", [write_study, write_suite])
-def test_hostile_text_does_nothing(tab, tmp_path, write):
-    tab.open(written(tmp_path, 12, HOSTILE, write))
+def test_hostile_text_does_nothing(tab, written, write):
+    tab.open(written(12, HOSTILE, write))
     assert tab.evaluate("document.title").endswith("· invfront")
     assert tab.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
 @pytest.mark.parametrize("write", [write_study, write_suite])
-def test_the_page_fits_a_narrow_screen(tab, tmp_path, write):
-    path = written(tmp_path, 8, write=write)
+def test_the_page_fits_a_narrow_screen(tab, written, write):
+    path = written(12, write=write)
     tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     tab.open(path)
     tab.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
@@ -116,8 +124,8 @@ def test_a_page_of_many_points_is_there_before_its_figures_are_drawn(tab, tmp_pa
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
-def test_the_table_filters_and_sorts_the_brush_keeps_and_the_legend_hides(tab, tmp_path):
-    tab.open(written(tmp_path, 12, write=write_suite))
+def test_the_table_filters_and_sorts_the_brush_keeps_and_the_legend_hides(tab, written):
+    tab.open(written(12, write=write_suite))
     rows = "document.querySelectorAll('#tried-view tbody tr').length"
     assert tab.evaluate(rows) == 12
     search = "(() => {{ const field = document.querySelector('#tried-view input'); field.value = '{}'; "
@@ -153,8 +161,8 @@ def press(tab, key, code, text=None):
         tab.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **held)
 
 
-def test_a_keyboard_hides_a_defense_sorts_and_filters(tab, tmp_path):
-    tab.open(written(tmp_path, 12, write=write_suite))
+def test_a_keyboard_hides_a_defense_sorts_and_filters(tab, written):
+    tab.open(written(12, write=write_suite))
     before = tab.evaluate(POINTS)
     tab.evaluate("document.querySelectorAll('#legend button')[1].focus()")
     press(tab, "Enter", 13, "\r")
@@ -173,8 +181,8 @@ def test_a_keyboard_hides_a_defense_sorts_and_filters(tab, tmp_path):
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
-def test_a_point_says_what_trial_it_is_and_shows_its_reconstructions(tab, tmp_path):
-    tab.open(written(tmp_path, 12, write=write_suite))
+def test_a_point_says_what_trial_it_is_and_shows_its_reconstructions(tab, written):
+    tab.open(written(12, write=write_suite))
     trial, x, y = tab.evaluate(SHOWN)
     tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
     tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
@@ -185,8 +193,8 @@ def test_a_point_says_what_trial_it_is_and_shows_its_reconstructions(tab, tmp_pa
     assert complaints(tab) == []
 
 
-def test_the_theme_is_the_readers_and_paper_is_white(tab, tmp_path):
-    path = written(tmp_path, 8, write=write_suite)
+def test_the_theme_is_the_readers_and_paper_is_white(tab, written):
+    path = written(12, write=write_suite)
     ink = "getComputedStyle(document.querySelector('#front-accuracy-mse .xtick text')).fill"
     page = "getComputedStyle(document.body).backgroundColor"
     seen = {}

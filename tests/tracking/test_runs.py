@@ -1,7 +1,8 @@
 """MLflow shows each trial and each attack once, whatever was cut off on the way."""
 
+import contextlib
 import uuid
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -194,18 +195,32 @@ def test_a_tracking_that_is_cut_off_again_and_again_is_completed_without_doubles
         assert key == Key() or run.info.status == whole[key].info.status
 
 
-def ended_by(error: type[BaseException], *place: Any) -> None:
+def ended_by(errors: tuple[type[BaseException], ...], *place: Any) -> None:
+    """End a study by an error, and by those that come up while it is on its way out."""
     with Tracking(*place) as tracking:
         tracking.backfill(book_of(place[1]).outlines.values())
         tracking.settle()
-        raise error("from outside")
+        with contextlib.ExitStack() as ending:
+            for error in reversed(errors[1:]):
+                ending.callback(raise_, error("from outside"))
+            raise errors[0]("from outside")
+
+
+def raise_(error: BaseException) -> NoReturn:
+    raise error
 
 
 def test_a_study_that_is_interrupted_is_killed_and_its_resume_finishes_it(fresh, uri):
     study, ledger = fresh
-    for error, status in ((KeyboardInterrupt, "KILLED"), (Interrupted, "KILLED"), (RuntimeError, "FAILED")):
-        with pytest.raises(error):
-            ended_by(error, study, ledger, uri)
+    ends = {
+        (KeyboardInterrupt,): "KILLED",
+        (Interrupted,): "KILLED",
+        (Interrupted, RuntimeError): "KILLED",
+        (RuntimeError,): "FAILED",
+    }
+    for errors, status in ends.items():
+        with pytest.raises(errors[-1]):
+            ended_by(errors, study, ledger, uri)
         assert runs_of(study, uri)[Key()].info.status == status
     with Tracking(study, ledger, uri) as tracking:
         tracking.backfill(book_of(ledger).outlines.values())
