@@ -18,8 +18,7 @@ example: install
 	$(BIN)/invfront report $(OUT)/example/cifar10-small
 
 test: install
-	$(BIN)/pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
-	$(BIN)/pytest -m "not slow and ray"
+	$(BIN)/python -m tests
 
 test-slow: install
 	$(BIN)/pytest -m slow --timeout=3600
