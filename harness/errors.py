@@ -45,8 +45,8 @@ class Interrupted(Exception):  # noqa: N818  # no error: the work goes on when i
     """The work was cut off and can be resumed; the command line ends with exit code ``INTERRUPTED``."""
 
 
-def is_cut_off(error: BaseException | None) -> bool:
-    """Say whether an error is an interrupt, or came up while one was on its way out."""
+def cut_off_by(error: BaseException | None) -> KeyboardInterrupt | Interrupted | None:
+    """Return the interrupt that an error is, or that was on its way out when it came up; null if there is none."""
     while error is not None and not isinstance(error, KeyboardInterrupt | Interrupted):
         error = error.__context__
-    return error is not None
+    return error

@@ -1,28 +1,29 @@
 """Runs the tests: those on Ray, which wait more than they work, beside the others; what they say comes last."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
 PYTEST = (sys.executable, "-m", "pytest")
-ON_RAY = (*PYTEST, "-m", "not slow and ray")
+ON_RAY = (*PYTEST, "-m", "not slow and ray", "-o", "cache_dir=.pytest_cache/ray")
 OTHERS = (*PYTEST, "-m", "not slow and not ray", "--numprocesses", "2", "--dist", "loadfile")
 
 
 def main() -> int:
-    """Run both, to the end; return whether either failed. An interrupt is heard by each of them too."""
-    with tempfile.TemporaryFile("w+") as said:
-        print(*ON_RAY[1:], "runs beside:", *OTHERS[1:], flush=True)
-        on_ray = subprocess.Popen(ON_RAY, stdout=said, stderr=subprocess.STDOUT)
-        try:
-            others = subprocess.call(OTHERS)
-            print("\nthe tests on Ray:", flush=True)
-            return max(others, on_ray.wait()) and 1
-        finally:
-            on_ray.wait()
-            said.seek(0)
-            shutil.copyfileobj(said, sys.stdout)
+    """Run both to their ends; return 1 if either failed, or was killed."""
+    with tempfile.TemporaryFile() as said:
+        print(*ON_RAY[1:], "runs beside", *OTHERS[1:], flush=True)
+        both = [subprocess.Popen(ON_RAY, stdout=said, stderr=subprocess.STDOUT), subprocess.Popen(OTHERS)]
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is heard by both, which end their servers
+        signal.signal(signal.SIGTERM, lambda *_: [each.send_signal(signal.SIGINT) for each in both])
+        codes = [each.wait() for each in reversed(both)]
+        print("\nwhat the tests on Ray said:", flush=True)
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    return int(any(codes))
 
 
 if __name__ == "__main__":

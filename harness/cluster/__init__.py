@@ -2,7 +2,7 @@
 
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
-from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side, threads
+from harness.cluster.requests import Nodes, claims_of, held_by, refuse_unplaceable, side_by_side, threads
 from harness.cluster.running import IN_PROCESS, Runner, nodes_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 
@@ -11,6 +11,7 @@ __all__ = [
     "NOT_NOW",
     "OWN_PACKAGES",
     "Exchange",
+    "Nodes",
     "NotNow",
     "Runner",
     "claims_of",

@@ -1,11 +1,11 @@
 """The driver's side of Ray: Ray Tune schedules trials, each in a placement group that its jobs share."""
 
-import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,8 @@ from harness.cluster.waiting import Waiting
 from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, address, arrived, study_of
 from harness.records import Asked, AttackJob, Failure, Place, Progress
-from harness.stages import Outcome, Stopwatch, attempt_of, failure_of
+from harness.stages import Outcome, Stopwatch, attempt_of, failure_of, underway
 from harness.stages.sending import bring
-from harness.stages.underway import folder_of, must_wait
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 
@@ -139,7 +138,8 @@ class _Searcher(Searcher):
         failure = Failure(stage="train", type="WorkerLost", message=lost)
         if "failure" in result:
             failure = Failure.model_validate_json(result["failure"])
-        ended = give_up(asked, trial, self._place, Outcome(0, None, failure, watch.read()))
+        lost_one = Outcome(0, None, failure, watch.read())
+        ended = self._ledger.patience(lambda: give_up(asked, trial, self._place, lost_one))
         return ended._replace(node=result.get("node"))
 
     def _trial(self, asked: Asked) -> Path:
@@ -251,14 +251,19 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    heir = contextlib.ExitStack()
-    submit = RaySubmit(claims, place.timeout_seconds, trial=Path(config["trial"]), held=lambda job: _waits(job, heir))
+    waiting = underway.Waiting()
+    submit = RaySubmit(
+        claims,
+        place.timeout_seconds,
+        trial=Path(config["trial"]),
+        held=partial(_waits, waiting),
+        ended=partial(_ended, waiting),
+    )
     try:
         trial = arrived(Path(config["trial"]), place.store)
         bring(trial / ASKED)
         refuse_unseen(trial / ASKED)
-        with heir:
-            result = run_trial(asked, trial, place, submit, tell)
+        result = run_trial(asked, trial, place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
         tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
@@ -266,10 +271,19 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
         tune.report({"attempt": result.attempt.name, "node": submit.node})
 
 
-def _waits(job: tuple[Any, ...], heir: contextlib.ExitStack) -> bool:
+def _waits(waiting: underway.Waiting, job: tuple[Any, ...]) -> bool:
     """Say whether a job is an attack whose prior is being trained beside the trials: it would hold a place in vain."""
     attempt, attack = attempt_of(job), job[-1]
-    return attempt is not None and isinstance(attack, AttackJob) and must_wait(folder_of(attempt.parent), attack, heir)
+    return (
+        attempt is not None
+        and isinstance(attack, AttackJob)
+        and waiting.must(underway.folder_of(attempt.parent), attack)
+    )
+
+
+def _ended(waiting: underway.Waiting, job: tuple[Any, ...]) -> None:
+    if isinstance(attack := job[-1], AttackJob):
+        waiting.ended(attack)
 
 
 def _node() -> str:

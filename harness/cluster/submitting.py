@@ -57,6 +57,7 @@ class RaySubmit:
         ahead: Jobs that are handed out before they can begin, >= 1.
         held: Says whether a job waits for what another process makes; while nothing but such jobs are left, no time is
             charged.
+        ended: Hears of each job that it will not run any more.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class RaySubmit:
         trial: Path | None = None,
         ahead: int = AHEAD,
         held: Callable[[tuple[Any, ...]], bool] = lambda job: False,
+        ended: Callable[[tuple[Any, ...]], None] = lambda job: None,
     ) -> None:
-        self._claims, self._each, self._trial, self._ahead, self._held = claims, each, trial, ahead, held
+        self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
+        self._held, self._ended = held, ended
         self._stopped = False
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
@@ -128,10 +131,13 @@ class RaySubmit:
                             started = _start(stage, again, claim)
                             running[started], ends[started] = handed.lost(again), self._deadline
                         else:
+                            self._ended(handed.job)
                             yield _outcome(handed, end, kind)
         finally:
             for job in running:
                 ray.cancel(job, force=True)
+            for given in jobs:
+                self._ended(given)
 
     def stop(self) -> None:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""

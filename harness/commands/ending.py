@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from harness.errors import CUT_OFF, INTERRUPTED, Interrupted, is_cut_off
+from harness.errors import CUT_OFF, INTERRUPTED, Interrupted, cut_off_by
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,13 +47,14 @@ def terminable(way: Callable[[], str]) -> Iterator[None]:
         if end.code != signal.SIGTERM:
             raise
         raise Interrupted(f"ended by SIGTERM; {way()}") from None
-    except Interrupted as end:
-        raise Interrupted(str(end).replace(CUT_OFF, ending.cause, 1)) from end.__cause__
-    except Exception as error:  # on the way out: a part that was to be ended was gone already
-        if not is_cut_off(error):
+    except Exception as error:
+        first = cut_off_by(error)
+        if first is None:
             raise
-        _LOG.warning("while the work ended: %s: %s", type(error).__name__, error)
-        raise Interrupted(f"{ending.cause}; {way()}") from error
+        if first is not error:  # a part that was to be ended was gone already
+            _LOG.warning("while the work ended: %s: %s", type(error).__name__, error)
+        said = str(first) if isinstance(first, Interrupted) else f"{CUT_OFF}; {way()}"
+        raise Interrupted(said.replace(CUT_OFF, ending.cause, 1)) from error
     finally:
         ending.over()
         for each, handler in before.items():
@@ -118,7 +119,7 @@ class _Interrupt:
         """Interrupt the body, unless it is ending for that already: what runs then are the clauses and context managers
         that the first interrupt meets on its way out.
         """
-        if self._heard and is_cut_off(sys.exc_info()[1]):
+        if self._heard and cut_off_by(sys.exc_info()[1]) is not None:
             self._settled.set()
         if self._settled.is_set():
             return

@@ -29,7 +29,7 @@ def size(text: str) -> int:
         raise typer.BadParameter(f"{error}.") from error
 
 
-Planned = Annotated[
+StudyOrSpace = Annotated[
     str, typer.Argument(metavar="SPACE", help="A study file, a bundled one's name, or a directory that ran.")
 ]
 
@@ -37,19 +37,19 @@ Earlier = Annotated[
     Path | None, typer.Option("--from", metavar="STUDY", help="An earlier study, whose trials it learns from.")
 ]
 
-Asked = Annotated[
+MeasuredAt = Annotated[
     str | None, typer.Option(metavar="A", help="A Ray cluster, as for run: measured on it, and its nodes are counted.")
 ]
 
-Nodes = Annotated[
+NumNodes = Annotated[
     int | None, typer.Option(parser=count, metavar="N", help="Nodes that it is to run on; else this machine.")
 ]
 
-Cpus = Annotated[
+CpusOfNode = Annotated[
     int | None, typer.Option("--cpus-per-node", parser=count, metavar="N", help="As this machine has, if not said.")
 ]
 
-Gpus = Annotated[
+GpusOfNode = Annotated[
     int | None, typer.Option("--gpus-per-node", min=0, metavar="N", help="As this machine has, if not said.")
 ]
 
@@ -64,21 +64,23 @@ GpuMemory = Annotated[
 
 Rate = Annotated[str | None, typer.Option(metavar="R/h", help="What a node costs an hour, as 2.5/h, in any currency.")]
 
-Measure = Annotated[bool, typer.Option("--measure", help="Measure even where a directory has trials to learn from.")]
+MeasureAnew = Annotated[
+    bool, typer.Option("--measure", help="Measure even where a directory has trials to learn from.")
+]
 
 
 def plan(
-    space: Planned,
+    space: StudyOrSpace,
     set_: Pin = None,
     trials: Trials = None,
     earlier: Earlier = None,
-    address: Asked = None,
-    nodes: Nodes = None,
-    cpus: Cpus = None,
-    gpus: Gpus = None,
+    address: MeasuredAt = None,
+    nodes: NumNodes = None,
+    cpus: CpusOfNode = None,
+    gpus: GpusOfNode = None,
     gpu_memory: GpuMemory = None,
     rate: Rate = None,
-    measure: Measure = False,
+    measure: MeasureAnew = False,
     as_json: Json = False,
 ) -> None:
     """Say what a study will take: hours, memory, disk and money.

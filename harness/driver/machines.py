@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from harness.cluster import IN_PROCESS, gpus, held_by, nodes_at, refuse_unplaceable
-from harness.cluster.requests import Nodes
+from harness.cluster import IN_PROCESS, Nodes, gpus, held_by, nodes_at, refuse_unplaceable
 from harness.driver.forecast import Machine
 from harness.errors import UserError
 from harness.study import Resources
@@ -46,8 +45,10 @@ def fitted(resources: Resources, address: str | None, described: Described, rate
     Raises:
         UserError: the cluster does not answer; or GPUs are described whose size nobody knows, and it matters.
     """
-    if address not in (None, IN_PROCESS) and described == Described():
+    if address not in (None, IN_PROCESS) and described._replace(gpu_memory=None) == Described():
         nodes, sizes = nodes_at(address, resources)
+        if described.gpu_memory is not None:
+            sizes = {node: [described.gpu_memory] for node in sizes}
     else:
         nodes, sizes = _nodes(resources, described)
     asked = resources

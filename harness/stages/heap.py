@@ -19,7 +19,7 @@ PAD_BYTES = 64 * 2**20
 def keep_freed() -> None:
     """Keep what is freed from now on; nothing where the C library is another."""
     if IS_GLIBC:
-        for what, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, PAD_BYTES)):
+        for what, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, -1), (TOP_PAD, PAD_BYTES)):
             ctypes.CDLL(None).mallopt(what, value)
 
 

@@ -27,12 +27,9 @@ from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
 from harness.stages.sending import bring, put
-from harness.stages.underway import over, underway
+from harness.stages.underway import LONGEST_WAIT, over, underway
 
 _LOG = logging.getLogger(__name__)
-
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds for which a job of a study without ``resources/timeout`` waits for another process that trains its prior."""
 
 
 class PriorRecord(Value):
@@ -106,7 +103,7 @@ def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str
         if attack is None:
             raise TypeError(f"{job.attack} is a probe, which has no prior")
         held = held_images(data, split, priors)
-        found = find_or_train(Wanted(attack, job, held, data.num_classes), priors)
+        found = find_or_train(Wanted(attack, job, held, data.num_classes), priors, LONGEST_WAIT)
     yield Progress(f"prior of {job.attack}", 1, 1)
     return found.digest
 
@@ -122,6 +119,7 @@ def train_priors(jobs: Sequence[AttackJob], priors: Priors, submit: Submit, tell
     """
     for outcome in submit(PRIOR, [(priors, job) for job in jobs], "attack", tell):
         if outcome.failure is not None:
+            over(priors.folder, jobs[outcome.number])
             _LOG.warning(
                 "prior of %s: %s: %s", jobs[outcome.number].name, outcome.failure.type, outcome.failure.message
             )
@@ -133,21 +131,29 @@ def held_images(data: Data, split: AttackSplit, priors: Priors) -> Held:
     return Held(split.fit, split.selection, labelled=True) if held is None else held
 
 
-def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
+def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None) -> Prior:
     """Return a prior; one writer at a time trains it if no file has it.
 
     It knows no network: its seed derives from the study's seed and from what the prior is, the attack's seed included,
     and images without labels of the study's classes get random ones, so that every trial starts from the same prior.
 
+    Args:
+        wanted: The prior.
+        priors: Where the study's priors lie.
+        patience: Seconds to wait for another process that trains it; half of a trial's time by default, so that the
+            rest can tell of it.
+
     Raises:
-        TimeoutError: another process has been training it for half of a trial's time.
+        TimeoutError: another process has been training it for longer.
     """
+    if patience is None:
+        timeout = priors.place.timeout_seconds
+        patience = LONGEST_WAIT if timeout is None else timeout / 2
     shared, folder, part = priors.shared, priors.folder, wanted.images.part
     digest = hashlib.sha256(wanted.told(shared).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        held.callback(over, folder, wanted.job)
-        held.enter_context(_only_writer(folder / f"{digest}.lock", priors.place.timeout_seconds))
+    with _only_writer(folder / f"{digest}.lock", patience), contextlib.ExitStack() as last:
+        last.callback(over, folder, wanted.job)
         seed_everything(derive(shared.study_seed, "prior", digest))
         shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
         model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
@@ -159,9 +165,8 @@ def find_or_train(wanted: Wanted, priors: Priors) -> Prior:
     return Prior(model.eval(), digest)
 
 
-def _only_writer(lock: Path, timeout_seconds: float | None) -> AbstractContextManager[object]:
-    """Take a lock, held by the context returned; wait half of a trial's time, so that the rest can tell of it."""
-    patience = LONGEST_WAIT if timeout_seconds is None else timeout_seconds / 2
+def _only_writer(lock: Path, patience: float) -> AbstractContextManager[object]:
+    """Take a lock, held by the context returned."""
     try:
         return FileLock(lock).acquire(timeout=patience)
     except Timeout:

@@ -19,7 +19,8 @@ def patiently(action: Callable[[], T]) -> T:
     try:
         return Patience(seconds=PATIENT_SECONDS, way="the job fails")(action)
     except Interrupted as end:
-        raise end.__cause__ or end from None
+        fault = end.__cause__ or end
+    raise fault
 
 
 def put(path: Path) -> None:

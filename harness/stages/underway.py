@@ -1,14 +1,16 @@
 """Whether a study's prior is being trained at this moment, for trials that wait for it and hold no torch.
 
-A sign lies beside the prior while it is trained, and whoever trains it holds a lock on the sign. A sign that nobody
-holds was left by a process that is lost: one of those that wait is its heir, and trains the prior itself.
+A sign lies beside the prior while it is trained, and whoever trains it holds a lock. A sign whose lock nobody holds was
+left by a process that was lost. That is started again as a rule; if it is not, one of those that wait is its heir, and
+trains the prior itself.
 """
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from harness.ledger import CONFIRM, TRIALS
 from harness.records import AttackJob
@@ -25,11 +27,19 @@ def folder_of(trial: Path) -> Path:
     return (trial.parents[2] if trial.parent.parent.name == CONFIRM else trial) / PRIORS_FOLDER
 
 
+GRACE_SECONDS = 60.0
+"""How long a process that was lost has to be started again."""
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds after which an attack waits for its prior no more."""
+
+
 @contextlib.contextmanager
 def underway(folder: Path, job: AttackJob) -> Iterator[None]:
     """Say so of an attack's prior while the body runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(_sign(folder, job)):
+    with FileLock(_lock(folder, job)):
+        _sign(folder, job).touch()
         try:
             yield
         finally:
@@ -41,26 +51,62 @@ def over(folder: Path, job: AttackJob) -> None:
     _sign(folder, job).unlink(missing_ok=True)
 
 
-def must_wait(folder: Path, job: AttackJob, heir: contextlib.ExitStack) -> bool:
-    """Say whether an attack waits for its prior, which another process trains.
+class Waiting:
+    """The attacks of one trial that wait for their priors, and those that are heirs.
 
     Args:
-        folder: Where the study's priors lie.
-        job: The attack.
-        heir: Holds, for as long as the attack may run, that it is the heir of a process that was lost.
+        clock: Returns seconds.
     """
-    sign = _sign(folder, job)
-    try:
-        if not sign.exists():
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[str, float] = {}
+        self._alone: dict[str, float] = {}
+        self._heirs: dict[str, BaseFileLock] = {}
+
+    def must(self, folder: Path, job: AttackJob) -> bool:
+        """Say whether an attack waits for its prior, which another process trains; if not, it is to start now.
+
+        Args:
+            folder: Where the study's priors lie.
+            job: The attack.
+        """
+        now = self._clock()
+        try:
+            if not _sign(folder, job).exists() or now - self._since.setdefault(job.name, now) > LONGEST_WAIT:
+                return False
+            if _is_held(_lock(folder, job)):
+                self._alone.pop(job.name, None)
+                return True
+            if now - self._alone.setdefault(job.name, now) < GRACE_SECONDS:
+                return True
+            heir = FileLock(_lock(folder, job).with_suffix(".heir.lock"))
+            heir.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:  # its disk is away for the moment
             return False
-        FileLock(sign).acquire(timeout=0).lock.release()
-        heir.enter_context(FileLock(sign.with_suffix(".heir.lock")).acquire(timeout=0))
+        self._heirs[job.name] = heir
+        return False
+
+    def ended(self, job: AttackJob) -> None:
+        """An attack has ended: if it was an heir, and left the prior untrained, another one may be."""
+        heir = self._heirs.pop(job.name, None)
+        if heir is not None:
+            heir.release()
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with FileLock(lock).acquire(timeout=0):
+            return False
     except Timeout:
         return True
-    except OSError:  # its disk is away for the moment
-        return False
-    return False
 
 
 def _sign(folder: Path, job: AttackJob) -> Path:
     return folder / f"{job.name}.underway"
+
+
+def _lock(folder: Path, job: AttackJob) -> Path:
+    return folder / f"{job.name}.underway.lock"

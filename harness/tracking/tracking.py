@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from harness.credentials import hidden
-from harness.errors import is_cut_off
+from harness.errors import cut_off_by
 from harness.judging import Outline
 from harness.ledger import Ledger, write_whole
 from harness.study import Study
@@ -100,7 +100,7 @@ class Tracking:
         finally:
             self._writer.shutdown(wait=True, cancel_futures=error is not None)
         if error is not None:
-            killed = is_cut_off(error) or not isinstance(error, Exception)
+            killed = cut_off_by(error) is not None or not isinstance(error, Exception)
             self._unless_lost(lambda: self._end("KILLED" if killed else "FAILED"))
 
     def backfill(self, outlines: Iterable[Outline]) -> None:

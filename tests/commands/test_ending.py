@@ -108,6 +108,18 @@ def test_work_that_ends_by_itself_is_not_cut_off_afterwards(tmp_path):
     assert {each: signal.getsignal(each) for each in SIGNALS} == dict.fromkeys(SIGNALS, signal.SIG_DFL)
 
 
+def test_why_work_could_not_go_on_is_said_whatever_fails_while_it_ends():
+    def ends():
+        with terminable(lambda: "go on"):
+            try:
+                raise Interrupted("the disk is full; mend it")
+            finally:
+                raise RuntimeError("that Ray is gone")
+
+    with pytest.raises(Interrupted, match=r"^the disk is full; mend it$"):
+        ends()
+
+
 def test_what_fails_while_interrupted_work_ends_is_told_and_is_no_failure_of_the_work(tmp_path, caplog):
     def steps():
         try:

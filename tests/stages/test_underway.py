@@ -1,64 +1,87 @@
 """A prior that is being trained is known to be, by others; one whose process was lost has one heir at a time."""
 
-import contextlib
-import os
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from harness.records import AttackJob
-from harness.stages.underway import must_wait, over, underway
+from harness.stages.underway import GRACE_SECONDS, LONGEST_WAIT, Waiting, over, underway
 
 JOB = AttackJob(attack="gan_prior", budget="quick", seed=0, part="validation")
 OTHER = JOB.model_copy(update={"seed": 1})
 
 LOST = """
-import sys, time
+import os, sys
+from pathlib import Path
 from filelock import FileLock
-with FileLock(sys.argv[1]):
-    print("held", flush=True)
-    time.sleep(600)
+FileLock(sys.argv[1] + ".lock").acquire()
+Path(sys.argv[1]).touch()
+os._exit(1)
 """
 
 
-@pytest.fixture
-def heir():
-    with contextlib.ExitStack() as stack:
-        yield stack
+class Clock:
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
-def test_attacks_wait_for_a_prior_while_it_is_trained_and_at_no_other_time(tmp_path, heir):
-    folder = tmp_path / "priors"
-    assert not must_wait(folder, JOB, heir)
+def lose(folder):
+    """Lose a process that trains the prior."""
+    subprocess.run([sys.executable, "-c", LOST, folder / f"{JOB.name}.underway"], check=False)
+
+
+def test_attacks_wait_for_a_prior_while_it_is_trained_and_at_no_other_time(tmp_path):
+    folder, waiting = tmp_path / "priors", Waiting()
+    assert not waiting.must(folder, JOB)
     with underway(folder, JOB):
-        assert must_wait(folder, JOB, heir)
-        assert not must_wait(folder, OTHER, heir)
-    assert not must_wait(folder, JOB, heir)
+        assert waiting.must(folder, JOB)
+        assert not waiting.must(folder, OTHER)
+    assert not waiting.must(folder, JOB)
 
 
-def test_nobody_waits_for_a_prior_whose_training_fails(tmp_path, heir):
+def test_nobody_waits_for_a_prior_whose_training_fails(tmp_path):
     with pytest.raises(ValueError, match="no number"), underway(tmp_path, JOB):
         raise ValueError("no number")
-    assert list(tmp_path.glob("*.heir.lock")) == []
-    assert not must_wait(tmp_path, JOB, heir)
+    assert not Waiting().must(tmp_path, JOB)
 
 
-def test_of_those_that_wait_for_a_process_that_is_lost_one_at_a_time_goes_on(tmp_path):
+def test_no_attack_waits_for_ever(tmp_path):
+    clock = Clock()
+    waiting = Waiting(clock)
+    with underway(tmp_path, JOB):
+        assert waiting.must(tmp_path, JOB)
+        clock.seconds = LONGEST_WAIT + 1
+        assert not waiting.must(tmp_path, JOB)
+
+
+def test_a_process_that_is_lost_may_be_started_again_and_all_wait_on(tmp_path):
+    clock = Clock()
+    waiting = Waiting(clock)
+    lose(tmp_path)
+    assert waiting.must(tmp_path, JOB)
+    clock.seconds = GRACE_SECONDS - 1
+    with underway(tmp_path, JOB):
+        assert waiting.must(tmp_path, JOB)
+        clock.seconds = GRACE_SECONDS + 1
+        assert waiting.must(tmp_path, JOB)
+    assert not waiting.must(tmp_path, JOB)
+
+
+def test_of_those_that_wait_for_a_process_that_stays_lost_one_at_a_time_goes_on(tmp_path):
     """Were all to go on, each would hold a place in vain while the first one trains the prior."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOST, tmp_path / f"{JOB.name}.underway"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "held\n"
-    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
-        assert must_wait(tmp_path, JOB, first)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert not must_wait(tmp_path, JOB, first)
-        assert must_wait(tmp_path, JOB, second)
-        first.close()  # it was lost, too
-        assert not must_wait(tmp_path, JOB, second)
-        assert must_wait(tmp_path, JOB, first)
-        over(tmp_path, JOB)  # it has trained it
-        assert not must_wait(tmp_path, JOB, first)
+    clock = Clock()
+    first, second = Waiting(clock), Waiting(clock)
+    lose(tmp_path)
+    assert first.must(tmp_path, JOB)
+    assert second.must(tmp_path, JOB)
+    clock.seconds = GRACE_SECONDS
+    assert not first.must(tmp_path, JOB)
+    assert second.must(tmp_path, JOB)
+    first.ended(JOB)  # untrained
+    assert not second.must(tmp_path, JOB)
+    assert first.must(tmp_path, JOB)
+    over(tmp_path, JOB)  # trained
+    assert not first.must(tmp_path, JOB)
