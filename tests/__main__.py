@@ -8,13 +8,14 @@ import tempfile
 
 PYTEST = (sys.executable, "-m", "pytest")
 ON_RAY = (*PYTEST, "-m", "not slow and ray", "-o", "cache_dir=.pytest_cache/ray")
-OTHERS = (*PYTEST, "-m", "not slow and not ray", "--numprocesses", "2", "--dist", "loadfile")
+OTHERS = ("nice", "-n", "15", *PYTEST, "-m", "not slow and not ray", "--numprocesses", "2", "--dist", "loadfile")
+"""As nice as Ray's workers, which would get nothing beside them else."""
 
 
 def main() -> int:
     """Run both to their ends; return 1 if either failed, or was killed."""
     with tempfile.TemporaryFile() as said:
-        print(*ON_RAY[1:], "runs beside", *OTHERS[1:], flush=True)
+        print(" ".join(ON_RAY), "runs beside", " ".join(OTHERS), sep="\n", flush=True)
         both = [subprocess.Popen(ON_RAY, stdout=said, stderr=subprocess.STDOUT), subprocess.Popen(OTHERS)]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is heard by both, which end their servers
         signal.signal(signal.SIGTERM, lambda *_: [each.send_signal(signal.SIGINT) for each in both])
