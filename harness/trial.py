@@ -19,7 +19,7 @@ from harness.records import (
     Trained,
 )
 from harness.stages import ATTACK, TRAIN, Assignment, Outcome, Stopwatch, Submit, call, circumstances
-from harness.stages.sending import patiently, put
+from harness.stages.transfer import patiently, put
 
 HERE = Place()
 """Bundled images, on this machine."""

@@ -19,7 +19,6 @@ ANSWER_SECONDS = 180.0
 
 MIB = 2**20
 
-
 Sizes = Mapping[str, Sequence[int]]
 """Bytes of each GPU, by node."""
 

@@ -26,7 +26,7 @@ from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, address, arrived, study_of
 from harness.records import Asked, AttackJob, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, attempt_of, failure_of, underway
-from harness.stages.sending import bring
+from harness.stages.transfer import bring
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
 

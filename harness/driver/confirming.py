@@ -113,9 +113,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
                 noted(f"all confirms of this study are trained in {precision}; the search was in {searched}")
             if work.is_new:
                 confirms.publish_round(work.round)
-            priors = Priors(shared_of(moved, precision), place_of(moved, ledger), ledger.root / PRIORS_FOLDER)
-            with primed(work.suite, priors, moved.resources, fleet, lambda progress: _prepared(progress, noted)):
-                _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()
+            _Confirming(study, moved, ledger, work, precision, fleet, room, noted).run()
             room.end()
         else:
             noted("all of that is confirmed: the page is written anew")
@@ -158,8 +156,20 @@ class _Confirming:
         self.causes = Causes(True, lambda left_out: self.fleet.others(self.moved.resources, left_out))
 
     def run(self) -> None:
+        """Train the priors that are lacking, and all candidates beside them."""
+        place = place_of(self.moved, self.ledger)
+        priors = Priors(shared_of(self.moved, self.precision), place, self.ledger.root / PRIORS_FOLDER)
+        with primed(self.work.suite, priors, self.moved.resources, self.fleet, self._prepared):
+            self._race(place)
+
+    def _prepared(self, progress: Progress) -> None:
+        """Say that a prior is being trained."""
+        if progress.done == 0:
+            self.noted(f"{progress.job} is being trained, if it is not yet")
+
+    def _race(self, place: Place) -> None:
         """Train everybody's first seeds, then those of whoever is still in the race; last, what others lack."""
-        confirms, one, place = Confirms(self.ledger), self.work.round, place_of(self.moved, self.ledger)
+        confirms, one = Confirms(self.ledger), self.work.round
         if is_race_on(confirms, one):
             self._train(
                 [run for run in confirms.planned_of(one) if run.seed < one.first or run.trial not in one.raced], place
@@ -243,12 +253,6 @@ class _Confirming:
                 for record in found:
                     ledger.publish_attack(record)
                     self.noted(f"trial {record.trial} seed {seed}: {record.job.name} {_ended(record.error)}")
-
-
-def _prepared(progress: Progress, noted: Callable[[str], None]) -> None:
-    """Say that a prior is being trained."""
-    if progress.done == 0:
-        noted(f"{progress.job} is being trained, if it is not yet")
 
 
 def _unheard(number: int, said: Progress) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from harness.ledger import arrived, open_attempt
 from harness.records import Asked, Place
-from harness.stages.sending import bring, patiently
+from harness.stages.transfer import bring, patiently
 
 
 class Assignment(NamedTuple):

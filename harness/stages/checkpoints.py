@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.ledger import CHECKPOINTS, drop, write_whole
-from harness.stages.sending import bring, put
+from harness.stages.transfer import bring, put
 
 Snapshot = dict[str, Any]
 

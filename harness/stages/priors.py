@@ -1,6 +1,5 @@
 """Models of images that attacks start from: trained once per images, budget and seed, then shared by all trials."""
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -26,7 +25,7 @@ from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
-from harness.stages.sending import bring, put
+from harness.stages.transfer import bring, put
 from harness.stages.underway import LONGEST_WAIT, over, underway
 
 _LOG = logging.getLogger(__name__)
@@ -149,20 +148,29 @@ def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None)
     if patience is None:
         timeout = priors.place.timeout_seconds
         patience = LONGEST_WAIT if timeout is None else timeout / 2
-    shared, folder, part = priors.shared, priors.folder, wanted.images.part
-    digest = hashlib.sha256(wanted.told(shared).encode()).hexdigest()[:16]
+    folder = priors.folder
+    digest = hashlib.sha256(wanted.told(priors.shared).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(folder / f"{digest}.lock", patience), contextlib.ExitStack() as last:
-        last.callback(over, folder, wanted.job)
-        seed_everything(derive(shared.study_seed, "prior", digest))
-        shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
-        model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
-        bring(folder, f"{digest}*")
-        if not _loaded(model, folder / digest):
-            _train(Prior(model, digest), wanted, priors)
-            for ending in (".safetensors", ".json"):
-                put((folder / digest).with_suffix(ending))
+    with _only_writer(folder / f"{digest}.lock", patience):
+        try:
+            model = _found_or_trained(wanted, priors, digest)
+        finally:
+            over(folder, wanted.job)
     return Prior(model.eval(), digest)
+
+
+def _found_or_trained(wanted: Wanted, priors: Priors, digest: str) -> nn.Module:
+    """Return a prior's model; only one process at a time is here."""
+    folder, part = priors.folder, wanted.images.part
+    seed_everything(derive(priors.shared.study_seed, "prior", digest))
+    shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
+    model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
+    bring(folder, f"{digest}*")
+    if not _loaded(model, folder / digest):
+        _train(Prior(model, digest), wanted, priors)
+        for ending in (".safetensors", ".json"):
+            put((folder / digest).with_suffix(ending))
+    return model
 
 
 def _only_writer(lock: Path, patience: float) -> AbstractContextManager[object]:

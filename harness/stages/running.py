@@ -9,8 +9,8 @@ from harness.stages.assignment import attempt_of
 from harness.stages.device import device_name, pick_device, reserved
 from harness.stages.heap import give_back
 from harness.stages.jobs import Stage
-from harness.stages.sending import put
 from harness.stages.spent import Site
+from harness.stages.transfer import put
 
 
 def run(stage: Stage, job: tuple[Any, ...], accelerator: bool | None = None) -> Generator[Site | Progress, None, Any]:

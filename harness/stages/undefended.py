@@ -20,8 +20,8 @@ from harness.stages.building import build
 from harness.stages.controlled import TARGET
 from harness.stages.ground import Meter, seed_everything
 from harness.stages.optimising import train
-from harness.stages.sending import bring, put
 from harness.stages.steering import MARGIN, VERSION, Measurement
+from harness.stages.transfer import bring, put
 from harness.stages.underway import folder_of
 
 OWNERS = ("data", "model", "train", "protocol")

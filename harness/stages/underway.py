@@ -17,6 +17,12 @@ from harness.records import AttackJob
 
 PRIORS_FOLDER = "priors"
 
+GRACE_SECONDS = 60.0
+"""How long a process that was lost has to be started again."""
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds after which an attack waits for its prior no more."""
+
 
 def folder_of(trial: Path) -> Path:
     """Return where the priors of a trial's study lie, which confirming shares; of a trial outside any study, beside its
@@ -25,13 +31,6 @@ def folder_of(trial: Path) -> Path:
     if trial.parent.name == TRIALS:
         return trial.parents[1] / PRIORS_FOLDER
     return (trial.parents[2] if trial.parent.parent.name == CONFIRM else trial) / PRIORS_FOLDER
-
-
-GRACE_SECONDS = 60.0
-"""How long a process that was lost has to be started again."""
-
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds after which an attack waits for its prior no more."""
 
 
 @contextlib.contextmanager

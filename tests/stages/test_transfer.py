@@ -4,7 +4,7 @@ import functools
 
 from harness.ledger import open_attempt
 from harness.ledger.testing import machines_on
-from harness.stages.sending import bring, patiently, put
+from harness.stages.transfer import bring, patiently, put
 from harness.stores import FAULTS, MemoryStore
 from tests.values import asked
 
