@@ -282,6 +282,14 @@ def test_a_prior_is_trained_in_the_precision_asked_for_and_named_in_the_attacks_
     assert "prior" not in attacked(weights, GUESS, tmp_path / "trials" / "00002").measured.digests
 
 
+def test_an_heir_that_has_trained_the_prior_lets_the_others_begin(weights, trainings, tmp_path):
+    sign = tmp_path / "priors" / f"{REMEMBERING.name}.underway"
+    sign.parent.mkdir()
+    sign.touch()  # left by a process that was lost
+    attacked(weights, REMEMBERING, tmp_path / "trials" / "00000")
+    assert not sign.exists()
+
+
 def test_a_plug_in_whose_training_takes_no_precision_finds_it_in_itself(weights, trainings, tmp_path):
     found = attacked(weights, job("Older"), tmp_path / "trials" / "00000", precision="bfloat16")
     assert trainings.read_text().splitlines() == ["Older torch.bfloat16"]
