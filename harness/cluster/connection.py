@@ -38,6 +38,10 @@ KEEP_SECONDS = 0.001
 STORE_BYTES = 200 * 2**20
 """A local Ray's object store: jobs exchange files, not objects."""
 
+WARM = {"idle_worker_killing_time_threshold_ms": 10_000}
+"""How a local Ray is set up: by itself it ends a worker that has been idle for a second, where there are more than
+processors; the next job of a trial would start one, which takes seconds."""
+
 HIDING = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 """Hides a node's GPUs from jobs that reserve none."""
 
@@ -90,8 +94,9 @@ def cluster(
             ending.enter_context(token(temporary))
             ending.callback(_shut_down)
             ray.init(
-                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary, **quiet
-            )
+                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, _temp_dir=temporary,
+                _system_config=WARM, **quiet,
+            )  # fmt: skip
             with contextlib.suppress(OSError, RuntimeError):
                 (Path.home() / ".ray" / "auth_token").chmod(0o600)
             ending.enter_context(_fate_shared(farewell, temporary, last))

@@ -63,6 +63,7 @@ class Search:
         if trial is None:
             return None
         asked = self._drawn(trial)
+        self._drawing.changed(trial.number)
         turns.count(trial.params)
         self._ledger.publish_asked(asked)
         return asked
@@ -88,10 +89,12 @@ class Search:
 
     def _put(self, params: Mapping[str, Scalar], anchor: bool) -> int:
         """Add a row that waits; return its number."""
+        number = self._num_rows
         self._rows.enqueue_trial(dict(params), user_attrs={"anchor": True} if anchor else {})
-        self._waiting.append(self._num_rows)
+        self._drawing.changed(number)
+        self._waiting.append(number)
         self._num_rows += 1
-        return self._num_rows - 1
+        return number
 
     def left(self) -> bool:
         """Say whether there is a trial to run."""
@@ -105,6 +108,7 @@ class Search:
         self._patience(lambda: self._tell(trial))
 
     def _tell(self, trial: Outline) -> None:
+        self._drawing.changed(trial.number)
         row = self._row(trial.number)
         if row.state.is_finished():
             if row.state == TrialState.FAIL and trial.objectives is not None:
@@ -124,14 +128,12 @@ class Search:
         seed = derive(search.seed, "sampler", self._num_rows, len(self.unstarted)) % 2**32
         self._drawing.sampler = make_sampler(search.sampler, search.seed, seed)
         if self.unstarted:
-            return optuna.trial.Trial(self._drawing, self._row(self.unstarted.popleft())._trial_id)
+            return self._drawing.begin(self.unstarted.popleft())
         if self._waiting:
-            self._pin(self._row(self._waiting.popleft()))
+            self._pin(self._row(self._waiting[0]))
         else:
-            params, anchor = self._turns.due(self._num_rows, self._num_rows)
-            self._rows.enqueue_trial(params, user_attrs={"anchor": True} if anchor else {})
-            self._num_rows += 1
-        return self._drawing.ask()
+            self._put(*self._turns.due(self._num_rows, self._num_rows))
+        return self._drawing.begin(self._waiting.popleft())
 
     def _look_again(self) -> None:
         """Count the rows anew: an ask that failed half-way has left one that waits, or one that nobody was asked."""
@@ -141,6 +143,7 @@ class Search:
         running = (row.number for row in known if row.state == TrialState.RUNNING)
         self.unstarted = deque(number for number in running if not self._ledger.was_asked(number))
         self.__dict__.pop("_turns", None)
+        self._drawing.forget()
 
     @property
     def _started(self) -> int:

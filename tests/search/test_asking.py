@@ -13,7 +13,7 @@ from harness.records.asked import Asked
 from harness.search.asking import FLOOR, Conditions, Search
 from harness.search.comparing import Differences, compared
 from harness.search.index import open_rows
-from harness.search.informed import values_of
+from harness.search.informed import Informed, values_of
 from harness.search.reconciling import reconcile
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
@@ -221,6 +221,45 @@ def test_the_sampler_sees_what_a_failed_trial_came_to_when_it_was_retried_and_it
         assert one.seen()[first.number] == values_of(trial_of(one.ledger, first.number).objectives)
         assert set(one.seen()) == {first.number, second.number}
         assert one.states() == {"FAIL": 1, "COMPLETE": 1}
+
+
+def test_the_sampler_sees_every_row_as_it_is_whatever_has_changed_it(tmp_path):
+    session = Session(tmp_path)
+
+    def agree() -> None:
+        assert session.search._drawing.get_trials() == session.rows.get_trials()
+
+    agree()
+    first, second, third = (session.search.ask() for _ in range(3))
+    agree()
+    session.finish(second)
+    session.finish(third, state="failed")
+    agree()
+    session.search.enqueue({"defense/name": "laplace"})
+    agree()
+    session.finish(session.search.ask())
+    session.finish(first)
+    agree()
+    session.rows.enqueue_trial({})  # as an ask that fails half-way
+    session.search._look_again()
+    agree()
+    assert session.states() == {"COMPLETE": 3, "FAIL": 1, "WAITING": 1}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])
+def test_draws_are_those_of_a_sampler_that_reads_all_rows_every_time(tmp_path, sampler, monkeypatch):
+    def asked(root: Path) -> list[Asked]:
+        session, running, asked = Session(root, f"{{trials: 16, seed: 1, sampler: {sampler}}}"), [], []
+        while (trial := session.search.ask()) is not None:
+            asked.append(trial)
+            running.append(trial)
+            if len(running) == 4:
+                session.finish(running.pop(trial.number % 3))
+        return asked
+
+    changed, look = asked(tmp_path / "changed"), Informed._look
+    monkeypatch.setattr(Informed, "_look", lambda study: Informed.forget(study) or look(study))
+    assert [trial.settings for trial in asked(tmp_path / "all")] == [trial.settings for trial in changed]
 
 
 def test_a_trial_below_the_floor_is_complete_and_infeasible(tmp_path):
