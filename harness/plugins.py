@@ -1,11 +1,13 @@
 """What a user's own package brings to the house, by name: ``package.module:Name``, or an entry point."""
 
+import functools
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import distribution, entry_points
+from importlib.metadata import EntryPoints, distribution, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 def is_plugin(name: str, group: str) -> bool:
     """Say whether a name is ``package.module:Name``, or an entry point's of a group; nothing is imported."""
-    return bool(_NAME.fullmatch(name)) or name in entry_points(group=group).names
+    return bool(_NAME.fullmatch(name)) or name in _points(group).names
 
 
 def find(kind: str, name: str, group: str, known: Iterable[str]) -> object:
@@ -40,7 +42,7 @@ def find(kind: str, name: str, group: str, known: Iterable[str]) -> object:
     Raises:
         ValueError: the name stands for nothing, or its module cannot be imported.
     """
-    installed = entry_points(group=group)
+    installed = _points(group)
     try:
         if name in installed.names:
             return installed[name].load()
@@ -70,9 +72,29 @@ def package(name: str) -> Package | None:
     if ":" in name:
         return Package(_top(name))
     for group in GROUPS:
-        for point in entry_points(group=group, name=name):
-            return Package(_top(point.value), point.dist.name if point.dist else None)
+        for point in _points(group):
+            if point.name == name:
+                return Package(_top(point.value), point.dist.name if point.dist else None)
     return None
+
+
+def _points(group: str) -> EntryPoints:
+    """Return the installed entry points of a group."""
+    return _installed(group, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@functools.lru_cache(maxsize=len(GROUPS))
+def _installed(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """Return them: every package's metadata are read, so once for as long as no package comes or goes."""
+    return entry_points(group=group)
+
+
+def _changed(folder: str) -> int:
+    """Return when a folder was changed last; 0 if there is none."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _top(name: str) -> str:

@@ -1,10 +1,14 @@
 """The ground of all tests: set before torch is imported, so that neighbours on the machine do not stall them."""
 
+import functools
 import os
 import shutil
 import signal
+import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -34,6 +38,30 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def tables_are_made_once():
+    """MLflow takes seconds to make the tables of a new SQLite file: made once, they are copied from then on."""
+    database = sys.modules.get("mlflow.store.db.utils")
+    if database is not None and not isinstance(database._initialize_tables, functools.partial):
+        database._initialize_tables = functools.partial(_copied, database._initialize_tables, [])
+
+
+def _copied(make: Any, made: list[sqlite3.Connection], engine: Any) -> None:
+    if engine.dialect.name != "sqlite" or not sys.modules["mlflow.store.db.utils"]._is_empty_database(engine):
+        make(engine)
+        return
+    connection = engine.raw_connection()
+    try:
+        if made:
+            made[0].backup(connection.driver_connection)
+            return
+        make(engine)
+        made.append(sqlite3.connect(":memory:", check_same_thread=False))
+        connection.driver_connection.backup(made[0])
+    finally:
+        connection.close()
 
 
 @pytest.fixture
