@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
@@ -29,6 +28,7 @@ from reports.formats import commands, defense_names
 from reports.forms import tables_of, write_forms
 from reports.front import front, on_front
 from reports.hovers import hovers
+from reports.kept_pictures import picture
 from reports.legend import legend
 from reports.study import Study
 from reports.tables import StudyData, read
@@ -246,7 +246,7 @@ def _with_pictures_of(made: Made, out: Path, forms: Sequence[str]) -> Made:
                 path.unlink(missing_ok=True)
             continue
         try:
-            contents = pictures.saved(_picture(drawn[name]), forms)
+            contents = picture(drawn[name], forms)
         except Exception as error:  # the page has to come
             _LOG.warning("the picture %s failed: %s", paths["png"], type(error).__name__, exc_info=True)
             made = made._replace(broken=f"{name}: {type(error).__name__}: {error}")
@@ -254,14 +254,6 @@ def _with_pictures_of(made: Made, out: Path, forms: Sequence[str]) -> Made:
         for form, content in contents.items():
             write_whole(paths[form], content)
     return made
-
-
-def _picture(block: Plot | Galleries) -> Figure:
-    if block.picture is not None:
-        return block.picture()
-    if isinstance(block, Plot) and isinstance(block.figure, Chart):
-        return pictures.draw(block.figure)
-    raise TypeError(f"{block.name}: nothing draws it as a picture")
 
 
 def _data_uri(image: NDArray[np.uint8]) -> str:

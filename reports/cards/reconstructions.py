@@ -1,6 +1,7 @@
 """Which reconstructions a report shows: for each trial the best, median and worst of the fixed images."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -124,7 +125,7 @@ def compute(study: Study) -> list[Block]:
         f"For the front's trials and the anchors, at most {MOST} of them: of the fixed images, the one that the "
         "attacker recovered best, the middle one and the worst, by mse. Left the original, right what was recovered."
     )
-    return [Note(told, "plain"), Galleries(found, lambda: draw_galleries(found[:8]))]
+    return [Note(told, "plain"), Galleries(found, partial(draw_galleries, found[:8]))]
 
 
 CARD = Card(

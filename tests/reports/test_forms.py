@@ -13,6 +13,7 @@ from reports.export import escape_markdown, frame, table_latex, table_markdown, 
 from reports.formats import MISSING, Table
 from reports.forms import FORMS, tables_of, write_forms
 from reports.front import front
+from reports.kept_pictures import picture
 from reports.page import make
 from reports.pictures import FORMS as PICTURES
 from reports.pictures import draw, saved
@@ -102,6 +103,19 @@ def test_a_figure_is_the_width_of_a_paper_and_its_letters_stay_letters(study):
     assert b"/Type3" not in found["pdf"]
     assert b"CreationDate" not in found["pdf"]
     assert saved(draw(chart)) == found
+
+
+def test_a_picture_is_drawn_again_only_if_it_would_be_another(study):
+    chart = sandwich_chart(study, sandwiches(study))
+    given = [chart]  # what a function of one's own draws may depend on anything
+    own = Plot("own", "", chart, lambda: draw(given[0]))
+    first, again = (
+        picture(Plot("sandwich", "", each), ["png"]) for each in (chart, chart._replace(series=chart.series))
+    )
+    assert again is first
+    assert picture(own, ["png"]) == first
+    given[0] = chart._replace(height=2 * chart.height)
+    assert picture(own, ["png"]) == picture(Plot("sandwich", "", given[0]), ["png"]) != first
 
 
 def test_a_card_without_a_table_has_none():

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from reports import kept_pictures
 from reports.card import Card, Plot
 from reports.cards import CARDS, hypervolume
 from reports.cards.reconstructions import galleries
@@ -263,6 +264,7 @@ def test_the_pair_plots_have_the_same_axes_and_one_legend(many):
 def test_the_same_data_give_the_same_files(tmp_path):
     data = write_study(tmp_path, 1)
     for name in ("first", "second"):
+        kept_pictures._KEPT.clear()
         render(data, tmp_path / name)
     for path in (tmp_path / "first").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes(), path
