@@ -48,9 +48,14 @@ class Nodes:
             else:
                 return
 
-    def lose(self, dice: random.Random) -> int:
-        """Kill the raylet of a node; return its process."""
-        node = dice.choice(sorted(self._cluster.worker_nodes, key=lambda node: str(node.node_id)))
+    def lose(self, dice: random.Random, busy: bool = False) -> int:
+        """Kill the raylet of a node, of one that trains or attacks if so wished; return its process."""
+        nodes = [
+            node
+            for node in self._cluster.worker_nodes
+            if not busy or any(_works(process, job=True) for process in _of(node))
+        ]
+        node = dice.choice(sorted(nodes, key=lambda node: str(node.node_id)))
         (raylet,) = node.all_processes["raylet"]
         self._had.update(tree(raylet.process.pid))
         raylet.process.kill()

@@ -1,0 +1,65 @@
+"""What a node that is lost costs: the jobs on it, and at most a minute until they run on another."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from ray._private import ray_constants
+
+from harness.ledger import Ledger
+from tests.chaos.nodes import Nodes
+from tests.chaos.sessions import Session
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SPACE = """
+name: lost
+data: {name: digits}
+model: {width: 0.125, sigma: 0.1}
+train: {recipe: fast, epochs: 2, batch_size: 64, images: 64}
+defense: {'tests.plugins:Noting': {folder: %s, stall: 20}}
+attacks: {'tests.adversaries:Guess': quick}
+search: {trials: 4, sampler: random, allocate: joint}
+resources: {concurrent: 2}
+"""
+LONGEST = 60.0
+
+
+def attempts(root: Path) -> dict[Path, float]:
+    """Return when each attempt of a study was opened."""
+    return {path: path.stat().st_ctime for path in root.glob("trials/*/attempt-*")}
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")  # nodes and drivers keep to loopback
+    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # which was read when Ray was imported
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    nodes = Nodes(3)
+    yield nodes
+    nodes.stop()
+
+
+def test_within_a_minute_what_ran_on_a_node_that_is_lost_runs_on_another(nodes, tmp_path):
+    notes, root = tmp_path / "notes", tmp_path / "lost"
+    (tmp_path / "space.yaml").write_text(SPACE % notes)
+    order = ["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), "--address", nodes.address, "--no-tracking"]
+    driver = Session(order, tmp_path / "log", "")
+    while len(list(notes.glob("train-*"))) < 2:  # both train
+        assert driver.code() is None, driver.told()
+        time.sleep(0.2)
+    running, lost = attempts(root), time.time()
+    nodes.lose(random.Random(0), busy=True)
+    while len(again := attempts(root).keys() - running.keys()) < 1:
+        assert driver.code() is None, driver.told()
+        time.sleep(0.2)
+    (attempt,) = again
+    assert attempt.name == "attempt-1"
+    waited = attempts(root)[attempt] - lost
+    print(f"a node was lost: its trial ran again after {waited:.1f} s")
+    assert driver.wait(600) == 0, driver.told()
+    ledger = Ledger(root)
+    assert [ledger.read(number).record.state for number in range(4)] == ["complete"] * 4
+    assert len(attempts(root)) == 5
+    assert waited <= LONGEST
