@@ -32,6 +32,7 @@ def missed(runs: list[Run]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_of_a_few_short_runs_the_interval_covers_the_true_remainder_in_most():
     wrong = missed(readers(6, SHORT))
     assert len(wrong) <= 2, "\n".join(wrong)

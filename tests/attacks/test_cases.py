@@ -61,6 +61,11 @@ SMALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """By attack, what its budget ``quick`` is changed to for a second's run."""
 
+LONG = ("rmle", "dip", "gan_decoder")
+"""Those whose run takes more."""
+
+RUN = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SMALL]
+
 GUESS = 1.02
 """Of the mean image's error: what an attack reaches that may be defeated outright."""
 
@@ -137,7 +142,7 @@ def small(name: str, defense: str) -> Run:
     return run(name, defense, ATTACKS[name].budgets["quick"] | SMALL[name])
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", RUN)
 def test_no_attack_is_below_the_least_error_and_none_above_the_guess(name):
     attack, _, draws = small(name, "none")
     x_hat = attack.reconstruct(draws.z)
@@ -147,7 +152,7 @@ def test_no_attack_is_below_the_least_error_and_none_above_the_guess(name):
     assert draws.excess(x_hat) <= GUESS * draws.excess(guess.expand_as(x_hat))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", RUN)
 def test_every_attack_says_what_the_last_doubling_of_its_steps_gained(name):
     course = small(name, "none").course
     found = gains(course, course.errors[1.0], None)

@@ -70,6 +70,7 @@ def test_pure_noise_leaves_it_within_2_percent_of_the_best_guess():
     assert outcome == "floor"
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_flat_since_its_learning_rate_fell_is_known_to_gain_by_more_steps():
     torch.manual_seed(0)
     target = LinearGaussian(sigma=0.07, side=16)
@@ -106,6 +107,7 @@ def test_images_smaller_than_ssim_s_window_are_refused():
         ssim(torch.rand(1, 3, 16, 10), torch.rand(1, 3, 16, 10))
 
 
+@pytest.mark.slow
 def test_training_for_ssim_raises_it_on_validation_and_gives_other_images():
     torch.manual_seed(0)
     target = LinearGaussian(sigma=0.07, side=16)

@@ -82,6 +82,7 @@ def test_the_decoder_comes_near_the_least_error_and_not_below_it():
     assert fit.verdict == "open"
 
 
+@pytest.mark.slow
 def test_the_decoder_reads_nothing_from_pure_noise():
     target = PureNoise(sigma=0.07, side=8)
     decoder, fit = fitted(GanDecoder(**(DECODER | {"steps": 160})), target, 6400, 500)
@@ -309,6 +310,7 @@ def test_the_spread_of_images_is_that_of_their_covariance():
 # the attack
 
 
+@pytest.mark.slow
 def test_inversion_comes_near_the_least_error_and_not_below_it():
     # the images are Gaussian, and so is what the inversion takes for likely: it finds their posterior mean
     target = LinearGaussian(sigma=0.07, side=8)
@@ -319,6 +321,7 @@ def test_inversion_comes_near_the_least_error_and_not_below_it():
     assert fit.verdict == "open"
 
 
+@pytest.mark.slow
 def test_inversion_reads_nothing_from_pure_noise():
     target = PureNoise(sigma=0.07, side=8)
     attack, fit = fitted(GanPrior(**PRIOR), target, 1000)

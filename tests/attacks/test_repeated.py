@@ -239,6 +239,7 @@ def repeated():
     return target, attack, attack.fit(target, target.sample(640), target.sample(100))
 
 
+@pytest.mark.slow
 def test_m_releases_equal_one_at_sigma_over_the_root_of_m(repeated):
     target, attack, _ = repeated
     single = LinearGaussian(sigma=0.28 / 4, side=16)

@@ -29,6 +29,7 @@ def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[Unrolled
     return attack, attack.fit(target, target.sample(num_images), target.sample(100))
 
 
+@pytest.mark.slow
 def test_it_comes_within_10_percent_of_the_least_error_and_not_below_it():
     target = LinearGaussian(sigma=0.07, side=8)
     attack, _ = fitted(target, num_images=800, steps=100)

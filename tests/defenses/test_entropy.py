@@ -347,7 +347,7 @@ CLUSTERED = math.log(2) / 2 + math.log(3) / 64
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("fusion_shortcut", 120),
+        pytest.param("fusion_shortcut", 120, marks=pytest.mark.slow),
         *(pytest.param(name, 400, marks=pytest.mark.slow) for name in ACTIVE if name.startswith("fusion_")),
     ],
 )

@@ -71,7 +71,7 @@ def test_the_page_opens_without_a_request_or_a_complaint_and_draws_every_trial(t
     assert len([url for url in tab.seen("Network.requestWillBeSent") if url["request"]["url"].startswith("file:")]) == 1
 
 
-@pytest.mark.parametrize("write", [write_study, write_suite])
+@pytest.mark.parametrize("write", [pytest.param(write_study, marks=pytest.mark.slow), write_suite])
 def test_hostile_text_does_nothing(tab, written, write):
     tab.open(written(12, HOSTILE, write))
     assert tab.evaluate("document.title").endswith("· invfront")
@@ -79,7 +79,7 @@ def test_hostile_text_does_nothing(tab, written, write):
     assert [complaints(tab), foreign(tab)] == [[], []]
 
 
-@pytest.mark.parametrize("write", [write_study, write_suite])
+@pytest.mark.parametrize("write", [pytest.param(write_study, marks=pytest.mark.slow), write_suite])
 def test_the_page_fits_a_narrow_screen(tab, written, write):
     path = written(12, write=write)
     tab.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)

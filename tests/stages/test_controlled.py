@@ -141,7 +141,7 @@ def test_a_measurement_leaves_the_network_as_it_was():
     assert all(module.training for module in model.modules())
 
 
-@pytest.mark.parametrize("name", ["laplace", "class_gaussian"])
+@pytest.mark.parametrize("name", [pytest.param("laplace", marks=pytest.mark.slow), "class_gaussian"])
 def test_a_training_ends_near_its_target(name, tmp_path):
     assert abs(off(trial_of(name, 0.85, seed=1), tmp_path)) <= 0.025
 
