@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 import ray
-from ray._private.state import state
 
 from harness.cluster.scratch import scratch, token
 from harness.errors import INTERRUPTED, MEND, UserError
@@ -49,9 +48,6 @@ OWN_PACKAGES = tuple(map(Package, ("harness", "search_spaces", "defenses", "atta
 
 LEFT_OUT = [".git/", "__pycache__/", "*.pyc", ".venv/", ".mypy_cache/", ".pytest_cache/"]
 """What of a package's folder does not travel."""
-
-MANY = 1_000
-"""Nodes of a kind, where there is no limit to them."""
 
 CLIENT = "ray://"
 """How an address of Ray's client begins, through which no trial can be scheduled."""
@@ -199,26 +195,6 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def nodes_and_more() -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """Return what the nodes have, and what they have at most where the cluster brings more when they are asked for."""
-    return nodes(), declared(state.get_cluster_config())
-
-
-def declared(config: Any) -> list[dict[str, float]]:
-    """Return what the nodes have that a cluster may bring, each as often as it may come; none where it brings none.
-
-    Args:
-        config: What the cluster's autoscaler says of itself; null where there is none.
-    """
-    if config is None:
-        return []
-    return [
-        {"CPU": 0.0, "GPU": 0.0} | {kind: float(amount) for kind, amount in group.resources.items()}
-        for group in config.node_group_configs
-        for _ in range(MANY if group.max_count < 0 else min(group.max_count, MANY))
-    ]
 
 
 def nodes(without: frozenset[str] = frozenset()) -> list[dict[str, float]]:

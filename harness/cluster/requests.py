@@ -1,7 +1,7 @@
 """What trials and their jobs ask of the cluster, and whether its nodes can hold that."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.cluster.submitting import Claim
 from harness.errors import UserError
@@ -11,25 +11,28 @@ from harness.study.share import OWN, Share
 Nodes = list[dict[str, float]]
 """What each node has, by the name of a resource."""
 
+NONE_COMES = " and no autoscaler brings one that has it"
 
-def refuse_unplaceable(resources: Resources, nodes: Nodes, at_most: Sequence[dict[str, float]] = ()) -> None:
+
+def refuse_unplaceable(
+    resources: Resources, nodes: Nodes, comes: Callable[[dict[str, float]], bool] | None = None
+) -> None:
     """Refuse what no node can hold.
 
     Args:
         resources: What trials ask for.
         nodes: Those that are there.
-        at_most: Those that there may be, where nodes come when they are asked for.
+        comes: Says whether a node may come for a bundle that none of them holds; null where none comes.
 
     Raises:
         UserError: not even one trial fits; says what it asks for and what the nodes have.
     """
-    if held_by(resources, nodes) or held_by(resources, at_most):
-        return
     bundle = resources.bundle()
-    coming = f", and those that may come {_unlike(shown(at_most, bundle))}" if at_most else ""
+    if held_by(resources, nodes) or (comes is not None and comes(bundle)):
+        return
     raise UserError(
-        f"resources: a trial asks for {bundle}; no node has that, the nodes have {shown(nodes, bundle)}{coming}; "
-        "lower resources/train and resources/attack, or add a node"
+        f"resources: a trial asks for {bundle}; no node has that, the nodes have {shown(nodes, bundle)}"
+        f"{NONE_COMES if comes else ''}; lower resources/train and resources/attack, or add a node"
     )
 
 
@@ -44,17 +47,19 @@ def side_by_side(resources: Resources) -> int:
     return _times(resources.attack.request(), resources.bundle())
 
 
-def attack_claim(resources: Resources, nodes: Nodes) -> Claim:
+def attack_claim(resources: Resources, nodes: Nodes, comes: Callable[[dict[str, float]], bool] | None = None) -> Claim:
     """Return what an attack on a finished trial takes of the cluster, beside no trial's bundle.
+
+    Args as of ``refuse_unplaceable``.
 
     Raises:
         UserError: no node has that; says what it asks for and what the nodes have.
     """
     request = resources.attack.request()
-    if not any(_times(request, node) for node in nodes):
+    if not any(_times(request, node) for node in nodes) and not (comes is not None and comes(request)):
         raise UserError(
-            f"resources: an attack asks for {request}; no node has that, the nodes have {shown(nodes, request)}; "
-            "lower it as in --set resources/attack/gpu=0, or add a node"
+            f"resources: an attack asks for {request}; no node has that, the nodes have {shown(nodes, request)}"
+            f"{NONE_COMES if comes else ''}; lower it as in --set resources/attack/gpu=0, or add a node"
         )
     return _claim(resources.attack)
 
@@ -85,11 +90,6 @@ def _often(kind: str, amount: float, there: float) -> int:
 def shown(nodes: Sequence[dict[str, float]], request: dict[str, float]) -> Nodes:
     """Return what nodes have of CPUs, GPUs, and what else is asked for."""
     return [{kind: node.get(kind, 0.0) for kind in {"CPU": 0.0, "GPU": 0.0} | request} for node in nodes]
-
-
-def _unlike(nodes: Sequence[dict[str, float]]) -> Nodes:
-    """Return each kind of node once."""
-    return [dict(pairs) for pairs in dict.fromkeys(tuple(sorted(node.items())) for node in nodes)]
 
 
 def threads(cpu: float) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cluster import gpus
-from harness.cluster.connection import OWN_PACKAGES, cluster, nodes, nodes_and_more
+from harness.cluster.autoscaler import could_bring
+from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
 from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.reach import refuse_unreached
 from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, refuse_unplaceable
@@ -94,7 +95,7 @@ class OnRay:
 
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial fits."""
-        refuse_unplaceable(resources, *nodes_and_more())
+        refuse_unplaceable(resources, nodes(), could_bring)
 
     def trials(self, resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
         """Schedule trials by Ray Tune."""
@@ -122,7 +123,7 @@ class OnRay:
 
     def later(self, resources: Resources, place: Place) -> Submit:
         """Return jobs each of which takes at most its place's time."""
-        return RaySubmit({"attack": attack_claim(resources, nodes())}, place.timeout_seconds, each=True)
+        return RaySubmit({"attack": attack_claim(resources, nodes(), could_bring)}, place.timeout_seconds, each=True)
 
 
 class _Cut(BaseException):

@@ -15,7 +15,8 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.util.placement_group import placement_group
 
-from harness.cluster.connection import nodes_and_more
+from harness.cluster.autoscaler import brings
+from harness.cluster.connection import nodes
 from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
@@ -44,10 +45,10 @@ CHOOSES = "bundle_label_selector" in signature(placement_group).parameters
 def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Exchange) -> None:
     """Run trials in a place until there are no more; raises whatever taking a result raises.
 
-    As many run as the nodes hold that are there now, and as many wait as nodes may come for.
+    As many run as the nodes hold that are there now, and some wait where nodes come when something does.
     """
-    refuse_unplaceable(resources, *nodes_and_more())
-    waiting = Waiting(resources, exchange.steered, nodes_and_more, exchange.noted)
+    refuse_unplaceable(resources, nodes(), brings)
+    waiting = Waiting(resources, exchange.steered, nodes, brings, exchange.noted)
     searcher, bundle = _Searcher(ledger, place, exchange, waiting), resources.bundle()
     claims = claims_of(resources)
     with scratch() as folder:
@@ -88,7 +89,7 @@ class _Searcher(Searcher):
         self.error: BaseException | None = None
 
     def suggest(self, trial_id: str) -> Any:
-        if not self.error and len(self._running) >= self._waiting.room():
+        if not self.error and not self._waiting.another():
             return None
         asked = None if self.error else self._kept(self._exchange.ask)
         if asked is NOT_NOW:
@@ -107,7 +108,7 @@ class _Searcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         asked, watch = self._running.pop(trial_id)
-        self._waiting.began(trial_id)
+        self._waiting.ended(trial_id)
         if self.error is not None:  # the work ends: what had not ended is resumed
             return
         self._kept(lambda: self._end(self._result(asked, watch, result or {}, error)))

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import ray
-from ray.core.generated import autoscaler_pb2
 
-from harness.cluster.connection import MANY, declared
+from harness.cluster.autoscaler import brings, could_bring
 from harness.cluster.exchange import NOT_NOW
 from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
@@ -99,22 +98,9 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_numbers():
 
 def test_what_a_node_that_may_come_can_hold_is_waited_for_and_what_none_can_is_refused():
     gpu = resources(train={"cpu": 1, "gpu": 1})
-    refuse_unplaceable(gpu, [], [{"CPU": 8.0, "GPU": 1.0}] * 3)
-    with pytest.raises(
-        UserError, match=r"no node has that, the nodes have \[\], and those that may come \[\{'CPU': 8.0"
-    ):
-        refuse_unplaceable(resources(train={"cpu": 1, "gpu": 2}), [], [{"CPU": 8.0, "GPU": 1.0}] * 3)
-
-
-def test_nodes_that_a_cluster_may_bring_are_read_from_what_its_autoscaler_says():
-    config = autoscaler_pb2.ClusterConfig()
-    for count, sizes in ((2, {"CPU": 8, "GPU": 1}), (-1, {"CPU": 4}), (0, {"CPU": 99})):
-        group = config.node_group_configs.add(max_count=count)
-        group.resources.update(sizes)
-    found = declared(config)
-    assert found[:2] == [{"CPU": 8.0, "GPU": 1.0}] * 2
-    assert found[2:] == [{"CPU": 4.0, "GPU": 0.0}] * MANY
-    assert declared(None) == []
+    refuse_unplaceable(gpu, [NODE], lambda bundle: bundle == {"CPU": 1.0, "GPU": 1.0})
+    with pytest.raises(UserError, match=r"the nodes have \[.*'GPU': 0.0\}\] and no autoscaler brings one that has it;"):
+        refuse_unplaceable(gpu, [NODE], lambda bundle: False)
 
 
 NOTING = "tests.plugins:Noting"
@@ -164,6 +150,11 @@ def scheduled(root: Path, trials: list[Asked], place: Place = ANYWHERE, **shares
         ),
     )
     return done
+
+
+def test_a_ray_that_nobody_brings_nodes_to_says_so_at_once(local_ray):
+    assert not brings({"CPU": 1.0})
+    assert not could_bring({"CPU": 99.0})
 
 
 def placement_groups() -> int:
