@@ -44,7 +44,7 @@ class Waiting:
         self._resources, self._steered, self._nodes, self._brings = resources, steered, nodes, brings
         self._noted, self._clock = noted, clock
         self._since: dict[str, tuple[int, float]] = {}
-        self._placed = set[str]()
+        self._placed, self._told = set[str](), False
         self._said, self._looked, self._held, self._ahead, self._room = clock(), float("-inf"), 0, AHEAD, 0
 
     def another(self) -> bool:
@@ -87,7 +87,7 @@ class Waiting:
         self._placed.discard(key)
 
     def look(self) -> None:
-        """Say what has waited for long, now and then."""
+        """Say what has waited for long, now and then; of what waits for its turn on nodes that are taken, once."""
         long = self._long()
         if not long or self._clock() - self._said < PATIENT_SECONDS:
             return
@@ -96,10 +96,18 @@ class Waiting:
         except Exception:  # a cluster that does not answer for the moment is asked again
             return
         self._said = self._clock()
-        numbers = ", ".join(map(str, long))
-        bundle = self._resources.bundle()
-        self._noted(
-            f"trial {numbers}: no node has had room for {bundle} for {PATIENT_SECONDS / 60:.0f} min; the nodes have "
+        taken = 0 < held_by(self._resources, there) <= len(self._placed)
+        if not (taken and self._told):
+            self._noted(self._line(long, there, taken))
+        self._told = self._told or taken
+
+    def _line(self, long: list[int], there: Nodes, taken: bool) -> str:
+        bundle, minutes = self._resources.bundle(), f"{PATIENT_SECONDS / 60:.0f} min"
+        trials = f"trial {', '.join(map(str, long))}"
+        if taken:
+            return f"{trials}: no further node has come for {bundle} in {minutes}; it waits until another trial ends"
+        return (
+            f"{trials}: no node has had room for {bundle} for {minutes}; the nodes have "
             f"{shown(there, bundle) or 'nothing'}; add one, or end it and go on with other resources"
         )
 

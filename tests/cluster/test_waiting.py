@@ -124,6 +124,17 @@ def test_a_trial_that_finds_no_place_is_told_of_every_ten_minutes_with_what_it_a
     assert len(cluster.said) == 2
 
 
+def test_a_trial_that_waits_for_its_turn_on_nodes_that_others_of_the_study_take_is_told_of_once():
+    cluster = Cluster(GPU, comes=True)
+    waiting = cluster.waiting()
+    handed_out(waiting, placed=1)
+    for _ in range(2):
+        cluster.later(PATIENT_SECONDS)
+        waiting.look()
+    (said,) = cluster.said
+    assert said.startswith("trial 1: no further node has come for {'CPU': 1.0, 'GPU': 1.0} in 10 min; it waits until")
+
+
 def test_a_cluster_that_does_not_answer_when_a_trial_has_waited_long_ends_nothing():
     cluster = Cluster({"CPU": 2.0, "GPU": 0.0})
     waiting = cluster.waiting()
