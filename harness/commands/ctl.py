@@ -99,24 +99,28 @@ def _request(ledger: "Ledger", order: str, what: list[str], now: bool) -> "Reque
             raise UserError(f"{order}: no such order; take one of {ORDERS}")
         return Request(verb="concurrent", time=time, number=int(number))
     if order == "skip" and len(what) == 1:
-        return Request(verb="skip", time=time, number=_trial(ledger, what[0], ()))
+        return Request(verb="skip", time=time, number=_trial(ledger, order, what[0]))
     if order == "retry" and len(what) == 1:
         if what[0] in ("failed", "partial"):
             return Request(verb="retry", time=time, kind=what[0])  # type: ignore[arg-type]  # one of both
-        return Request(verb="retry", time=time, number=_trial(ledger, what[0], ("failed", "partial")))
+        return Request(verb="retry", time=time, number=_trial(ledger, order, what[0]))
     if order == "enqueue" and what:
         return Request(verb="enqueue", time=time, settings=_settings(ledger, what))
     raise UserError(f"{' '.join([order, *what])}: no such order; take one of {ORDERS}")
 
 
-def _trial(ledger: "Ledger", text: str, states: tuple[str, ...]) -> int:
-    """Return the number of a trial that is in one of some states; with none, of one that is not finished."""
+def _trial(ledger: "Ledger", order: str, text: str) -> int:
+    """Return the number of a trial that an order can be of, or was carried out of already."""
     if not text.isdecimal() or not ledger.was_asked(int(text)):
         raise UserError(f"TRIAL {text}: was not asked; see `invfront status {ledger.root}`")
-    record = ledger.read(int(text)).record
-    state = record.state if record else "running"
-    if state not in (states or ("running",)):
-        raise UserError(f"TRIAL {text}: is {state}; takes one that is {' or '.join(states) or 'not finished'}")
+    files = ledger.read(int(text))
+    state = files.record.state if files.record else "running"
+    if order == "skip":
+        takes, fits = "not finished", state in ("running", "pruned")
+    else:
+        takes, fits = "failed or partial", state in ("failed", "partial") or files.tries > 1
+    if not fits:
+        raise UserError(f"TRIAL {text}: is {state}; takes one that is {takes}")
     return int(text)
 
 
@@ -139,6 +143,14 @@ def _settings(ledger: "Ledger", texts: list[str]) -> dict[str, Any]:
         settings[override.path] = override.value
     for misfit in misfits(study.space(), settings):
         raise UserError(f"enqueue {misfit.path}: {misfit.why}")
-    if len(ledger.numbers()) >= study.search.trials:
+    if len(ledger.numbers()) >= study.search.trials and not _was_taken(ledger, settings):
         raise UserError(f"enqueue: no trial waits; `invfront resume {ledger.root} --trials N` gives the study more")
     return settings
+
+
+def _was_taken(ledger: "Ledger", settings: dict[str, Any]) -> bool:
+    """Say whether a trial was given these settings when they were asked for before."""
+    from harness.ledger.requests import Requests
+
+    asked = (put for put in Requests(ledger.root).all() if put.request.settings == settings)
+    return any(put.answer is not None and put.answer.trial is not None for put in asked)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from harness.driver.retrying import chosen_trials
 from harness.errors import Interrupted, UserError
 from harness.judging import Book
-from harness.ledger import SKIP, Ledger
+from harness.ledger import RETRIED, SKIP, Ledger
 from harness.ledger.requests import Asked as Put
 from harness.ledger.requests import Requests
 from harness.records import Answer, Request
@@ -51,7 +51,7 @@ class Answering:
         """Trials that have a record and are run again."""
         for put in self._requests.open():
             if put.request.verb in ("pause", "continue", "stop"):
-                self._answer(put, False, "no driver ran then; a new one goes on")
+                self._answer(put, Answer(done=False, text="no driver ran then; a new one goes on"))
 
     def look(self) -> None:
         """Do what was asked since the last look, now and then.
@@ -64,12 +64,12 @@ class Answering:
         self._looked = self._clock()
         for put in self._ledger.patience(self._requests.open):
             try:
-                told = self._do(put.request)
+                done = self._do(put.request)
             except UserError as error:
-                self._answer(put, False, str(error))
+                self._answer(put, Answer(done=False, text=str(error)))
             else:
-                self._answer(put, True, told)
-                self._noted(f"ctl {put.request.words()}: {told}")
+                self._answer(put, done)
+                self._noted(f"ctl {put.request.words()}: {done.text}")
             if put.request.verb == "stop" and put.request.now:
                 self.end()
 
@@ -83,51 +83,65 @@ class Answering:
             root = shlex.quote(str(self._ledger.root))
             raise Interrupted(f"stopped by `invfront ctl {root} stop`; go on with `invfront resume {root}`")
 
-    def _do(self, request: Request) -> str:
-        """Do what was asked; return what that was. Raises UserError where it cannot be."""
+    def _do(self, request: Request) -> Answer:
+        """Do what was asked, unless it is done already; return what that was. Raises UserError where it cannot be."""
         if request.verb == "pause":
             self.paused = True
-            return "no further trial is handed out; those that run go on"
+            return _done("no further trial is handed out; those that run go on")
         if request.verb == "continue":
             self.paused = False
-            return "trials are handed out"
+            return _done("trials are handed out")
         if request.verb == "stop":
             self.stopped = True
-            return "trials that run are cut off" if request.now else "trials that run are finished, then it ends"
+            return _done("trials that run are cut off" if request.now else "trials that run are finished, then it ends")
         if request.verb == "concurrent" and request.number is not None:
             self.concurrent = request.number
-            return f"at most {request.number} trials at a time"
+            return _done(f"at most {request.number} trials at a time")
         if request.verb == "skip" and request.number is not None:
             return self._skip(request.number)
         return self._enqueue(request) if request.verb == "enqueue" else self._retry(request)
 
-    def _skip(self, number: int) -> str:
+    def _skip(self, number: int) -> Answer:
         if not self._ledger.was_asked(number):
             raise UserError(f"trial {number} was not asked yet")
         outline = self._book.outlines.get(number)
+        if outline is not None and outline.state == "pruned":
+            return _done(f"trial {number} is pruned already")
         if outline is not None and outline.finished and number not in self.retried:
             raise UserError(f"trial {number} is {outline.state}")
         self.skipped.add(number)
         self._ledger.write(self._ledger.trial(number) / SKIP, b"")
-        return f"trial {number} ends, pruned"
+        return _done(f"trial {number} ends, pruned")
 
-    def _enqueue(self, request: Request) -> str:
+    def _enqueue(self, request: Request) -> Answer:
+        for put in self._requests.all():
+            taken = put.answer.trial if put.answer and put.request.settings == request.settings else None
+            if taken is not None and self._search.has(taken, request.settings):
+                return _done(f"trial {taken} has it already", taken)
         for misfit in misfits(self._search.space, request.settings):
             raise UserError(f"{misfit.path}: {misfit.why}")
         number = self._search.enqueue(request.settings)
         if number is None:
             raise UserError("no trial waits; `invfront resume STUDY --trials N` gives the study more")
-        return f"trial {number} takes it"
+        return _done(f"trial {number} takes it", number)
 
-    def _retry(self, request: Request) -> str:
+    def _retry(self, request: Request) -> Answer:
+        outline = None if request.number is None else self._book.outlines.get(request.number)
+        if outline is not None and outline.tries > 1 and outline.state not in RETRIED:
+            return _done(f"trial {outline.number} has been run again: {outline.state}")
         chosen = [request.kind] if request.kind else [str(request.number)]
         again, left_out = chosen_trials(self._ledger, chosen)
         known = {asked.number for asked in self._search.again} | self.running
         new = [asked for asked in again if asked.number not in known]
         self._search.again.extend(new)
         self.retried |= {asked.number for asked in new}
-        told = f"trial {', '.join(str(asked.number) for asked in new)} again" if new else "none failed"
-        return "; ".join([told, *left_out])
+        told = "none failed" if not again else "run again already"
+        told = f"trial {', '.join(str(asked.number) for asked in new)} again" if new else told
+        return _done("; ".join([told, *left_out]))
 
-    def _answer(self, put: Put, done: bool, text: str) -> None:
-        self._ledger.patience(lambda: self._requests.answer(put, Answer(done=done, text=text)))
+    def _answer(self, put: Put, answer: Answer) -> None:
+        self._ledger.patience(lambda: self._requests.answer(put, answer))
+
+
+def _done(text: str, trial: int | None = None) -> Answer:
+    return Answer(done=True, text=text, trial=trial)

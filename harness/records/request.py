@@ -40,3 +40,5 @@ class Answer(Value):
     done: bool
     """Whether it has taken effect; else it was refused."""
     text: str
+    trial: int | None = None
+    """Of ``enqueue``: which trial has it; null in answers of before it was recorded."""

@@ -87,6 +87,14 @@ class Search:
             self._put(*self._turns.due(self._num_rows, self._num_rows))
         return self._put(settled(self._space, settings), False) if self._num_rows < search.trials else None
 
+    def has(self, number: int, settings: Mapping[str, Scalar]) -> bool:
+        """Say whether a trial, asked or still to be, has some settings, or will have them."""
+        if number >= self._num_rows:  # its row was lost before it was asked
+            return False
+        row = self._row(number)
+        held = row.system_attrs.get("fixed_params") or row.params
+        return settled(self._space, settings).items() <= held.items()
+
     def _put(self, params: Mapping[str, Scalar], anchor: bool) -> int:
         """Add a row that waits; return its number."""
         number = self._num_rows

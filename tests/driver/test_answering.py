@@ -160,13 +160,17 @@ def test_a_skipped_trial_is_pruned_and_counts_in_the_budget(driver):
     assert driver.ledger.read(1).record.error.stage == "user"
     now = status(driver.study.named(), 6, judged_trials(driver.ledger))
     assert (now.states["pruned"], sum(now.states.values())) == (1, 6)
-    ctl(driver, "skip", "1", code=2)
-    assert Driver(driver.ledger.root).ask().number == 2  # a resume runs it no more
+    ctl(driver, "skip", "1")  # which is done already
+    again = Driver(driver.ledger.root)
+    assert again.ask().number == 2  # a resume runs it no more
+    assert [text for _, text in answers(again)] == ["trial 1 ends, pruned", "trial 1 is pruned already"]
+    ctl(driver, "skip", "0", code=2)
 
 
 def test_what_is_enqueued_takes_the_place_of_a_trial_that_waits(driver):
     ctl(driver, "concurrent=9")
-    ctl(driver, "enqueue", "defense/laplace/scale=.25", "model/sigma=0.1")
+    order = ("enqueue", "defense/laplace/scale=.25", "model/sigma=0.1")
+    ctl(driver, *order)
     trials = [driver.ask() for _ in range(6)]
     assert [trial.number for trial in trials] == [*range(6)]
     assert trials[0].anchor  # anchors stay the first
@@ -176,6 +180,26 @@ def test_what_is_enqueued_takes_the_place_of_a_trial_that_waits(driver):
     ctl(driver, "enqueue", "model/sigma=0.1", code=2)  # no trial waits
     asked = "enqueue defense/name=laplace, defense/laplace/scale=0.25, model/sigma=0.1"
     assert answers(driver)[1] == (asked, "trial 1 takes it")
+    ctl(driver, *order)  # no trial waits, and none is needed
+    driver.ask()
+    assert answers(driver)[2] == (asked, "trial 1 has it already")
+
+
+def test_the_same_settings_are_enqueued_once_whatever_has_become_of_them(driver):
+    order = ("enqueue", "model/sigma=0.1")
+    ctl(driver, *order)
+    first = driver.ask()
+    ctl(driver, *order)  # its trial waits
+    assert (first.number, driver.ask().number, driver.ask()) == (0, 1, NOT_NOW)
+    ctl(driver, *order)  # it runs
+    driver.end(first)
+    (driver.ledger.root / "study.db").unlink()
+    again = Driver(driver.ledger.root)  # its row is made anew
+    assert again.ask().settings["model/sigma"] == 0.1
+    ctl(again, "enqueue", "model/sigma=0.05")
+    again.ask()
+    told = [text for _, text in answers(again)]
+    assert told == ["trial 1 takes it", "trial 1 has it already", "trial 1 has it already", "trial 2 takes it"]
 
 
 def test_a_failed_trial_is_run_again_while_the_study_runs(driver):
@@ -186,7 +210,9 @@ def test_a_failed_trial_is_run_again_while_the_study_runs(driver):
     assert again == first
     driver.end(again)
     assert (driver.state(0), driver.ledger.read(0).tries) == ("complete", 2)
+    ctl(driver, "retry", "0")
     assert driver.ask().number == 1
+    assert [text for _, text in answers(driver)] == ["trial 0 again", "trial 0 has been run again: complete"]
 
 
 WRONG = {
