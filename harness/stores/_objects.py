@@ -22,7 +22,7 @@ WAITING_SECONDS = 20.0
 WORDS = {
     errno.EACCES: ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID",
                    "MISSING_AUTHENTICATION_TOKEN", "UNRECOGNIZED_CLIENT", "EXPIRED_TOKEN", "ExpiredToken"),
-    errno.ENOENT: ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"),
+    errno.ENOENT: ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "' not found"),
     errno.ENOSPC: ("StorageFull", "QuotaExceeded", "InsufficientCapacity"),
 }  # fmt: skip
 """What of a server's answer tells that the fault will not pass by itself; whatever else it says may."""
@@ -37,7 +37,11 @@ class ObjectStore(Store):
 
     def __init__(self, url: str) -> None:
         self.url, self._root = url, url.partition("://")[2]
-        self._files = _filesystem(self._root.partition("/")[0], *_surroundings())
+
+    @property
+    def _files(self) -> Any:
+        """Pyarrow's file system; made where it is used, since a bucket is asked for its region then."""
+        return _filesystem(self._root.partition("/")[0], *_surroundings())
 
     def read(self, key: str) -> bytes:
         with self._told(key), self._files.open_input_stream(f"{self._root}/{key}") as stream:
@@ -115,10 +119,16 @@ def _surroundings() -> tuple[str | None, str | None]:
 
 @functools.lru_cache
 def _filesystem(bucket: str, endpoint: str | None, region: str | None) -> Any:
-    """Return pyarrow's file system of a bucket; one for a process, since it holds the connections."""
+    """Return pyarrow's file system of a bucket; one for a process, since it holds the connections.
+
+    Raises:
+        OSError: the bucket does not say where it lies, or the environment names an endpoint that is none.
+    """
     if endpoint is None and region is None:
         region = fs.resolve_s3_region(bucket)
     scheme, _, host = (endpoint or "https://").partition("://")
+    if scheme not in ("http", "https"):
+        raise OSError(errno.EINVAL, "AWS_ENDPOINT_URL takes an address such as https://host:9000", f"s3://{bucket}")
     return fs.S3FileSystem(
         endpoint_override=host.rstrip("/") or None,
         scheme=scheme,

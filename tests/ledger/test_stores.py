@@ -2,9 +2,11 @@
 
 import errno
 import itertools
+import re
 
 import pytest
 
+from harness.cli import main
 from harness.errors import UserError
 from harness.ledger.testing import LedgerTests
 from harness.stores import LocalStore, MemoryStore, Store, address_of, open_store
@@ -59,6 +61,26 @@ def test_what_s3_refuses_is_told_by_number_and_place_without_what_opens_it(on_s3
         open_store(f"s3://{BUCKET}/studies").write("a", b"")
     assert refused.value.errno == errno.EIO, "it may answer later"
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("127.0.0.1:9", r"s3://nobucket: AWS_ENDPOINT_URL takes an address such as https://host:9000"),
+        pytest.param(
+            None, r"s3://nobucket/s/x/study\.yaml: .*(network connection|No such file)", marks=pytest.mark.slow
+        ),
+    ],
+)
+@pytest.mark.parametrize("order", [["status"], ["ctl", "pause"]], ids=" ".join)
+def test_a_bucket_that_is_not_reached_is_told_in_one_line(endpoint, said, order, monkeypatch, capsys):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    if endpoint is not None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert main([order[0], "s3://nobucket/s/x", *order[1:]]) == 2
+    way = "look at the address and at the environment: AWS_ACCESS_KEY_ID"
+    assert re.match(f"invfront: {said}; {way}[^\n]*\n$", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
