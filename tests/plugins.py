@@ -78,7 +78,9 @@ class Flawed(Defense):
 
 
 class Broken(Defense):
-    """No defense, whose training notes its node and fails on the one that a file names, as where a GPU is broken."""
+    """No defense, whose training notes its node and fails on the one that a file names, as where a GPU is broken; its
+    process dies there if another file says so.
+    """
 
     def __init__(self, folder: str = "") -> None:
         super().__init__()
@@ -88,6 +90,8 @@ class Broken(Defense):
         node = ray.get_runtime_context().get_node_id()
         (Path(self.folder) / f"train-{uuid.uuid4()}").write_text(node)
         if (Path(self.folder) / "bad").read_text() == node:
+            if (Path(self.folder) / "deadly").exists():
+                os.kill(os.getpid(), signal.SIGKILL)
             raise DeviceError("a GPU is reserved and torch cannot use it")
 
 

@@ -21,7 +21,7 @@ from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
-from harness.cluster.submitting import LOST, Claim, RaySubmit
+from harness.cluster.submitting import IN_PLACE, LOST, Claim, RaySubmit
 from harness.cluster.waiting import Waiting
 from harness.errors import FULL
 from harness.ledger import ASKED, Ledger, address, arrived, study_of
@@ -69,7 +69,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
                 name="session",
                 verbose=0,
                 stop=_Stopper(searcher),
-                failure_config=tune.FailureConfig(max_failures=LOST),
+                failure_config=tune.FailureConfig(max_failures=IN_PLACE[LOST]),
                 callbacks=[_Listener(exchange.watch, searcher.look, waiting.began, searcher.lost)],
             ),
         )
@@ -135,8 +135,8 @@ class _Searcher(Searcher):
             return self._ledger.patience(lambda: read_result(trial / result["attempt"], asked))._replace(
                 node=result["node"]
             )
-        lost = f"its process was lost {LOST + 1} times"
-        failure = Failure(stage="train", type="WorkerLost", message=lost)
+        lost = f"its process was lost {IN_PLACE[LOST] + 1} times"
+        failure = Failure(stage="train", type=LOST, message=lost)
         if "failure" in result:
             failure = Failure.model_validate_json(result["failure"])
         lost_one = Outcome(0, None, failure, watch.read())
@@ -259,6 +259,7 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
         trial=Path(config["trial"]),
         held=partial(_waits, waiting),
         ended=partial(_ended, waiting),
+        again=IN_PLACE,
     )
     try:
         trial = arrived(Path(config["trial"]), place.store)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import ray
@@ -16,8 +17,17 @@ from harness.ledger import LOG, Skipped, fetch, logged, refuse_skipped, send, ta
 from harness.records import Failure, Progress, Tell
 from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of, here
 
-LOST = 2
-"""How often a job whose worker or node was lost is handed out again."""
+LOST, KILLED = "WorkerLost", "OutOfMemoryError"
+"""Types of failures: a job's worker or node was lost; Ray's memory monitor ended it, whoever took the memory. Torch has
+an error of the same name, which says of which device."""
+
+ANYWHERE: Mapping[str, int] = MappingProxyType({LOST: 2, KILLED: 2})
+"""How often a job that was lost is handed out again, where Ray may choose another node for it."""
+
+IN_PLACE: Mapping[str, int] = MappingProxyType({LOST: 1, KILLED: 0})
+"""How often within what its trial reserves, and so most often on the same node; then its trial goes elsewhere
+(`harness.driver.causes`). A node that has no memory left has none the next moment either.
+"""
 
 POLL_SECONDS = 5.0
 """Longest single wait; deadlines are looked at in between."""
@@ -58,6 +68,7 @@ class RaySubmit:
         held: Says whether a job waits for what another process makes; while nothing but such jobs are left, no time is
             charged.
         ended: Hears of each job that it will not run any more.
+        again: How often a job that was lost is handed out again, by the type of its failure.
     """
 
     def __init__(
@@ -70,9 +81,10 @@ class RaySubmit:
         ahead: int = AHEAD,
         held: Callable[[tuple[Any, ...]], bool] = lambda job: False,
         ended: Callable[[tuple[Any, ...]], None] = lambda job: None,
+        again: Mapping[str, int] = ANYWHERE,
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
-        self._held, self._ended = held, ended
+        self._held, self._ended, self._again = held, ended, again
         self._stopped = False
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
@@ -126,7 +138,7 @@ class RaySubmit:
                         handed = running.pop(job)
                         begun.discard(job)
                         handed.watch.stop()
-                        if isinstance(end, _Lost) and handed.losses < LOST:
+                        if isinstance(end, _Lost) and handed.losses < self._again[end.type]:
                             again = afresh(handed.job)
                             started = _start(stage, again, claim)
                             running[started], ends[started] = handed.lost(again), self._deadline
@@ -184,7 +196,7 @@ class _Lost(NamedTuple):
     why: str
 
 
-VANISHED = _Lost("WorkerLost", "its worker or node was lost")
+VANISHED = _Lost(LOST, "its worker or node was lost")
 
 
 class _Handed(NamedTuple):
@@ -269,7 +281,7 @@ def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
         ray.cancel(job, force=True)
         return VANISHED
     except OutOfMemoryError:
-        return _Lost("OutOfMemoryError", "Ray ended it, since its node had no memory left,")
+        return _Lost(KILLED, "Ray ended it, since its node had no memory left,")
     except (RayTaskError, TaskCancelledError) as error:
         return failure_of(error, kind)
     except RayError:
@@ -285,7 +297,8 @@ def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
 
 def _outcome(handed: _Handed, end: Any, kind: str) -> Outcome:
     if isinstance(end, _Lost):
-        return handed.failed(Failure(stage=kind, type=end.type, message=f"{end.why} {LOST + 1} times"))
+        times = f"{handed.losses + 1} times" if handed.losses else "once"
+        return handed.failed(Failure(stage=kind, type=end.type, message=f"{end.why} {times}"))
     if isinstance(end, Failure):
         return handed.failed(end.model_copy(update={"stage": kind}))
     return Outcome(handed.number, end[0], None, handed.watch.read())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from harness.cluster import KILLED, LOST
 from harness.errors import FULL
 from harness.records import Failure, one_line
 from harness.trial import Result
@@ -13,10 +14,10 @@ ALIKE = 3
 """Failures in a row, of one cause or on one node, that end a study's work or leave the node out."""
 
 AGAIN = 2
-"""How often a trial that failed for its place is handed out again."""
+"""How often a trial that failed for its place, or was lost, is handed out again."""
 
-MEMORY = ("MemoryError", "OutOfMemoryError")
-"""Types of errors for want of memory: Python's, torch's and Ray's."""
+MEMORY = "MemoryError"
+"""Type of Python's own error for want of memory."""
 
 CPU_MEMORY = "can't allocate memory"
 """What torch says on a CPU, in an error of no type of its own."""
@@ -31,6 +32,9 @@ LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCO
 """Errors of a mount or a disk that went away under a job; one that is full is the node's own, where it gets here."""
 
 
+ELSEWHERE = ("place", "lost", "killed")
+"""Kinds of causes for which a trial goes to another node."""
+
 Training = tuple[int, int | None]
 """A trial, and the seed of what confirms it: each has tries of its own."""
 
@@ -38,15 +42,18 @@ Training = tuple[int, int | None]
 class Cause(NamedTuple):
     """Why a trial failed, where that is not its own fault."""
 
-    kind: Literal["yours", "place", "memory"]
+    kind: Literal["yours", "place", "lost", "killed", "memory"]
     """``yours``: the user must mend something, images above all; no trial is to blame. ``place``: the node or its GPU,
-    and another may do. ``memory``: a trial may be to blame."""
+    and another may do. ``lost``: the worker or the node went, ``killed``: Ray ended the worker for want of memory; the
+    node may be to blame, or a trial that does so everywhere. ``memory``: a trial may be to blame."""
     text: str
+    host: str | None = None
+    """Of the job that failed, as a record names it."""
 
     @property
     def way_out(self) -> str:
         """What to do about it, a clause."""
-        return "give trials more memory or run fewer at a time" if self.kind == "memory" else "mend it"
+        return "give trials more memory or run fewer at a time" if self.kind in ("memory", "killed") else "mend it"
 
 
 class Step(NamedTuple):
@@ -58,7 +65,7 @@ class Step(NamedTuple):
     common: Cause | None = None
     """The common cause that ends the work; what is held then stays without a record, to be resumed."""
     left_out: str | None = None
-    """A node that gets no more trials."""
+    """A node that gets no more trials, as a record names it."""
 
 
 def cause_of(failure: Failure | None) -> Cause | None:
@@ -70,7 +77,9 @@ def cause_of(failure: Failure | None) -> Cause | None:
         return Cause("yours", one_line(failure.message))
     if _of_the_place(failure):
         return Cause("place", told)
-    short = failure.type in MEMORY or failure.errno == errno.ENOMEM or CPU_MEMORY in failure.message
+    if failure.type in (LOST, KILLED):
+        return Cause("lost" if failure.type == LOST else "killed", told)
+    short = failure.type == MEMORY or failure.errno == errno.ENOMEM or CPU_MEMORY in failure.message
     return Cause("memory", told) if short else None
 
 
@@ -82,8 +91,9 @@ def _of_the_place(failure: Failure) -> bool:
 
 def cause_of_result(result: Result) -> Cause | None:
     """Return why a trial failed, or an attack of it, where that is not its own fault."""
-    errors = (result.record.error, *(attack.error for attack in result.attacks))
-    causes = [cause for cause in map(cause_of, errors) if cause is not None]
+    failed = [(attack.error, attack.circumstances.node) for attack in result.attacks]
+    failed += [(result.record.error, result.record.circumstances.node)]  # of a partial trial, an attack's once more
+    causes = [cause._replace(host=node or result.node) for error, node in failed if (cause := cause_of(error))]
     return min(causes, key=lambda cause: cause.kind == "memory", default=None)
 
 
@@ -101,9 +111,10 @@ class Causes:
     """Hears of results in the order in which they come, and holds back those that may have a common cause.
 
     A trial that failed for the user's data has no record and is handed out again; so is one that failed for its place,
-    twice, and not to a node where it did. A node on which three in a row failed for it is left out, if there is
-    another. One that failed for want of memory is held until another one does better, then it is its own failure; once
-    a trial of the study has done better, at once.
+    or was lost, twice, and not to a node where it did. A node on which three in a row failed so is left out, if there
+    is another; else the work ends. A trial that is lost wherever it runs may do that itself: it counts once on each
+    node, and once a trial of the study has done better, the last node goes on with the others. One that failed for want
+    of memory is held until another one does better, then it is its own failure; once one has, at once.
     """
 
     proven: bool
@@ -113,16 +124,16 @@ class Causes:
     left_out: set[str] = field(default_factory=set)
     """Nodes that get no more trials."""
     failed_on: dict[int, frozenset[str]] = field(default_factory=dict)
-    """On which nodes each trial failed for its place."""
+    """On which nodes each trial failed for its place, or was lost."""
     _notes: dict[Training, tuple[str, ...]] = field(default_factory=dict)
-    """What each trial's failures for its place were, and where."""
+    """Why each trial was handed out again for its place, and where that was."""
     _held: list[Result] = field(default_factory=list)
     _row: list[Cause] = field(default_factory=list)
     """The failures in a row."""
-    _rows: dict[str | None, int] = field(default_factory=dict)
-    """The failures in a row of each node."""
+    _rows: dict[str, list[Training]] = field(default_factory=dict)
+    """What failed in a row on each node."""
     _tries: dict[Training, int] = field(default_factory=dict)
-    """How often each trial failed for the user's data or its place."""
+    """How often each trial failed for the user's data or its place, or was lost."""
 
     def avoided(self, number: int) -> frozenset[str]:
         """Return the nodes that a trial shall not go to: those that are left out, and those where it failed."""
@@ -134,26 +145,23 @@ class Causes:
         cause = cause_of_result(result)
         if cause is None or (cause.kind == "memory" and self.proven):
             self.proven = True
-            self._rows.pop(result.node, None)
+            self._rows.pop(result.node or "", None)
             return self._settled((result,))
         if self._row and self._row[-1].kind != cause.kind:
             self._row.clear()
         self._row.append(cause)
         training = _training(result)
         self._tries[training] = self._tries.get(training, 0) + 1
-        if cause.kind == "place" and result.node is not None:
+        if cause.kind in ELSEWHERE and result.node is not None:
             return self._misplaced(result, cause, result.node)
-        enough = len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[training] == ALIKE)
-        # whatever else failed between, nothing did better than those that are held
-        if enough or (cause.kind == "memory" and len(self._held) + 1 == ALIKE):
+        if cause.kind in ("lost", "killed"):
+            return self._again_or_not(result, cause)
+        if len(self._row) == ALIKE or (cause.kind == "yours" and self._tries[training] == ALIKE):
             self._held.clear()
             return Step(common=cause)
         if cause.kind == "yours":
             return Step(again=(result,))
-        if cause.kind == "place":
-            return self._again_or_not(result, cause)
-        self._held.append(result)
-        return Step()
+        return self._again_or_not(result, cause) if cause.kind == "place" else self._hold(result, cause)
 
     def end(self) -> Step:
         """Return what to do now that no trial runs: too few have failed to tell a common cause."""
@@ -161,25 +169,33 @@ class Causes:
 
     def _misplaced(self, result: Result, cause: Cause, node: str) -> Step:
         """Return what to do with a trial that a node failed."""
-        number = result.record.number
+        number, row, left_out = result.record.number, self._rows.setdefault(node, []), None
         self.failed_on[number] = self.failed_on.get(number, frozenset()) | {node}
-        self._rows[node] = self._rows.get(node, 0) + 1
-        left_out = None
-        if self._rows[node] >= ALIKE and node not in self.left_out:
-            if not self.others(frozenset(self.left_out | {node})):
+        if cause.kind == "place" or _training(result) not in row:
+            row.append(_training(result))
+        if len(row) >= ALIKE and node not in self.left_out:
+            if self.others(frozenset(self.left_out | {node})):
+                self.left_out.add(node)
+                left_out = cause.host
+            elif cause.kind == "place" or not self.proven:
                 self._held.clear()
                 return Step(common=cause)
-            self.left_out.add(node)
-            left_out = node
         return self._again_or_not(result, cause)._replace(left_out=left_out)
 
     def _again_or_not(self, result: Result, cause: Cause) -> Step:
-        node, training = result.record.circumstances.node, _training(result)
+        training, where = _training(result), f" on {cause.host}" if cause.host else ""
         if self._tries[training] <= AGAIN:
-            where = f" on {node}" if node else ""
             self._notes[training] = (*self._notes.get(training, ()), f"handed out again: {cause.text}{where}")
             return Step(again=(result,))
-        return self._settled((result,))
+        return self._hold(result, cause) if cause.kind == "killed" and not self.proven else self._settled((result,))
+
+    def _hold(self, result: Result, cause: Cause) -> Step:
+        """Hold a result until another one does better; whatever else failed between, a third one's cause is common."""
+        if len(self._held) + 1 == ALIKE:
+            self._held.clear()
+            return Step(common=cause)
+        self._held.append(result)
+        return Step()
 
     def _settled(self, ended: tuple[Result, ...]) -> Step:
         held = tuple(self._held)
@@ -189,6 +205,7 @@ class Causes:
 
     def _noted(self, result: Result) -> Result:
         """Return a result whose record tells of the times that it was handed out again for its place."""
+        self._tries.pop(_training(result), None)  # one that its user retries has all of them again
         notes = self._notes.pop(_training(result), ())
         if not notes:
             return result

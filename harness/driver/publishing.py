@@ -83,11 +83,11 @@ class Publisher(NamedTuple):
         if result.record.state != "complete" and (self.ledger.trial(number) / SKIP).exists():
             self.finish(pruned(result))
             return
-        self._do(self.causes.hear(result), result)
+        self._do(self.causes.hear(result))
 
     def end(self) -> None:
         """Settle what was held back, now that no trial runs; write down which limit ended the study, if one has."""
-        self._do(self.causes.end(), None)
+        self._do(self.causes.end())
         if self.limits is not None and (reached := self.limits.reached) is not None:
             self.ledger.publish(self.ledger.ended_file, reached.ended)
             if reached.well:
@@ -100,16 +100,15 @@ class Publisher(NamedTuple):
         if self.answering is not None:
             self.answering.end()
 
-    def _do(self, step: Step, last: Result | None) -> None:
+    def _do(self, step: Step) -> None:
         for result in step.publish:
             self.finish(result)
         self.search.again.extend(result.record.asked for result in step.again)
-        if step.left_out is not None and last is not None:
-            node = last.record.circumstances.node
-            self.watcher.noted(f"{node} gets no more trials until the study is resumed: {ALIKE} in a row failed there")
+        if step.left_out is not None:
+            which = step.left_out
+            self.watcher.noted(f"{which} gets no more trials until the study is resumed: {ALIKE} in a row failed there")
         if step.common is not None:
-            node = last.record.circumstances.node if last else None
-            where = f" on {node}" if node else ""
+            where = f" on {step.common.host}" if step.common.host else ""
             raise Interrupted(f"trials fail alike{where}: {step.common.text}; {step.common.way_out}, then {self.way}")
 
     def finish(self, result: Result) -> None:

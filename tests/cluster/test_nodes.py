@@ -1,5 +1,6 @@
 """Several Ray nodes on one machine: what one of them cannot do, another does, and a bad one gets no more trials."""
 
+import socket
 from collections import Counter
 
 import pytest
@@ -36,11 +37,17 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
-def test_a_broken_node_is_left_out_and_its_trials_run_on_another(cluster, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("deadly", "each", "why"),
+    [(False, 1, "DeviceError: a GPU"), (True, 2, "WorkerLost: its worker or node was lost 2 times")],
+)
+def test_a_broken_node_is_left_out_and_its_trials_run_on_another(deadly, each, why, cluster, tmp_path, capsys):
     there, (bad, good) = cluster
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "bad").write_text(bad)
+    if deadly:
+        (notes / "deadly").touch()
     (tmp_path / "space.yaml").write_text(SPACE % notes)
     address = ["--address", there.address]
     assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), *address, "--no-tracking"]) == 0
@@ -49,6 +56,10 @@ def test_a_broken_node_is_left_out_and_its_trials_run_on_another(cluster, tmp_pa
     assert [record.state for record in records] == ["complete"] * 5
     ran = Counter(noted(str(notes), "train"))
     assert ran[good] == 5
-    assert 1 <= ran[bad] <= 3
+    failed, over = divmod(ran[bad], each)
+    assert (over, failed in (1, 2, 3)) == (0, True)
+    told_again = [note for record in records for note in record.notes if note.startswith("handed out again")]
+    assert len(told_again) == failed
+    assert all(why in note and note.endswith(f" on {socket.gethostname()}") for note in told_again)
     told = capsys.readouterr()
-    assert ("gets no more trials until the study is resumed" in told.out + told.err) == (ran[bad] == 3)
+    assert ("gets no more trials until the study is resumed" in told.out + told.err) == (failed == 3)

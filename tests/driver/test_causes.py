@@ -1,6 +1,7 @@
 """A common cause ends a study's work at once, and no trial is charged with it."""
 
 import tempfile
+from collections import Counter, deque
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,18 @@ from harness.trial import Result
 from tests.values import asked, attack, record
 
 TORN = Failure(stage="train", type="UserError", message="data/root: a/3.png cannot be read as an image: truncated")
-SHORT = Failure(stage="train", type="OutOfMemoryError", message="its node had no memory left")
+SHORT = Failure(stage="train", type="MemoryError", message="no room")
+KILLED = Failure(
+    stage="train", type="OutOfMemoryError", message="Ray ended it, since its node had no memory left, once"
+)
+LOST = Failure(stage="train", type="WorkerLost", message="its worker or node was lost 2 times")
 CROWDED = Failure(stage="train", type="OutOfMemoryError", message="CUDA out of memory. Tried to allocate 2.00 GiB")
 DEFECT = Failure(stage="train", type="ValueError", message="lam is below 0")
-KINDS = {"torn": TORN, "short": SHORT, "crowded": CROWDED, "defect": DEFECT, "well": None}
+KINDS = {
+    "torn": TORN, "short": SHORT, "crowded": CROWDED, "lost": LOST, "killed": KILLED, "defect": DEFECT, "well": None,
+}  # fmt: skip
+ELSEWHERE = {"crowded": CROWDED, "lost": LOST, "killed": KILLED}
+"""What goes to another node."""
 
 
 def result(number: int, failure: Failure | None, node: str | None = None) -> Result:
@@ -81,7 +90,6 @@ def test_a_defect_in_every_trial_is_each_trials_own() -> None:
     "failure",
     [
         SHORT,
-        Failure(stage="train", type="MemoryError", message=""),
         Failure(stage="train", type="OSError", message="Cannot allocate memory", errno=12),
         Failure(stage="train", type="RuntimeError", message="DefaultCPUAllocator: can't allocate memory: you tried"),
     ],
@@ -114,28 +122,64 @@ def test_a_kernel_that_was_asked_for_something_impossible_is_its_trials_own_fail
     assert cause_of(Failure(stage="train", type="AcceleratorError", message="CUDA error: device-side assert")) is None
 
 
-def test_a_trial_that_failed_for_its_place_goes_elsewhere_twice_and_its_record_tells_of_it() -> None:
+@pytest.mark.parametrize("failure", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_trial_that_failed_for_its_place_goes_elsewhere_twice_and_its_record_names_the_nodes(failure) -> None:
     causes = spread({"a", "b", "c", "d"})
-    assert numbers(causes.hear(result(0, CROWDED, "a")).again) == [0]
+    assert numbers(causes.hear(result(0, failure, "a")).again) == [0]
     assert causes.avoided(0) == {"a"}
     assert causes.avoided(1) == frozenset()
-    assert numbers(causes.hear(result(0, CROWDED, "b")).again) == [0]
+    assert numbers(causes.hear(result(0, failure, "b")).again) == [0]
     assert causes.avoided(0) == {"a", "b"}
-    (last,) = causes.hear(result(0, CROWDED, "c")).publish
-    assert len(last.record.notes) == 2
-    assert all(note.startswith("handed out again: OutOfMemoryError: CUDA out of memory") for note in last.record.notes)
+    (last,) = causes.hear(result(0, failure, "c")).publish
+    told = f"handed out again: {failure.type}: {failure.message}"
+    assert last.record.notes == (f"{told} on a", f"{told} on b")
+    assert last.record.error == failure
 
 
-def test_an_attack_without_room_on_its_gpu_does_not_make_its_trial_partial_for_good() -> None:
-    crowded = attack(0).model_copy(update={"error": CROWDED})
-    partial = Result(Path("attempt-1"), record(0, state="partial", error=DEFECT), (crowded,), "a")
-    assert numbers(spread({"a", "b"}).hear(partial).again) == [0]
+@pytest.mark.parametrize("failure", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_an_attack_that_its_node_failed_does_not_make_its_trial_partial_for_good(failure) -> None:
+    there = attack(0).circumstances.model_copy(update={"node": "host-a"})
+    failed = attack(0).model_copy(update={"error": failure, "circumstances": there})
+    trained = record().circumstances.model_copy(update={"node": "where-it-was-trained"})
+    partial = record(0, state="partial", error=failure, circumstances=trained)
+    causes = spread({"a", "b"})
+    assert numbers(causes.hear(Result(Path("attempt-1"), partial, (failed,), "a")).again) == [0]
+    (done,) = causes.hear(result(0, None, "b")).publish
+    assert [note.rpartition(" on ")[2] for note in done.record.notes] == ["host-a"]
 
 
-def test_a_node_on_which_three_in_a_row_failed_is_left_out_whatever_the_others_do() -> None:
+@pytest.mark.parametrize("failure", [LOST, KILLED])
+def test_a_trial_that_loses_its_workers_everywhere_fails_with_its_cause_and_ends_no_study(failure) -> None:
+    causes = spread({"a"}, proven=True)
+    for number in range(5):
+        assert [numbers(causes.hear(result(number, failure, "a")).again) for _ in range(2)] == [[number]] * 2
+        (last,) = causes.hear(result(number, failure, "a")).publish
+        assert (last.record.error, len(last.record.notes)) == (failure, 2)
+    assert numbers(causes.hear(result(0, failure, "a")).again) == [0]  # its user retries it
+
+
+@pytest.mark.parametrize("failure", [LOST, KILLED])
+def test_where_no_trial_has_done_better_three_that_lose_their_workers_on_the_last_node_end_the_work(failure) -> None:
+    causes, heard = spread({"a"}, proven=False), []
+    for number in (0, 0, 0, 1, 1, 1, 2):
+        heard.append(causes.hear(result(number, failure, "a")))
+    assert [step.common is not None for step in heard] == [False] * 6 + [True]
+    assert heard[-1].common is not None
+    assert (failure is KILLED) == ("give trials more memory" in heard[-1].common.way_out)
+
+
+def test_what_rays_memory_monitor_ends_everywhere_is_held_until_another_does_better() -> None:
+    causes = spread({"a", "b", "c"}, proven=False)
+    assert [numbers(causes.hear(result(0, KILLED, node)).publish) for node in "abc"] == [[]] * 3
+    (killed, _) = causes.hear(result(1, None, "a")).publish
+    assert (killed.record.number, killed.record.error, len(killed.record.notes)) == (0, KILLED, 2)
+
+
+@pytest.mark.parametrize("failure", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_node_on_which_three_in_a_row_failed_is_left_out_whatever_the_others_do(failure) -> None:
     causes, left_out = spread({"a", "b"}), []
     for number in range(3):
-        left_out.append(causes.hear(result(number, CROWDED, "a")).left_out)
+        left_out.append(causes.hear(result(number, failure, "a")).left_out)
         causes.hear(result(10 + number, None, "b"))
     assert left_out == [None, None, "a"]
     assert causes.avoided(20) == {"a"}
@@ -151,7 +195,7 @@ def test_the_last_node_is_not_left_out_but_ends_the_work() -> None:
     causes = spread({"a", "b"})
     steps = [causes.hear(result(number, CROWDED, "ab"[number % 2])) for number in range(6)]
     assert [step.left_out for step in steps] == [None] * 4 + ["a", None]
-    assert steps[-1].common == cause_of(CROWDED)
+    assert steps[-1].common == cause_of(CROWDED)._replace(host="b")
 
 
 def test_a_trial_may_return_where_it_failed_if_there_is_no_other_node() -> None:
@@ -176,7 +220,25 @@ def test_no_result_is_lost_or_published_twice(kinds: list[str], proven: bool) ->
         published += numbers(causes.end().publish)
         assert sorted(published + again) == list(range(len(kinds)))
     assert len(set(published)) == len(published)
-    assert not any(kinds[number] in ("torn", "crowded") for number in published)
+    assert not any(kinds[number] in ("torn", *ELSEWHERE) for number in published)
+
+
+@given(
+    st.lists(st.sampled_from(["lost", "killed", "defect", "well"]), max_size=12), st.sampled_from(["a", "ab", "abc"])
+)
+def test_lost_workers_end_no_study_that_has_done_well_and_each_trial_is_published_once(kinds, nodes) -> None:
+    causes, published, heard = spread(set(nodes)), [], Counter()
+    waiting = deque(range(len(kinds)))
+    while waiting:
+        number = waiting.popleft()
+        there = sorted(set(nodes) - causes.avoided(number))
+        step = causes.hear(result(number, KINDS[kinds[number]], there[number % len(there)]))
+        assert step.common is None
+        published += numbers(step.publish)
+        waiting.extendleft(numbers(step.again))
+        heard[number] += 1
+    assert sorted(published) == list(range(len(kinds)))
+    assert all(heard[number] == (3 if kind in ELSEWHERE else 1) for number, kind in enumerate(kinds))
 
 
 def test_a_nodes_own_full_disk_is_its_fault_and_the_studys_ends_the_work(tmp_path):
