@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster.connection import cluster
+from harness.cluster.connection import HIDING, _environment, cluster
 from harness.cluster.scheduling import _Listener
 from harness.errors import UserError
 
@@ -28,6 +28,10 @@ def test_a_head_at_which_nothing_listens_is_refused_at_once():
         cluster(address, "farewell"),
     ):
         pass
+
+
+def test_a_clusters_jobs_that_reserve_no_gpu_are_told_to_see_none():
+    assert _environment("auto", [])["env_vars"] == HIDING == {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
 
 @pytest.mark.ray

@@ -1,5 +1,6 @@
 """Ray schedules trials: shares of devices, no deadlock, nothing that can never be placed, loopback only."""
 
+import os
 import pickle
 import socket
 import time
@@ -17,7 +18,7 @@ from harness.cluster.scheduling import Exchange, schedule
 from harness.cluster.submitting import Claim, RaySubmit
 from harness.commands.environment import quiet
 from harness.errors import Interrupted, UserError
-from harness.ledger import SKIP, log_of
+from harness.ledger import SKIP, attempts, log_of
 from harness.ledger.files import Ledger
 from harness.records.asked import Asked, AttackJob
 from harness.records.place import Place
@@ -209,8 +210,8 @@ def test_a_lost_worker_is_replaced_once_in_place_and_time_runs_out_for_what_does
     errors = {number: result.record.error and result.record.error.type for number, result in done.items()}
     assert errors == {0: None, 1: "WorkerLost", 2: "Timeout", 3: "Timeout"}
     assert done[1].record.error.message == "its worker or node was lost 2 times"
-    assert done[1].record.error.log == "doomed\ndoomed"
-    assert log_of(done[1].attempt) == "doomed\n" * 2
+    assert done[1].record.error.log == "doomed"
+    assert [log_of(attempt) for attempt in attempts(done[1].attempt.parent)] == ["doomed\n"] * 2
     assert done[2].record.error.log is None
 
 
@@ -221,6 +222,20 @@ def sleeping(seconds: float) -> Iterator[Progress]:
 
 
 SLEEPING = Stage(__name__, "sleeping")
+
+
+def told_process() -> Iterator[Progress]:
+    yield Progress("look", 0, 1)
+    return os.getpid()
+
+
+@pytest.mark.timeout(600)
+def test_the_process_of_a_job_on_a_gpu_ends_with_it_so_that_the_memory_is_free(local_ray):
+    """One after another, since each takes all that there is."""
+    submit = RaySubmit({"attack": Claim(cpu=1, gpu=2)}, None)
+    outcomes = list(submit(Stage(__name__, "told_process"), [(), ()], "attack", lambda progress: None))
+    assert [outcome.failure for outcome in outcomes] == [None, None]
+    assert len({outcome.value for outcome in outcomes}) == 2
 
 
 @pytest.mark.timeout(600)

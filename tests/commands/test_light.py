@@ -21,6 +21,7 @@ print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})
     [
         (["status"], {"torch", "torchvision", "ray", "mlflow", "optuna", "sqlalchemy", "pandas"}),
         (["status", "--json"], {"torch", "torchvision", "ray", "mlflow", "optuna", "sqlalchemy", "pandas"}),
+        (["ctl", "pause"], {"torch", "torchvision", "ray", "mlflow", "optuna", "sqlalchemy", "pandas"}),
         (["show", "0"], {"torch", "torchvision", "ray", "mlflow", "optuna", "sqlalchemy", "pandas"}),
         (["doctor"], {"torch", "torchvision", "ray", "mlflow"}),
     ],

@@ -1,6 +1,7 @@
 """A running study does what is asked of it by files in its directory, once, and says what came of it."""
 
 import json
+import re
 
 import pytest
 
@@ -213,6 +214,31 @@ def test_a_failed_trial_is_run_again_while_the_study_runs(driver):
     ctl(driver, "retry", "0")
     assert driver.ask().number == 1
     assert [text for _, text in answers(driver)] == ["trial 0 again", "trial 0 has been run again: complete"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "said", "num_ended"),
+    [
+        ("gpu_hours: 1e-9", r"its trials took 0\.00 of 1e-09 GPU hours", 1),
+        ("hypervolume: {trials: 1, gain: 0.99}", r"the last 1 trials added .*, less than 99\.00%", 2),
+    ],
+)
+def test_a_study_ends_at_its_limit_and_says_which(limit, said, num_ended, tmp_path, capsys):
+    """With resources that a machine without a GPU lacks: nothing runs here."""
+    further = f"resources: {{train: {{cpu: 1, gpu: 1}}}}\nsearch: {{limits: {{{limit}}}, "
+    write_whole(tmp_path / "steered" / "study.yaml", SPACE.replace("search: {", further).encode())
+    driver, count = Driver(tmp_path / "steered"), 0
+    while (asked := driver.ask()) is not None:
+        driver.end(asked)
+        count += 1
+    driver.publisher.end()
+    capsys.readouterr()
+    assert main(["status", str(driver.ledger.root), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["ended"]
+    path = f"search/limits/{limit.partition(':')[0]}"
+    assert re.match(rf"{path}: {said}; `invfront resume \S+ --set {path}=\.\.\.` goes on$", told)
+    assert count == num_ended
+    driver.publisher.cut_off()  # which is no interrupt
 
 
 WRONG = {

@@ -1,12 +1,14 @@
 """What a job may use of its node, and what it says of a GPU that it cannot use."""
 
+import os
+
 import pytest
 import torch
 
 from attacks.precision import bfloat16_is_faster
 from harness.stages import FAST, Stage, drain
 from harness.stages.device import REHEARSAL, DeviceError, pick_device, reserved
-from harness.stages.ground import settle
+from harness.stages.ground import _repeatable, settle
 from harness.stages.running import run
 
 HERE = Stage(__name__, "told")
@@ -52,6 +54,30 @@ def test_a_job_on_a_cpu_leaves_torch_as_it_is():
     with reserved(False):
         settle(1, 0)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_on_a_gpu_numbers_repeat_and_float32_is_no_tf32(monkeypatch):
+    """What these ask of CUDA is known to torch on any machine."""
+    wanted = {
+        (torch.backends.cudnn, "deterministic"): True,
+        (torch.backends.cudnn, "benchmark"): False,
+        (torch.backends.cudnn, "allow_tf32"): False,
+        (torch.backends.cuda.matmul, "allow_tf32"): False,
+    }
+    before = {(place, flag): getattr(place, flag) for place, flag in wanted}
+    for (place, flag), value in wanted.items():
+        setattr(place, flag, not value)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        _repeatable()
+        assert {(place, flag): getattr(place, flag) for place, flag in wanted} == wanted
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
+        for (place, flag), value in before.items():
+            setattr(place, flag, value)
 
 
 def test_a_job_tells_whether_bfloat16_is_faster_where_it_runs():
