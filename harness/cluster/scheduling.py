@@ -252,23 +252,24 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    waiting = underway.Waiting()
-    submit = RaySubmit(
-        claims,
-        place.timeout_seconds,
-        trial=Path(config["trial"]),
-        held=partial(_waits, waiting),
-        ended=partial(_ended, waiting),
-        again=IN_PLACE,
-    )
+    waiting, submit = underway.Waiting(), None
     try:
         trial = arrived(Path(config["trial"]), place.store)
+        submit = RaySubmit(
+            claims,
+            place.timeout_seconds,
+            trial=trial,
+            held=partial(_waits, waiting),
+            ended=partial(_ended, waiting),
+            again=IN_PLACE,
+        )
         bring(trial / ASKED)
         refuse_unseen(trial / ASKED)
         result = run_trial(asked, trial, place, submit, tell)
         write_result(result)
     except Exception as error:  # a defect or a full disk: the trial fails at once, the study goes on
-        tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": submit.node or _node()})
+        node = (submit and submit.node) or _node()
+        tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": node})
     else:
         tune.report({"attempt": result.attempt.name, "node": submit.node})
 

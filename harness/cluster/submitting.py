@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
 from harness.cluster.sight import refuse_unseen
-from harness.ledger import LOG, Skipped, fetch, logged, refuse_skipped, send, tail
+from harness.ledger import LOG, SKIP, Skipped, fetch, logged, refuse_skipped, send, tail
 from harness.records import Failure, Progress, Tell
 from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of, here
 
@@ -37,6 +37,9 @@ AHEAD = 64
 
 HELD_SECONDS = 1.0
 """Between two looks at jobs that wait for what another process makes, where nothing else is left."""
+
+SKIPPED_SECONDS = 5.0
+"""Between two looks at a store for whether a trial's user wants no more of it."""
 
 NEVER = float("inf")
 
@@ -85,7 +88,7 @@ class RaySubmit:
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
         self._held, self._ended, self._again = held, ended, again
-        self._stopped = False
+        self._stopped, self._looked = False, -NEVER
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -169,6 +172,9 @@ class RaySubmit:
         """Return that the trial's user wants no more of it; null while that is not so."""
         try:
             if self._trial is not None:
+                if time.monotonic() - self._looked > SKIPPED_SECONDS:
+                    self._looked = time.monotonic()
+                    fetch(self._trial / SKIP)
                 refuse_skipped(self._trial)
         except Skipped as end:
             return failure_of(end, kind)

@@ -31,10 +31,10 @@ def ctl(
 ) -> None:
     """Steer a study while it runs, through files in its directory.
 
-    It may be given on any machine that sees the directory, and needs no Ray there. The driver looks every few seconds;
-    `invfront status` says what was asked and what has come of it. The same order twice is one. pause, continue and stop
-    are for the driver that runs now; a stopped study is resumed. A trial that is skipped is pruned. What is enqueued
-    is tried in place of what the sampler would have drawn.
+    It may be given on any machine that sees the directory, or has its address in a store, and needs no Ray there. The
+    driver looks every few seconds; `invfront status` says what was asked and what has come of it. The same order twice
+    is one. pause, continue and stop are for the driver that runs now; a stopped study is resumed. A trial that is
+    skipped is pruned. What is enqueued is tried in place of what the sampler would have drawn.
 
     \b
     Examples:
@@ -51,11 +51,6 @@ def ctl(
     root = find_study(study)
     quiet(None)
     from harness.ledger import Ledger, address
-
-    if Ledger(root).mirror is not None:
-        raise UserError(
-            f"{address(root)}: a study in a store is not steered while it runs; end its driver, then `invfront resume`"
-        )
     from harness.ledger.requests import Requests
 
     put = Requests(root).ask(_request(Ledger(root), order, what or [], now))
@@ -63,7 +58,7 @@ def ctl(
     if as_json:
         say(document)
     else:
-        typer.echo(f"asked: {document['asked']}; `invfront status {root}` says what comes of it")
+        typer.echo(f"asked: {document['asked']}; `invfront status {address(root)}` says what comes of it")
 
 
 def told(put: "Asked") -> dict[str, Any]:

@@ -14,8 +14,8 @@ from harness.records import Answer, Request
 from harness.search import Search
 from harness.study.anchors import misfits
 
-LOOK_SECONDS = 2.0
-"""Least time between two looks at what was asked."""
+LOOK_SECONDS, FAR_SECONDS = 2.0, 5.0
+"""Least time between two looks at what was asked, in a folder and in a store."""
 
 
 class Answering:
@@ -40,7 +40,7 @@ class Answering:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger, self._book, self._search, self._noted, self._clock = ledger, book, search, noted, clock
-        self._requests = Requests(ledger.root)
+        self._requests, self._between = Requests(ledger.root), FAR_SECONDS if ledger.mirror else LOOK_SECONDS
         self._looked = float("-inf")
         self.concurrent = concurrent
         self.paused = self.stopped = False
@@ -49,7 +49,7 @@ class Answering:
         """Trials that the user wants no more of."""
         self.retried: set[int] = set()
         """Trials that have a record and are run again."""
-        for put in self._requests.open():
+        for put in ledger.patience(self._requests.open):
             if put.request.verb in ("pause", "continue", "stop"):
                 self._answer(put, Answer(done=False, text="no driver ran then; a new one goes on"))
 
@@ -59,7 +59,7 @@ class Answering:
         Raises:
             Interrupted: it was asked to stop now.
         """
-        if self._clock() - self._looked < LOOK_SECONDS:
+        if self._clock() - self._looked < self._between:
             return
         self._looked = self._clock()
         for put in self._ledger.patience(self._requests.open):

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.ledger.fetching import mirror_of
 from harness.ledger.files import read_value
 from harness.ledger.whole import write_whole
-from harness.records import Answer, Request
+from harness.records import Answer, Request, Value
 
 FOLDER, ANSWER = "ctl", ".answer.json"
 
@@ -24,11 +25,11 @@ class Requests:
     """The requests to one study.
 
     Args:
-        root: The study's directory.
+        root: The study's directory; of one in a store, this machine's copy of it.
     """
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / FOLDER
+        self._folder, self._mirror = root / FOLDER, mirror_of(root)
         self._known: dict[str, Asked] = {}
 
     def ask(self, request: Request) -> Asked:
@@ -38,7 +39,7 @@ class Requests:
             if there.answer is None and same == request and self._is_last_of_its_kind(there):
                 return there
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
-        write_whole(self._folder / f"{name}.json", request.model_dump_json(indent=1).encode() + b"\n")
+        self._write(f"{name}.json", request)
         return Asked(name, request, None)
 
     def all(self) -> list[Asked]:
@@ -50,12 +51,23 @@ class Requests:
         return [found for name in names if not name.endswith(".answer") and (found := self._one(name)) is not None]
 
     def open(self) -> list[Asked]:
-        """Return the requests that have no answer yet, the oldest first."""
+        """Return the requests that have no answer yet, the oldest first; of a study in a store, those that are there
+        now, else OSError is raised.
+        """
+        if self._mirror is not None:
+            self._mirror.fetch(self._folder)
         return [found for found in self.all() if found.answer is None]
 
     def answer(self, asked: Asked, answer: Answer) -> None:
         """Say what has become of a request; the driver's alone."""
-        write_whole(self._folder / f"{asked.name}{ANSWER}", answer.model_dump_json(indent=1).encode() + b"\n")
+        self._write(f"{asked.name}{ANSWER}", answer)
+
+    def _write(self, name: str, value: Value) -> None:
+        path, content = self._folder / name, value.model_dump_json(indent=1).encode() + b"\n"
+        if self._mirror is None:
+            write_whole(path, content)
+        else:
+            self._mirror.put(path, content)
 
     def _one(self, name: str) -> Asked | None:
         there = self._known.get(name)

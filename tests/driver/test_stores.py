@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.cluster.submitting import RaySubmit
 from harness.display.lines import Lines
 from harness.display.story import Story
 from harness.driver.causes import Causes
@@ -12,9 +13,10 @@ from harness.driver.comparison import Comparison
 from harness.driver.publishing import Publisher
 from harness.driver.reading import read_book
 from harness.driver.room import Room
-from harness.ledger import Ledger
+from harness.ledger import SKIP, Ledger
+from harness.ledger.requests import Requests
 from harness.ledger.testing import ENDS, machines_on
-from harness.records import Asked
+from harness.records import Answer, Asked, Request
 from harness.search import Conditions, Search, open_rows, reconcile
 from harness.stores import FAULTS, MemoryStore
 from harness.study import Study
@@ -57,6 +59,23 @@ class Driver:
             result = self.ledger.patience(lambda asked=asked, trial=trial: ended(asked, trial))
             self.ledger.patience(lambda result=result: write_result(result))
             self.publisher.heard(result)
+
+
+def test_what_is_asked_on_one_machine_is_heard_on_another_and_a_skip_where_the_trial_runs(tmp_path, monkeypatch):
+    machines = machines_on(MemoryStore(), tmp_path, monkeypatch)
+    login, driver, node = (machines(name) for name in ("login", "driver", "node"))
+    asked = Requests(login.root).ask(Request(verb="skip", number=0, time="now"))
+    assert Requests(login.root).ask(asked.request) == asked
+    hearing = Requests(driver.root)
+    assert [put.request for put in hearing.open()] == [asked.request]
+    hearing.answer(asked, Answer(done=True, text="trial 0 ends, pruned"))
+    assert hearing.open() == []
+    login.pull()
+    assert [put.answer.text for put in Requests(login.root).all()] == ["trial 0 ends, pruned"]
+    assert RaySubmit({}, None, trial=node.trial(0))._skipped("train") is None
+    driver.write(driver.trial(0) / SKIP, b"")
+    failure = RaySubmit({}, None, trial=node.trial(0))._skipped("train")
+    assert (failure.stage, failure.type) == ("train", "Skipped")
 
 
 @pytest.fixture
