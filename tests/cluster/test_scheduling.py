@@ -241,13 +241,13 @@ def test_the_process_of_a_job_on_a_gpu_ends_with_it_so_that_the_memory_is_free(l
 @pytest.mark.timeout(600)
 def test_a_time_of_each_job_does_not_count_its_waiting_for_a_place(local_ray):
     """One after another the first two jobs take longer than the time that each has."""
-    submit = RaySubmit({"attack": Claim(cpu=2, gpu=0)}, 3.0, each=True)
-    outcomes = list(submit(SLEEPING, [(1.8,), (1.8,), (600.0,)], "attack", lambda progress: None))
+    submit = RaySubmit({"attack": Claim(cpu=2, gpu=0)}, 6.0, each=True)
+    outcomes = list(submit(SLEEPING, [(3.2,), (3.2,), (600.0,)], "attack", lambda progress: None))
     errors = {outcome.number: outcome.failure and outcome.failure.type for outcome in outcomes}
     assert errors == {0: None, 1: None, 2: "Timeout"}
     spent = {outcome.number: outcome.spent for outcome in outcomes}
-    assert all(1.7 < spent[number].seconds < 5 for number in (0, 1))
-    assert 2.5 < spent[2].seconds < 13
+    assert all(3.1 < spent[number].seconds < 6 for number in (0, 1))
+    assert 5.5 < spent[2].seconds < 16
     assert {each.site for each in spent.values()} == {Site(socket.gethostname(), device_name(pick_device()))}
 
 

@@ -56,7 +56,7 @@ def test_trials_that_are_all_alike_take_what_one_takes_times_their_number():
     assert found.disk_bytes.mid == 10**7
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 50), st.integers(1, 8), st.lists(st.floats(0.001, 1.0), min_size=1, max_size=4))
 def test_more_slots_never_take_longer_and_work_stays_what_it_is(trials, slots, steps):
     costs = costs_of(seen(*steps))

@@ -138,7 +138,7 @@ def test_when_failures_are_enough(failures, state, said):
     assert failing.enough() is None if said is None else re.search(said, failing.enough())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["complete", "failed", "partial"]), max_size=50), st.floats(0.05, 1.0))
 def test_no_share_of_failures_above_the_limit_is_let_go_on(states, share):
     failing = Failing(share, proven=True)

@@ -80,7 +80,7 @@ DEAD = object()
 
 NOTHING: Mapping[int, Any] = MappingProxyType({})
 
-SHORT = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, print_blob=True)
+SHORT = settings(suppress_health_check=list(HealthCheck), derandomize=True, print_blob=True)
 
 LATER = AttackJob(attack="decoder", budget="standard", seed=0, part="validation")
 

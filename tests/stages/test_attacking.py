@@ -456,6 +456,7 @@ def test_an_attack_that_asks_a_server_that_was_let_go_says_so(weights, tmp_path)
         attacked(kept, COUNTING)
 
 
+@pytest.mark.slow
 def test_who_wants_the_predicted_label_alone_does_without_a_server(weights, tmp_path):
     """A head of its own answers, twice alike, and the record says so."""
     kept = tmp_path / "attempt-9"
