@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 import yaml
+from kubernetes.client import models
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from harness.cli import main
@@ -31,6 +32,20 @@ def space(tmp_path):
 def sheet(form: str, space, **more):
     study = load_checked(str(space))
     return FORMS[form](order_of(study, str(space), ["--set", "search/seed=1"], **more))
+
+
+def refuse_unlike(value: object, kind: str) -> None:
+    """Refuse what Kubernetes' own model of a kind does not take: a key that it does not know, or one that it misses."""
+    model = getattr(models, kind, None)
+    if kind.startswith("list["):
+        assert isinstance(value, list), kind
+        for each in value:
+            refuse_unlike(each, kind[5:-1])
+    elif model is not None:
+        names = {key: name for name, key in model.attribute_map.items()}
+        for key, part in value.items():
+            refuse_unlike(part, model.openapi_types[names[key]])
+        model(**{names[key]: part for key, part in value.items()})
 
 
 def test_a_node_is_as_large_as_its_share_of_the_trials(space):
@@ -76,6 +91,21 @@ def test_a_ray_job_is_one_file_of_three_documents_that_fit_each_other(space):
         assert claims == [claim["metadata"]["name"]]
     size = workers["template"]["spec"]["containers"][0]["resources"]
     assert size["limits"] == size["requests"] == {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}
+
+
+def test_what_a_ray_job_brings_along_is_what_kubernetes_own_models_take(space):
+    claim, file, job = yaml.safe_load_all(sheet("kuberay", space, nodes=4, queue="gpus").text)
+    refuse_unlike(claim, "V1PersistentVolumeClaim")
+    refuse_unlike(file, "V1ConfigMap")
+    refuse_unlike(job["metadata"], "V1ObjectMeta")
+    cluster = job["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        refuse_unlike(group["template"], "V1PodTemplateSpec")
+    (container,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    with pytest.raises(KeyError, match="nam"):
+        refuse_unlike(container | {"nam": "x"}, "V1Container")
+    with pytest.raises(ValueError, match="name"):
+        refuse_unlike({"image": "x"}, "V1Container")
 
 
 @pytest.mark.parametrize("hosts", [(), ("node1", "node2", "node3")])
