@@ -35,6 +35,7 @@ def test_the_decoder_comes_within_5_percent_of_the_least_error_and_not_below_it(
     assert outcome == "open"
 
 
+@pytest.mark.slow
 def test_nothing_is_read_from_pure_noise():
     target = PureNoise(sigma=0.07, side=16)
     decoder, outcome = fitted(target, num_images=3200, steps=100)

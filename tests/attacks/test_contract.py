@@ -43,7 +43,8 @@ CASES = {
 }
 
 
-LONG, REFITTED = ("decoder_xl", "unrolled"), ("sees_through_units", "does_not_train_on_validation")
+LONG = ("decoder_xl", "unrolled", "rmle", "dip", "gan_decoder", "gan_prior", "fora", "diffusion", "query_free")
+REFITTED = ("sees_through_units", "does_not_train_on_validation")
 """Attacks of which even a small fit takes seconds, and laws that fit more than once: together they are slow."""
 
 

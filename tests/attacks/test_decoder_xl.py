@@ -30,6 +30,7 @@ def fitted(target: LinearGaussian, num_images: int, settings=SMALL, **changes) -
 # known answers
 
 
+@pytest.mark.slow
 def test_it_comes_within_5_percent_of_the_least_error_and_not_below_it():
     target = LinearGaussian(sigma=0.07, side=16)
     decoder, outcome = fitted(target, num_images=3200, ssim_share=0.0)

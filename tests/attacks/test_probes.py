@@ -323,6 +323,7 @@ def test_a_single_image_s_gradient_betrays_its_label(target):
     assert torch.equal(Observed(ExpectedNetwork(target), x, y, chunk=16).labels, y)
 
 
+@pytest.mark.slow
 def test_dlg_recovers_an_image_of_a_small_network_to_a_thousandth():
     torch.manual_seed(1)
     around = Evidence(*(pictures(count, num_classes=10) for count in (100, 1, 1, 2)))

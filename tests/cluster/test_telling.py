@@ -15,7 +15,7 @@ from tests.values import asked
 def test_a_trial_whose_process_was_lost_is_told_of_by_its_number(tmp_path: Path) -> None:
     said, trials = list[str](), [asked(7)]
     exchange = Exchange(lambda: trials.pop(), lambda result: None, lambda number, progress: None, noted=said.append)
-    waiting = Waiting(Resources(), False, lambda: ([{"CPU": 1.0}], []), said.append)
+    waiting = Waiting(Resources(), False, lambda: [{"CPU": 1.0}], lambda bundle: False, said.append)
     searcher = _Searcher(Ledger(tmp_path), Place(), exchange, waiting)
     searcher.suggest("key")
     listener = _Listener(exchange.watch, lost=searcher.lost)
