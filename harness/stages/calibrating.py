@@ -1,5 +1,6 @@
 """A job that measures what a study's jobs take: a few training steps of each defense, a few of each attack's loops."""
 
+import ctypes
 import queue
 import tempfile
 import threading
@@ -29,6 +30,13 @@ MOST_STEPS, FEW_STEPS = 20, 5
 
 SHARE = 0.4
 """Of the time, for all trainings together."""
+
+END_SECONDS = 60.0
+"""Longest wait for a measurement that is told to end: a single operation of torch may take seconds."""
+
+
+class Over(BaseException):
+    """Raised in a measurement whose time is up."""
 
 
 @dataclass
@@ -65,7 +73,7 @@ class Sketch(NamedTuple):
 
 
 def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
-    """Measure in a thread of its own, which is left to itself when the time is up; return what was measured by then."""
+    """Measure in a thread of its own, which ends when the time is up; return what was measured by then."""
     found = Calibrated()
     said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
     end = now().seconds + sketch.seconds
@@ -75,22 +83,35 @@ def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
             with tempfile.TemporaryDirectory(prefix="invfront-plan-", ignore_cleanup_errors=True) as folder:
                 for progress in _measure(sketch, Path(folder), found, end):
                     said.put(progress)
+        except Over:
+            pass
         except Exception as error:  # what was measured before is worth having
             found.remarks.append(one_line(f"{type(error).__name__}: {error}"))
         finally:
             said.put(None)
 
-    threading.Thread(target=worked, name="calibrate", daemon=True).start()
-    while True:
-        try:
-            progress = said.get(timeout=max(0.0, end - now().seconds))
-        except queue.Empty:
-            found.remarks.append(f"measuring ended after {sketch.seconds:.0f} s")
-            break
-        if progress is None:
-            break
-        yield progress
+    thread = threading.Thread(target=worked, name="calibrate", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                progress = said.get(timeout=max(0.0, end - now().seconds))
+            except queue.Empty:
+                found.remarks.append(f"measuring ended after {sketch.seconds:.0f} s")
+                break
+            if progress is None:
+                break
+            yield progress
+    finally:
+        _end(thread)
     return found
+
+
+def _end(thread: threading.Thread) -> None:
+    """End a thread at its next step: one that is within torch when its process ends would abort that."""
+    if thread.is_alive() and thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Over))
+        thread.join(END_SECONDS)
 
 
 def _measure(sketch: Sketch, folder: Path, found: Calibrated, end: float) -> Iterator[Progress]:
@@ -102,6 +123,7 @@ def _measure(sketch: Sketch, folder: Path, found: Calibrated, end: float) -> Ite
         _steps(handed._replace(asked=trial), found, until)
         yield Progress("training", number, len(sketch.trials))
     trained = _whole_training(handed, found)
+    found.memory_bytes, found.disk_bytes = trained.circumstances.peak_memory_bytes, size_of(handed.attempt)
     yield from _attacks(handed, handed.attempt, first.attacks, found, end)
     found.memory_bytes = Meter(first.shared(), "attack", prepare(first, "attack"), None).read().peak_memory_bytes
     found.memory_bytes = max(found.memory_bytes, trained.circumstances.peak_memory_bytes)
