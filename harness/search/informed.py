@@ -54,8 +54,7 @@ class Informed(optuna.Study):
         self.changed(number)
         storage = self._storage
         row = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        if storage.get_trial(row).state == TrialState.WAITING:
-            storage.set_trial_state_values(row, state=TrialState.RUNNING)
+        storage.set_trial_state_values(row, state=TrialState.RUNNING)  # one that runs stays as it is
         return optuna.Trial(self, row)
 
     def _get_trials(
