@@ -55,7 +55,7 @@ class Checkpoints:
 
 
 class Kept:
-    """The newest state of one prior's training, in a file that its only writer replaces whole.
+    """The newest state of one prior's training, in a file that its only writer replaces whole, in a store too.
 
     Args:
         file: Where it lies.
@@ -85,7 +85,12 @@ class Kept:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_whole(self.file, buffer.getvalue())
+        put(self.file)
         self._last = time.monotonic()
+
+    def over(self) -> None:
+        """Remove the file, in a store too."""
+        drop([self.file.parent], self.file.name)
 
 
 def restore_rng(state: Snapshot) -> None:

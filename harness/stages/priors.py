@@ -202,7 +202,7 @@ def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
         circumstances=meter.read(),
     )
     write_whole(stem.with_suffix(".json"), record.model_dump_json(indent=1).encode())
-    kept.file.unlink(missing_ok=True)
+    kept.over()
 
 
 def _loaded(prior: nn.Module, stem: Path) -> bool:

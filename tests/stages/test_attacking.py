@@ -20,6 +20,7 @@ from attacks.seen import Seen
 from harness.ledger.arrays import scores_of
 from harness.ledger.attempts import find, open_attempt
 from harness.ledger.files import read_value
+from harness.ledger.testing import machines_on
 from harness.records.asked import AttackJob
 from harness.records.place import Place
 from harness.stages.assignment import Assignment
@@ -29,6 +30,7 @@ from harness.stages.loading import images_of, target_of, trained
 from harness.stages.priors import PriorRecord, Priors, needs_prior, train_priors
 from harness.stages.training import train_stage
 from harness.stages.underway import folder_of
+from harness.stores import MemoryStore
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from harness.trial import run_trial
@@ -241,6 +243,21 @@ def test_a_prior_that_outlasts_its_trial_goes_on_in_the_next_one_and_its_checkpo
     assert [int(step) for step, _ in steps] == list(range(1, 9))
     assert [float(draw) for _, draw in steps] == sorted({float(draw) for _, draw in steps})
     assert not list((tmp_path / "priors").glob("*.checkpoint"))
+
+
+def test_a_prior_goes_on_on_another_machine_from_its_checkpoint_in_the_store(weights, trainings, tmp_path, monkeypatch):
+    store, place = MemoryStore(), Place(checkpoint_seconds=0.0)
+    machines = machines_on(store, tmp_path / "machines", monkeypatch)
+    for number, name in enumerate(("one", "other")):
+        with pytest.raises(TimeoutError, match="time is up"):
+            attacked(weights, job("Lasting"), machines(name).trial(number), place)
+        assert [entry.key for entry in store.entries("priors") if entry.key.endswith(".checkpoint")]
+    third = machines("third")
+    attacked(weights, job("Lasting"), third.trial(2), place)
+    steps = [int(line.split()[0]) for line in trainings.read_text().splitlines()]
+    assert steps == list(range(1, 9))
+    assert not [key for key in (entry.key for entry in store.entries("priors")) if key.endswith(".checkpoint")]
+    assert not list((third.root / "priors").glob("*.checkpoint"))
 
 
 def test_another_seed_of_the_attack_trains_another_prior(weights, trainings, tmp_path):
