@@ -77,18 +77,24 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
     if outcome.value is None:
         raise UserError(f"{study.name}: could not be measured: {failure_line(outcome.failure)}; take --from STUDY")
     found: Calibrated = outcome.value
-    if not found.steps or not found.attacks:
+    if not found.steps or not (found.attacks or found.begun):
         raise UserError(f"{study.name}: too little could be measured: {'; '.join(found.remarks)}; take --from STUDY")
     return Known(costs_measured(found, study), found.images)
 
 
 def costs_measured(found: Calibrated, study: Study) -> Costs:
-    """Return what trials take by what a few steps took; an attack that was not reached takes what the dearest did."""
+    """Return what trials take by what a few steps took; an attack that was not measured takes what the dearest did."""
     jobs = {job.name: job for job in attack_jobs(study)}
     attacks = {kind_of(jobs[name]): took for name, took in found.attacks.items()}
-    dearest = max(attacks.values(), key=lambda took: took.seconds)
+    begun = {kind_of(jobs[name]): took for name, took in found.begun.items()}
+    dearest = max([*attacks.values(), *begun.values()], key=lambda took: took.seconds)
     missed = dict.fromkeys(kind for kind in map(kind_of, jobs.values()) if kind not in attacks)
-    lines = [f"attack {kind}: not reached in time; taken to be as slow as the slowest that was" for kind in missed]
+    lines = [
+        f"attack {kind}: its end was not reached in time; taken by the steps of it that were run"
+        if begun.get(kind) == dearest
+        else f"attack {kind}: not reached in time; taken to be as slow as the slowest that was"
+        for kind in missed
+    ]
     once = NOTHING
     for took in found.priors.values():
         once = once.with_(took)

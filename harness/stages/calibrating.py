@@ -1,6 +1,5 @@
 """A job that measures what a study's jobs take: a few training steps of each defense, a few of each attack's loops."""
 
-import ctypes
 import queue
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from harness.records.took import NOTHING, Took
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.building import build
+from harness.stages.following import END_SECONDS, Over, end_thread
 from harness.stages.ground import Meter, prepare
 from harness.stages.jobs import drain
 from harness.stages.loading import images_of
@@ -28,15 +28,8 @@ from harness.stages.training import train_stage
 MOST_STEPS, FEW_STEPS = 20, 5
 """Steps of a training and of a loop that are run, and those after which a training's time may be up."""
 
-SHARE = 0.4
+SHARE = 0.25
 """Of the time, for all trainings together."""
-
-END_SECONDS = 10.0
-"""Longest wait for a measurement that is told to end: a single operation of torch may take seconds."""
-
-
-class Over(BaseException):
-    """Raised in a measurement whose time is up."""
 
 
 @dataclass
@@ -52,6 +45,8 @@ class Calibrated:
     """What is done at the end of an epoch, by branch."""
     attacks: dict[str, Took] = field(default_factory=dict)
     """An attack, by its job's name."""
+    begun: dict[str, Took] = field(default_factory=dict)
+    """What an attack that the time did not suffice for takes at least, by its job's name."""
     priors: dict[str, Took] = field(default_factory=dict)
     """What is trained once for all trials, by the name of the job that starts from it."""
     images: int = 0
@@ -60,6 +55,24 @@ class Calibrated:
     disk_bytes: int = 0
     """Of one trial."""
     remarks: list[str] = field(default_factory=list)
+
+
+class Underway(NamedTuple):
+    """An attack that is being measured."""
+
+    name: str
+    reckoning: Reckoning
+    start: Took
+
+
+class Measurement(NamedTuple):
+    """What is being measured."""
+
+    found: Calibrated
+    end: float
+    """The clock's seconds at which its time is up."""
+    underway: list[Underway]
+    """The attack, while there is one."""
 
 
 class Sketch(NamedTuple):
@@ -74,14 +87,14 @@ class Sketch(NamedTuple):
 
 def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
     """Measure in a thread of its own, which ends when the time is up; return what was measured by then."""
-    found = Calibrated()
+    measurement = Measurement(Calibrated(), now().seconds + sketch.seconds, [])
+    found, end, underway = measurement
     said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
-    end = now().seconds + sketch.seconds
 
     def worked() -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="invfront-plan-", ignore_cleanup_errors=True) as folder:
-                for progress in _measure(sketch, Path(folder), found, end):
+                for progress in _measure(sketch, Path(folder), measurement):
                     said.put(progress)
         except Over:
             pass
@@ -98,24 +111,20 @@ def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
                 progress = said.get(timeout=max(0.0, end - now().seconds))
             except queue.Empty:
                 found.remarks.append(f"measuring ended after {sketch.seconds:.0f} s")
+                for attack in underway:
+                    found.begun[attack.name] = attack.reckoning.foreseen().with_(attack.start, -1.0)
                 break
             if progress is None:
                 break
             yield progress
     finally:
-        _end(thread)
+        end_thread(thread, 1.5 * END_SECONDS)  # it ends an attack's before its own
     return found
 
 
-def _end(thread: threading.Thread) -> None:
-    """End a thread at its next step: one that is within torch when its process ends would abort that."""
-    if thread.is_alive() and thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Over))
-        thread.join(END_SECONDS)
-
-
-def _measure(sketch: Sketch, folder: Path, found: Calibrated, end: float) -> Iterator[Progress]:
+def _measure(sketch: Sketch, folder: Path, measurement: Measurement) -> Iterator[Progress]:
     first, begun = sketch.trials[0], now().seconds
+    found, end, _ = measurement
     handed = Assignment(first, sketch.place, open_attempt(folder / "trials" / "00000"))
     yield Progress("training", 0, len(sketch.trials))
     for number, trial in enumerate(sketch.trials, start=1):
@@ -124,7 +133,7 @@ def _measure(sketch: Sketch, folder: Path, found: Calibrated, end: float) -> Ite
         yield Progress("training", number, len(sketch.trials))
     trained = _whole_training(handed, found)
     found.memory_bytes, found.disk_bytes = trained.circumstances.peak_memory_bytes, size_of(handed.attempt)
-    yield from _attacks(handed, handed.attempt, first.attacks, found, end)
+    yield from _attacks(handed, handed.attempt, first.attacks, measurement)
     attacked = Meter(first.shared(), "attack", prepare(first, "attack"), None).read()
     found.memory_bytes = max(found.memory_bytes, attacked.peak_memory_bytes)
     found.disk_bytes = size_of(handed.attempt)
@@ -169,17 +178,20 @@ def _steps(handed: Assignment, found: Calibrated, until: float) -> None:
 
 
 def _attacks(
-    handed: Assignment, weights: Path, jobs: Sequence[AttackJob], found: Calibrated, end: float
+    handed: Assignment, weights: Path, jobs: Sequence[AttackJob], measurement: Measurement
 ) -> Iterator[Progress]:
     """Run each attack with loops of a few steps; what fails is charged for what it did until then."""
     priors = Priors(handed.asked.shared(), handed.place, handed.attempt.parents[2] / "priors")
+    found, end, underway = measurement
     begun = now().seconds
     for number, job in enumerate(jobs, start=1):
         reckoning = Reckoning(MOST_STEPS, begun + (end - begun) * number / (len(jobs) + 1))
         with skipping(reckoning):
             if needs_prior(job):
                 found.priors[job.name] = _took(reckoning, prior_stage(priors, job), job, found)
+            underway.append(Underway(job.name, reckoning, reckoning.now()))
             found.attacks[job.name] = _took(reckoning, attack_stage(handed, weights, job), job, found)
+            underway.clear()
         yield Progress(job.name, number, len(jobs))
 
 

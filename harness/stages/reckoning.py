@@ -19,6 +19,28 @@ def now() -> Took:
     return Took(time.perf_counter(), time.process_time())
 
 
+class _Loop:
+    """A loop that runs.
+
+    Args:
+        total: Its steps.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.left = total
+        """Steps that it has not come to."""
+        self.missed = 0
+        """Steps that it left out."""
+        self.common: list[Took] = []
+        """What those of the common kind took that it ran."""
+
+    def each(self) -> Took | None:
+        """Return what a step of the common kind takes; null where none is over."""
+        if not self.common:
+            return None
+        return Took(*map(statistics.median, zip(*(self.common[1:] or self.common), strict=True)))
+
+
 class Reckoning:
     """Lets counted loops run some of their steps, and reckons what the others would have taken.
 
@@ -34,26 +56,36 @@ class Reckoning:
     def __init__(self, most: int, until: float = float("inf"), clock: Callable[[], Took] = now) -> None:
         self._most, self._until, self._clock = most, until, clock
         self._left_out = NOTHING
+        self._running: list[_Loop] = []
 
     def now(self) -> Took:
         """Return the times now as if no step had been left out."""
         return self._clock().with_(self._left_out)
 
+    def foreseen(self) -> Took:
+        """Return the times at which the loops that run now would be over, were their steps all of the common kind."""
+        times = self.now()
+        for loop in self._running:
+            if (each := loop.each()) is not None:
+                times = times.with_(each, loop.missed + loop.left)
+        return times
+
     def __call__(self, steps: Sequence[T], kept: Container[T]) -> Iterator[T]:
         """Yield the steps that are run."""
-        common: list[Took] = []
-        missed = 0
+        loop = _Loop(len(steps))
+        self._running.append(loop)
         try:
             for number, step in enumerate(steps, start=1):
+                loop.left -= 1
                 most = self._most if self._clock().seconds < self._until else 2
                 if not (number <= most or number == len(steps) or step in kept):
-                    missed += 1
+                    loop.missed += 1
                     continue
                 begun = self.now()
                 yield step
                 if step not in kept and number < len(steps):
-                    common.append(self.now().with_(begun, -1.0))
+                    loop.common.append(self.now().with_(begun, -1.0))
         finally:
-            if missed and common:
-                each = Took(*map(statistics.median, zip(*(common[1:] or common), strict=True)))
-                self._left_out = self._left_out.with_(each, missed)
+            self._running.remove(loop)
+            if loop.missed and (each := loop.each()) is not None:
+                self._left_out = self._left_out.with_(each, loop.missed)

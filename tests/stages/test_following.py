@@ -1,6 +1,7 @@
 """Work that is followed while it runs: an attack's steps come as progress, its numbers and errors as without it."""
 
 import threading
+import time
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from attacks.counted import counted, heard
 from harness.records.progress import Progress
 from harness.stages import following
-from harness.stages.following import followed
+from harness.stages.following import Over, end_thread, followed
 from harness.stages.jobs import drain
 
 
@@ -42,6 +43,28 @@ def test_an_error_is_raised_where_the_work_was_asked_for():
 
     with pytest.raises(FloatingPointError, match="not finite"):
         drain(followed("rmle-quick-0", work), lambda progress: None)
+
+
+def test_work_that_nobody_waits_for_any_more_is_over_at_its_next_step():
+    begun, steps = threading.Event(), []
+
+    def work() -> None:
+        for step in range(10_000):
+            steps.append(step)
+            begun.set()
+            time.sleep(0.01)
+
+    def follow() -> None:
+        with pytest.raises(Over):
+            drain(followed("work", work), lambda progress: None)
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    assert begun.wait(10)
+    end_thread(follower)
+    assert not follower.is_alive()
+    assert "work" not in [thread.name for thread in threading.enumerate()]
+    assert len(steps) < 1000
 
 
 def test_a_thread_has_the_numbers_and_the_threads_of_its_process():
