@@ -64,7 +64,7 @@ class Answering:
         self._looked = self._clock()
         for put in self._ledger.patience(self._requests.open):
             try:
-                done = self._do(put.request)
+                done = self._do(put)
             except UserError as error:
                 self._answer(put, Answer(done=False, text=str(error)))
             else:
@@ -83,8 +83,9 @@ class Answering:
             root = shlex.quote(str(self._ledger.root))
             raise Interrupted(f"stopped by `invfront ctl {root} stop`; go on with `invfront resume {root}`")
 
-    def _do(self, request: Request) -> Answer:
+    def _do(self, put: Put) -> Answer:
         """Do what was asked, unless it is done already; return what that was. Raises UserError where it cannot be."""
+        request = put.request
         if request.verb == "pause":
             self.paused = True
             return _done("no further trial is handed out; those that run go on")
@@ -99,7 +100,7 @@ class Answering:
             return _done(f"at most {request.number} trials at a time")
         if request.verb == "skip" and request.number is not None:
             return self._skip(request.number)
-        return self._enqueue(request) if request.verb == "enqueue" else self._retry(request)
+        return self._enqueue(put) if request.verb == "enqueue" else self._retry(request)
 
     def _skip(self, number: int) -> Answer:
         if not self._ledger.was_asked(number):
@@ -113,14 +114,15 @@ class Answering:
         self._ledger.write(self._ledger.trial(number) / SKIP, b"")
         return _done(f"trial {number} ends, pruned")
 
-    def _enqueue(self, request: Request) -> Answer:
-        for put in self._requests.all():
-            taken = put.answer.trial if put.answer and put.request.settings == request.settings else None
+    def _enqueue(self, put: Put) -> Answer:
+        request = put.request
+        for other in self._requests.all():
+            taken = other.answer.trial if other.answer and other.request.settings == request.settings else None
             if taken is not None and self._search.has(taken, request.settings):
                 return _done(f"trial {taken} has it already", taken)
         for misfit in misfits(self._search.space, request.settings):
             raise UserError(f"{misfit.path}: {misfit.why}")
-        number = self._search.enqueue(request.settings)
+        number = self._search.enqueue(request.settings, put.name)
         if number is None:
             raise UserError("no trial waits; `invfront resume STUDY --trials N` gives the study more")
         return _done(f"trial {number} takes it", number)

@@ -19,6 +19,9 @@ from harness.search.samplers import make_sampler
 from harness.search.turns import Turns
 from harness.study import Space, Study
 
+REQUEST = "request"
+"""Attribute of a row that somebody asked for: the request's name."""
+
 
 class Conditions(NamedTuple):
     """What a new trial is given beside its settings; a resume may change its threads for trials not yet asked."""
@@ -73,19 +76,28 @@ class Search:
         """What the study searches over."""
         return self._space
 
-    def enqueue(self, settings: Mapping[str, Scalar]) -> int | None:
+    def enqueue(self, settings: Mapping[str, Scalar], request: str) -> int | None:
         """Let one of the trials that are still to be drawn have some settings, after the anchors.
+
+        Args:
+            settings: By path.
+            request: Name of what asks for it; a trial that took it before, of which nobody knows, is the one.
 
         Returns:
             Its number; null if no trial is left to be drawn.
         """
-        return self._patience(lambda: self._enqueue(settings), self._look_again)
+        return self._patience(lambda: self._enqueue(settings, request), self._look_again)
 
-    def _enqueue(self, settings: Mapping[str, Scalar]) -> int | None:
+    def _enqueue(self, settings: Mapping[str, Scalar], request: str) -> int | None:
         search = self._study.search
+        for row in reversed(self._rows.get_trials(deepcopy=False)):
+            if row.user_attrs.get(REQUEST) == request:
+                return row.number
         while self._num_rows < min(len(search.anchors), search.trials):
-            self._put(*self._turns.due(self._num_rows, self._num_rows))
-        return self._put(settled(self._space, settings), False) if self._num_rows < search.trials else None
+            self._due()
+        if self._num_rows >= search.trials:
+            return None
+        return self._put(settled(self._space, settings), {REQUEST: request})
 
     def has(self, number: int, settings: Mapping[str, Scalar]) -> bool:
         """Say whether a trial, asked or still to be, has some settings, or will have them."""
@@ -95,10 +107,15 @@ class Search:
         held = row.system_attrs.get("fixed_params") or row.params
         return settled(self._space, settings).items() <= held.items()
 
-    def _put(self, params: Mapping[str, Scalar], anchor: bool) -> int:
+    def _due(self) -> None:
+        """Add a row that waits, for whose turn it is."""
+        params, anchor = self._turns.due(self._num_rows, self._num_rows)
+        self._put(params, {"anchor": True} if anchor else {})
+
+    def _put(self, params: Mapping[str, Scalar], attributes: dict[str, str | bool]) -> int:
         """Add a row that waits; return its number."""
         number = self._num_rows
-        self._rows.enqueue_trial(dict(params), user_attrs={"anchor": True} if anchor else {})
+        self._rows.enqueue_trial(dict(params), user_attrs=attributes)
         self._drawing.changed(number)
         self._waiting.append(number)
         self._num_rows += 1
@@ -140,7 +157,7 @@ class Search:
         if self._waiting:
             self._pin(self._row(self._waiting[0]))
         else:
-            self._put(*self._turns.due(self._num_rows, self._num_rows))
+            self._due()
         return self._drawing.begin(self._waiting.popleft())
 
     def _look_again(self) -> None:

@@ -19,7 +19,7 @@ from harness.ledger import SKIP, Ledger, write_whole
 from harness.ledger.requests import Requests
 from harness.records import Failure
 from harness.search import Search, open_rows, reconcile
-from harness.search.asking import Conditions
+from harness.search.asking import REQUEST, Conditions
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from tests.bench_driver import UNTRACKED
@@ -201,6 +201,24 @@ def test_the_same_settings_are_enqueued_once_whatever_has_become_of_them(driver)
     again.ask()
     told = [text for _, text in answers(again)]
     assert told == ["trial 1 takes it", "trial 1 has it already", "trial 1 has it already", "trial 2 takes it"]
+
+
+def test_what_was_taken_by_a_driver_that_died_before_it_said_so_is_taken_once(driver, monkeypatch):
+    ctl(driver, "enqueue", "model/sigma=0.1")
+
+    def die(put, answer) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as within:
+        within.setattr(driver.answering, "_answer", die)
+        with pytest.raises(KeyboardInterrupt):
+            driver.ask()
+    again = Driver(driver.ledger.root)
+    ctl(again, "concurrent=9")
+    trials = [again.ask().number for _ in range(6)]
+    assert trials == [*range(6)]
+    assert [row.number for row in again.search._rows.get_trials() if REQUEST in row.user_attrs] == [1]
+    assert [text for _, text in answers(again)][:1] == ["trial 1 takes it"]
 
 
 def test_a_failed_trial_is_run_again_while_the_study_runs(driver):

@@ -235,7 +235,7 @@ def test_the_sampler_sees_every_row_as_it_is_whatever_has_changed_it(tmp_path):
     session.finish(second)
     session.finish(third, state="failed")
     agree()
-    session.search.enqueue({"defense/name": "laplace"})
+    session.search.enqueue({"defense/name": "laplace"}, "a request")
     agree()
     session.finish(session.search.ask())
     session.finish(first)
