@@ -62,6 +62,8 @@ class Step(NamedTuple):
     publish: tuple[Result, ...] = ()
     again: tuple[Result, ...] = ()
     """Trials to hand out again, without a record of this failure."""
+    why: str = ""
+    """They are."""
     common: Cause | None = None
     """The common cause that ends the work; what is held then stays without a record, to be resumed."""
     left_out: str | None = None
@@ -160,7 +162,7 @@ class Causes:
             self._held.clear()
             return Step(common=cause)
         if cause.kind == "yours":
-            return Step(again=(result,))
+            return Step(again=(result,), why=cause.text)
         return self._again_or_not(result, cause) if cause.kind == "place" else self._hold(result, cause)
 
     def end(self) -> Step:
@@ -186,7 +188,7 @@ class Causes:
         training, where = _training(result), f" on {cause.host}" if cause.host else ""
         if self._tries[training] <= AGAIN:
             self._notes[training] = (*self._notes.get(training, ()), f"handed out again: {cause.text}{where}")
-            return Step(again=(result,))
+            return Step(again=(result,), why=f"{cause.text}{where}")
         return self._hold(result, cause) if cause.kind == "killed" and not self.proven else self._settled((result,))
 
     def _hold(self, result: Result, cause: Cause) -> Step:

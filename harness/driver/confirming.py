@@ -216,7 +216,9 @@ class _Confirming:
     def _do(self, step: Step) -> None:
         for result in step.publish:
             self._finish(result)
-        self.queue.extend(result.record.asked for result in step.again)
+        for result in step.again:
+            self.queue.append(result.record.asked)
+            self.noted(f"{_named(result.record.asked)} is handed out again: {step.why}")
         if step.left_out is not None:
             self.noted(f"a node gets no more trainings until this is given again: {ALIKE} in a row failed there")
         if step.common is not None:

@@ -103,7 +103,9 @@ class Publisher(NamedTuple):
     def _do(self, step: Step) -> None:
         for result in step.publish:
             self.finish(result)
-        self.search.again.extend(result.record.asked for result in step.again)
+        for result in step.again:
+            self.search.again.append(result.record.asked)
+            self.watcher.noted(f"trial {result.record.number} is handed out again: {step.why}")
         if step.left_out is not None:
             which = step.left_out
             self.watcher.noted(f"{which} gets no more trials until the study is resumed: {ALIKE} in a row failed there")

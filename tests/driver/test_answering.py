@@ -1,5 +1,6 @@
 """A running study does what is asked of it by files in its directory, once, and says what came of it."""
 
+import errno
 import json
 import re
 
@@ -201,6 +202,13 @@ def test_the_same_settings_are_enqueued_once_whatever_has_become_of_them(driver)
     again.ask()
     told = [text for _, text in answers(again)]
     assert told == ["trial 1 takes it", "trial 1 has it already", "trial 1 has it already", "trial 2 takes it"]
+
+
+def test_why_a_trial_is_handed_out_again_is_said(driver):
+    first = driver.ask()
+    driver.end(first, Failure(stage="train", type="OSError", message="stale file handle", errno=errno.ESTALE))
+    assert driver.watcher.lines == ["trial 0 is handed out again: OSError: stale file handle"]
+    assert driver.ask() == first
 
 
 def test_what_was_taken_by_a_driver_that_died_before_it_said_so_is_taken_once(driver, monkeypatch):
