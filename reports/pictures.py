@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
@@ -40,6 +42,8 @@ DASHES: dict[str, Any] = {
 
 FORMS = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer")}
 """Endings of a figure's files, and what else would stand in them of the time and the package."""
+
+DPI = 160
 
 LEVEL_LINE: Options = {"color": QUIET, "linewidth": 1, "linestyle": ":", "zorder": 0}
 LEVEL_TEXT: Options = {"fontsize": 7.5, "color": "#555555", "textcoords": "offset points"}
@@ -212,17 +216,21 @@ def literal(text: str) -> str:
 def saved(figure: Figure, forms: Collection[str] = tuple(FORMS)) -> dict[str, bytes]:
     """Return a figure in some of ``FORMS``, the same bytes whenever it is drawn."""
     found = {}
+    figure.dpi = DPI
     with matplotlib.rc_context(STYLE):
         for form in forms:
             found[form] = _saved(figure, form)
-            figure.set_layout_engine("none")  # it is laid out once
+            figure.set_layout_engine("none")  # it stays as it was laid out, which takes as long as drawing it
     return found
 
 
 def _saved(figure: Figure, form: str) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, dpi=160, metadata=dict.fromkeys(FORMS[form]))
-    figure.set_layout_engine("none")  # it stays as it was laid out, which takes as long as drawing it
+    """Return a figure that is drawn once; ``savefig`` would go through all of it before."""
+    buffer, metadata = io.BytesIO(), dict.fromkeys(FORMS[form])
+    if form == "pdf":
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=metadata)
+    else:
+        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
     return buffer.getvalue()
 
 
