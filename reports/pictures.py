@@ -226,11 +226,10 @@ def saved(figure: Figure, forms: Collection[str] = tuple(FORMS)) -> dict[str, by
 
 def _saved(figure: Figure, form: str) -> bytes:
     """Return a figure that is drawn once; ``savefig`` would go through all of it before."""
-    buffer, metadata = io.BytesIO(), dict.fromkeys(FORMS[form])
-    if form == "pdf":
-        FigureCanvasPdf(figure).print_pdf(buffer, metadata=metadata)
-    else:
-        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
+    buffer = io.BytesIO()
+    canvas: Any = FigureCanvasPdf(figure) if form == "pdf" else FigureCanvasAgg(figure)
+    write = canvas.print_pdf if form == "pdf" else canvas.print_png
+    write(buffer, metadata=dict.fromkeys(FORMS[form]))
     return buffer.getvalue()
 
 
