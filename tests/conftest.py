@@ -1,13 +1,16 @@
 """The ground of all tests: set before torch is imported, so that neighbours on the machine do not stall them."""
 
 import functools
+import itertools
 import os
 import shutil
 import signal
 import sqlite3
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -21,6 +24,9 @@ settings.load_profile("patient")
 
 CACHE = pytest.StashKey[str]()
 
+LONG_SECONDS = 60.0
+"""Of tests that take less together it is not told what each part took."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give all tests an image cache of their own, which goes with them; whoever tests it makes another one."""
@@ -33,6 +39,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it."""
     if config.stash[CACHE]:
         shutil.rmtree(config.stash[CACHE], ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what each part of a long run took."""
+    taken: dict[str, Counter[str]] = {}
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            file = PurePosixPath(report.nodeid.partition("::")[0])
+            taken.setdefault(str(file.parent), Counter())[file.name] += report.duration
+    if sum(each.total() for each in taken.values()) < LONG_SECONDS:
+        return
+    terminalreporter.section("seconds of each part, its most costly files")
+    for part, files in sorted(taken.items(), key=lambda each: -each[1].total()):
+        costly = ", ".join(f"{file} {seconds:.0f}" for file, seconds in files.most_common(3))
+        terminalreporter.write_line(f"{files.total():5.0f} {part}: {costly}")
 
 
 @pytest.fixture(autouse=True)
