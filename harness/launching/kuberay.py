@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.launching.order import Order, Sheet
+from harness.launching.order import HEALTH, Order, Sheet
 
 STUDIES, FILES, FILE = "/studies", "/etc/invfront", "study.yaml"
 """Where a pod sees the claim, and the study file."""
@@ -102,6 +102,8 @@ def _pod(order: Order, name: str, kind: str, cpus: int, gpus: int) -> dict[str, 
         "resources": {"requests": size, "limits": size},
         "volumeMounts": mounts,
     }
+    if kind == "head":
+        container["env"] = [{"name": name, "value": value} for name, value in HEALTH.items()]
     return {"spec": {"containers": [container], "volumes": volumes}}
 
 

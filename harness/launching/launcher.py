@@ -7,12 +7,14 @@ from typing import Any
 import yaml
 
 from harness import __version__
-from harness.launching.order import Order, Sheet
+from harness.launching.order import HEALTH, Order, Sheet
 
 STUDY = "/tmp/invfront-study.yaml"
 """Where the head finds the study file."""
 
 START = "--disable-usage-stats --include-dashboard=false --port=6379 --autoscaling-config=~/ray_bootstrap_config.yaml"
+
+HEALTH_SET = " ".join(f"{name}={value}" for name, value in HEALTH.items())
 
 TYPES = {
     0: {2: "m7i.large", 4: "m7i.xlarge", 8: "m7i.2xlarge", 16: "m7i.4xlarge", 32: "m7i.8xlarge", 64: "m7i.16xlarge"},
@@ -33,7 +35,7 @@ def ray_cluster(order: Order) -> Sheet:
         "setup_commands": [
             f"pip install 'ray[default]=={importlib.metadata.version('ray')}' 'invfront=={__version__}'"
         ],
-        "head_start_ray_commands": ["ray stop", f"ray start --head {START}"],
+        "head_start_ray_commands": ["ray stop", f"{HEALTH_SET} ray start --head {START}"],
         "worker_start_ray_commands": ["ray stop", "ray start --address=$RAY_HEAD_IP:6379 --disable-usage-stats"],
     }
     head = (

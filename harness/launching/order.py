@@ -9,6 +9,14 @@ from typing import NamedTuple
 from harness.study import Study
 from harness.study.sections import MOST
 
+HEALTH = {
+    "RAY_health_check_period_ms": "2000",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_failure_threshold": "4",
+}
+"""Of a head's environment: a node that says nothing any more, as one without power, is given up within half a minute.
+Of itself Ray takes more than a minute."""
+
 
 class Order(NamedTuple):
     """A study, and the nodes that it is to run on."""

@@ -7,7 +7,7 @@ queues again.
 
 import string
 
-from harness.launching.order import Order, Sheet
+from harness.launching.order import HEALTH, Order, Sheet
 
 HOURS = 24
 """Time limit of a job; the study goes on in the next one."""
@@ -43,6 +43,8 @@ folder=/tmp/invfront-$SLURM_JOB_ID  # short: a socket's path has 107 characters 
 
 # Whoever has the token may use this Ray: it lies in the home folder, which every node sees.
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
+# A node that says nothing any more is given up within half a minute.
+export @@health
 [ -s "$HOME/.ray/auth_token" ] || (umask 077; ray get-auth-token --generate > /dev/null)
 
 # In a subshell, whose process it becomes; srun takes no number of CPUs from sbatch.
@@ -107,6 +109,7 @@ def slurm_job(order: Order) -> Sheet:
         gpus=order.gpus,
         gpu_line=f"#SBATCH --gpus-per-node={order.gpus}\n" if order.gpus else "",
         hours=HOURS,
+        health=" ".join(f"{name}={value}" for name, value in HEALTH.items()),
         command=order.command('"$ip:$port"'),
     )
     remarks = [

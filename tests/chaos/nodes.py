@@ -63,6 +63,13 @@ class Nodes:
         self._cluster.remove_node(node, allow_graceful=False)  # what is left of it, its agents
         return int(raylet.process.pid)
 
+    def silence(self, dice: random.Random) -> None:
+        """Stop all of a node that trains or attacks, as a machine stops that has no power: no connection is closed."""
+        working = [node for node in self._cluster.worker_nodes if any(_works(each, job=True) for each in _of(node))]
+        for process in _of(dice.choice(sorted(working, key=lambda node: str(node.node_id)))):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+
     def working(self, job: bool) -> list[psutil.Process]:
         """Return the processes that train or attack, or those in which trials wait for them."""
         return [process for node in self._nodes() for process in _of(node) if _works(process, job)]

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import pytest
 import ray
 import yaml
-from ray._private import ray_constants
 
 from harness.cli import main
 from harness.cluster import scheduling
@@ -64,10 +63,8 @@ class Scaled(NamedTuple):
 
 
 @pytest.fixture
-def scaled(tmp_path, monkeypatch) -> Iterator[Callable[[int, int], Scaled]]:
+def scaled(loopback, tmp_path, monkeypatch) -> Iterator[Callable[[int, int], Scaled]]:
     """Start a head of some CPUs to which an autoscaler brings up to two nodes of one CPU each."""
-    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")  # nodes and drivers keep to loopback
-    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # which was read when Ray was imported
     monkeypatch.setattr(scheduling, "_trial", slept_trial)
     monkeypatch.setenv(SPANS, str(tmp_path / "spans"))
     (tmp_path / "spans").mkdir()

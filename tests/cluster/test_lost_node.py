@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ray._private import ray_constants
 
+from harness.launching.order import HEALTH
 from harness.ledger import Ledger
 from tests.chaos.nodes import Nodes
 from tests.chaos.sessions import Session
@@ -38,16 +38,17 @@ def opened_again(root: Path, before: dict[Path, float]) -> list[float]:
 
 
 @pytest.fixture
-def nodes(monkeypatch):
-    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")  # nodes and drivers keep to loopback
-    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # which was read when Ray was imported
+def nodes(loopback, monkeypatch):
+    for name, value in HEALTH.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     nodes = Nodes(3)
     yield nodes
     nodes.stop()
 
 
-def test_within_a_minute_what_ran_on_a_node_that_is_lost_runs_on_another(nodes, tmp_path):
+@pytest.mark.parametrize("how", ["dies", "falls silent"])
+def test_within_a_minute_what_ran_on_a_node_that_is_lost_runs_on_another(how, nodes, tmp_path):
     notes, root = tmp_path / "notes", tmp_path / "lost"
     (tmp_path / "space.yaml").write_text(SPACE % notes)
     order = ["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), "--address", nodes.address, "--no-tracking"]
@@ -56,12 +57,15 @@ def test_within_a_minute_what_ran_on_a_node_that_is_lost_runs_on_another(nodes, 
         assert driver.code() is None, driver.told()
         time.sleep(0.2)
     before, lost = attempts(root), time.time()
-    nodes.lose(random.Random(0), busy=True)
+    if how == "dies":
+        nodes.lose(random.Random(0), busy=True)
+    else:
+        nodes.silence(random.Random(0))
     while not (again := sorted(opened_again(root, before))):
         assert driver.code() is None, driver.told()
         time.sleep(0.2)
     waited = again[0] - lost
-    print(f"a node was lost: its trial ran again after {waited:.1f} s")
+    print(f"a node {how}: its trial ran again after {waited:.1f} s")
     assert driver.wait(600) == 0, driver.told()
     ledger = Ledger(root)
     assert [ledger.read(number).record.state for number in range(4)] == ["complete"] * 4

@@ -4,8 +4,6 @@ import socket
 from collections import Counter
 
 import pytest
-from ray._private import ray_constants
-from ray.cluster_utils import Cluster
 
 from harness.cli import main
 from harness.ledger import Ledger
@@ -23,18 +21,6 @@ attacks: {'tests.adversaries:Guess': quick}
 search: {trials: 5, sampler: random, allocate: joint}
 resources: {concurrent: 2}
 """
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")  # nodes and drivers keep to loopback
-    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # which was read when Ray was imported
-    small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-    cluster = Cluster(initialize_head=True, head_node_args=small | {"num_cpus": 0, "include_dashboard": False})
-    assert cluster.address.startswith("127.0.0.1:")
-    nodes = [cluster.add_node(**small) for _ in range(2)]
-    yield cluster, [node.node_id for node in nodes]
-    cluster.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from harness.cli import main
 from harness.launching import FORMS, order_of
+from harness.launching.order import HEALTH
 from harness.study.check import load_checked
 
 SPACE = """
@@ -116,6 +117,17 @@ def test_rays_launcher_takes_the_cluster(hosts, space):
     assert config["max_workers"] == (len(hosts) or 4) - 1
     assert 'ray exec my-study-cluster.yaml "invfront run /tmp/invfront-study.yaml' in text
     assert config["file_mounts"] == {"/tmp/invfront-study.yaml": str(space)}
+
+
+def test_in_every_form_the_head_gives_a_silent_node_up_soon(space):
+    (told,) = [line for line in sheet("slurm", space).text.splitlines() if line.startswith("export RAY_health")]
+    assert set(told.split()[1:]) == {f"{name}={value}" for name, value in HEALTH.items()}
+    *_, job = yaml.safe_load_all(sheet("kuberay", space).text)
+    cluster = job["spec"]["rayClusterSpec"]
+    (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each["value"] for each in head["env"]} == HEALTH
+    command = yaml.safe_load(sheet("ray", space).text)["head_start_ray_commands"][-1]
+    assert set(command.partition(" ray start ")[0].split()) == set(told.split()[1:])
 
 
 def test_the_file_goes_to_standard_output_or_a_folder_and_remarks_to_standard_error(space, tmp_path, capsys):

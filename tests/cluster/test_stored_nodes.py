@@ -1,0 +1,54 @@
+"""A study in a store on nodes that have nothing in common but its address: each its own cache, and one is lost."""
+
+import time
+from pathlib import PurePath
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from harness.stores import open_store
+from tests.commands.test_stored import TRIALS, endpoint, machine, wait_for
+from tests.s3 import BUCKET
+from tests.search.test_postgresql import url
+
+__all__ = ["endpoint", "machine", "url"]  # fixtures
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def apart(loopback, machine, tmp_path):
+    """A head without CPUs, and two nodes of one each, by the folders of their caches."""
+    small = {"object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=small | {"num_cpus": 0, "include_dashboard": False})
+    caches = {name: tmp_path / name for name in ("one", "other")}
+    nodes = {
+        name: cluster.add_node(**small, num_cpus=1, env_vars={"INVFRONT_CACHE": str(cache)})
+        for name, cache in caches.items()
+    }
+    yield cluster, nodes, caches
+    cluster.shutdown()
+
+
+def test_nodes_share_nothing_but_the_store_and_one_that_is_lost_leaves_its_trial_to_the_other(apart, machine, url):
+    cluster, nodes, caches = apart
+    out, where = f"s3://{BUCKET}/nodes", ["--no-tracking", "--address", cluster.address]
+    store, driver = open_store(f"{out}/far"), machine("driver", url)
+    running = driver.start("run", "far.yaml", "--out", out, *where, "--set", "resources/concurrent=2")
+    try:
+        seen: set[str] = set()
+        while len(seen) < len(caches):  # each node trains, and has put a checkpoint into the store
+            assert running.poll() is None, running.communicate()
+            seen = {name for name, cache in caches.items() if list(cache.glob("stores/*/far/trials/*/*/checkpoint-*"))}
+            time.sleep(0.05)
+        cluster.remove_node(nodes["one"], allow_graceful=False)
+        wait_for(store, f"trials/{TRIALS - 1:05d}/record.json", running)
+        told = running.communicate(timeout=600)
+    finally:
+        running.kill()
+    assert running.returncode == 0, told
+    finished = [entry.key for entry in store.entries("trials") if PurePath(entry.key).match("trials/*/record.json")]
+    assert sorted(finished) == [f"trials/{number:05d}/record.json" for number in range(TRIALS)]
+    third = machine("third", url)
+    assert third.say("doctor", f"{out}/far").stdout.endswith(f"{out}/far: nothing is wrong\n")
+    assert third.say("report", out).returncode == 0
