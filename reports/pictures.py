@@ -216,7 +216,6 @@ def literal(text: str) -> str:
 def saved(figure: Figure, forms: Collection[str] = tuple(FORMS)) -> dict[str, bytes]:
     """Return a figure in some of ``FORMS``, the same bytes whenever it is drawn."""
     found = {}
-    figure.dpi = DPI
     with matplotlib.rc_context(STYLE):
         for form in forms:
             found[form] = _saved(figure, form)
@@ -226,7 +225,7 @@ def saved(figure: Figure, forms: Collection[str] = tuple(FORMS)) -> dict[str, by
 
 def _saved(figure: Figure, form: str) -> bytes:
     """Return a figure that is drawn once; ``savefig`` would go through all of it before."""
-    buffer = io.BytesIO()
+    buffer, figure.dpi = io.BytesIO(), DPI  # a PDF leaves its own behind
     canvas: Any = FigureCanvasPdf(figure) if form == "pdf" else FigureCanvasAgg(figure)
     write = canvas.print_pdf if form == "pdf" else canvas.print_png
     write(buffer, metadata=dict.fromkeys(FORMS[form]))

@@ -41,7 +41,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[CACHE], ignore_errors=True)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what each part of a long run took."""
     taken: dict[str, Counter[str]] = {}
     for report in itertools.chain(*terminalreporter.stats.values()):

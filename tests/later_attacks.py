@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
+from attacks.counted import counted
 
 STALL = "INVFRONT_TEST_STALL"
 """Environment variable under which ``Stalling`` does not come to an end."""
@@ -64,6 +65,16 @@ class Stalling(Ridge):
     def fit(self, target: Target, aux: Images, val: Images) -> Fit:
         while os.environ.get(STALL):
             time.sleep(0.1)
+        return super().fit(target, aux, val)
+
+
+class Endless(Ridge):
+    """Takes two steps of a hundred, and does not come to the end of the third."""
+
+    def fit(self, target: Target, aux: Images, val: Images) -> Fit:
+        for step in counted(range(100)):
+            while step > 1:
+                time.sleep(0.01)
         return super().fit(target, aux, val)
 
 

@@ -126,6 +126,16 @@ class Grey(Attack):
         return z.new_full((len(z), *self._shape), 0.5)
 
 
+class Shattered(Grey):
+    """Notes its node and fails on the one that a file names, as where a GPU is broken."""
+
+    def act(self, folder: str) -> None:
+        node = ray.get_runtime_context().get_node_id()
+        (Path(folder) / f"attack-{uuid.uuid4()}").write_text(node)
+        if (Path(folder) / "bad").read_text() == node:
+            raise DeviceError("a GPU is reserved and torch cannot use it")
+
+
 class Together(Grey):
     """Waits until four of its kind run on the same trial."""
 

@@ -3,7 +3,7 @@
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
 from harness.cluster.requests import Nodes, claims_of, held_by, refuse_unplaceable, side_by_side, threads
-from harness.cluster.running import IN_PROCESS, Runner, nodes_at, runner
+from harness.cluster.running import IN_PROCESS, Runner, Setbacks, nodes_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 from harness.cluster.submitting import KILLED, LOST
 
@@ -17,6 +17,7 @@ __all__ = [
     "Nodes",
     "NotNow",
     "Runner",
+    "Setbacks",
     "claims_of",
     "cluster",
     "held_by",

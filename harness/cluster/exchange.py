@@ -32,6 +32,8 @@ class Exchange(NamedTuple):
     """Hears of a trial's progress, by its number."""
     avoided: Callable[[int], frozenset[str]] = lambda number: frozenset()
     """Says which nodes a trial shall not go to, by the cluster's names of them."""
+    left_out: Callable[[], frozenset[str]] = frozenset
+    """Returns the nodes that no trial shall go to."""
     look: Callable[[], None] = _nothing
     """Called every second or so while trials run; what it raises ends the work."""
     noted: Callable[[str], None] = lambda line: None

@@ -11,6 +11,9 @@ from harness.study.share import OWN, Share
 Nodes = list[dict[str, float]]
 """What each node has, by the name of a resource."""
 
+ADDRESS = "node:"
+"""How the resource begins by which a node is found."""
+
 NONE_COMES = " and no autoscaler brings one that has it"
 
 
@@ -56,12 +59,17 @@ def attack_claim(resources: Resources, nodes: Nodes, comes: Callable[[dict[str, 
         UserError: no node has that; says what it asks for and what the nodes have.
     """
     request = resources.attack.request()
-    if not any(_times(request, node) for node in nodes) and not (comes is not None and comes(request)):
+    if not holds_attack(resources, nodes) and not (comes is not None and comes(request)):
         raise UserError(
             f"resources: an attack asks for {request}; no node has that, the nodes have {shown(nodes, request)}"
             f"{NONE_COMES if comes else ''}; lower it as in --set resources/attack/gpu=0, or add a node"
         )
     return _claim(resources.attack)
+
+
+def holds_attack(resources: Resources, nodes: Nodes) -> bool:
+    """Say whether a node can hold an attack on a finished trial."""
+    return any(_times(resources.attack.request(), node) for node in nodes)
 
 
 def claims_of(resources: Resources) -> dict[str, Claim]:
@@ -90,6 +98,12 @@ def _often(kind: str, amount: float, there: float) -> int:
 def shown(nodes: Sequence[dict[str, float]], request: dict[str, float]) -> Nodes:
     """Return what nodes have of CPUs, GPUs, and what else is asked for."""
     return [{kind: node.get(kind, 0.0) for kind in {"CPU": 0.0, "GPU": 0.0} | request} for node in nodes]
+
+
+def named(nodes: Sequence[dict[str, float]]) -> str:
+    """Return what nodes are called, ``the nodes 10.0.0.1, 10.0.0.2``: Ray gives each a resource of its address."""
+    own = (kind.removeprefix(ADDRESS) for node in nodes for kind in node if kind.startswith(ADDRESS))
+    return " ".join(["the nodes", ", ".join(name for name in own if not name.startswith("__"))]).strip()
 
 
 def threads(cpu: float) -> int:

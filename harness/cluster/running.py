@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from harness.cluster import gpus
 from harness.cluster.autoscaler import could_bring
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
+from harness.cluster.elsewhere import Elsewhere
 from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.reach import refuse_unreached
-from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, refuse_unplaceable
+from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, holds_attack, refuse_unplaceable
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
 from harness.cluster.sight import refuse_blind
 from harness.cluster.submitting import POLL_SECONDS, RaySubmit
 from harness.ledger import Ledger, refuse_skipped
 from harness.plugins import Package
-from harness.records import Place, Progress, Tell
+from harness.records import Failure, Place, Progress, Tell
 from harness.stages import Submit, call
 from harness.study import Resources
 from harness.trial import run_trial, write_result
@@ -29,6 +30,15 @@ IN_PROCESS = "in-process"
 
 PAUSE_SECONDS = 0.5
 """Between two questions whether there is a trial now."""
+
+
+class Setbacks(NamedTuple):
+    """What is known of jobs' failures, and who hears of them."""
+
+    of_the_place: Callable[[Failure], bool]
+    """Says whether a failure is not its job's own, and another node may do better."""
+    noted: Callable[[str], None]
+    """Hears what is done about one."""
 
 
 class Runner(Protocol):
@@ -57,7 +67,7 @@ class Runner(Protocol):
         anything, it is done before the body.
         """
 
-    def later(self, resources: Resources, place: Place) -> Submit:
+    def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
 
 
@@ -121,9 +131,15 @@ class OnRay:
             submit.stop()
             thread.join(2 * POLL_SECONDS)
 
-    def later(self, resources: Resources, place: Place) -> Submit:
-        """Return jobs each of which takes at most its place's time."""
-        return RaySubmit({"attack": attack_claim(resources, nodes(), could_bring)}, place.timeout_seconds, each=True)
+    def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
+        """Return jobs each of which takes at most its place's time, and goes elsewhere where that fails it."""
+        claim = attack_claim(resources, nodes(), could_bring)
+
+        def others(left_out: frozenset[str]) -> bool:
+            return CHOOSES and holds_attack(resources, nodes(without=left_out))
+
+        elsewhere = Elsewhere(setbacks.of_the_place, others, setbacks.noted)
+        return RaySubmit({"attack": claim}, place.timeout_seconds, each=True, elsewhere=elsewhere)
 
 
 class _Cut(BaseException):
@@ -189,7 +205,7 @@ class InProcess:
         work(call)
         yield
 
-    def later(self, resources: Resources, place: Place) -> Submit:
+    def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
         """Return jobs in this process."""
         return call
 

@@ -17,14 +17,14 @@ from ray.util.placement_group import placement_group
 
 from harness.cluster.autoscaler import brings
 from harness.cluster.connection import nodes
+from harness.cluster.elsewhere import fills_its_disk
 from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
-from harness.cluster.submitting import IN_PLACE, LOST, Claim, RaySubmit
+from harness.cluster.submitting import IN_PLACE, LOST, Claim, RaySubmit, not_on
 from harness.cluster.waiting import Waiting
-from harness.errors import FULL
-from harness.ledger import ASKED, Ledger, address, arrived, study_of
+from harness.ledger import ASKED, Ledger, arrived
 from harness.records import Asked, AttackJob, Failure, Place, Progress
 from harness.stages import Outcome, Stopwatch, attempt_of, failure_of, underway
 from harness.stages.transfer import bring
@@ -48,7 +48,7 @@ def schedule(resources: Resources, place: Place, ledger: Ledger, exchange: Excha
     As many run as the nodes hold that are there now, and some wait where nodes come when something does.
     """
     refuse_unplaceable(resources, nodes(), brings)
-    waiting = Waiting(resources, exchange.steered, nodes, brings, exchange.noted)
+    waiting = Waiting(resources, exchange.steered, lambda: nodes(exchange.left_out()), brings, exchange.noted)
     searcher, bundle = _Searcher(ledger, place, exchange, waiting), resources.bundle()
     claims = claims_of(resources)
     with scratch() as folder:
@@ -116,6 +116,7 @@ class _Searcher(Searcher):
     def lost(self, trial_id: str) -> None:
         """Say that a trial's process is gone, and that Tune starts it again."""
         asked, _ = self._running[trial_id]
+        self._waiting.lost(trial_id, asked.number)
         self._exchange.noted(f"trial {asked.number}: its process or its node was lost; it is started again")
 
     def look(self) -> None:
@@ -237,8 +238,7 @@ def _group(bundle: dict[str, float], avoided: list[str]) -> tune.PlacementGroupF
     """Return what a trial reserves: an empty head and a bundle, on none of some nodes."""
     if not avoided:
         return tune.PlacementGroupFactory([{}, bundle])
-    elsewhere = {"ray.io/node-id": f"!in({','.join(avoided)})"}
-    return tune.PlacementGroupFactory([{}, bundle], bundle_label_selector=[elsewhere])
+    return tune.PlacementGroupFactory([{}, bundle], bundle_label_selector=[not_on(avoided)])
 
 
 def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> None:
@@ -297,14 +297,9 @@ def _node() -> str:
 def refuse_full_disk(failure: Failure | None, attempt: Path) -> None:
     """Raise a job's failure as an OSError if it found the study's disk full or read-only.
 
-    A full disk of the node alone, such as its temporary folder, is that node's fault: another may do.
-
     Args:
         failure: How the job failed; null if it did not.
         attempt: Where it wrote.
     """
-    if failure is None or failure.errno not in FULL:
-        return
-    own = address(study_of(attempt))
-    if failure.path is None or Path(failure.path).is_relative_to(own):
+    if failure is not None and failure.errno is not None and fills_its_disk(failure, attempt):
         raise OSError(failure.errno, os.strerror(failure.errno), failure.path or str(attempt))

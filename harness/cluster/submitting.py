@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
+from harness.cluster.elsewhere import Elsewhere, fills_its_disk
 from harness.cluster.sight import refuse_unseen
 from harness.ledger import LOG, SKIP, Skipped, fetch, logged, refuse_skipped, send, tail
 from harness.records import Failure, Progress, Tell
@@ -40,6 +41,9 @@ HELD_SECONDS = 1.0
 
 SKIPPED_SECONDS = 5.0
 """Between two looks at a store for whether a trial's user wants no more of it."""
+
+PATIENT_SECONDS = 600.0
+"""How long jobs wait for their place, none running, before that is said, and said again."""
 
 NEVER = float("inf")
 
@@ -72,6 +76,8 @@ class RaySubmit:
             charged.
         ended: Hears of each job that it will not run any more.
         again: How often a job that was lost is handed out again, by the type of its failure.
+        elsewhere: Says where a job goes that failed for its place, and hears of jobs that wait for one in vain; null
+            where that is its trial's.
     """
 
     def __init__(
@@ -85,9 +91,10 @@ class RaySubmit:
         held: Callable[[tuple[Any, ...]], bool] = lambda job: False,
         ended: Callable[[tuple[Any, ...]], None] = lambda job: None,
         again: Mapping[str, int] = ANYWHERE,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
-        self._held, self._ended, self._again = held, ended, again
+        self._held, self._ended, self._again, self._elsewhere = held, ended, again, elsewhere
         self._stopped, self._looked = False, -NEVER
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
@@ -104,6 +111,7 @@ class RaySubmit:
         running: dict[Any, _Handed] = {}
         ends: dict[Any, float] = {}
         begun: set[Any] = set()
+        waits = time.monotonic()
         try:
             while running or left:
                 held = list[tuple[int, tuple[Any, ...]]]()
@@ -112,13 +120,18 @@ class RaySubmit:
                     if self._held(given):
                         held.append((number, given))
                         continue
-                    started = _start(stage, given, claim)
+                    started = _start(stage, given, claim, self._avoided())
                     running[started], ends[started] = _handed(number, given), self._deadline
                 left.extendleft(reversed(held))
                 ready = self._wait(ends, running)
                 now = time.monotonic()
                 if self._stopped:
                     return
+                if begun or not running:
+                    waits = now
+                elif self._elsewhere is not None and now - waits >= PATIENT_SECONDS:
+                    waits = now
+                    self._elsewhere.waits(claim.cpu, claim.gpu)
                 if skipped := self._skipped(kind):
                     for job in list(running):
                         ray.cancel(job, force=True)
@@ -134,6 +147,7 @@ class RaySubmit:
                     end = _next(job, running[job].watch, tell, kind)
                     if isinstance(end, _On):
                         self.node = end.node
+                        running[job] = running[job]._replace(node=end.node)
                         begun.add(job)
                     elif end is None:
                         ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
@@ -141,10 +155,9 @@ class RaySubmit:
                         handed = running.pop(job)
                         begun.discard(job)
                         handed.watch.stop()
-                        if isinstance(end, _Lost) and handed.losses < self._again[end.type]:
-                            again = afresh(handed.job)
-                            started = _start(stage, again, claim)
-                            running[started], ends[started] = handed.lost(again), self._deadline
+                        if (again := self._anew(handed, end)) is not None:
+                            started = _start(stage, again.job, claim, self._avoided(again.failed_on))
+                            running[started], ends[started] = again, self._deadline
                         else:
                             self._ended(handed.job)
                             yield _outcome(handed, end, kind)
@@ -153,6 +166,25 @@ class RaySubmit:
                 ray.cancel(job, force=True)
             for given in jobs:
                 self._ended(given)
+
+    def _avoided(self, own: frozenset[str] = frozenset()) -> frozenset[str]:
+        return frozenset() if self._elsewhere is None else self._elsewhere.avoided(own)
+
+    def _anew(self, handed: "_Handed", end: Any) -> "_Handed | None":
+        """Return a job that has ended as it is handed out again; null if it is not."""
+        if isinstance(end, _Lost):
+            return handed.lost() if handed.losses < self._again[end.type] else None
+        if self._elsewhere is None or handed.node is None:
+            return None
+        if not isinstance(end, Failure):
+            self._elsewhere.went_well(handed.node)
+            return None
+        attempt, site = attempt_of(handed.job), handed.watch.read().site
+        if attempt is not None and fills_its_disk(end, attempt):
+            return None
+        host = handed.node if site is None else site.node
+        again = self._elsewhere.again(end, len(handed.moves), handed.node, host)
+        return handed.moved(handed.node) if again else None
 
     def stop(self) -> None:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""
@@ -188,6 +220,11 @@ class RaySubmit:
         return handed.failed(Failure(stage=kind, type="Timeout", message=message))
 
 
+def not_on(nodes: Iterable[str]) -> dict[str, str]:
+    """Return how Ray is told to choose none of some nodes."""
+    return {"ray.io/node-id": f"!in({','.join(sorted(nodes))})"}
+
+
 class _On(NamedTuple):
     """Where a job runs."""
 
@@ -215,10 +252,23 @@ class _Handed(NamedTuple):
     watch: Stopwatch
     job: tuple[Any, ...]
     """What it was given."""
+    node: str | None = None
+    """The cluster's name of where it runs; null before it has said so."""
+    moves: tuple[str, ...] = ()
+    """Where it failed for its place."""
 
-    def lost(self, again: tuple[Any, ...]) -> "_Handed":
-        """Return the job as it is handed out again."""
-        return self._replace(losses=self.losses + 1, job=again)
+    @property
+    def failed_on(self) -> frozenset[str]:
+        """The nodes that it shall not go to for that."""
+        return frozenset(self.moves)
+
+    def lost(self) -> "_Handed":
+        """Return the job as it is handed out again since it was lost."""
+        return self._replace(losses=self.losses + 1, job=afresh(self.job), node=None)
+
+    def moved(self, node: str) -> "_Handed":
+        """Return the job as it is handed out again since its place, a node, failed it."""
+        return self._replace(moves=(*self.moves, node), job=afresh(self.job), node=None)
 
     def failed(self, failure: Failure) -> Outcome:
         """Return how the job ended, with the last that its attempt logged."""
@@ -238,10 +288,12 @@ def _patience(ends: Iterable[float]) -> float:
     return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
 
 
-def _start(stage: Stage, job: tuple[Any, ...], claim: Claim) -> Any:
+def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, avoided: frozenset[str]) -> Any:
+    """Hand a job out, to none of some nodes."""
     options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
     options |= {"memory": claim.memory} if claim.memory else {}
     options |= {"resources": dict(claim.others)} if claim.others else {}
+    options |= {"label_selector": not_on(avoided)} if avoided else {}
     return (_run_once if claim.gpu else _run).options(**options).remote(stage, job, claim.gpu > 0)
 
 

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from harness.cluster.requests import Nodes, held_by, shown
+from harness.cluster.requests import Nodes, held_by, named, shown
 from harness.study import Resources
 
 LOOK_SECONDS = 5.0
@@ -81,6 +81,11 @@ class Waiting:
         if self._since.pop(key, None):
             self._placed.add(key)
 
+    def lost(self, key: str, number: int) -> None:
+        """A trial's process or its node went: it waits for a place again."""
+        self._placed.discard(key)
+        self._since[key] = (number, self._clock())
+
     def ended(self, key: str) -> None:
         """A trial has ended."""
         self._since.pop(key, None)
@@ -107,7 +112,7 @@ class Waiting:
         if taken:
             return f"{trials}: no further node has come for {bundle} in {minutes}; it waits until another trial ends"
         return (
-            f"{trials}: no node has had room for {bundle} for {minutes}; the nodes have "
+            f"{trials}: no node has had room for {bundle} for {minutes}; {named(there)} have "
             f"{shown(there, bundle) or 'nothing'}; add one, or end it and go on with other resources"
         )
 

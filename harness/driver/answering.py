@@ -17,6 +17,9 @@ from harness.study.anchors import misfits
 LOOK_SECONDS, FAR_SECONDS = 2.0, 5.0
 """Least time between two looks at what was asked, in a folder and in a store."""
 
+PAST = "no driver ran then; a new one goes on"
+"""Answers what was asked of a driver before this one."""
+
 
 class Answering:
     """Does what is asked of a running study; what was asked of an earlier driver's running is past.
@@ -51,7 +54,9 @@ class Answering:
         """Trials that have a record and are run again."""
         for put in ledger.patience(self._requests.open):
             if put.request.verb in ("pause", "continue", "stop"):
-                self._answer(put, Answer(done=False, text="no driver ran then; a new one goes on"))
+                self._answer(put, Answer(done=False, text=PAST))
+        for put in filter(self._is_lost, self._requests.all()):
+            self._carry_out(put)
 
     def look(self) -> None:
         """Do what was asked since the last look, now and then.
@@ -63,13 +68,7 @@ class Answering:
             return
         self._looked = self._clock()
         for put in self._ledger.patience(self._requests.open):
-            try:
-                done = self._do(put)
-            except UserError as error:
-                self._answer(put, Answer(done=False, text=str(error)))
-            else:
-                self._answer(put, done)
-                self._noted(f"ctl {put.request.words()}: {done.text}")
+            self._carry_out(put)
             if put.request.verb == "stop" and put.request.now:
                 self.end()
 
@@ -82,6 +81,25 @@ class Answering:
         if self.stopped:
             root = shlex.quote(str(self._ledger.root))
             raise Interrupted(f"stopped by `invfront ctl {root} stop`; go on with `invfront resume {root}`")
+
+    def _carry_out(self, put: Put) -> None:
+        """Do what was asked, and say what came of it."""
+        try:
+            done = self._do(put)
+        except UserError as error:
+            self._answer(put, Answer(done=False, text=str(error)))
+        else:
+            self._answer(put, done)
+            self._noted(f"ctl {put.request.words()}: {done.text}")
+
+    def _is_lost(self, put: Put) -> bool:
+        """Say whether a trial took settings, and its row was lost before it was asked: the index was made anew."""
+        taken = put.answer.trial if put.answer and put.request.verb == "enqueue" else None
+        return (
+            taken is not None
+            and not self._ledger.was_asked(taken)
+            and not self._search.has(taken, put.request.settings)
+        )
 
     def _do(self, put: Put) -> Answer:
         """Do what was asked, unless it is done already; return what that was. Raises UserError where it cannot be."""

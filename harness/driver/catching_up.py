@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from harness.cluster import Runner
+from harness.cluster import Runner, Setbacks
 from harness.driver.campaign import levels_left
+from harness.driver.causes import of_the_place
 from harness.driver.conditions import place_of
 from harness.driver.later import Task, run_tasks, tasks_of
 from harness.errors import UserError
@@ -56,14 +57,17 @@ class Ground(NamedTuple):
     """How to go on if it is cut off, a clause."""
     noted: Callable[[str], None]
     """Hears of each, and of trials that are left out."""
+    look: Callable[[], None] = lambda: None
+    """Looks at what was asked; what it raises ends the work."""
 
 
 def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> None:
     """Run what is left, and publish each as it ends; ``where`` says on which trials, in words."""
     ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
     place = place_of(ground.study, ground.ledger)
-    submit = ground.fleet.later(ground.study.resources, place)
-    with contextlib.closing(run_tasks(tasks, place, submit, ground.way, lambda progress: None, ground.noted)) as found:
+    submit = ground.fleet.later(ground.study.resources, place, Setbacks(of_the_place, ground.noted))
+    running = run_tasks(tasks, place, submit, ground.way, lambda progress: None, ground.noted, ground.look)
+    with contextlib.closing(running) as found:
         for record in found:
             ground.ledger.publish_attack(record)
             ground.noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")

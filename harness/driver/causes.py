@@ -63,7 +63,7 @@ class Step(NamedTuple):
     again: tuple[Result, ...] = ()
     """Trials to hand out again, without a record of this failure."""
     why: str = ""
-    """They are."""
+    """Why they are handed out again; empty where none is."""
     common: Cause | None = None
     """The common cause that ends the work; what is held then stays without a record, to be resumed."""
     left_out: str | None = None
@@ -77,7 +77,7 @@ def cause_of(failure: Failure | None) -> Cause | None:
     told = one_line(f"{failure.type}: {failure.message}")
     if failure.type == "UserError":
         return Cause("yours", one_line(failure.message))
-    if _of_the_place(failure):
+    if of_the_place(failure):
         return Cause("place", told)
     if failure.type in (LOST, KILLED):
         return Cause("lost" if failure.type == LOST else "killed", told)
@@ -85,7 +85,8 @@ def cause_of(failure: Failure | None) -> Cause | None:
     return Cause("memory", told) if short else None
 
 
-def _of_the_place(failure: Failure) -> bool:
+def of_the_place(failure: Failure) -> bool:
+    """Say whether a failure is not its job's own, but its node's or its GPU's, and another may do."""
     said = failure.message
     broken = CUDA_MEMORY in said or (CUDA in said and ASSERTED not in said) or NO_TEMPORARY in said
     return broken or failure.type == "DeviceError" or failure.errno in (*LOST_STORAGE, *FULL)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.cluster import OWN_PACKAGES, Exchange, Runner, runner
+from harness.cluster import OWN_PACKAGES, Exchange, Runner, Setbacks, runner
 from harness.driver.candidates import chosen, raised
-from harness.driver.causes import ALIKE, Causes, Step
+from harness.driver.causes import ALIKE, Causes, Step, of_the_place
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins, precision_of_confirms, shared_of
 from harness.driver.endpoints import Endpoints
@@ -21,6 +21,7 @@ from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.room import Room
 from harness.driver.rounds import Work, asked_of, decided, is_race_on, left_of, upgrades, work_of
+from harness.driver.standing_by import StandingBy
 from harness.errors import Interrupted, UserError
 from harness.judging import Confirmed, confirmed_so_far
 from harness.ledger import Confirms, Ledger, Run
@@ -153,6 +154,7 @@ class _Confirming:
 
     def __post_init__(self) -> None:
         """The search has ended trials well: want of memory is a training's own failure."""
+        self.standing_by = StandingBy(self.ledger, AGAIN, self.noted)
         self.causes = Causes(True, lambda left_out: self.fleet.others(self.moved.resources, left_out))
 
     def run(self) -> None:
@@ -185,7 +187,10 @@ class _Confirming:
     def _train(self, runs: Iterable[Run], place: Place) -> None:
         self.queue = deque(asked for run in runs if (asked := self._asked(run)) is not None)
         if self.queue:
-            exchange = Exchange(self._ask, self._heard, _unheard, self.causes.avoided)
+            exchange = Exchange(
+                self._ask, self._heard, _unheard, self.causes.avoided,
+                left_out=lambda: frozenset(self.causes.left_out), look=self.standing_by.look, noted=self.noted,
+            )  # fmt: skip
             self.fleet.trials(self.moved.resources, place, self.ledger, exchange)
             self._do(self.causes.end())
         if self.queue and self.room.enough():
@@ -240,7 +245,7 @@ class _Confirming:
     def _attack(self, place: Place) -> None:
         """Run what trainings lack that ended before this round, those of one seed side by side."""
         lacks = dict(upgrades(Confirms(self.ledger), self.work.round))
-        submit = self.fleet.later(self.moved.resources, place) if lacks else None
+        submit = self.fleet.later(self.moved.resources, place, Setbacks(of_the_place, self.noted)) if lacks else None
         for seed in sorted({run.seed for run in lacks}):
             ledger = self.ledger.of_seed(seed)
             tasks = [
@@ -250,7 +255,8 @@ class _Confirming:
                 for task in tasks_of(ledger.read(run.trial), jobs)
             ]
             assert submit is not None
-            running = run_tasks(tasks, place, submit, AGAIN, lambda progress: None, self.noted)
+            look = self.standing_by.look
+            running = run_tasks(tasks, place, submit, AGAIN, lambda progress: None, self.noted, look)
             with contextlib.closing(running) as found:
                 for record in found:
                     ledger.publish_attack(record)

@@ -20,6 +20,7 @@ from harness.driver.reporting import write_report
 from harness.driver.retrying import WAY, chosen_trials
 from harness.driver.room import Room
 from harness.driver.searching import Session, search_on
+from harness.driver.standing_by import StandingBy
 from harness.driver.watching import Watcher
 from harness.errors import UserError
 from harness.judging import Book, Status
@@ -170,7 +171,7 @@ def _drive(
         stand.begun, ledger.patience = True, patience
         if again is None:
             ledger.remove(ledger.ended_file)
-        ground = Ground(study, ledger, fleet, way, watcher.noted)
+        ground = Ground(study, ledger, fleet, way, watcher.noted, StandingBy(ledger, way, watcher.noted).look)
         if left:
             catch_up(left, ground)
             book = read_book(ledger, str(study.ledger))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import attacks
 from harness.cluster import refuse_full_disk
-from harness.driver.causes import cause_of
+from harness.driver.causes import ALIKE, cause_of
 from harness.errors import Interrupted, UserError
 from harness.ledger import REDONE, SERVER, NotAsWritten, TrialFiles, find, open_attempt
 from harness.records import AttackJob, AttackRecord, Place, Tell
@@ -74,15 +74,23 @@ def _is_left(files: TrialFiles, job: AttackJob) -> bool:
 
 
 def run_tasks(
-    tasks: Sequence[Task], place: Place, submit: Submit, way: str, tell: Tell, noted: Callable[[str], None]
+    tasks: Sequence[Task],
+    place: Place,
+    submit: Submit,
+    way: str,
+    tell: Tell,
+    noted: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
 ) -> Generator[AttackRecord, None, None]:
     """Run attacks side by side, and yield each as it ends; one that an earlier command finished is taken over.
 
-    One whose trained network was altered is left out, which is noted: it has no record of that.
+    One whose trained network was altered is left out, which is noted: it has no record of that. Between two of them
+    ``look`` is called; what it raises ends the work.
 
     Raises:
         OSError: the disk is full or read-only.
-        Interrupted: an attack cannot read its images; it has no record of that.
+        Interrupted: an attack cannot read its images, or one after another is failed by its place, wherever it goes;
+            the last has no record of that.
     """
     for task in tasks:
         if task.done is not None:
@@ -90,6 +98,7 @@ def run_tasks(
     left = [task for task in tasks if task.done is None]
     attempts = {path: open_attempt(path) for path in {task.files.path for task in left}}
     jobs = [(Assignment(task.files.asked, place, attempts[task.files.path]), task.weights, task.job) for task in left]
+    alike = 0
     with contextlib.closing(submit(LATER, jobs, "attack", tell)) as outcomes:
         for outcome in outcomes:
             handed, _, job = jobs[outcome.number]
@@ -98,6 +107,8 @@ def run_tasks(
                 noted(f"left out: trial {handed.asked.number}: {outcome.failure.message}")
                 continue
             cause = cause_of(outcome.failure)
-            if cause is not None and cause.kind == "yours":
+            alike = alike + 1 if cause is not None and cause.kind == "place" else 0
+            if cause is not None and (cause.kind == "yours" or alike == ALIKE):
                 raise Interrupted(f"trial {handed.asked.number}: {cause.text}; mend it, then {way}")
             yield outcome.value or failed_attack(handed, job, outcome)
+            look()

@@ -89,12 +89,7 @@ def costs_measured(found: Calibrated, study: Study) -> Costs:
     begun = {kind_of(jobs[name]): took for name, took in found.begun.items()}
     dearest = max([*attacks.values(), *begun.values()], key=lambda took: took.seconds)
     missed = dict.fromkeys(kind for kind in map(kind_of, jobs.values()) if kind not in attacks)
-    lines = [
-        f"attack {kind}: its end was not reached in time; taken by the steps of it that were run"
-        if begun.get(kind) == dearest
-        else f"attack {kind}: not reached in time; taken to be as slow as the slowest that was"
-        for kind in missed
-    ]
+    lines = [_missed(kind, begun.get(kind), dearest) for kind in missed]
     once = NOTHING
     for took in found.priors.values():
         once = once.with_(took)
@@ -114,6 +109,13 @@ def costs_measured(found: Calibrated, study: Study) -> Costs:
         calibrated=True,
         remarks=(*lines, *found.remarks),
     )
+
+
+def _missed(kind: str, begun: Took | None, dearest: Took) -> str:
+    """Return what is said of an attack that was not measured to its end."""
+    reached = "not reached" if begun is None else "its end was not reached"
+    by = "by the steps of it that were run" if begun == dearest else "to be as slow as the slowest that was"
+    return f"attack {kind}: {reached} in time; taken {by}"
 
 
 def sketched(study: Study, ledger: Ledger, submit: Submit) -> tuple[Asked, ...]:

@@ -44,7 +44,10 @@ class Publisher(NamedTuple):
 
     def exchange(self) -> Exchange:
         """Return what whoever runs the trials says to it."""
-        said = Exchange(self.ask, self.heard, self.watcher.progress, self.causes.avoided, noted=self.watcher.noted)
+        said = Exchange(
+            self.ask, self.heard, self.watcher.progress, self.causes.avoided,
+            left_out=lambda: frozenset(self.causes.left_out), noted=self.watcher.noted,
+        )  # fmt: skip
         return said if self.answering is None else said._replace(look=self.answering.look, steered=True)
 
     def ask(self) -> Asked | NotNow | None:

@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
-from harness.cluster import OWN_PACKAGES, runner
+from harness.cluster import OWN_PACKAGES, Setbacks, runner
 from harness.driver.campaign import Campaign, Round, next_round
+from harness.driver.causes import of_the_place
 from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.endpoints import Endpoints
@@ -15,6 +16,7 @@ from harness.driver.orders import AttackOrder
 from harness.driver.places import refuse_place
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
+from harness.driver.standing_by import StandingBy
 from harness.errors import UserError
 from harness.judging import Book, Controls, judged, suite_of
 from harness.ledger import Ledger
@@ -81,9 +83,10 @@ def attack_again(
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
-        submit = fleet.later(fleet.sized(moved.resources), place)
+        submit = fleet.later(fleet.sized(moved.resources), place, Setbacks(of_the_place, noted))
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
-        run = partial(run_tasks, place=place, submit=submit, way=AGAIN, tell=tell, noted=noted)
+        look = StandingBy(ledger, AGAIN, noted).look
+        run = partial(run_tasks, place=place, submit=submit, way=AGAIN, tell=tell, noted=noted, look=look)
         rounds = _rounds(campaign, orders, now, book, ledger, run, noted)
         for record in held.enter_context(contextlib.closing(rounds)):
             added(record)

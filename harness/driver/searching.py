@@ -87,7 +87,7 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
 
 
 def _publisher(session: Session, book: Book, search: Search) -> Publisher:
-    """Return what hands trials out; only a study that goes on has limits, and hears what its user asks."""
+    """Return what hands trials out; only a study that goes on has limits."""
     study, ledger, fleet, retrying = session.plan.study, session.ledger, session.fleet, session.again is not None
     proven = any(outline.state in ("complete", "partial") for outline in book.outlines.values())
     causes = Causes(proven, lambda left_out: fleet.others(study.resources, left_out))
@@ -96,7 +96,7 @@ def _publisher(session: Session, book: Book, search: Search) -> Publisher:
         ledger, book, search, session.tracking, session.watcher, Comparison(), causes, session.room,
         suite_of(ledger), Controls(ledger),
         limits=None if retrying else Limits(study, ledger, book),
-        answering=None if retrying else Answering(ledger, book, search, concurrent, noted),
+        answering=Answering(ledger, book, search, concurrent, noted),
         way=session.way,
         retrying=retrying,
     )  # fmt: skip

@@ -73,11 +73,10 @@ def arrived(path: Path, url: str | None) -> Path:
     return path if url is None else mirror_at(url).root / path.relative_to(study_of(path))
 
 
-def fetch(path: Path, pattern: str = "*") -> None:
+def fetch(path: Path, pattern: str = "*") -> set[str]:
     """Bring what the store holds of a file or folder of a study, as ``Mirror.fetch`` does; nothing without a store."""
     mirror = mirror_of(study_of(path))
-    if mirror is not None:
-        mirror.fetch(path, pattern)
+    return set() if mirror is None else mirror.fetch(path, pattern)
 
 
 def send(path: Path) -> None:

@@ -90,14 +90,29 @@ class Search:
 
     def _enqueue(self, settings: Mapping[str, Scalar], request: str) -> int | None:
         search = self._study.search
-        for row in reversed(self._rows.get_trials(deepcopy=False)):
-            if row.user_attrs.get(REQUEST) == request:
-                return row.number
+        if taken := self._taken(request):
+            return taken[0]
         while self._num_rows < min(len(search.anchors), search.trials):
             self._due()
         if self._num_rows >= search.trials:
             return None
-        return self._put(settled(self._space, settings), {REQUEST: request})
+        self._put(settled(self._space, settings), {REQUEST: request})
+        taken = self._taken(request)
+        if len(taken) > 1:  # a server's answer was lost, and Optuna has asked it again
+            for number in taken[1:]:
+                self._free(number)
+            self._look_again()
+        return taken[0]
+
+    def _taken(self, request: str) -> list[int]:
+        """Return the trials that took what a request asks for."""
+        return [row.number for row in self._rows.get_trials(deepcopy=False) if row.user_attrs.get(REQUEST) == request]
+
+    def _free(self, number: int) -> None:
+        """Let a row that waits be for whose turn it will be."""
+        storage, row = self._rows._storage, self._row(number)._trial_id
+        storage.set_trial_system_attr(row, "fixed_params", {})
+        storage.set_trial_user_attr(row, REQUEST, "")
 
     def has(self, number: int, settings: Mapping[str, Scalar]) -> bool:
         """Say whether a trial, asked or still to be, has some settings, or will have them."""
@@ -112,14 +127,13 @@ class Search:
         params, anchor = self._turns.due(self._num_rows, self._num_rows)
         self._put(params, {"anchor": True} if anchor else {})
 
-    def _put(self, params: Mapping[str, Scalar], attributes: dict[str, str | bool]) -> int:
-        """Add a row that waits; return its number."""
+    def _put(self, params: Mapping[str, Scalar], attributes: dict[str, str | bool]) -> None:
+        """Add a row that waits."""
         number = self._num_rows
         self._rows.enqueue_trial(dict(params), user_attrs=attributes)
         self._drawing.changed(number)
         self._waiting.append(number)
         self._num_rows += 1
-        return number
 
     def left(self) -> bool:
         """Say whether there is a trial to run."""

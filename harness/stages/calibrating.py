@@ -112,9 +112,11 @@ def calibrate(sketch: Sketch) -> Generator[Progress, None, Calibrated]:
             except queue.Empty:
                 found.remarks.append(f"measuring ended after {sketch.seconds:.0f} s")
                 for attack in underway:
-                    found.begun[attack.name] = attack.reckoning.foreseen().with_(attack.start, -1.0)
+                    if (foreseen := attack.reckoning.foreseen()) is not None:
+                        found.begun[attack.name] = foreseen.with_(attack.start, -1.0)
                 break
             if progress is None:
+                thread.join()
                 break
             yield progress
     finally:

@@ -57,15 +57,16 @@ def followed(job: str, work: Callable[[], T]) -> Generator[Progress, None, T]:
     def worked() -> None:
         try:
             with heard(hear):
-                end.set_result(work())
+                value = work()
         except BaseException as error:  # whatever it is, it is raised where the value is asked for
             end.set_exception(error)
-        finally:
-            said.put(None)
+        else:
+            end.set_result(value)
+        said.put(None)
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(worked,), name=job, daemon=True)
-    thread.start()
     try:
+        thread.start()
         while (progress := _next(said)) is not None:
             yield progress
     except BaseException:

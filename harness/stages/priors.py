@@ -25,7 +25,7 @@ from harness.stages.ground import Meter, dtype_of, seed_everything, settle
 from harness.stages.jobs import PRIOR, Submit
 from harness.stages.loading import images_of
 from harness.stages.measuring import recorded
-from harness.stages.transfer import bring, put
+from harness.stages.transfer import bring, patiently, put
 from harness.stages.underway import LONGEST_WAIT, over, underway
 
 _LOG = logging.getLogger(__name__)
@@ -165,11 +165,18 @@ def _found_or_trained(wanted: Wanted, priors: Priors, digest: str) -> nn.Module:
     seed_everything(derive(priors.shared.study_seed, "prior", digest))
     shape = (int(part.x.shape[1]), int(part.x.shape[2]), int(part.x.shape[3]))
     model = wanted.attack.make_prior(shape, wanted.num_classes).to(part.x.device)
-    bring(folder, f"{digest}*")
-    if not _loaded(model, folder / digest):
-        _train(Prior(model, digest), wanted, priors)
-        for ending in (".safetensors", ".json"):
-            put((folder / digest).with_suffix(ending))
+    stem = folder / digest
+    there = bring(folder, f"{digest}.[js]*")
+    kept = Kept(stem.with_suffix(".checkpoint"), priors.place.checkpoint_seconds, part.x.device)
+    if not _loaded(model, stem):
+        if not kept.file.exists():  # this machine's own may be the later one
+            bring(folder, kept.file.name)
+        _train(Prior(model, digest), wanted, priors, kept)
+    elif any(key.endswith(".json") for key in there):
+        return model
+    for ending in (".safetensors", ".json"):
+        put(stem.with_suffix(ending))
+    patiently(kept.over)
     return model
 
 
@@ -184,12 +191,11 @@ def _only_writer(lock: Path, patience: float) -> AbstractContextManager[object]:
         ) from None
 
 
-def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
+def _train(prior: Prior, wanted: Wanted, priors: Priors, kept: Kept) -> None:
     shared, (part, _, labelled) = priors.shared, wanted.images
     y = part.y if labelled else torch.randint_like(part.y, wanted.num_classes)
     meter = Meter(shared, "attack", part.x.device, priors.place.driver)
     stem = priors.folder / prior.digest
-    kept = Kept(stem.with_suffix(".checkpoint"), priors.place.checkpoint_seconds, part.x.device)
     with kept_by(kept):
         curve = train_prior(wanted.attack, prior.model, Images(part.x, y), dtype_of(shared.precision))
     weights = stem.with_suffix(".safetensors")
@@ -202,7 +208,6 @@ def _train(prior: Prior, wanted: Wanted, priors: Priors) -> None:
         circumstances=meter.read(),
     )
     write_whole(stem.with_suffix(".json"), record.model_dump_json(indent=1).encode())
-    kept.over()
 
 
 def _loaded(prior: nn.Module, stem: Path) -> bool:

@@ -62,13 +62,16 @@ class Reckoning:
         """Return the times now as if no step had been left out."""
         return self._clock().with_(self._left_out)
 
-    def foreseen(self) -> Took:
-        """Return the times at which the loops that run now would be over, were their steps all of the common kind."""
-        times = self.now()
-        for loop in self._running:
+    def foreseen(self) -> Took | None:
+        """Return the times at which the loops that run now would be over, were their steps all of the common kind.
+
+        Null where none of them has ended a step.
+        """
+        times, told = self.now(), False
+        for loop in list(self._running):
             if (each := loop.each()) is not None:
-                times = times.with_(each, loop.missed + loop.left)
-        return times
+                times, told = times.with_(each, loop.missed + loop.left), True
+        return times if told else None
 
     def __call__(self, steps: Sequence[T], kept: Container[T]) -> Iterator[T]:
         """Yield the steps that are run."""

@@ -28,6 +28,6 @@ def put(path: Path) -> None:
     patiently(lambda: send(path))
 
 
-def bring(path: Path, pattern: str = "*") -> None:
-    """Bring what the store holds of a file or folder, patiently; nothing without a store."""
-    patiently(lambda: fetch(path, pattern))
+def bring(path: Path, pattern: str = "*") -> set[str]:
+    """Bring what the store holds of a file or folder, patiently; return its keys, none without a store."""
+    return patiently(lambda: fetch(path, pattern))

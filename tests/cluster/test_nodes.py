@@ -49,3 +49,25 @@ def test_a_broken_node_is_left_out_and_its_trials_run_on_another(deadly, each, w
     assert all(why in note and note.endswith(f" on {socket.gethostname()}") for note in told_again)
     told = capsys.readouterr()
     assert ("gets no more trials until the study is resumed" in told.out + told.err) == (failed == 3)
+
+
+def test_an_attack_on_a_finished_trial_goes_to_another_node_than_the_broken_one(cluster, tmp_path, capsys):
+    there, (bad, good) = cluster
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "bad").write_text("")
+    (tmp_path / "space.yaml").write_text(SPACE % notes)
+    address = ["--address", there.address, "--no-tracking"]
+    assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), *address]) == 0
+    (notes / "bad").write_text(bad)
+    order = ["attack", str(tmp_path / "nodes"), "all", "--attack", "tests.plugins:Shattered:quick"]
+    assert main([*order, *address]) == 0
+    ledger = Ledger(tmp_path / "nodes")
+    found = [attack for trial in ledger.trials() for attack in trial.attacks if "Shattered" in attack.job.attack]
+    assert [attack.measured.verdict for attack in found] == ["converged"] * 5
+    ran = Counter(noted(str(notes), "attack"))
+    assert ran[good] == 5
+    assert ran[bad] in (1, 2, 3)
+    told = capsys.readouterr()
+    told_again = (told.out + told.err).count("an attack is handed out again: DeviceError: a GPU is reserved")
+    assert told_again == ran[bad]

@@ -1,13 +1,13 @@
 """A study in a store on nodes that have nothing in common but its address: each its own cache, and one is lost."""
 
 import time
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 from ray.cluster_utils import Cluster
 
 from harness.stores import open_store
-from tests.commands.test_stored import TRIALS, endpoint, machine, wait_for
+from tests.commands.test_stored import TRIALS, endpoint, machine
 from tests.s3 import BUCKET
 from tests.search.test_postgresql import url
 
@@ -30,23 +30,32 @@ def apart(loopback, machine, tmp_path):
     cluster.shutdown()
 
 
+def kept(cache: Path) -> set[str]:
+    """Return the checkpoints that a machine has, as the store names them."""
+    return {"/".join(path.parts[-4:]) for path in cache.glob("stores/*/far/trials/*/attempt-*/checkpoint-*")}
+
+
 def test_nodes_share_nothing_but_the_store_and_one_that_is_lost_leaves_its_trial_to_the_other(apart, machine, url):
     cluster, nodes, caches = apart
     out, where = f"s3://{BUCKET}/nodes", ["--no-tracking", "--address", cluster.address]
     store, driver = open_store(f"{out}/far"), machine("driver", url)
     running = driver.start("run", "far.yaml", "--out", out, *where, "--set", "resources/concurrent=2")
     try:
-        seen: set[str] = set()
-        while len(seen) < len(caches):  # each node trains, and has put a checkpoint into the store
+        while not (lost := kept(caches["one"]) & {entry.key for entry in store.entries("trials")}):
             assert running.poll() is None, running.communicate()
-            seen = {name for name, cache in caches.items() if list(cache.glob("stores/*/far/trials/*/*/checkpoint-*"))}
-            time.sleep(0.05)
+            time.sleep(0.02)
         cluster.remove_node(nodes["one"], allow_graceful=False)
-        wait_for(store, f"trials/{TRIALS - 1:05d}/record.json", running)
+        last, brought = f"trials/{TRIALS - 1:05d}/record.json", set[str]()
+        while store.entry(last) is None:
+            assert running.poll() is None, running.communicate()
+            brought |= kept(caches["other"])
+            time.sleep(0.02)
         told = running.communicate(timeout=600)
     finally:
         running.kill()
     assert running.returncode == 0, told
+    trials = {key.partition("/checkpoint-")[0] for key in lost}
+    assert trials <= {key.partition("/checkpoint-")[0] for key in brought}, "it goes on from what the lost node sent"
     finished = [entry.key for entry in store.entries("trials") if PurePath(entry.key).match("trials/*/record.json")]
     assert sorted(finished) == [f"trials/{number:05d}/record.json" for number in range(TRIALS)]
     third = machine("third", url)

@@ -124,6 +124,23 @@ def test_a_trial_that_finds_no_place_is_told_of_every_ten_minutes_with_what_it_a
     assert len(cluster.said) == 2
 
 
+def test_a_trial_whose_node_went_waits_for_a_place_again_and_the_nodes_are_named():
+    cluster = Cluster({"CPU": 1.0, "GPU": 1.0, "node:10.0.0.1": 1.0})
+    waiting = cluster.waiting()
+    waiting.asked("key", 4)
+    waiting.began("key")
+    cluster.nodes[:] = [{"CPU": 2.0, "node:10.0.0.2": 1.0, "node:__internal_head__": 1.0}]
+    waiting.lost("key", 4)
+    cluster.later(PATIENT_SECONDS)
+    waiting.look()
+    (said,) = cluster.said
+    assert said.startswith("trial 4: no node has had room for {'CPU': 1.0, 'GPU': 1.0} for 10 min; the nodes 10.0.0.2 ")
+    waiting.began("key")
+    cluster.later(PATIENT_SECONDS)
+    waiting.look()
+    assert len(cluster.said) == 1
+
+
 def test_a_trial_that_waits_for_its_turn_on_nodes_that_others_of_the_study_take_is_told_of_once():
     cluster = Cluster(GPU, comes=True)
     waiting = cluster.waiting()

@@ -61,7 +61,7 @@ class Driver:
     def __init__(self, root) -> None:
         self.study, self.ledger, self.watcher, self.time = load_checked(root / "study.yaml"), Ledger(root), Quiet(), 0.0
         book = book_of(self.ledger)
-        rows = open_rows(self.study, root, book.outlines, None)
+        self.rows = rows = open_rows(self.study, root, book.outlines, None)
         conditions = Conditions(ID, attack_jobs(self.study), {"train": 1, "attack": 1}, "float32")
         self.search = Search(self.study, rows, self.ledger, conditions)
         reconcile(self.search, rows, book)
@@ -211,22 +211,47 @@ def test_why_a_trial_is_handed_out_again_is_said(driver):
     assert driver.ask() == first
 
 
-def test_what_was_taken_by_a_driver_that_died_before_it_said_so_is_taken_once(driver, monkeypatch):
+def taken(driver) -> list[int]:
+    """The trials that took what somebody asked for."""
+    return [row.number for row in driver.rows.get_trials() if row.user_attrs.get(REQUEST)]
+
+
+def test_what_was_taken_by_a_driver_that_died_before_it_said_so_is_taken_once(driver):
     ctl(driver, "enqueue", "model/sigma=0.1")
-
-    def die(put, answer) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as within:
-        within.setattr(driver.answering, "_answer", die)
-        with pytest.raises(KeyboardInterrupt):
-            driver.ask()
+    driver.ask()
+    (answer,) = (driver.ledger.root / "ctl").glob("*.answer.json")
+    answer.unlink()
     again = Driver(driver.ledger.root)
-    ctl(again, "concurrent=9")
-    trials = [again.ask().number for _ in range(6)]
-    assert trials == [*range(6)]
-    assert [row.number for row in again.search._rows.get_trials() if REQUEST in row.user_attrs] == [1]
-    assert [text for _, text in answers(again)][:1] == ["trial 1 takes it"]
+    again.ask()
+    assert (taken(again), [text for _, text in answers(again)]) == ([1], ["trial 1 takes it"])
+
+
+def test_what_was_taken_and_lost_with_the_index_before_its_trial_began_is_taken_again(driver):
+    ctl(driver, "enqueue", "model/sigma=0.1")
+    driver.ask()
+    (driver.ledger.root / "study.db").unlink()
+    again = Driver(driver.ledger.root)
+    assert (taken(again), [text for _, text in answers(again)]) == ([1], ["trial 1 takes it"])
+    assert taken(Driver(driver.ledger.root)) == [1]
+
+
+def test_what_a_server_that_does_not_answer_in_time_has_written_twice_is_taken_once(driver, monkeypatch):
+    enqueue = driver.search._rows.enqueue_trial
+
+    def twice(*args, **kwargs) -> None:
+        for _ in range(2):
+            enqueue(*args, **kwargs)
+
+    ctl(driver, "concurrent=9")
+    ctl(driver, "enqueue", "model/sigma=0.1")
+    assert driver.ask().number == 0
+    with monkeypatch.context() as within:
+        within.setattr(driver.search._rows, "enqueue_trial", twice)
+        ctl(driver, "enqueue", "model/sigma=0.05")
+        second = driver.ask()
+    assert (second.number, taken(driver)) == (1, [1, 2])
+    assert [driver.ask().number for _ in range(4)] == [2, 3, 4, 5]
+    assert driver.ask() is None
 
 
 def test_a_failed_trial_is_run_again_while_the_study_runs(driver):

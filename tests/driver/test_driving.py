@@ -68,19 +68,24 @@ def test_a_finished_trial_is_attacked_where_its_images_are_now(moved, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_it_may_now(moved, capsys, monkeypatch):
-    monkeypatch.setattr(searching, "mounts", lambda: [Mount("/", "nfs4")])
+def test_a_trial_asked_earlier_runs_where_its_images_are_now_and_for_as_long_as_it_may_now(moved, capsys):
     asked = moved.trial(1) / "asked.json"
     before = asked.read_bytes()
     assert main(["resume", str(moved.root), "--trials", "2", *HERE]) == 2
     assert re.search(r"data/root: .*old", capsys.readouterr().err)
     new = moved.root.parent / "new"
     assert main(["resume", str(moved.root), "--trials", "2", "--set", f"data/root={new}", *HERE]) == 0
-    assert "study.db lies on nfs4" in capsys.readouterr().out
     assert [moved.read(number).record.state for number in (0, 1)] == ["complete", "complete"]
     assert moved.read(1).record.measured.digests == moved.read(0).record.measured.digests
     assert asked.read_bytes() == before
     assert yaml.safe_load((moved.root / "study.yaml").read_text())["data"]["root"] == str(new)
+
+
+def test_a_study_whose_index_lies_on_a_shared_file_system_says_so(moved, capsys, monkeypatch):
+    monkeypatch.setattr(searching, "mounts", lambda: [Mount("/", "nfs4")])
+    new = moved.root.parent / "new"
+    assert main(["resume", str(moved.root), "--trials", "3", "--set", f"data/root={new}", *HERE]) == 0
+    assert "study.db lies on nfs4" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Attacks run later on stored trials: their files are added, records stay, and everything takes them into account."""
 
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from harness.commands.environment import quiet
 from harness.driver.campaign import Campaign
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
+from harness.driver.later import run_tasks, tasks_of
 from harness.driver.orders import BUDGET, order_of
 from harness.driver.reattack import AGAIN, attack_again
 from harness.errors import Interrupted, UserError
@@ -32,11 +34,13 @@ from harness.ledger.files import Ledger
 from harness.ledger.whole import write_whole
 from harness.records.asked import AttackJob
 from harness.records.attack import AttackRecord
+from harness.records.circumstances import Failure
 from harness.records.place import Place
 from harness.search.index import open_rows, outdated
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
-from harness.stages.jobs import drain
+from harness.stages.jobs import Outcome, drain
+from harness.stages.spent import Stopwatch
 from harness.study.check import load_checked
 from tests.adversaries import TRAININGS
 from tests.later_attacks import STALL
@@ -350,6 +354,23 @@ def test_a_full_disk_ends_the_command_and_is_no_fault_of_the_attack(address, tmp
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"invfront: {place}: No space left on device; mend it, then {AGAIN}"
     assert judged(ledger.read(0)).later == []
+
+
+def test_attacks_that_one_after_another_are_failed_by_their_place_end_the_command(tmp_path):
+    _, ledger = small_ledger(tmp_path)
+    jobs = [JOB.model_copy(update={"seed": seed}) for seed in (1, 2)]
+    tasks = [task for number in (0, 1) for task in tasks_of(ledger.read(number), jobs)]
+    broken = Failure(stage="attack", type="DeviceError", message="a GPU is reserved and torch cannot use it")
+
+    def submit(stage, jobs, kind, tell):
+        yield from (Outcome(number, None, broken, Stopwatch().read()) for number in range(len(jobs)))
+
+    looks = itertools.count()
+    ended = run_tasks(tasks, Place(), submit, AGAIN, lambda progress: None, lambda line: None, lambda: next(looks))
+    assert [next(ended).measured.verdict for _ in range(2)] == ["failed"] * 2
+    with pytest.raises(Interrupted, match=f"trial 1: DeviceError: a GPU .*; mend it, then {AGAIN}"):
+        next(ended)
+    assert next(looks) == 2
 
 
 def test_a_fault_says_how_the_attack_goes_on(tmp_path):

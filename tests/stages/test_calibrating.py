@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from harness.records.place import Place
 from harness.stages.calibrating import Sketch, calibrate
 from harness.stages.jobs import drain
@@ -13,3 +15,12 @@ def test_a_measurement_whose_time_is_up_is_over_before_its_process_may_end():
     found = drain(calibrate(sketch), lambda told: None)
     assert found.remarks == ["measuring ended after 0 s"]
     assert "calibrate" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.slow
+def test_an_attack_that_its_time_ends_in_a_loop_is_foreseen_and_over():
+    endless = JOB.model_copy(update={"attack": "tests.later_attacks:Endless", "budget": "quick"})
+    found = drain(calibrate(Sketch((asked(attacks=(endless,)),), Place(), 40.0)), lambda told: None)
+    assert (found.attacks, list(found.begun)) == ({}, [endless.name])
+    assert found.begun[endless.name].seconds > 0
+    assert not {"calibrate", endless.name} & {thread.name for thread in threading.enumerate()}

@@ -49,14 +49,13 @@ def test_work_that_nobody_waits_for_any_more_is_over_at_its_next_step():
     begun, steps = threading.Event(), []
 
     def work() -> None:
-        for step in range(10_000):
+        for step in counted(range(10_000)):
             steps.append(step)
-            begun.set()
             time.sleep(0.01)
 
     def follow() -> None:
         with pytest.raises(Over):
-            drain(followed("work", work), lambda progress: None)
+            drain(followed("work", work), lambda progress: begun.set())
 
     follower = threading.Thread(target=follow)
     follower.start()
