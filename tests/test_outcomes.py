@@ -77,7 +77,7 @@ def root(request, tmp_path):
 
 READING = {
     "status": [["status", "{root}"], ["status", "{root}", "--json"]],
-    "report": [["report", "{root}"], ["report", "{root}", "--json"]],
+    "report": [["report", "{root}", "--json"]],  # and without, where the page is looked at
     "show": [["show", "{root}", "0"], ["show", "{root}", "0", "--json"], ["show", "{root}", "2"]],
     "doctor": [["doctor", "{root}"], ["doctor", "{root}", "--json"], ["doctor", "{root}", "--clean"]],
     "export": [["export", "{root}"], ["export", "{root}", "0", "--json"]],

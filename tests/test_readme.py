@@ -351,6 +351,7 @@ def test_step_three_a_study_that_names_the_classes_runs_them(address, site, tmp_
 # ---- reports
 
 
+@pytest.mark.slow
 def test_the_files_of_a_report_are_told(tmp_path):
     render(add_levels(write_suite(tmp_path)), tmp_path)
     _, *rows = table("reports/README.md", "file", "what it is")

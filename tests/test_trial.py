@@ -224,6 +224,7 @@ def test_the_same_attack_on_the_same_network_gives_the_same_numbers(attacked, tm
     assert again.measured == next(attack.measured for attack in attacked.attacks if attack.job == SHORT_ATTACK)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_epochs(tmp_path):
     process = psutil.Process()
     long = asked(settings=CEM | {"train/epochs": 40, "train/images": 64}, attacks=(GREY,))

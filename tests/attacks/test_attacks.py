@@ -138,7 +138,7 @@ def test_the_network_itself_maps_to_float32_under_autocast():
     assert x_hat.dtype == torch.float32
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.slow)])
 def test_a_fit_gives_the_same_numbers_for_the_same_seed(precision):
     target = LinearGaussian(sigma=0.1, side=16, precision=precision)
 

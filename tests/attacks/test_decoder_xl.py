@@ -348,7 +348,7 @@ def test_a_fit_that_does_not_improve_ends_early():
     assert curve[-1].step < 120
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.slow)])
 def test_a_fit_gives_the_same_numbers_for_the_same_seed(precision):
     target = LinearGaussian(sigma=0.1, side=16, precision=precision)
 

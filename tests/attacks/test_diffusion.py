@@ -190,6 +190,7 @@ def test_a_spherical_step_has_exactly_the_length_of_the_noise_it_replaces(weight
 # known answers
 
 
+@pytest.mark.slow
 def test_the_mean_of_samples_has_the_least_error_and_one_sample_about_twice_that():
     target = LinearGaussian(0.07, side=SIDE)
     mean, one, exact = sampled(target, unit(target.sample(64)), HOW)

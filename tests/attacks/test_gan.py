@@ -375,6 +375,7 @@ def test_a_prior_from_a_file_serves_as_one_trained_at_once():
     assert torch.equal(*found)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_reconstructions_twice():
     found = []
     for _ in range(2):

@@ -186,6 +186,7 @@ def test_maximum_likelihood_improves_on_the_decoder_that_it_starts_from():
     assert fit.details["end_surprise"] < fit.details["start_surprise"]
 
 
+@pytest.mark.slow
 def test_a_deep_image_prior_finds_smooth_images():
     torch.manual_seed(0)
     target, aux = Network(), smooth(40)

@@ -92,6 +92,7 @@ def _best(z: Tensor) -> Tensor:
 # dip: the image itself, with hardly any noise
 
 
+@pytest.mark.slow
 def test_a_deep_image_prior_draws_digits_that_it_is_shown():
     torch.manual_seed(0)
     target, all_ = Bare(sigma=0.02), digits()

@@ -263,6 +263,7 @@ def test_each_further_release_lessens_the_error(repeated):
         assert fit.details[f"validation_m{m}"] == pytest.approx(error, rel=0.05)
 
 
+@pytest.mark.slow
 def test_fewer_releases_lend_their_fit_where_the_own_one_is_worse(repeated):
     target, attack, fit = repeated
     assert all(fit.details[f"fitted_to_m{m}"] == attack.fitted_to[m] == m for m in (4, 16))

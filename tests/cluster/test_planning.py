@@ -38,6 +38,5 @@ def test_a_study_is_planned_where_it_is_to_run_and_what_no_node_holds_is_said_an
     large = ["--set", "resources/train={cpu: 1, gpu_memory: 6GiB}"]
     for order in (["plan", *at], ["run", *at, "--out", str(tmp_path / "runs"), "--no-tracking"]):
         assert main([*order, *large]) == 2
-        said = capsys.readouterr().err
-        assert re.fullmatch(r"invfront: resources: a trial asks for .*'GPU': 1\.0.*; no node has that, .*\n", said)
+        assert re.fullmatch(r"invfront: resources[^\n]*no node has [^\n]*, or add a node\n", capsys.readouterr().err)
     assert not (tmp_path / "runs" / "planned").exists()

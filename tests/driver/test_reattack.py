@@ -265,6 +265,7 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path):
         again(ledger, ["0", "1", "2"], SHARP)
 
 
+@pytest.mark.slow
 def test_a_command_that_was_cut_off_while_it_wrote_the_page_writes_it_when_it_is_given_again(tmp_path):
     _, ledger = small_ledger(tmp_path)
     page = ledger.root / "report" / "index.html"

@@ -182,6 +182,7 @@ def test_the_constraint_is_how_far_the_accuracy_lies_below_the_floor(floor, cons
     assert outline_of(trial).constraint == (None if constraint is None else pytest.approx(constraint))
 
 
+@pytest.mark.slow
 def test_a_trial_takes_less_than_5_kb_of_a_book_a_fraction_of_what_it_takes_itself():
     book, kept = Book(), []
     outlined = bytes_for(lambda number: book.add(read(number)))

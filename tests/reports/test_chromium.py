@@ -193,6 +193,7 @@ def test_a_point_says_what_trial_it_is_and_shows_its_reconstructions(tab, writte
     assert complaints(tab) == []
 
 
+@pytest.mark.slow
 def test_the_theme_is_the_readers_and_paper_is_white(tab, written):
     path = written(12, write=write_suite)
     ink = "getComputedStyle(document.querySelector('#front-accuracy-mse .xtick text')).fill"

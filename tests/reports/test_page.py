@@ -100,6 +100,7 @@ def test_a_partial_anchor_without_privacy_objectives_renders(tmp_path):
     assert "No trial is complete yet" in html
 
 
+@pytest.mark.slow
 def test_pictures_that_have_nothing_to_show_any_more_are_removed(tmp_path):
     data = write_study(tmp_path, 1)
     render(data, tmp_path)
