@@ -3,7 +3,7 @@
 from harness.cluster.connection import OWN_PACKAGES, cluster
 from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
 from harness.cluster.requests import Nodes, claims_of, held_by, refuse_unplaceable, side_by_side, threads
-from harness.cluster.running import IN_PROCESS, Runner, Setbacks, nodes_at, runner
+from harness.cluster.running import IN_PROCESS, Found, Runner, Setbacks, found_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
 from harness.cluster.submitting import KILLED, LOST
 
@@ -14,14 +14,15 @@ __all__ = [
     "NOT_NOW",
     "OWN_PACKAGES",
     "Exchange",
+    "Found",
     "Nodes",
     "NotNow",
     "Runner",
     "Setbacks",
     "claims_of",
     "cluster",
+    "found_at",
     "held_by",
-    "nodes_at",
     "refuse_full_disk",
     "refuse_unplaceable",
     "runner",

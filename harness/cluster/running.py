@@ -47,8 +47,10 @@ class Runner(Protocol):
     def refuse(self, resources: Resources) -> None:
         """Raise UserError where not even one trial would find its place."""
 
-    def sized(self, resources: Resources) -> Resources:
-        """Return resources by shares of a GPU where they are by its memory; raise UserError where none holds that."""
+    def sized(self, resources: Resources, noted: Callable[[str], None]) -> Resources:
+        """Return resources by shares of a GPU where they are by its memory; raise UserError where none holds that, or
+        let ``noted`` hear that a whole one is reserved, since none is there yet.
+        """
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Raise UserError where a machine does not see a study's directory, or its images."""
@@ -71,13 +73,22 @@ class Runner(Protocol):
         """Return what runs attacks on finished trials; raise UserError where one would find no place."""
 
 
-def nodes_at(address: str, resources: Resources) -> tuple[Nodes, gpus.Sizes]:
-    """Return what each node of a cluster has and, if it matters to trials, how large its GPUs are.
+class Found(NamedTuple):
+    """What a cluster has for trials."""
 
-    Errors as of ``cluster`` and ``gpus.of_nodes``.
-    """
+    nodes: Nodes
+    gpus_there: Sequence[gpus.Gpus]
+    """None where it does not matter to trials how large they are."""
+    comes: bool
+    """Whether nodes may come for a trial, since none that is there holds it."""
+
+
+def found_at(address: str, resources: Resources) -> Found:
+    """Return what a cluster has for trials; errors as of ``cluster`` and ``gpus.of_nodes``."""
     with cluster(address, ""):
-        return nodes(), gpus.of_nodes() if gpus.by_memory(resources) else {}
+        there, whole = nodes(), gpus.whole(resources)
+        sizes = gpus.of_nodes() if gpus.by_memory(resources) else []
+        return Found(there, sizes, not held_by(whole, there) and could_bring(whole.bundle()))
 
 
 class OnRay:
@@ -90,9 +101,11 @@ class OnRay:
     def __init__(self, here: bool = True) -> None:
         self._here = here
 
-    def sized(self, resources: Resources) -> Resources:
+    def sized(self, resources: Resources, noted: Callable[[str], None]) -> Resources:
         """Ask the nodes, if it matters, how large their GPUs are."""
-        return gpus.sized(resources, gpus.of_nodes()) if gpus.by_memory(resources) else resources
+        if not gpus.by_memory(resources):
+            return resources
+        return gpus.sized(resources, gpus.of_nodes(), could_bring, noted)
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Let each node look."""
@@ -153,9 +166,9 @@ class _Cut(BaseException):
 class InProcess:
     """Runs everything here, one thing after another and without a limit of time; what is printed is seen."""
 
-    def sized(self, resources: Resources) -> Resources:
-        """Ask this machine how large its GPUs are."""
-        return gpus.sized(resources, {"this machine": gpus.here()})
+    def sized(self, resources: Resources, noted: Callable[[str], None]) -> Resources:
+        """Ask this machine how large its GPUs are, of whatever kind."""
+        return gpus.sized(resources, [gpus.Gpus("this machine", gpus.here(), gpus.kinds_of(resources.bundle()))])
 
     def refuse_blind(self, root: Path, place: Place) -> None:
         """Refuse nothing: there is no other machine."""

@@ -104,7 +104,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             farewell = f"the local Ray died; {AGAIN}"
             packages = [*OWN_PACKAGES, *plugins(study, [job.attack for job in work.suite])]
             fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
-            moved = moved.model_copy(update={"resources": fleet.sized(moved.resources)})
+            moved = moved.model_copy(update={"resources": fleet.sized(moved.resources, noted)})
             fleet.refuse(moved.resources)
             fleet.refuse_blind(ledger.root, place_of(moved, ledger))
             stand.begun, ledger.patience = True, patience

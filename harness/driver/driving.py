@@ -158,7 +158,8 @@ def _drive(
         ready = make_ready(study, watcher.preparing)
         if plan.borrowed is not None:
             check_images(plan.borrowed, study)
-        machines = _machines(study, ledger, where.address, f"the local Ray died; {way}", tracking.cut_off)
+        farewell = f"the local Ray died; {way}"
+        machines = _machines(study, ledger, where.address, farewell, tracking.cut_off, watcher.noted)
         fleet, study = held.enter_context(machines)
         conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
         if slow := slowed(study, conditions):
@@ -193,7 +194,12 @@ def _drive(
 
 @contextlib.contextmanager
 def _machines(
-    study: Study, ledger: Ledger, address: str | None, farewell: str, last: Callable[[], None]
+    study: Study,
+    ledger: Ledger,
+    address: str | None,
+    farewell: str,
+    last: Callable[[], None],
+    noted: Callable[[str], None],
 ) -> Iterator[tuple[Runner, Study]]:
     """Yield what runs a study's jobs, and the study with what they take there; arguments and errors as of ``runner``.
 
@@ -201,7 +207,7 @@ def _machines(
         UserError: not even one trial finds its place there, or a machine does not see what it must.
     """
     with runner(address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)], last) as fleet:
-        study = study.model_copy(update={"resources": fleet.sized(study.resources)})
+        study = study.model_copy(update={"resources": fleet.sized(study.resources, noted)})
         fleet.refuse(study.resources)
         fleet.refuse_blind(ledger.root, place_of(study, ledger))
         yield fleet, study

@@ -46,6 +46,8 @@ class Machine(NamedTuple):
     """Money an hour for each node; null where nobody said."""
     unplaceable: tuple[str, ...] = ()
     """What it cannot hold."""
+    remarks: tuple[str, ...] = ()
+    """What is not known of it."""
 
 
 class Forecast(Value):
@@ -178,7 +180,7 @@ def _limits(study: Study, costs: Costs, machine: Machine, one: _Trial, slots: in
         yield "train/target_accuracy: what steering the strength takes was not measured"
     if beside := level_jobs(study):
         yield f"attacker/levels: {len(beside)} attacks more on some of the trials are not in the forecast"
-    yield from costs.remarks
+    yield from (*machine.remarks, *costs.remarks)
 
 
 def _unlike(study: Study, seen: Mapping[str, object]) -> Iterable[str]:

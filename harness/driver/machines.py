@@ -1,14 +1,16 @@
 """Where a study is planned to run: a cluster that is asked, nodes that are only described, or this machine."""
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
-from harness.cluster import IN_PROCESS, Nodes, gpus, held_by, nodes_at, refuse_unplaceable
+from harness.cluster import IN_PROCESS, Found, found_at, gpus, held_by, refuse_unplaceable
 from harness.driver.forecast import Machine
 from harness.errors import UserError
 from harness.study import Resources
+from harness.study.sections import MOST
 
 UNSAID = 1e18
 """Of a resource of which nobody said how much a node has."""
@@ -46,28 +48,47 @@ def fitted(resources: Resources, address: str | None, described: Described, rate
         UserError: the cluster does not answer; or GPUs are described whose size nobody knows, and it matters.
     """
     if address not in (None, IN_PROCESS) and described._replace(gpu_memory=None) == Described():
-        nodes, sizes = nodes_at(address, resources)
-        if described.gpu_memory is not None:
-            sizes = {node: [described.gpu_memory] for node in sizes}
+        found = found_at(address, resources)
+        if (size := described.gpu_memory) is not None:
+            found = found._replace(gpus_there=[there._replace(sizes=[size]) for there in found.gpus_there])
     else:
-        nodes, sizes = _nodes(resources, described)
-    asked = resources
+        found = _described(resources, described)
+    return fitting(resources, found, rate)
+
+
+def fitting(resources: Resources, found: Found, rate: float | None) -> Fitted:
+    """Return what is there as a machine, and what trials take of it.
+
+    Args:
+        resources: What they ask for.
+        found: What is there.
+        rate: As of ``fitted``.
+    """
+    nodes, told, asked = found.nodes, list[str](), resources
     try:
-        asked = gpus.sized(resources, sizes)
-        refuse_unplaceable(asked, nodes)
+        asked = gpus.sized(resources, found.gpus_there, lambda request: found.comes, told.append)
+        refuse_unplaceable(asked, nodes, (lambda request: True) if found.comes else None)
     except UserError as error:
         return Fitted(Machine(0, len(nodes), rate, (str(error),)), gpus.whole(asked))
-    return Fitted(Machine(held_by(asked, nodes), len(nodes), rate), asked)
+    slots = held_by(asked, nodes)
+    if not slots:
+        slots = 1 if asked.concurrent == MOST else asked.concurrent
+        told.append(
+            f"the machine: no node that is there holds a trial, the autoscaler may bring some: reckoned with {slots} "
+            "at a time; --nodes, --cpus-per-node and --gpus-per-node say what it brings"
+        )
+    return Fitted(Machine(slots, len(nodes), rate, remarks=tuple(told)), asked)
 
 
-def _nodes(resources: Resources, described: Described) -> tuple[Nodes, gpus.Sizes]:
+def _described(resources: Resources, described: Described) -> Found:
     """Return what nodes have and, if it matters, how large their GPUs are; of what nobody says, enough."""
     count = torch.cuda.device_count() if described.gpus is None else described.gpus
     own = {"CPU": float(described.cpus or os.cpu_count() or 1), "GPU": float(count)}
     node = dict.fromkeys(resources.bundle(), UNSAID) | own
     name = "this machine" if described == Described() else "each node"
-    sizes = {name: _sizes(described)} if count and gpus.by_memory(resources) else {}
-    return [node] * (described.nodes or 1), sizes
+    sizes = _sizes(described) if count and gpus.by_memory(resources) else []
+    there: Sequence[gpus.Gpus] = [gpus.Gpus(name, sizes, gpus.kinds_of(node))] if count else []
+    return Found([node] * (described.nodes or 1), there, comes=False)
 
 
 def _sizes(described: Described) -> list[int]:

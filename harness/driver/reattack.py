@@ -83,7 +83,7 @@ def attack_again(
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
-        submit = fleet.later(fleet.sized(moved.resources), place, Setbacks(of_the_place, noted))
+        submit = fleet.later(fleet.sized(moved.resources, noted), place, Setbacks(of_the_place, noted))
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
         look = StandingBy(ledger, AGAIN, noted).look
         run = partial(run_tasks, place=place, submit=submit, way=AGAIN, tell=tell, noted=noted, look=look)

@@ -11,6 +11,9 @@ from harness.study import fields
 SOME = 0.001
 """Of a kind of accelerator: a node that has one has 1 of it, however many jobs share it."""
 
+KIND = "accelerator_type:"
+"""How Ray's names of kinds of accelerators begin."""
+
 GRAIN = 10_000
 """The finest share of a GPU that Ray counts is one of so many."""
 
@@ -53,7 +56,7 @@ class Share(Value):
         if self.memory is not None:
             found["memory"] = float(self.memory)
         if self.accelerator is not None:
-            found[f"accelerator_type:{self.accelerator}"] = SOME
+            found[KIND + self.accelerator] = SOME
         return found | self.custom
 
     def sized(self, smallest: int) -> "Share":

@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.driver.machines import Described, fitted
+from harness.cluster import Found
+from harness.driver.machines import Described, fitted, fitting
 from harness.errors import UserError
 from harness.study import Resources
 
@@ -62,3 +63,16 @@ def test_what_no_node_holds_is_said_by_shares():
     many = asked(train={"cpu": 9, "gpu_memory": "20GiB"})
     (line,) = fitted(many, None, Described(cpus=8, gpus=1, gpu_memory=80 * GIB), None).machine.unplaceable
     assert line.startswith("resources: a trial asks for {'CPU': 9.0, 'GPU': 0.25}; no node has that")
+
+
+@pytest.mark.parametrize(("concurrent", "slots"), [("auto", 1), (6, 6)])
+def test_nodes_that_the_autoscaler_may_bring_are_reckoned_with_by_whole_gpus_and_said(concurrent, slots):
+    nobody = Found([{"CPU": 4.0, "GPU": 0.0}], [], comes=True)
+    found = fitting(asked(concurrent=concurrent), nobody, None)
+    assert (found.machine.slots, found.machine.unplaceable, found.resources.bundle()["GPU"]) == (slots, (), 1.0)
+    assert [line.split(":")[0] for line in found.machine.remarks] == [
+        "resources/train/gpu_memory",
+        "resources/attack/gpu_memory",
+        "the machine",
+    ]
+    assert fitting(asked(), nobody._replace(comes=False), None).machine.slots == 0
