@@ -129,27 +129,43 @@ def here() -> list[int]:
     return [int(line) * MIB for line in told.split() if line.isdecimal()]
 
 
+class Node(NamedTuple):
+    """A node that has GPUs."""
+
+    id: str
+    """The cluster's name of it."""
+    host: str
+    resources: dict[str, float]
+    """What it has, by Ray's names."""
+
+
+def nodes_with_gpus() -> list[Node]:
+    """Return the nodes of the cluster that have any."""
+    return [
+        Node(node["NodeID"], str(node["NodeManagerHostname"]), node["Resources"])
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"] and node["Resources"].get("GPU")
+    ]
+
+
 def of_nodes() -> list[Gpus]:
     """Return the GPUs of the nodes that have any.
 
     Raises:
         UserError: a node does not answer.
     """
-    there = {
-        node["NodeID"]: Gpus(str(node["NodeManagerHostname"]), (), kinds_of(node["Resources"]))
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"] and node["Resources"].get("GPU")
-    }
     looking = ray.remote(here)
-    asked = {
-        node: looking.options(
-            num_cpus=0, max_retries=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-        ).remote()
-        for node in there
-    }
+    asked = [
+        (
+            node,
+            looking.options(
+                num_cpus=0, max_retries=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
+            ).remote(),
+        )
+        for node in nodes_with_gpus()
+    ]
     try:
-        return [
-            there[node]._replace(sizes=ray.get(answer, timeout=ANSWER_SECONDS)) for node, answer in asked.items()
-        ]
+        answers = [(node, ray.get(answer, timeout=ANSWER_SECONDS)) for node, answer in asked]
     except (GetTimeoutError, RayError) as error:
         raise UserError(f"a node of the cluster could not say what GPUs it has: {one_line(error)[:200]}") from error
+    return [Gpus(node.host, sizes, kinds_of(node.resources)) for node, sizes in answers]

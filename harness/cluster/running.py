@@ -18,6 +18,7 @@ from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, ho
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
 from harness.cluster.sight import refuse_blind
 from harness.cluster.submitting import POLL_SECONDS, RaySubmit
+from harness.cluster.survey import Survey, chosen
 from harness.ledger import Ledger, refuse_skipped
 from harness.plugins import Package
 from harness.records import Failure, Place, Progress, Tell
@@ -63,6 +64,9 @@ class Runner(Protocol):
 
     def jobs(self, resources: Resources) -> Submit:
         """Return what runs a study's own jobs, before its trials."""
+
+    def everywhere(self, resources: Resources) -> Submit:
+        """Return what runs one job on a GPU, or on one of each of some nodes, an outcome each."""
 
     def beside(self, resources: Resources, work: Callable[[Submit], None]) -> AbstractContextManager[None]:
         """Let work that is a study's, and no trial's, go on beside the body, which ends it; where nothing runs beside
@@ -131,6 +135,11 @@ class OnRay:
     def jobs(self, resources: Resources) -> Submit:
         """Return jobs that together take at most ``resources.timeout``."""
         return RaySubmit(claims_of(resources), resources.timeout)
+
+    def everywhere(self, resources: Resources) -> Submit:
+        """Ask some nodes of a cluster that has GPUs; where it may yet get some, the first."""
+        some = [] if self._here else chosen(gpus.nodes_with_gpus(), resources)
+        return Survey(some, claims_of(resources), resources.timeout) if some else self.jobs(resources)
 
     @contextlib.contextmanager
     def beside(self, resources: Resources, work: Callable[[Submit], None]) -> Iterator[None]:
@@ -209,6 +218,10 @@ class InProcess:
         return False
 
     def jobs(self, resources: Resources) -> Submit:
+        """Return jobs in this process."""
+        return call
+
+    def everywhere(self, resources: Resources) -> Submit:
         """Return jobs in this process."""
         return call
 

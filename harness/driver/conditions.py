@@ -1,6 +1,6 @@
 """What new trials are given beside their settings, where all trials run, and the packages that travel with them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -16,7 +16,7 @@ from harness.study import Resources, Study
 from harness.study.jobs import attack_jobs
 
 
-def conditions_of(study: Study, ledger: Ledger, submit: Submit) -> Conditions:
+def conditions_of(study: Study, ledger: Ledger, submit: Submit, noted: Callable[[str], None]) -> Conditions:
     """Return what new trials are given: the precision is that of the study's first one; arguments and errors as of
     ``precision_of``.
     """
@@ -25,7 +25,7 @@ def conditions_of(study: Study, ledger: Ledger, submit: Submit) -> Conditions:
         ledger=str(study.ledger),
         attacks=attack_jobs(study),
         threads=_threads(resources),
-        precision=precision_of(study, ledger, submit),
+        precision=precision_of(study, ledger, submit, noted),
     )
 
 
@@ -63,24 +63,25 @@ def place_of(study: Study, ledger: Ledger | None = None) -> Place:
     )
 
 
-def precision_of(study: Study, ledger: Ledger, submit: Submit) -> Precision:
+def precision_of(study: Study, ledger: Ledger, submit: Submit, noted: Callable[[str], None]) -> Precision:
     """Return the precision of a study's trials: that of its first one, so that a resume elsewhere mixes none.
 
-    Before the first: bfloat16 if it is faster, on CPUs as this machine's is, on GPUs as a job on one finds.
+    Before the first: bfloat16 if it is faster, on CPUs as this machine's is, on GPUs as jobs on all that answer find.
 
     Args:
         study: The study.
         ledger: Its directory.
-        submit: Runs its jobs.
+        submit: Runs a job on a GPU, or on one of each of some nodes.
+        noted: Hears of nodes whose GPU no job can use.
 
     Raises:
-        UserError: a job cannot use the GPU that it reserved.
+        UserError: no job can use the GPU that it reserved.
     """
     first = ledger.numbers()[:1]
-    return ledger.read(first[0]).asked.precision if first else fastest(study, submit)
+    return ledger.read(first[0]).asked.precision if first else fastest(study, submit, noted)
 
 
-def precision_of_confirms(study: Study, ledger: Ledger, submit: Submit) -> Precision:
+def precision_of_confirms(study: Study, ledger: Ledger, submit: Submit, noted: Callable[[str], None]) -> Precision:
     """Return the precision of a study's confirms: that of their first training, so that all candidates compare.
 
     Before the first: the search's own, unless that is bfloat16 and no faster here; arguments and errors as of
@@ -89,15 +90,20 @@ def precision_of_confirms(study: Study, ledger: Ledger, submit: Submit) -> Preci
     begun = next((files.asked.precision for _, files in Confirms(ledger).runs()), None)
     if begun is not None:
         return begun
-    return "float32" if precision_of(study, ledger, submit) == "float32" else fastest(study, submit)
+    searched = precision_of(study, ledger, submit, noted)
+    return "float32" if searched == "float32" else fastest(study, submit, noted)
 
 
-def fastest(study: Study, submit: Submit) -> Precision:
+def fastest(study: Study, submit: Submit, noted: Callable[[str], None]) -> Precision:
     """Return in which precision a study's jobs are fastest where they run; arguments and errors as of
     ``precision_of``.
     """
-    shares = {"train": study.resources.train, "attack": study.resources.attack}
-    return "bfloat16" if all(_is_fast(kind, share.gpu, submit) for kind, share in shares.items()) else "float32"
+    shares = {"train": study.resources.train.gpu, "attack": study.resources.attack.gpu}
+    if not all(shares.values()) and not bfloat16_is_faster(torch.device("cpu")):
+        return "float32"
+    on_gpu = next((kind for kind, gpu in shares.items() if gpu), None)  # a trial's jobs share its GPU
+    fast = on_gpu is None or _is_fast(on_gpu, shares[on_gpu], submit, noted)
+    return "bfloat16" if fast else "float32"
 
 
 def slowed(study: Study, conditions: Conditions) -> str | None:
@@ -113,14 +119,16 @@ def slowed(study: Study, conditions: Conditions) -> str | None:
     )
 
 
-def _is_fast(kind: str, gpu: float, submit: Submit) -> bool:
-    """Say whether bfloat16 is faster for a kind of job."""
-    if not gpu:
-        return bfloat16_is_faster(torch.device("cpu"))
-    (outcome,) = submit(FAST, [()], kind, lambda progress: None)
-    if outcome.failure is not None:
-        raise UserError(f"resources/{kind}/gpu: {gpu:g}: {failure_line(outcome.failure)}")
-    return bool(outcome.value)
+def _is_fast(kind: str, gpu: float, submit: Submit, noted: Callable[[str], None]) -> bool:
+    """Say whether bfloat16 is faster on all GPUs that answer."""
+    outcomes = list(submit(FAST, [()], kind, lambda progress: None))
+    broken = [f"{failure_line(outcome.failure)}" for outcome in outcomes if outcome.failure is not None]
+    told = [bool(outcome.value) for outcome in outcomes if outcome.failure is None]
+    if not told:
+        raise UserError(f"resources/{kind}/gpu: {gpu:g}: {'; '.join(broken)}")
+    for line in broken:
+        noted(f"resources/{kind}/gpu: {gpu:g}: {line}; what fails there is handed out again elsewhere")
+    return all(told)
 
 
 def plugins(study: Study, attacks: Iterable[str]) -> set[Package]:

@@ -108,7 +108,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             fleet.refuse(moved.resources)
             fleet.refuse_blind(ledger.root, place_of(moved, ledger))
             stand.begun, ledger.patience = True, patience
-            precision = precision_of_confirms(moved, ledger, fleet.jobs(moved.resources))
+            precision = precision_of_confirms(moved, ledger, fleet.everywhere(moved.resources), noted)
             noted(_announced(work, left, book.standing().seconds))
             if (searched := ledger.read(work.round.trials[0]).asked.precision) != precision:
                 noted(f"all confirms of this study are trained in {precision}; the search was in {searched}")

@@ -161,7 +161,7 @@ def _drive(
         farewell = f"the local Ray died; {way}"
         machines = _machines(study, ledger, where.address, farewell, tracking.cut_off, watcher.noted)
         fleet, study = held.enter_context(machines)
-        conditions = conditions_of(study, ledger, fleet.jobs(study.resources))
+        conditions = conditions_of(study, ledger, fleet.everywhere(study.resources), watcher.noted)
         if slow := slowed(study, conditions):
             watcher.noted(slow)
         if not root.exists():

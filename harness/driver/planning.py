@@ -1,6 +1,6 @@
 """What a forecast rests on: earlier trials, or a few steps of each kind; and how it compares with what was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.cluster import OWN_PACKAGES, runner, threads
@@ -68,17 +68,19 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
     Raises:
         UserError: they could not be measured, or find no place there.
     """
-    packages = [*OWN_PACKAGES, *plugins(study, study.attacks)]
+    packages, broken = [*OWN_PACKAGES, *plugins(study, study.attacks)], list[str]()
     with runner(address, "the local Ray died", packages) as fleet:
         fleet.refuse(study.resources)
         submit: Submit = fleet.jobs(study.resources)
-        sketch = Sketch(sketched(study, ledger, submit), place_of(study), MEASURE_SECONDS)
+        trials = sketched(study, ledger, fleet.everywhere(study.resources), broken.append)
+        sketch = Sketch(trials, place_of(study), MEASURE_SECONDS)
         (outcome,) = submit(CALIBRATE, [(sketch,)], "train", tell)
     if outcome.value is None:
         raise UserError(f"{study.name}: could not be measured: {failure_line(outcome.failure)}; take --from STUDY")
     found: Calibrated = outcome.value
     if not found.steps or not (found.attacks or found.begun):
         raise UserError(f"{study.name}: too little could be measured: {'; '.join(found.remarks)}; take --from STUDY")
+    found.remarks.extend(broken)
     return Known(costs_measured(found, study), found.images)
 
 
@@ -118,15 +120,17 @@ def _missed(kind: str, begun: Took | None, dearest: Took) -> str:
     return f"attack {kind}: {reached} in time; taken {by}"
 
 
-def sketched(study: Study, ledger: Ledger, submit: Submit) -> tuple[Asked, ...]:
-    """Return a trial of each branch of a study's defenses, in the middle of all that it may draw."""
+def sketched(study: Study, ledger: Ledger, submit: Submit, noted: Callable[[str], None]) -> tuple[Asked, ...]:
+    """Return a trial of each branch of a study's defenses, in the middle of all that it may draw; arguments and errors
+    as of ``precision_of``.
+    """
     space, resources = study.space(), study.resources
     term: dict[str, Scalar | Setting] = {}
     terms = list((space.term or {}).items())
     for name, entries in [one for one in terms if one[0] != "none"][:1] or terms[:1]:  # what costs more is told
         term = {"term/name": name, **entries}
     kinds = {kind_of(job): job for job in reversed(attack_jobs(study))}
-    precision = precision_of(study, ledger, submit)
+    precision = precision_of(study, ledger, submit, noted)
     found = []
     for number, (branch, own) in enumerate(space.defense.items()):
         settings = dict(space.shared) | {"defense/name": branch} | dict(own) | term

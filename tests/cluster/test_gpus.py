@@ -3,8 +3,9 @@
 import pytest
 
 from harness.cluster import gpus
-from harness.cluster.gpus import Gpus
+from harness.cluster.gpus import Gpus, Node
 from harness.cluster.running import InProcess
+from harness.cluster.survey import chosen
 from harness.errors import UserError
 from harness.study.sections import Resources
 
@@ -78,3 +79,13 @@ def test_a_machine_tells_its_gpus_as_nvidia_smi_does(tmp_path, monkeypatch):
     tool.chmod(0o755)
     assert gpus.here() == [81559 * 2**20, 40960 * 2**20]
     assert InProcess().sized(ASKED, print).train.gpu == 0.15
+
+
+def test_of_many_nodes_that_hold_a_trial_some_are_asked_of_each_kind():
+    def there(name: str, kind: str, cpus: float = 8.0) -> Node:
+        return Node(name, name, {"CPU": cpus, "GPU": 1.0, f"accelerator_type:{kind}": 1.0})
+
+    asked = Resources.model_validate({"train": {"cpu": 2, "gpu": 1}})
+    many = [*(there(f"h{number}", "H100") for number in range(9)), there("t", "T4"), there("small", "A10G", cpus=1.0)]
+    assert [node.id for node in chosen(many, asked)] == ["h0", "t", "h1", "h2"]
+    assert chosen(many[-1:], asked) == []

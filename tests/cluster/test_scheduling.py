@@ -13,9 +13,11 @@ import ray
 
 from harness.cluster.autoscaler import brings, could_bring
 from harness.cluster.exchange import NOT_NOW
+from harness.cluster.gpus import nodes_with_gpus
 from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
-from harness.cluster.submitting import Claim, RaySubmit
+from harness.cluster.submitting import LOST, Claim, RaySubmit
+from harness.cluster.survey import Survey
 from harness.commands.environment import quiet
 from harness.errors import Interrupted, UserError
 from harness.ledger import SKIP, attempts, log_of
@@ -236,6 +238,17 @@ def test_the_process_of_a_job_on_a_gpu_ends_with_it_so_that_the_memory_is_free(l
     outcomes = list(submit(Stage(__name__, "told_process"), [(), ()], "attack", lambda progress: None))
     assert [outcome.failure for outcome in outcomes] == [None, None]
     assert len({outcome.value for outcome in outcomes}) == 2
+
+
+@pytest.mark.timeout(600)
+def test_each_node_of_a_survey_answers_and_one_that_is_gone_is_named(local_ray):
+    (there,) = nodes_with_gpus()
+    gone = there._replace(id="a" * len(there.id), host="gone")
+    survey = Survey([gone, there], {"train": Claim(cpu=1, gpu=1)}, None)
+    bad, good = sorted(survey(Stage(__name__, "told_process"), [()], "train", lambda progress: None))
+    assert (bad.value, bad.failure.stage, bad.failure.type) == (None, "train", LOST)
+    assert bad.failure.message.startswith("node gone: ")
+    assert (good.value > 0, good.failure) == (True, None)
 
 
 @pytest.mark.timeout(600)

@@ -31,7 +31,7 @@ def test_a_study_keeps_the_precision_of_its_first_trial(precision, share, tmp_pa
     """Else a resume on another machine, or on a busy one, would compare trials of two precisions."""
     ledger = Ledger(tmp_path / "small")
     ledger.publish_asked(asked(0, precision=precision))
-    assert precision_of(study(tmp_path, share), ledger, call) == precision
+    assert precision_of(study(tmp_path, share), ledger, call, print) == precision
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_a_confirm_takes_the_searchs_precision_unless_that_is_slow_here_and_keep
     """Its candidates compare with each other: a search in bfloat16 took 100 times as long where no CPU has it."""
     own, ledger = study(tmp_path, "{cpu: 1, gpu: 1}"), Ledger(tmp_path / "small")
     ledger.publish_asked(asked(0, precision=searched))
-    assert precision_of_confirms(own, ledger, answering(value=fast)) == wanted
+    assert precision_of_confirms(own, ledger, answering(fast), print) == wanted
     ledger.of_seed(1).publish_asked(asked(0, precision=wanted, confirm=1))
-    assert precision_of_confirms(own, ledger, answering(value=not fast)) == wanted
+    assert precision_of_confirms(own, ledger, answering(not fast), print) == wanted
 
 
 def test_a_study_that_goes_on_in_a_precision_that_is_slow_here_says_so(tmp_path):
@@ -56,26 +56,42 @@ def test_a_study_that_goes_on_in_a_precision_that_is_slow_here_says_so(tmp_path)
     assert slowed(study(tmp_path, "{cpu: 1, gpu: 1}"), begun) is None
 
 
-def test_before_its_first_trial_a_job_says_of_its_gpu_whether_bfloat16_is_faster_there(tmp_path):
-    ledger, precisions = Ledger(tmp_path / "small"), {True: "bfloat16", False: "float32"}
-    for fast in (True, False):
-        assert precision_of(study(tmp_path, "{cpu: 1, gpu: 1}"), ledger, answering(value=fast)) == precisions[fast]
-    on_cpu = precisions[bfloat16_is_faster(torch.device("cpu"))]
-    assert precision_of(study(tmp_path, "{cpu: 1, gpu: 0}"), ledger, answering(value=None)) == on_cpu
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [([True], "bfloat16"), ([False], "float32"), ([True] * 4, "bfloat16"), ([True, False], "float32")],
+)
+def test_before_its_first_trial_jobs_say_of_their_gpus_whether_bfloat16_is_faster_on_all(answers, wanted, tmp_path):
+    own = study(tmp_path, "{cpu: 1, gpu: 1}")
+    assert precision_of(own, Ledger(tmp_path / "small"), answering(*answers), print) == wanted
 
 
-def test_a_gpu_that_no_job_can_use_is_refused_before_any_trial(tmp_path):
-    broken = Failure(stage="train", type="DeviceError", message="a GPU is reserved and torch cannot use it")
-    with pytest.raises(UserError, match=r"^resources/train/gpu: 0\.5: DeviceError: a GPU is reserved and"):
-        precision_of(study(tmp_path, "{cpu: 1, gpu: 0.5}"), Ledger(tmp_path / "small"), answering(failure=broken))
+def test_where_no_job_has_a_gpu_none_is_asked(tmp_path):
+    on_cpu = "bfloat16" if bfloat16_is_faster(torch.device("cpu")) else "float32"
+    own = study(tmp_path, "{cpu: 1, gpu: 0}")
+    assert precision_of(own, Ledger(tmp_path / "small"), answering(), print) == on_cpu
 
 
-def answering(value: bool | None = None, failure: Failure | None = None) -> Submit:
-    """Return who runs no job but the one that tells of its device's precision, and answers it so."""
+def test_gpus_that_no_job_can_use_are_named_and_refused_where_no_other_answers(tmp_path):
+    own, ledger, said = study(tmp_path, "{cpu: 1, gpu: 0.5}"), Ledger(tmp_path / "small"), list[str]()
+    assert precision_of(own, ledger, answering(broken("a"), True, broken("c")), said.append) == "bfloat16"
+    way = "what fails there is handed out again elsewhere"
+    assert said == [f"resources/train/gpu: 0.5: DeviceError: node {node}: no CUDA; {way}" for node in "ac"]
+    with pytest.raises(UserError, match=r"^resources/train/gpu: 0\.5: DeviceError: node a: .*: node b: no CUDA$"):
+        precision_of(own, ledger, answering(broken("a"), broken("b")), said.append)
+
+
+def broken(node: str) -> Failure:
+    return Failure(stage="train", type="DeviceError", message=f"node {node}: no CUDA")
+
+
+def answering(*answers: bool | Failure) -> Submit:
+    """Return who runs no job but the one that tells of its device's precision, and answers so from each node."""
 
     def submit(stage, jobs, kind, tell):
-        assert (stage, list(jobs)) == (FAST, [()])
-        yield Outcome(0, value, failure, Stopwatch().read())
+        assert (stage, list(jobs), kind) == (FAST, [()], "train")
+        for number, answer in enumerate(answers):
+            value, failure = (None, answer) if isinstance(answer, Failure) else (answer, None)
+            yield Outcome(number, value, failure, Stopwatch().read())
 
     return submit
 
