@@ -27,6 +27,9 @@ class Observed(NamedTuple):
     gap_seconds: float
     """Between its jobs."""
     memory_bytes: int
+    """Peak of the job that takes most."""
+    attack_memory_bytes: int
+    """Peak of the attack that takes most."""
     disk_bytes: int
 
 
@@ -50,6 +53,9 @@ class Costs(NamedTuple):
     seen: int
     """Trials that this rests on."""
     memory_bytes: int
+    """Peak of the job that takes most."""
+    attack_memory_bytes: int
+    """Peak of the attack that takes most."""
     disk_bytes: int
     settings: Mapping[str, Scalar] = {}
     """Of a trial that was seen; empty where the study's own were measured."""
@@ -116,6 +122,7 @@ def costs_of(seen: Sequence[Observed], settings: Mapping[str, Scalar] = {}, devi
         spread=_spread([trial.train.seconds + sum(took.seconds for _, took in trial.attacks) for trial in seen]),
         seen=len(seen),
         memory_bytes=max(trial.memory_bytes for trial in seen),
+        attack_memory_bytes=max(trial.attack_memory_bytes for trial in seen),
         disk_bytes=round(sum(trial.disk_bytes for trial in seen) / len(seen)),
         settings=settings,
         device=device,

@@ -101,7 +101,7 @@ def forecast(study: Study, costs: Costs, machine: Machine, images: int) -> Forec
         seconds=time,
         cpu_hours=_around((one.cpu_seconds * trials + costs.once.cpu_seconds) / HOUR, share),
         gpu_hours=_around(gpu / HOUR, share),
-        memory_bytes=_around(costs.memory_bytes * slots, costs.doubt),
+        memory_bytes=_around(_memory(study, costs) * slots, costs.doubt),
         disk_bytes=_around(costs.disk_bytes * trials, share),
         cost=None if machine.rate is None else _around(machine.rate * machine.nodes * seconds / HOUR, share),
         limits=tuple(_limits(study, costs, machine, one, slots)),
@@ -138,6 +138,12 @@ def _attack(kind: str, name: str, budget: str, costs: Costs) -> Took:
     if kind not in costs.attacks:
         raise ValueError(f"attacks/{name}: nothing is known of what {budget} takes")
     return costs.attacks[kind]
+
+
+def _memory(study: Study, costs: Costs) -> int:
+    """Return the bytes that a trial takes at most: those of its training, or of the attacks that run at a time."""
+    together = min(side_by_side(study.resources), len(attack_jobs(study)))
+    return max(costs.memory_bytes, together * costs.attack_memory_bytes)
 
 
 def _gpus(resources: Resources) -> float:

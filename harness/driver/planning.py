@@ -105,6 +105,7 @@ def costs_measured(found: Calibrated, study: Study) -> Costs:
         spread=0.0,
         seen=1,
         memory_bytes=found.memory_bytes,
+        attack_memory_bytes=found.attack_memory_bytes or found.memory_bytes,
         disk_bytes=found.disk_bytes,
         device=found.device,
         doubt=MEASURED_DOUBT,
@@ -182,6 +183,7 @@ def observed(trial: JudgedTrial, shares: Mapping[str, float] | None = None) -> O
     own = [attack for attack in trial.attacks if attack.job in trial.asked.attacks]
     each = [(kind_of(attack.job), _took(attack.circumstances, given["attack"])) for attack in own]
     times = spans([trial])
+    peaks = [attack.circumstances.peak_memory_bytes for attack in own]
     lasted = (max(time.end for time in times) - min(time.start for time in times)).total_seconds() if times else 0.0
     return Observed(
         branch=str(trial.asked.settings["defense/name"]),
@@ -189,7 +191,8 @@ def observed(trial: JudgedTrial, shares: Mapping[str, float] | None = None) -> O
         train=_training(trial, [took for _, took in each], given["train"]),
         attacks=each,
         gap_seconds=max(0.0, lasted - covered(times)),
-        memory_bytes=max([record.circumstances.peak_memory_bytes, *(a.circumstances.peak_memory_bytes for a in own)]),
+        memory_bytes=max([record.circumstances.peak_memory_bytes, *peaks]),
+        attack_memory_bytes=max(peaks, default=0),
         disk_bytes=size_of(trial.path),
     )
 

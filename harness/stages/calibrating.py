@@ -11,7 +11,7 @@ from typing import NamedTuple
 from attacks.counted import skipping
 from harness.ledger import open_attempt
 from harness.ledger.disk import size_of
-from harness.records import Asked, AttackJob, Place, Progress, Trained, one_line
+from harness.records import Asked, AttackJob, AttackRecord, Place, Progress, Trained, one_line
 from harness.records.took import NOTHING, Took
 from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
@@ -52,6 +52,9 @@ class Calibrated:
     images: int = 0
     """Of the training part."""
     memory_bytes: int = 0
+    """Peak of the job that takes most."""
+    attack_memory_bytes: int = 0
+    """Peak of the attack that takes most; on a CPU with what this process had before."""
     disk_bytes: int = 0
     """Of one trial."""
     remarks: list[str] = field(default_factory=list)
@@ -137,7 +140,7 @@ def _measure(sketch: Sketch, folder: Path, measurement: Measurement) -> Iterator
     found.memory_bytes, found.disk_bytes = trained.circumstances.peak_memory_bytes, size_of(handed.attempt)
     yield from _attacks(handed, handed.attempt, first.attacks, measurement)
     attacked = Meter(first.shared(), "attack", prepare(first, "attack"), None).read()
-    found.memory_bytes = max(found.memory_bytes, attacked.peak_memory_bytes)
+    found.memory_bytes = max(found.memory_bytes, found.attack_memory_bytes, attacked.peak_memory_bytes)
     found.disk_bytes = size_of(handed.attempt)
 
 
@@ -201,7 +204,9 @@ def _took(reckoning: Reckoning, stage: Generator[Progress, None, object], job: A
     """Return what a stage took, until it failed if it did: networks that saw a few steps may be past its bounds."""
     start = reckoning.now()
     try:
-        drain(stage, lambda told: None)
+        ended = drain(stage, lambda told: None)
+        if isinstance(ended, AttackRecord):
+            found.attack_memory_bytes = max(found.attack_memory_bytes, ended.circumstances.peak_memory_bytes)
     except Exception as error:
         found.remarks.append(one_line(f"{job.name} failed while it was measured: {type(error).__name__}: {error}"))
     return reckoning.now().with_(start, -1.0)

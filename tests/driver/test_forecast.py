@@ -32,7 +32,7 @@ def alike(seconds: float) -> Took:
 
 def observed(branch: str, step: float = 0.01, attack: float = 5.0) -> Observed:
     own = [("linear:quick", alike(1.0)), ("decoder:quick", alike(attack)), ("decoder:quick", alike(attack))]
-    return Observed(branch, 100.0, alike(100 * step), own, 0.0, 2**30, 10**6)
+    return Observed(branch, 100.0, alike(100 * step), own, 0.0, 2**30, 2**29, 10**6)
 
 
 def seen(*steps: float) -> list[Observed]:
@@ -72,6 +72,17 @@ def test_trials_unlike_each_other_make_the_interval_wider():
     even, uneven = (forecast(with_trials(10), each, Machine(1, 1, None), 900) for each in costs)
     assert uneven.seconds.mid == pytest.approx(even.seconds.mid)
     assert uneven.seconds.high > even.seconds.high
+
+
+@pytest.mark.parametrize(
+    ("cpus", "attack", "wanted"), [(1.0, 1.0, 1.0), (1.0, 0.5, 1.0), (1.0, 0.25, 1.5), (4.0, 1.0, 1.5), (1.0, 2.0, 1.0)]
+)
+def test_memory_is_that_of_the_training_or_of_all_attacks_that_run_side_by_side(cpus, attack, wanted):
+    """Of a gibibyte and half of one, and three attacks."""
+    shares = [f"resources={{concurrent: 2, train: {{cpu: {cpus}}}, attack: {{cpu: {attack}}}}}"]
+    study = load_checked("quickstart", ["attacks={linear: quick, decoder: {budget: quick, seeds: 2}}", *shares], 10)
+    found = forecast(study, costs_of(seen(0.01)), Machine(2, 1, None), 900)
+    assert found.memory_bytes.mid == 2 * wanted * 2**30
 
 
 def test_what_is_not_known_is_said():
