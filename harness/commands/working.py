@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.judging import Status
 
 NONE_SUCCEEDED = 3
-"""Exit code of a study whose budget is spent and of which no trial succeeded."""
+"""Exit code of a study of which no trial succeeded, though no limit of its own ended it."""
 
 
 def remembered(
@@ -35,6 +35,7 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
     from harness.commands.summary import summarise, summary_document
     from harness.display import watching
     from harness.driver.faults import resume_of
+    from harness.ledger import Ledger
 
     with (
         remarks_apart(as_json),
@@ -47,4 +48,5 @@ def work(drive: "Callable[[Watcher], Status]", where: "Endpoints", root: Path, a
     else:
         for line in summarise(now, root, where.tracking, where.tracked):
             typer.echo(line)
-    return 0 if now.states["complete"] else NONE_SUCCEEDED
+    ended = Ledger(root).ended()
+    return 0 if now.states["complete"] or (ended is not None and ended.well) else NONE_SUCCEEDED

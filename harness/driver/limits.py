@@ -4,28 +4,19 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from harness.driver.failing import Failing
 from harness.errors import Interrupted
 from harness.export import reference
 from harness.judging import Book, Front, JudgedTrial, Outline, covered, judged_trials, reserved_seconds, spans
 from harness.ledger import Ledger
-from harness.records import Ended
+from harness.records import FAILURES, Ended
 from harness.study import Study
 from harness.study.limits import Gain
 from harness.tables import objectives_table
 from reports.front import hypervolume
 
 HOUR = 3600.0
-
-
-class Reached(NamedTuple):
-    """A limit that was reached."""
-
-    ended: Ended
-    well: bool
-    """Whether the study has ended well; else as an interrupt does."""
 
 
 class Limits:
@@ -46,16 +37,21 @@ class Limits:
         limit, outlines = self._limits.hypervolume, [outline for _, outline in sorted(book.outlines.items())]
         self._gained = None if limit is None else Gained(limit, outlines, reference(study))
         self._begun: float | None = None
-        self._running: dict[int, float] = {}
+        self._running: dict[int, float | None] = {}
+        """When jobs of trials that were handed out began; null while a trial waits for its place."""
         self._seconds, self._gpu_seconds = self._earlier(ledger)
-        self.reached: Reached | None = None
+        self.reached: Ended | None = None
         """The limit for which trials were withheld."""
 
     def started(self, number: int) -> None:
         """A trial was handed out."""
-        now = self._clock()
-        self._begun = now if self._begun is None else self._begun
-        self._running[number] = now
+        self._begun = self._clock() if self._begun is None else self._begun
+        self._running[number] = None
+
+    def began(self, number: int) -> None:
+        """A job of a trial has given a sign, its first one or a further one."""
+        if self._running.get(number, 0.0) is None:
+            self._running[number] = self._clock()
 
     def ended(self, trial: JudgedTrial) -> None:
         """A trial has its record."""
@@ -76,18 +72,18 @@ class Limits:
     def end(self) -> None:
         """Raise Interrupted if trials were withheld since too many failed."""
         if self.reached is not None and not self.reached.well:
-            raise Interrupted(self.reached.ended.text)
+            raise Interrupted(self.reached.text)
 
-    def _why(self) -> Reached | None:
+    def _why(self) -> Ended | None:
         at = shlex.quote(str(self._root))
         if why := self._failing.enough():
             way = f"mend it, then `invfront retry {at} failed partial` and `invfront resume {at}`"
-            return Reached(Ended(limit="search/limits/failures", text=f"{why}; {way}"), False)
+            return Ended(limit=FAILURES, text=f"{why}; {way}")
         for name, why in (("hours", self._hours()), ("gpu_hours", self._gpu_hours()), ("hypervolume", self._volume())):
             if why:
                 path = f"search/limits/{name}"
                 way = f"`invfront resume {at} --set {path}=...` goes on"
-                return Reached(Ended(limit=path, text=f"{path}: {why}; {way}"), True)
+                return Ended(limit=path, text=f"{path}: {why}; {way}")
         return None
 
     def _hours(self) -> str | None:
@@ -97,7 +93,7 @@ class Limits:
 
     def _gpu_hours(self) -> str | None:
         limit, now = self._limits.gpu_hours, self._clock()
-        running = self._gpus() * sum(now - since for since in self._running.values())
+        running = self._gpus() * sum(now - since for since in self._running.values() if since is not None)
         used = (self._gpu_seconds + running) / HOUR
         return f"its trials took {used:.2f} of {limit:g} GPU hours" if limit is not None and used >= limit else None
 

@@ -13,7 +13,7 @@ from harness.driver.watching import Watcher
 from harness.errors import Interrupted
 from harness.judging import ALL, NO_CONTROLS, Book, Controls, Suite, judged
 from harness.ledger import SKIP, Ledger
-from harness.records import Asked, Failure
+from harness.records import Asked, Failure, Progress
 from harness.search import Search
 from harness.stages.checkpoints import discard
 from harness.tracking import Tracked
@@ -45,7 +45,7 @@ class Publisher(NamedTuple):
     def exchange(self) -> Exchange:
         """Return what whoever runs the trials says to it."""
         said = Exchange(
-            self.ask, self.heard, self.watcher.progress, self.causes.avoided,
+            self.ask, self.heard, self.progress, self.causes.avoided,
             left_out=lambda: frozenset(self.causes.left_out), noted=self.watcher.noted,
         )  # fmt: skip
         return said if self.answering is None else said._replace(look=self.answering.look, steered=True)
@@ -64,6 +64,12 @@ class Publisher(NamedTuple):
                 self.limits.started(asked.number)
             self.watcher.started(asked)
         return asked
+
+    def progress(self, number: int, progress: Progress) -> None:
+        """Hear that a job of a trial came further."""
+        if self.limits is not None:
+            self.limits.began(number)
+        self.watcher.progress(number, progress)
 
     def more(self) -> bool:
         """Say whether there is a trial to hand out, room for it, and no limit that it would pass."""
@@ -92,9 +98,9 @@ class Publisher(NamedTuple):
         """Settle what was held back, now that no trial runs; write down which limit ended the study, if one has."""
         self._do(self.causes.end())
         if self.limits is not None and (reached := self.limits.reached) is not None:
-            self.ledger.publish(self.ledger.ended_file, reached.ended)
+            self.ledger.publish(self.ledger.ended_file, reached)
             if reached.well:
-                self.watcher.noted(reached.ended.text)
+                self.watcher.noted(reached.text)
 
     def cut_off(self) -> None:
         """Raise Interrupted if too many trials failed, or its user asked the study to stop."""

@@ -5,7 +5,7 @@ from harness.records.attack import AttackMeasured, AttackRecord
 from harness.records.borrowed import Borrowed, BorrowedResult
 from harness.records.circumstances import Circumstances, Failure, failure_line
 from harness.records.confirm import LeftOut, Raced, Round
-from harness.records.ended import Ended
+from harness.records.ended import FAILURES, Ended
 from harness.records.gains import Gains, Range
 from harness.records.images import ImagesSeen
 from harness.records.lineage import Change, Extension, Lineage
@@ -25,6 +25,7 @@ __all__ = [
     "ASKED_THE_SERVER",
     "CURRENT",
     "DIRECTIONS",
+    "FAILURES",
     "VERSIONS",
     "Answer",
     "Asked",

@@ -2,6 +2,9 @@
 
 from harness.records.value import Value
 
+FAILURES = "search/limits/failures"
+"""The limit that ends a study for what has to be mended."""
+
 
 class Ended(Value):
     """Why no further trial is handed out."""
@@ -11,3 +14,8 @@ class Ended(Value):
     """Its path in the study file, ``search/limits/hours``."""
     text: str
     """A line for people: the limit, what was reached, and how to go on."""
+
+    @property
+    def well(self) -> bool:
+        """Whether the study has ended as it was to end; else as an interrupt ends it."""
+        return self.limit != FAILURES

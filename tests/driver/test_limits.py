@@ -75,7 +75,7 @@ def status_of(root: Path, capsys) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-def test_trials_that_all_fail_alike_stop_the_study_which_shows_the_cause_once(space, capsys):
+def test_trials_that_all_fail_alike_stop_the_study_and_show_the_cause_once_and_its_hours_end_it_well(space, capsys):
     root = space.parent / "limited"
     (space.parent / "notes" / "flawed").touch()
     assert main(["run", str(space), "--out", str(space.parent), *HERE]) == 130
@@ -86,6 +86,10 @@ def test_trials_that_all_fail_alike_stop_the_study_which_shows_the_cause_once(sp
     assert capsys.readouterr().err == f"invfront: {said}\n"
     assert [Ledger(root).read(number).record.state for number in Ledger(root).numbers()] == ["failed"] * 3
     assert status_of(root, capsys)["ended"] == said
+    assert main(["resume", str(root), "--set", "search/limits/hours=1e-9", *HERE]) == 0
+    now = status_of(root, capsys)
+    assert (now["states"]["failed"], now["states"]["waiting"]) == (3, 3)
+    assert now["ended"].startswith("search/limits/hours: ")
 
 
 @pytest.mark.slow
@@ -93,6 +97,7 @@ def test_a_study_that_failed_goes_on_once_it_is_mended_and_ends_well_at_a_limit(
     root, flaw = space.parent / "limited", space.parent / "notes" / "flawed"
     flaw.touch()
     assert main(["run", str(space), "--out", str(space.parent), *HERE]) == 130
+    assert main(["retry", str(root), "0", *HERE]) == 3  # which the limit that ended it does not excuse
     flaw.unlink()
     assert main(["retry", str(root), "failed", *HERE]) == 0
     assert main(["resume", str(root), "--set", "search/limits/hours=1e-9", *HERE]) == 0
@@ -169,11 +174,16 @@ def test_gpu_hours_are_what_trials_reserved_those_that_run_included(planted):
     limits = limits_of(planted, clock, gpu_hours=(used + 20) / 3600)
     limits.started(6)
     limits.started(7)
-    clock.now = 9.9
+    clock.now = 3600.0  # they wait for their places
     assert limits.open()
-    clock.now = 10.1
+    limits.began(6)
+    limits.began(7)
+    clock.now += 9.9
+    limits.began(6)  # a further sign
+    assert limits.open()
+    clock.now += 0.2
     assert not limits.open()
-    assert re.match(r"search/limits/gpu_hours: its trials took 0\.01 of 0\.0\d+ GPU hours", limits.reached.ended.text)
+    assert re.match(r"search/limits/gpu_hours: its trials took 0\.01 of 0\.0\d+ GPU hours", limits.reached.text)
 
 
 def limits_trials(ledger: Ledger) -> list:
