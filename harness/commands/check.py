@@ -85,6 +85,8 @@ def _plan(study: "Study") -> Iterator[tuple[str, str]]:
     limit = f"at most {resources.timeout:g} s each" if resources.timeout else "no time limit"
     together = "as many as the nodes hold" if resources.concurrent == MOST else resources.concurrent
     yield "at a time", f"{together}, {limit}"
+    if idling := resources.idling():
+        yield "idle", idling
 
 
 def _anchors(number: int) -> str:

@@ -73,6 +73,7 @@ class _Trial(NamedTuple):
     seconds: float
     """From its first job to its last."""
     cpu_seconds: float
+    train_seconds: float
 
 
 def forecast(study: Study, costs: Costs, machine: Machine, images: int) -> Forecast:
@@ -119,7 +120,7 @@ def _trial(study: Study, costs: Costs, images: int) -> _Trial:
     side = side_by_side(resources)
     seconds = train.seconds + max(longest, beside / side) + start * (1 + math.ceil(len(jobs) / side))
     cpu = train.cpu_seconds + sum(attack.cpu_seconds for attack in attacks)
-    return _Trial(seconds + costs.gap_seconds, cpu)
+    return _Trial(seconds + costs.gap_seconds, cpu, train.seconds)
 
 
 def _training(study: Study, costs: Costs, images: int) -> Took:
@@ -176,6 +177,9 @@ def _limits(study: Study, costs: Costs, machine: Machine, one: _Trial, slots: in
         yield f"search/limits/gpu_hours: {limits.gpu_hours:g}; some {until:.0f} trials until then"
     if study.resources.timeout is not None and study.resources.timeout < seconds:
         yield f"resources/timeout: {study.resources.timeout:g} s; a trial takes some {seconds:.0f} s"
+    if idling := study.resources.idling():
+        trained = one.train_seconds / seconds
+        yield f"{idling}; that is {1 - trained if study.resources.train.gpu else trained:.0%} of its time"
     for branch in study.defense:
         if branch not in costs.steps:
             yield f"defense {branch}: not seen; taken to be as slow as the slowest that was"

@@ -230,3 +230,18 @@ class Resources(Value):
         """Return what a trial reserves, by Ray's names: what its training takes, and as much as its largest attack."""
         train, attack = self.train.request(), self.attack.request()
         return {kind: max(train.get(kind, 0.0), attack.get(kind, 0.0)) for kind in train | attack}
+
+    def idling(self) -> str | None:
+        """Return that a GPU is reserved for a trial's whole time though one kind of its jobs uses none; null if not."""
+        uses = {"train": "GPU" in self.train.request(), "attack": "GPU" in self.attack.request()}
+        if uses["train"] == uses["attack"]:
+            return None
+        without, other, user, while_ = (
+            ("train", "attack", "attacks", "its network trains")
+            if uses["attack"]
+            else ("attack", "train", "training", "it is attacked")
+        )
+        return (
+            f"resources/{without}/gpu: 0; a trial holds the GPU of its {user} from its first job to its last, which "
+            f"idles while {while_}; set resources/{without}/gpu too, or resources/{other}/gpu=0"
+        )

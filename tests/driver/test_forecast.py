@@ -85,6 +85,20 @@ def test_memory_is_that_of_the_training_or_of_all_attacks_that_run_side_by_side(
     assert found.memory_bytes.mid == 2 * wanted * 2**30
 
 
+@pytest.mark.parametrize(("train", "attack", "idle"), [(0, 0.5, "train"), (1, 0, "attack"), (1, 1, None), (0, 0, None)])
+def test_a_gpu_that_is_held_for_jobs_which_do_not_use_it_is_said_with_its_share_of_the_time(train, attack, idle):
+    shares = [f"resources={{train: {{gpu: {train}}}, attack: {{gpu: {attack}}}}}", "attacks={linear: quick}"]
+    found = forecast(load_checked("quickstart", shares, 10), costs_of(seen(1.0)), Machine(1, 1, None), 900)
+    told = [line for line in found.limits if "idles" in line]
+    assert len(told) == (idle is not None)
+    for line in told:
+        other = "attack" if idle == "train" else "train"
+        assert line.startswith(f"resources/{idle}/gpu: 0; ")
+        assert f"set resources/{idle}/gpu too, or resources/{other}/gpu=0" in line
+        share = int(re.search(r"that is (\d+)% of its time", line)[1])
+        assert share > 90 if idle == "train" else share < 20
+
+
 def test_what_is_not_known_is_said():
     few = [observed(BRANCHES[0])]
     found = forecast(with_trials(10), costs_of(few), Machine(1, 1, None), 900)

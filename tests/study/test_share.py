@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from harness.cli import main
 from harness.study import Share, load_study
 from harness.study.sections import MOST, Resources
 
@@ -48,3 +49,24 @@ def test_memory_of_a_gpu_is_a_share_of_it_that_holds_it_and_little_more():
         assert found.gpu_memory is None
         assert 0 <= found.gpu * total - 6 * 2**30 <= total / 10_000
         assert found.request()["GPU"] == found.gpu
+
+
+@pytest.mark.parametrize(
+    ("train", "attack", "idle"),
+    [
+        ({}, {"gpu_memory": "3GiB"}, "train"),
+        ({"gpu": 0.5}, {}, "attack"),
+        ({"gpu": 1}, {"gpu": 0.5}, None),
+        ({}, {}, None),
+    ],
+)
+def test_a_gpu_that_only_one_kind_of_job_uses_idles_for_the_other(train, attack, idle):
+    said = Resources.model_validate({"train": train, "attack": attack}).idling()
+    assert said is None if idle is None else said.startswith(f"resources/{idle}/gpu: 0; a trial holds the GPU of its ")
+
+
+def test_check_says_what_idles(capsys):
+    assert main(["check", "quickstart", "--set", "resources/attack/gpu=1"]) == 0
+    assert (
+        "  idle: resources/train/gpu: 0; a trial holds the GPU of its attacks from its first" in capsys.readouterr().out
+    )
