@@ -39,7 +39,9 @@ def cluster(
     gpus: Annotated[
         int | None, typer.Option("--gpus-per-node", min=0, metavar="N", help="What its trials take, if not said.")
     ] = None,
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where studies go; all nodes must see it.")] = "runs",
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where studies go: a folder that all nodes see, or a store.")
+    ] = "runs",
     image: Annotated[
         str, typer.Option(metavar="NAME", help="kuberay: an image that holds invfront.")
     ] = f"invfront:{__version__}",
@@ -55,7 +57,8 @@ def cluster(
     """Print a ready file that starts a study on a cluster.
 
     slurm: an sbatch file with a Ray head and workers, that queues itself again and goes on. kuberay: a RayJob with its
-    claim. ray: a cluster for `ray up`. Nothing is started; remarks go to standard error.
+    claim, where studies go if DIR is no store. ray: a cluster for `ray up`. Nothing is started; remarks go to standard
+    error.
 
     \b
     Examples:

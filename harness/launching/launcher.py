@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from harness import __version__
-from harness.launching.order import HEALTH, Order, Sheet
+from harness.launching.order import GIVEN, HEALTH, Order, Sheet
 
 STUDY = "/tmp/invfront-study.yaml"
 """Where the head finds the study file."""
@@ -43,7 +43,8 @@ def ray_cluster(order: Order) -> Sheet:
         f'#   ray exec {file} "{order.command("auto", space)}"\n'
     )
     remarks = [
-        f"{order.out} and the images must lie where every node sees them under the same path",
+        f"{order.where()} under the same path",
+        *order.rows(f"in the file's third line write {GIVEN} before `invfront run`"),
         f"setup_commands install invfront {__version__} by pip: name your wheel or checkout there if you have another",
     ]
     if not order.hosts:

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.credentials import without_credentials
+from harness.stores import address_of
 from harness.study import Study
 from harness.study.sections import MOST
+
+ROWS = "INVFRONT_STORAGE"
+"""Of the driver's environment: the server of Optuna's rows."""
+
+GIVEN = f"{ROWS}=postgresql+psycopg://user:password@host/db"
+
+OPENING = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
+"""Of the environment of every node, where studies lie in a store: what opens that."""
 
 HEALTH = {
     "RAY_health_check_period_ms": "2000",
@@ -44,6 +54,15 @@ class Order(NamedTuple):
     """Where the images lie; null for bundled ones."""
     hosts: tuple[str, ...] = ()
     """Machines that are there, for ray; empty where they are to be rented."""
+    has_rows: bool = False
+    """Whether the study names a storage for Optuna's rows."""
+    has_secret: bool = False
+    """Whether it says the user or password of one, or of MLflow's."""
+
+    @property
+    def store(self) -> str | None:
+        """The address of the store where studies go; null of a folder. Raises UserError for one that is none."""
+        return address_of(self.out)
 
     def command(self, address: str, space: str | None = None, out: str | None = None) -> str:
         """Return the command that runs the study, for a shell; ``address`` goes in as it stands.
@@ -55,6 +74,24 @@ class Order(NamedTuple):
         """
         words = ["invfront", "run", space or self.space, *self.more, "--out", out or self.out]
         return f"{shlex.join(words)} --address {address}"
+
+    def where(self) -> str:
+        """Return what all nodes must have in common, in words."""
+        if self.store is None:
+            return f"{self.out} and the images must lie where every node sees them"
+        return f"{self.store}: every node needs what opens it ({', '.join(OPENING)}, or a role), and sees the images"
+
+    def rows(self, way: str) -> list[str]:
+        """Return a remark if nothing says where Optuna's rows lie.
+
+        Args:
+            way: How the driver's environment is given ``GIVEN``.
+        """
+        if self.has_rows:
+            return []
+        if self.store is not None:
+            return [f"{self.store}: a study in a store is refused without PostgreSQL, which keeps drivers apart: {way}"]
+        return [f"several nodes that share a file system want PostgreSQL, since SQLite cannot lock there: {way}"]
 
 
 class Sheet(NamedTuple):
@@ -107,6 +144,8 @@ def order_of(
         queue=queue,
         data_root=study.data.root,
         hosts=tuple(hosts),
+        has_rows=study.storage is not None,
+        has_secret=any(url != without_credentials(url) for url in (study.storage, study.tracking) if url),
     )
 
 

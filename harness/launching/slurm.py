@@ -7,7 +7,7 @@ queues again.
 
 import string
 
-from harness.launching.order import HEALTH, Order, Sheet
+from harness.launching.order import GIVEN, HEALTH, Order, Sheet
 
 HOURS = 24
 """Time limit of a job; the study goes on in the next one."""
@@ -115,6 +115,7 @@ def slurm_job(order: Order) -> Sheet:
     remarks = [
         f"{order.nodes} node(s) of {order.cpus} CPUs and {order.gpus} GPUs for {HOURS} h at a time; it is queued again "
         "until the study is done: edit #SBATCH lines, or add --partition and --account to sbatch",
-        f"{order.out} and the images must lie where every node sees them",
+        order.where(),
+        *order.rows(f"{GIVEN} sbatch {file}"),
     ]
     return Sheet(file, text, tuple(remarks))

@@ -9,8 +9,9 @@ from kubernetes.client import models
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from harness.cli import main
+from harness.errors import UserError
 from harness.launching import FORMS, order_of
-from harness.launching.order import HEALTH
+from harness.launching.order import HEALTH, OPENING
 from harness.study.check import load_checked
 
 SPACE = """
@@ -109,6 +110,53 @@ def test_what_a_ray_job_brings_along_is_what_kubernetes_own_models_take(space):
         refuse_unlike({"image": "x"}, "V1Container")
 
 
+def secrets(container: dict) -> set[str]:
+    """Return the variables that a container has from a secret which need not be there."""
+    found = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if "value" not in each]
+    assert all(each == {"name": "invfront", "key": each["key"], "optional": True} for each in found)
+    return {each["key"] for each in found}
+
+
+@pytest.mark.parametrize("out", ["runs", "s3://bucket/studies"])
+def test_what_opens_databases_and_stores_comes_from_a_secret_to_the_pods_that_need_it(out, space):
+    *_, job = yaml.safe_load_all(sheet("kuberay", space, out=out).text)
+    cluster = job["spec"]["rayClusterSpec"]
+    groups = cluster["headGroupSpec"], *cluster["workerGroupSpecs"]
+    for group in groups:
+        refuse_unlike(group["template"], "V1PodTemplateSpec")
+    head, workers = [secrets(container) for group in groups for container in group["template"]["spec"]["containers"]]
+    assert head == {"INVFRONT_STORAGE", "MLFLOW_TRACKING_URI", *OPENING}
+    assert workers == (set() if out == "runs" else set(OPENING))
+
+
+def test_a_ray_job_whose_studies_go_to_a_store_has_no_claim(space):
+    sheet_of = sheet("kuberay", space, out="s3://bucket/studies")
+    file, job = yaml.safe_load_all(sheet_of.text)
+    assert [each["kind"] for each in (file, job)] == ["ConfigMap", "RayJob"]
+    assert "--out s3://bucket/studies --address auto" in job["spec"]["entrypoint"]
+    assert not any(word in sheet_of.text for word in ("mountPath: /studies", "claim", "Claim"))
+    with pytest.raises(UserError, match="takes a bucket and a folder alone"):
+        sheet("kuberay", space, out="s3://key:secret@bucket/studies")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_study_that_names_no_storage_is_told_how_to_give_postgresql(form, space):
+    told = "INVFRONT_STORAGE=postgresql+psycopg://user:password@host/db"
+    (remark,) = [line for line in sheet(form, space).remarks if told in line]
+    assert remark.startswith("several nodes that share a file system want PostgreSQL")
+    (remark,) = [line for line in sheet(form, space, out="s3://bucket/studies").remarks if told in line]
+    assert "is refused without PostgreSQL" in remark
+    space.write_text(f"{SPACE}storage: postgresql+psycopg://host/db\n")
+    assert not any(told in line for line in sheet(form, space).remarks)
+
+
+def test_a_password_goes_into_no_file_of_kubernetes(space):
+    space.write_text(f"{SPACE}storage: postgresql+psycopg://me:s3cret@host/db\n")
+    with pytest.raises(UserError, match=r"give INVFRONT_STORAGE .* in the secret invfront") as refusal:
+        sheet("kuberay", space)
+    assert "s3cret" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("hosts", [(), ("node1", "node2", "node3")])
 def test_rays_launcher_takes_the_cluster(hosts, space):
     text = sheet("ray", space, nodes=4, hosts=hosts).text
@@ -125,7 +173,7 @@ def test_in_every_form_the_head_gives_a_silent_node_up_soon(space):
     *_, job = yaml.safe_load_all(sheet("kuberay", space).text)
     cluster = job["spec"]["rayClusterSpec"]
     (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
-    assert {each["name"]: each["value"] for each in head["env"]} == HEALTH
+    assert {each["name"]: each["value"] for each in head["env"] if "value" in each} == HEALTH
     command = yaml.safe_load(sheet("ray", space).text)["head_start_ray_commands"][-1]
     assert set(command.partition(" ray start ")[0].split()) == set(told.split()[1:])
 
