@@ -3,7 +3,7 @@
 Search, ledger, lease and reconciling are the product's own; jobs have recorded outcomes. Beside them stands a model of
 what must be true: every trial that was asked is there once, with the settings that it was asked with and in the state
 in which it ended, Optuna's rows say the same, and the budget is met exactly. What was being written when a driver died
-may be there or not; nothing else may have moved.
+may be there or not; nothing else may have moved, and what is published of a finished trial stays, to the letter.
 """
 
 import tempfile
@@ -40,7 +40,7 @@ from harness.errors import Interrupted, UserError
 from harness.ledger import Ledger, write_whole
 from harness.ledger.lease import Lease
 from harness.ledger.patience import Patience
-from harness.records import Asked, AttackJob, Failure, Tell
+from harness.records import Asked, AttackJob, AttackRecord, Failure, Tell
 from harness.search import Conditions, Search, open_rows, reconcile
 from harness.search.informed import values_of
 from harness.stages import Outcome, Stage, Stopwatch
@@ -194,6 +194,8 @@ class Faults(RuleBasedStateMachine):
         self.patch, self.deadly = pytest.MonkeyPatch(), Deadly()
         self.deadly.watch(self.patch)
         self.known: dict[int, Known] = {}
+        self.published: dict[Path, bytes] = {}
+        """Records of finished trials, and attacks on them."""
         self.driver: Driver | None = None
 
     def teardown(self) -> None:
@@ -209,6 +211,7 @@ class Faults(RuleBasedStateMachine):
             self._attack_all_later()
             self.resume()
             self.rows_tell_what_the_directory_does()
+            self.the_directory_tells_what_the_model_does()
         finally:
             if self.driver is not None:
                 self.driver.dead()
@@ -283,6 +286,7 @@ class Faults(RuleBasedStateMachine):
     def the_directory_tells_what_the_model_does(self) -> None:
         """No trial is lost, doubled, orphaned or altered."""
         assert self._seen() == self.known
+        self._is_unaltered()
 
     @precondition(lambda self: self.driver is not None)
     @invariant()
@@ -377,12 +381,16 @@ class Faults(RuleBasedStateMachine):
             new: Whether a trial may have come.
         """
         try:
-            return action()
+            result = action()
         except (Killed, Interrupted):
             self.deadly.left = None
             if self.driver is not None:
                 self.driver.dead()
             self.driver = None
+        else:
+            self._is_unaltered()
+            return result
+        self._is_unaltered()
         seen, count = self._seen(), len(self.known)
         for number in seen.keys() | self.known.keys():
             if number == count and new:
@@ -391,6 +399,20 @@ class Faults(RuleBasedStateMachine):
                 assert seen.get(number) in (self.known.get(number), after.get(number, self.known.get(number)))
         self.known = seen
         return DEAD
+
+    def _is_unaltered(self) -> None:
+        """Hold what was published to what it was: an attack that failed alone may be run again in its own place."""
+        found = {
+            path: path.read_bytes()
+            for record in self.root.glob("trials/*/record.json")
+            for path in (*record.parent.glob("record*.json"), *record.parent.glob("attacks/*.json"))
+        }
+        for path, content in self.published.items():
+            if found.get(path) != content:
+                assert path.parent.name == "attacks", f"{path} was altered"
+                assert AttackRecord.model_validate_json(content).measured.verdict == "failed", f"{path} was altered"
+                assert path in found, f"{path} is gone"
+        self.published = found
 
     def _seen(self) -> dict[int, Known]:
         """Return what a stranger reads in the directory."""
@@ -419,6 +441,21 @@ def test_a_study_survives_a_death_at_each_write_of_an_ask_and_of_an_end():
             life.kill()
         life.the_directory_tells_what_the_model_does()
     life.teardown()
+
+
+def test_a_retry_alters_nothing_that_was_published_but_the_attack_that_failed():
+    life = Faults()
+    try:
+        life.resume()
+        for how in ("failed", "partial"):
+            assert life._ask()
+            life._finish(min(life.driver.out), how)
+        life.kill()
+        life.retry()
+        life.the_directory_tells_what_the_model_does()
+    finally:
+        life.patch.undo()
+        life.folder.cleanup()
 
 
 def test_a_study_survives_whatever_happens_to_its_driver():
