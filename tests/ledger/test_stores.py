@@ -1,18 +1,32 @@
-"""What holds of a ledger in any store, of one in memory, in a folder that all machines see, and on S3."""
+"""What holds of a ledger in any store, of one in memory, in a folder that all machines see, and on S3; and of one that
+lies in no store.
+"""
 
 import errno
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 
+import harness.ledger.files
 from harness.cli import main
 from harness.errors import UserError
-from harness.ledger.testing import LedgerTests
-from harness.stores import LocalStore, MemoryStore, Store, address_of, open_store
+from harness.ledger import patience
+from harness.ledger.files import Ledger
+from harness.ledger.patience import Patience
+from harness.ledger.testing import LedgerTests, drive, told_of, whole
+from harness.stores import FAULTS, Fault, FaultyStore, Killed, LocalStore, MemoryStore, Store, address_of, open_store
 from tests.s3 import BUCKET, SECRET, make_bucket, serving, surroundings
 
 NUMBERS = itertools.count()
+
+TOLD = ("none", "every 2nd write is done, and says that it failed", "every 4th call fails", "full after 4000 bytes",
+        "killed before write 4", "killed after write 3")  # fmt: skip
+"""Faults that stand for the others where each brings files to the disk."""
+
+WRITES = {name: fault for name, fault in FAULTS.items() if "write" in fault.of}
+PASSING = {name: fault for name, fault in WRITES.items() if fault.error == errno.EIO and fault.room is None}
 
 
 class TestMemory(LedgerTests):
@@ -21,11 +35,62 @@ class TestMemory(LedgerTests):
         return MemoryStore()
 
 
-@pytest.mark.slow
 class TestFolder(LedgerTests):
     @pytest.fixture
     def store(self, tmp_path) -> Store:
         return LocalStore(tmp_path / "store")
+
+    @pytest.fixture(params=[name if name in TOLD else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS])
+    def fault(self, request) -> Fault:
+        return FAULTS[request.param]
+
+
+class TestNoStore:
+    """A directory that all machines see, whose whole writes have the faults: the laws that are no store's own."""
+
+    @pytest.fixture(params=WRITES)
+    def fault(self, request) -> Fault:
+        return WRITES[request.param]
+
+    @pytest.fixture
+    def machines(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+
+        def machine(name: str, fault: Fault = FAULTS["none"]) -> Ledger:
+            faulty = FaultyStore(LocalStore(tmp_path), fault)
+
+            def write(path: Path, content: bytes) -> Path:
+                try:
+                    faulty.write(path.relative_to(tmp_path).as_posix(), content)
+                except Killed:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.with_name(f".{path.name}.{name}.tmp").write_bytes(content[: len(content) // 2])
+                    raise
+                return path
+
+            monkeypatch.setattr(harness.ledger.files, "write_whole", write)
+            ledger = Ledger(tmp_path)
+            ledger.patience = Patience(seconds=5, way="resume")
+            return ledger
+
+        return machine
+
+    test_nothing_is_lost_doubled_or_altered = (
+        LedgerTests.test_nothing_is_lost_doubled_or_altered_by_a_fault_and_another_machine_goes_on
+    )
+    test_a_record_is_never_rewritten_by_another_machine = (
+        LedgerTests.test_a_record_is_never_rewritten_by_another_machine
+    )
+    test_no_attempt_is_opened_twice = LedgerTests.test_no_attempt_is_opened_twice
+    test_what_an_attempt_finished_is_taken_over_by_another_machine = (
+        LedgerTests.test_what_an_attempt_finished_is_taken_over_by_another_machine
+    )
+
+    @pytest.mark.parametrize("name", PASSING)
+    def test_a_fault_that_passes_costs_nothing_but_time(self, name, machines):
+        ledger = machines("first", PASSING[name])
+        assert [*drive(ledger)] == [0, 1]
+        assert told_of(ledger) == {number: whole(number) for number in range(2)}
 
 
 @pytest.fixture(scope="module")
