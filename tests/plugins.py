@@ -29,6 +29,18 @@ class Noting(Defense):
         time.sleep(self.stall)
 
 
+class Held(Defense):
+    """No defense, whose training does not end for as long as a file is there."""
+
+    def __init__(self, folder: str = "") -> None:
+        super().__init__()
+        self.folder = folder
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        while (Path(self.folder) / "held").exists():
+            time.sleep(0.05)
+
+
 class Rolled(Defense):
     """Rolls and mirrors what is released at random: every reconstruction is in the wrong place, and hides nothing."""
 

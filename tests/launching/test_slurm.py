@@ -1,5 +1,7 @@
 """The sbatch file does what it says, with a fake Slurm that starts its processes on this machine."""
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -8,11 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.launching import order_of, slurm_job
 from harness.ledger import Ledger
 from harness.study.check import load_checked
+from reports.tables import read
+from tests.servers import kill_all, tree
 
 SPACE = """
 name: mine
@@ -22,6 +27,17 @@ train: {recipe: fast, epochs: 1, batch_size: 64, images: 64}
 defense: {none: {}, laplace: {scale: {low: 0.1, high: 1}}}
 attacks: {'tests.adversaries:Guess': quick}
 search: {trials: 10, sampler: random}
+resources: {concurrent: 4}
+"""
+TRIALS = 12
+HELD = """
+name: mine
+data: {name: digits}
+model: {width: 0.125, sigma: 0.1}
+train: {recipe: fast, epochs: 1, batch_size: 64, images: 64}
+defense: {'tests.plugins:Held': {folder: %s}}
+attacks: {'tests.adversaries:Guess': quick}
+search: {trials: %d, sampler: random, allocate: joint}
 resources: {concurrent: 4}
 """
 
@@ -56,9 +72,9 @@ def slurm(tmp_path, monkeypatch):
     return fake
 
 
-def started(tmp_path: Path) -> subprocess.Popen[str]:
+def started(tmp_path: Path, space: str = SPACE) -> subprocess.Popen[str]:
     """Submit the study's file."""
-    (tmp_path / "space.yaml").write_text(SPACE)
+    (tmp_path / "space.yaml").write_text(space)
     study = load_checked(str(tmp_path / "space.yaml"))
     order = order_of(study, str(tmp_path / "space.yaml"), ["--no-tracking"], str(tmp_path / "runs"), 3, 1)
     (tmp_path / "file").write_text(slurm_job(order).text)
@@ -139,6 +155,30 @@ def complete(root: Path) -> int:
     return len(list(root.glob("trials/*/record.json")))
 
 
+def step(slurm: Path, node: str) -> list[psutil.Process]:
+    """Return all processes of the last step that was started on a node; none before it is."""
+    file = slurm / f"{node}.pids"
+    return tree(int(file.read_text().split()[-1])) if file.exists() else []
+
+
+def has_raylet(processes: list[psutil.Process]) -> bool:
+    """Say whether Ray's server of a node is among these."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == "raylet":
+                return True
+    return False
+
+
+def works(processes: list[psutil.Process]) -> bool:
+    """Say whether one of these is a job's, by the title that Ray gives it."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, IndexError):
+            if process.cmdline()[0].startswith("ray::_job"):
+                return True
+    return False
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(1800)
@@ -146,21 +186,23 @@ def test_a_study_goes_on_after_its_time_was_up_and_outlives_a_node_and_takes_ano
     monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
     monkeypatch.setenv("PATH", f"{slurm}:{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    root, log = tmp_path / "runs" / "mine", tmp_path / "log"
-    job = started(tmp_path)
+    root, log, held = tmp_path / "runs" / "mine", tmp_path / "log", tmp_path / "held"
+    space = HELD % (tmp_path, TRIALS)
+    job = started(tmp_path, space)
     until(lambda: complete(root) >= 2, 600, job)
     job.send_signal(signal.SIGUSR1)
     assert job.wait(timeout=180) == 130, log.read_text()
     assert (slurm / "requeued").read_text() == f"{os.getpid()}\n"
-    before = complete(root)
-    assert before < 10
+    assert complete(root) < TRIALS
 
     for file in slurm.glob("*.pids"):
         file.unlink()
-    job = started(tmp_path)
-    until(lambda: complete(root) > before, 600, job)
-    lost = int((slurm / "two.pids").read_text().split()[-1])
-    os.kill(lost, signal.SIGTERM)
+    held.touch()
+    job = started(tmp_path, space)
+    until(lambda: all(works(step(slurm, node)) for node in ("one", "two", "three")), 600, job)
+    lost = step(slurm, "two")
+    assert has_raylet(lost)
+    kill_all(lost)
     port = 20000 + os.getpid() % 20000
     ip = subprocess.run(["hostname", "--ip-address"], capture_output=True, text=True).stdout.split()[0]
     come = subprocess.Popen(
@@ -168,11 +210,17 @@ def test_a_study_goes_on_after_its_time_was_up_and_outlives_a_node_and_takes_ano
         env=os.environ | {"RAY_AUTH_MODE": "token"},
     )
     try:
+        until(lambda: works(tree(come.pid)), 600, job)
+        held.unlink()
         assert job.wait(timeout=900) == 0, log.read_text()
     finally:
+        held.unlink(missing_ok=True)
         come.terminate()
         come.wait(timeout=60)
     ledger = Ledger(root)
-    assert [ledger.read(number).record.state for number in range(10)] == ["complete"] * 10
+    assert [ledger.read(number).record.state for number in range(TRIALS)] == ["complete"] * TRIALS
     assert (root / "report" / "index.html").exists()
+    assert json.loads((root / "report" / "data" / "study.json").read_text())["states"]["complete"] == TRIALS
+    trials = read(root / "report" / "data").trials
+    assert (sorted(trials["trial"]), set(trials["state"])) == (list(range(TRIALS)), {"complete"})
     assert len((slurm / "requeued").read_text().splitlines()) == 1
