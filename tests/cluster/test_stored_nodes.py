@@ -1,11 +1,16 @@
-"""A study in a store on nodes that have nothing in common but its address: each its own cache, and one is lost."""
+"""A study in a store on nodes that have nothing in common but its address: each its own cache, and one is lost, or does
+not reach it.
+"""
 
+import re
+import socket
 import time
 from pathlib import Path, PurePath
 
 import pytest
 from ray.cluster_utils import Cluster
 
+from harness.search.storage import tables_of
 from harness.stores import open_store
 from tests.commands.test_stored import TRIALS, endpoint, machine
 from tests.s3 import BUCKET
@@ -15,15 +20,16 @@ __all__ = ["endpoint", "machine", "url"]  # fixtures
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1800)]
 
+SMALL = {"object_store_memory": 100 * 2**20}
+
 
 @pytest.fixture
 def apart(loopback, machine, tmp_path):
     """A head without CPUs, and two nodes of one each, by the folders of their caches."""
-    small = {"object_store_memory": 100 * 2**20}
-    cluster = Cluster(initialize_head=True, head_node_args=small | {"num_cpus": 0, "include_dashboard": False})
+    cluster = Cluster(initialize_head=True, head_node_args=SMALL | {"num_cpus": 0, "include_dashboard": False})
     caches = {name: tmp_path / name for name in ("one", "other")}
     nodes = {
-        name: cluster.add_node(**small, num_cpus=1, env_vars={"INVFRONT_CACHE": str(cache)})
+        name: cluster.add_node(**SMALL, num_cpus=1, env_vars={"INVFRONT_CACHE": str(cache)})
         for name, cache in caches.items()
     }
     yield cluster, nodes, caches
@@ -33,6 +39,20 @@ def apart(loopback, machine, tmp_path):
 def kept(cache: Path) -> set[str]:
     """Return the checkpoints that a machine has, as the store names them."""
     return {"/".join(path.parts[-4:]) for path in cache.glob("stores/*/far/trials/*/attempt-*/checkpoint-*")}
+
+
+def test_a_node_that_asks_elsewhere_for_the_store_is_named_before_anything_is_made(apart, machine, url):
+    cluster, _, caches = apart
+    elsewhere = {"INVFRONT_CACHE": str(caches["one"].with_name("lost")), "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    cluster.add_node(**SMALL, num_cpus=1, env_vars=elsewhere)
+    out, rows = f"s3://{BUCKET}/elsewhere", tables_of(url)
+    where = ["--no-tracking", "--address", cluster.address]
+    refused = machine("driver", url).say("run", "far.yaml", "--out", out, *where)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    node = re.escape(socket.gethostname())
+    said = rf"invfront: node {node}: does not reach {out}/far: [^\n]*; set AWS_ACCESS_KEY_ID, [^\n]*\n"
+    assert re.fullmatch(said, refused.stderr.splitlines(keepends=True)[-1]), refused
+    assert ([*open_store(out).entries()], tables_of(url)) == ([], rows)
 
 
 def test_nodes_share_nothing_but_the_store_and_one_that_is_lost_leaves_its_trial_to_the_other(apart, machine, url):
