@@ -176,7 +176,7 @@ CASES = [
     ("a training is steered by the images that it is scored on", "tests.data.test_data", "test_a_control_part_is_taken_out_of_train_and_shares_no_image_with_anything"),
     ("a steered training that was killed ends elsewhere", "tests.stages.test_controlled", "test_a_steered_training_that_is_cut_off_gives_the_same_numbers"),
     ("a target that no network reaches is run for hours", "tests.stages.test_controlled", "test_a_target_that_the_undefended_network_does_not_exceed_fails_the_trial_with_both_numbers"),
-    ("a defect in a plug-in burns the whole budget", "tests.driver.test_limits", "test_trials_that_all_fail_alike_stop_the_study_which_shows_the_cause_once"),
+    ("a defect in a plug-in burns the whole budget", "tests.driver.test_limits", "test_trials_that_all_fail_alike_stop_the_study_and_show_the_cause_once_and_its_hours_end_it_well"),
     ("a sweep runs on past the GPU hours that were granted", "tests.driver.test_limits", "test_gpu_hours_are_what_trials_reserved_those_that_run_included"),
     ("a defense that moves or mirrors at random what it releases looks private by mse", "tests.attacks.test_registration", "test_a_random_roll_and_mirror_fools_mse_and_not_the_registered_scores"),
     ("a defense hides the brightness of an image and nothing else, and its mse is above that of a guess", "tests.attacks.test_registration", "test_standardising_each_image_fools_mse_and_not_identification"),
