@@ -111,7 +111,7 @@ class RaySubmit:
         running: dict[Any, _Handed] = {}
         ends: dict[Any, float] = {}
         begun: set[Any] = set()
-        waits = time.monotonic()
+        waits, avoided = time.monotonic(), self._avoided()
         try:
             while running or left:
                 held = list[tuple[int, tuple[Any, ...]]]()
@@ -161,6 +161,16 @@ class RaySubmit:
                         else:
                             self._ended(handed.job)
                             yield _outcome(handed, end, kind)
+                if (
+                    now_avoided := self._avoided()
+                ) != avoided:  # what has not begun was handed out before that was known
+                    avoided = now_avoided
+                    for job in [job for job in running if job not in begun]:
+                        ray.cancel(job, force=True)
+                        again = running.pop(job)
+                        again = again._replace(job=afresh(again.job))
+                        started = _start(stage, again.job, claim, self._avoided(again.failed_on))
+                        running[started], ends[started] = again, self._deadline
         finally:
             for job in running:
                 ray.cancel(job, force=True)
@@ -185,6 +195,12 @@ class RaySubmit:
         host = handed.node if site is None else site.node
         again = self._elsewhere.again(end, len(handed.moves), handed.node, host)
         return handed.moved(handed.node) if again else None
+
+    def _redirected(self, job: Any, handed: "_Handed", stage: Stage, claim: Claim) -> "tuple[Any, _Handed]":
+        """Hand a job out anew that has not begun, and was handed out before a node was left out."""
+        ray.cancel(job, force=True)
+        again = handed._replace(job=afresh(handed.job))
+        return _start(stage, again.job, claim, self._avoided(again.failed_on)), again
 
     def stop(self) -> None:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""

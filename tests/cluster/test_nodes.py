@@ -67,7 +67,7 @@ def test_an_attack_on_a_finished_trial_goes_to_another_node_than_the_broken_one(
     assert [attack.error for attack in found] == [None] * 5
     ran = Counter(noted(str(notes), "attack"))
     assert ran[good] == 5
-    assert ran[bad] in (1, 2, 3)
+    assert 1 <= ran[bad] <= 4  # one may begin before it is known of the third
     told = capsys.readouterr()
     told_again = (told.out + told.err).count("an attack is handed out again: DeviceError: a GPU is reserved")
-    assert told_again == ran[bad]
+    assert told_again in (ran[bad], ran[bad] - 1)
