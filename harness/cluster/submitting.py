@@ -95,7 +95,7 @@ class RaySubmit:
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
         self._held, self._ended, self._again, self._elsewhere = held, ended, again, elsewhere
-        self._stopped, self._looked = False, -NEVER
+        self._stopped, self._looked, self._waited_from = False, -NEVER, time.monotonic()
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -111,27 +111,21 @@ class RaySubmit:
         running: dict[Any, _Handed] = {}
         ends: dict[Any, float] = {}
         begun: set[Any] = set()
-        waits, avoided = time.monotonic(), self._avoided()
+        avoided = self._avoided()
+
+        def start(handed: _Handed) -> None:
+            started = _start(stage, handed.job, claim, self._avoided(handed.failed_on))
+            running[started], ends[started] = handed, self._deadline
+
         try:
             while running or left:
-                held = list[tuple[int, tuple[Any, ...]]]()
-                while left and len(running) - len(begun) < self._ahead:
-                    number, given = left.popleft()
-                    if self._held(given):
-                        held.append((number, given))
-                        continue
-                    started = _start(stage, given, claim, self._avoided())
-                    running[started], ends[started] = _handed(number, given), self._deadline
-                left.extendleft(reversed(held))
+                for number, given in self._taken(left, self._ahead - len(running) + len(begun)):
+                    start(_handed(number, given))
                 ready = self._wait(ends, running)
                 now = time.monotonic()
                 if self._stopped:
                     return
-                if begun or not running:
-                    waits = now
-                elif self._elsewhere is not None and now - waits >= PATIENT_SECONDS:
-                    waits = now
-                    self._elsewhere.waits(claim.cpu, claim.gpu)
+                self._say_waiting(claim, now, waits=bool(running) and not begun)
                 if skipped := self._skipped(kind):
                     for job in list(running):
                         ray.cancel(job, force=True)
@@ -156,21 +150,14 @@ class RaySubmit:
                         begun.discard(job)
                         handed.watch.stop()
                         if (again := self._anew(handed, end)) is not None:
-                            started = _start(stage, again.job, claim, self._avoided(again.failed_on))
-                            running[started], ends[started] = again, self._deadline
+                            start(again)
                         else:
                             self._ended(handed.job)
                             yield _outcome(handed, end, kind)
-                if (
-                    now_avoided := self._avoided()
-                ) != avoided:  # what has not begun was handed out before that was known
-                    avoided = now_avoided
+                if avoided != (avoided := self._avoided()):  # what has not begun was handed out before that was known
                     for job in [job for job in running if job not in begun]:
                         ray.cancel(job, force=True)
-                        again = running.pop(job)
-                        again = again._replace(job=afresh(again.job))
-                        started = _start(stage, again.job, claim, self._avoided(again.failed_on))
-                        running[started], ends[started] = again, self._deadline
+                        start(running.pop(job).anew())
         finally:
             for job in running:
                 ray.cancel(job, force=True)
@@ -196,11 +183,22 @@ class RaySubmit:
         again = self._elsewhere.again(end, len(handed.moves), handed.node, host)
         return handed.moved(handed.node) if again else None
 
-    def _redirected(self, job: Any, handed: "_Handed", stage: Stage, claim: Claim) -> "tuple[Any, _Handed]":
-        """Hand a job out anew that has not begun, and was handed out before a node was left out."""
-        ray.cancel(job, force=True)
-        again = handed._replace(job=afresh(handed.job))
-        return _start(stage, again.job, claim, self._avoided(again.failed_on)), again
+    def _taken(self, left: deque[tuple[int, tuple[Any, ...]]], room: int) -> list[tuple[int, tuple[Any, ...]]]:
+        """Take jobs off those that are left, as many as there is room for; those that wait for another process stay."""
+        taken, held = list[tuple[int, tuple[Any, ...]]](), list[tuple[int, tuple[Any, ...]]]()
+        while left and len(taken) < room:
+            job = left.popleft()
+            (held if self._held(job[1]) else taken).append(job)
+        left.extendleft(reversed(held))
+        return taken
+
+    def _say_waiting(self, claim: Claim, now: float, waits: bool) -> None:
+        """Say that jobs have waited for long and none runs, now and then."""
+        if not waits or self._elsewhere is None:
+            self._waited_from = now
+        elif now - self._waited_from >= PATIENT_SECONDS:
+            self._waited_from = now
+            self._elsewhere.waits(claim.cpu, claim.gpu)
 
     def stop(self) -> None:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""
@@ -278,13 +276,17 @@ class _Handed(NamedTuple):
         """The nodes that it shall not go to for that."""
         return frozenset(self.moves)
 
+    def anew(self) -> "_Handed":
+        """Return the job as it is handed out again, through no fault of its own or of its place."""
+        return self._replace(job=afresh(self.job), node=None)
+
     def lost(self) -> "_Handed":
         """Return the job as it is handed out again since it was lost."""
-        return self._replace(losses=self.losses + 1, job=afresh(self.job), node=None)
+        return self.anew()._replace(losses=self.losses + 1)
 
     def moved(self, node: str) -> "_Handed":
         """Return the job as it is handed out again since its place, a node, failed it."""
-        return self._replace(moves=(*self.moves, node), job=afresh(self.job), node=None)
+        return self.anew()._replace(moves=(*self.moves, node))
 
     def failed(self, failure: Failure) -> Outcome:
         """Return how the job ended, with the last that its attempt logged."""

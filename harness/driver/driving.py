@@ -158,9 +158,8 @@ def _drive(
         ready = make_ready(study, watcher.preparing)
         if plan.borrowed is not None:
             check_images(plan.borrowed, study)
-        farewell = f"the local Ray died; {way}"
-        machines = _machines(study, ledger, where.address, farewell, tracking.cut_off, watcher.noted)
-        fleet, study = held.enter_context(machines)
+        farewell, noted = f"the local Ray died; {way}", watcher.noted
+        fleet, study = held.enter_context(_machines(study, ledger, where.address, farewell, tracking.cut_off, noted))
         conditions = conditions_of(study, ledger, fleet.everywhere(study.resources), watcher.noted)
         if slow := slowed(study, conditions):
             watcher.noted(slow)
