@@ -141,6 +141,8 @@ class Grey(Attack):
 class Shattered(Grey):
     """Notes its node and fails on the one that a file names, as where a GPU is broken."""
 
+    budgets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}, "standard": {}}
+
     def act(self, folder: str) -> None:
         node = ray.get_runtime_context().get_node_id()
         (Path(folder) / f"attack-{uuid.uuid4()}").write_text(node)

@@ -60,13 +60,14 @@ def test_an_attack_on_a_finished_trial_goes_to_another_node_than_the_broken_one(
     address = ["--address", there.address, "--no-tracking"]
     assert main(["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), *address]) == 0
     (notes / "bad").write_text(bad)
-    order = ["attack", str(tmp_path / "nodes"), "all", "--attack", "tests.plugins:Shattered:quick"]
+    attacks = [f"--attack=tests.plugins:Shattered:{budget}" for budget in ("quick", "standard")]
+    order = ["attack", str(tmp_path / "nodes"), "all", *attacks]
     assert main([*order, *address]) == 0
     ledger = Ledger(tmp_path / "nodes")
     found = [attack for trial in ledger.trials() for attack in trial.attacks if "Shattered" in attack.job.attack]
-    assert [attack.error for attack in found] == [None] * 5
+    assert [attack.error for attack in found] == [None] * 10
     ran = Counter(noted(str(notes), "attack"))
-    assert ran[good] == 5
+    assert ran[good] == 10
     assert 1 <= ran[bad] <= 4  # one may begin before it is known of the third
     told = capsys.readouterr()
     told_again = (told.out + told.err).count("an attack is handed out again: DeviceError: a GPU is reserved")

@@ -18,7 +18,7 @@ from harness.errors import Interrupted
 from harness.judging import judged_trials, status
 from harness.ledger import SKIP, Ledger, write_whole
 from harness.ledger.requests import Requests
-from harness.records import Failure
+from harness.records import Failure, Progress
 from harness.search import Search, open_rows, reconcile
 from harness.search.asking import REQUEST, Conditions
 from harness.study.check import load_checked
@@ -49,6 +49,9 @@ class Quiet:
         self.lines.append(line)
 
     def started(self, asked: object) -> None:
+        """Nothing is shown."""
+
+    def progress(self, number: int, progress: object) -> None:
         """Nothing is shown."""
 
     def finished(self, trial: object, standing: object) -> None:
@@ -202,6 +205,14 @@ def test_the_same_settings_are_enqueued_once_whatever_has_become_of_them(driver)
     again.ask()
     told = [text for _, text in answers(again)]
     assert told == ["trial 1 takes it", "trial 1 has it already", "trial 1 has it already", "trial 2 takes it"]
+
+
+def test_a_trials_gpu_hours_begin_with_its_first_sign(driver):
+    first = driver.ask()
+    limits, watch = driver.publisher.limits, driver.publisher.exchange().watch
+    assert limits._running == {first.number: None}
+    watch(first.number, Progress("train", 0, 1))
+    assert limits._running[first.number] is not None
 
 
 def test_why_a_trial_is_handed_out_again_is_said(driver):
