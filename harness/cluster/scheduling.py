@@ -22,7 +22,7 @@ from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
-from harness.cluster.submitting import IN_PLACE, LOST, Claim, RaySubmit, not_on
+from harness.cluster.submitting import IN_PLACE, LOST, PATIENT_SECONDS, Claim, RaySubmit, not_on
 from harness.cluster.waiting import Waiting
 from harness.ledger import ASKED, Ledger, arrived
 from harness.records import Asked, AttackJob, Failure, Place, Progress
@@ -262,6 +262,7 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             held=partial(_waits, waiting),
             ended=partial(_ended, waiting),
             again=IN_PLACE,
+            patience=PATIENT_SECONDS,
         )
         bring(trial / ASKED)
         refuse_unseen(trial / ASKED)

@@ -78,6 +78,8 @@ class RaySubmit:
         again: How often a job that was lost is handed out again, by the type of its failure.
         elsewhere: Says where a job goes that failed for its place, and hears of jobs that wait for one in vain; null
             where that is its trial's.
+        patience: Seconds that jobs wait for their place, none running, before they count as lost, their trial's
+            reservation having gone with its node; they are not charged.
     """
 
     def __init__(
@@ -92,10 +94,11 @@ class RaySubmit:
         ended: Callable[[tuple[Any, ...]], None] = lambda job: None,
         again: Mapping[str, int] = ANYWHERE,
         elsewhere: Elsewhere | None = None,
+        patience: float = NEVER,
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
-        self._held, self._ended, self._again, self._elsewhere = held, ended, again, elsewhere
-        self._stopped, self._looked, self._waited_from = False, -NEVER, time.monotonic()
+        self._held, self._ended, self._again, self._elsewhere, self._patience = held, ended, again, elsewhere, patience
+        self._stopped, self._looked = False, -NEVER
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -112,10 +115,11 @@ class RaySubmit:
         ends: dict[Any, float] = {}
         begun: set[Any] = set()
         avoided = self._avoided()
+        self._waited_from = self._seen = time.monotonic()
 
         def start(handed: _Handed) -> None:
             started = _start(stage, handed.job, claim, self._avoided(handed.failed_on))
-            running[started], ends[started] = handed, self._deadline
+            running[started] = handed
 
         try:
             while running or left:
@@ -125,15 +129,15 @@ class RaySubmit:
                 now = time.monotonic()
                 if self._stopped:
                     return
-                self._say_waiting(claim, now, waits=bool(running) and not begun)
-                if skipped := self._skipped(kind):
+                in_vain = self._waited(claim, kind, now, waits=bool(running) and not begun)
+                if over := in_vain or self._skipped(kind):
                     for job in list(running):
                         ray.cancel(job, force=True)
-                        yield running.pop(job).failed(skipped)
+                        yield running.pop(job).failed(over)
                     for number, given in left:
-                        yield _handed(number, given).failed(skipped)
+                        yield _handed(number, given).failed(over)
                     return
-                for job in [job for job in running if now >= ends[job]]:
+                for job in [job for job in running if now >= ends.get(job, self._deadline)]:
                     ray.cancel(job, force=True)
                     begun.discard(job)
                     yield self._out_of_time(running.pop(job), kind)
@@ -144,7 +148,8 @@ class RaySubmit:
                         running[job] = running[job]._replace(node=end.node)
                         begun.add(job)
                     elif end is None:
-                        ends[job] = min(ends[job], now + self._timeout) if self._each else ends[job]
+                        if self._each:
+                            ends.setdefault(job, now + self._timeout)
                     else:
                         handed = running.pop(job)
                         begun.discard(job)
@@ -192,13 +197,22 @@ class RaySubmit:
         left.extendleft(reversed(held))
         return taken
 
-    def _say_waiting(self, claim: Claim, now: float, waits: bool) -> None:
-        """Say that jobs have waited for long and none runs, now and then."""
-        if not waits or self._elsewhere is None:
+    def _waited(self, claim: Claim, kind: str, now: float, waits: bool) -> Failure | None:
+        """Hear whether jobs wait and none runs; say so now and then, or return that they have waited in vain."""
+        passed, self._seen = now - self._seen, now
+        if not waits:
             self._waited_from = now
-        elif now - self._waited_from >= PATIENT_SECONDS:
+            return None
+        if self._patience < NEVER:
+            self._deadline += passed
+        waited = now - self._waited_from
+        if waited >= self._patience:
+            message = f"no node has had room for what its trial reserves for {waited:.0f} s, since one was lost"
+            return Failure(stage=kind, type=LOST, message=message)
+        if self._elsewhere is not None and waited >= PATIENT_SECONDS:
             self._waited_from = now
             self._elsewhere.waits(claim.cpu, claim.gpu)
+        return None
 
     def stop(self) -> None:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""
@@ -210,7 +224,7 @@ class RaySubmit:
             time.sleep(HELD_SECONDS)
             self._deadline += HELD_SECONDS
             return []
-        patience = _patience(ends[job] for job in running)
+        patience = _patience(ends.get(job, self._deadline) for job in running)
         ready, _ = ray.wait(list(running), timeout=patience, num_returns=1, fetch_local=True)
         return list(ready)
 

@@ -286,6 +286,15 @@ def test_a_job_that_waits_for_what_another_process_makes_takes_no_place_and_no_t
     assert submit._deadline >= begun + taken + 3 - 6
 
 
+@pytest.mark.timeout(600)
+def test_jobs_whose_place_does_not_come_back_count_as_lost_and_not_as_late(local_ray):
+    submit = RaySubmit({"attack": Claim(cpu=99, gpu=0)}, 0.5, ahead=1, patience=1.0)
+    outcomes = list(submit(SLEEPING, [(0.0,)] * 3, "attack", lambda progress: None))
+    assert {outcome.number for outcome in outcomes} == set(range(3))
+    assert {outcome.failure.type for outcome in outcomes} == {LOST}
+    assert "no node has had room" in outcomes[0].failure.message
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_attack_larger_than_its_training_finds_its_place_in_what_its_trial_holds(tmp_path, local_ray):
