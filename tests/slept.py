@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from harness.cluster import scheduling, submitting
+from harness.cluster import scheduling, tasks
 from harness.records import AttackJob
 from harness.stages import Site, Stage
 from tests.recorded import attack_of, trained_of
@@ -37,7 +37,7 @@ def spans(folder: Path) -> list[Span]:
 def slept(stage: Stage, job: tuple[Any, ...], accelerator: bool) -> Iterator[Any]:
     """What a worker runs in place of a job: says the same, and gives a recorded value after a sleep."""
     begun = time.time()
-    yield submitting._On(ray.get_runtime_context().get_node_id())
+    yield tasks.On(ray.get_runtime_context().get_node_id())
     yield Site(socket.gethostname(), "cpu")
     asked, name = job[0].asked, job[-1].name if isinstance(job[-1], AttackJob) else "train"
     time.sleep(random.Random(f"{asked.number} {name}").uniform(*SECONDS))
@@ -48,5 +48,5 @@ def slept(stage: Stage, job: tuple[Any, ...], accelerator: bool) -> Iterator[Any
 
 def slept_trial(config: dict[str, Any], place: Any, claims: Any) -> None:
     """What Tune runs in place of a trial: the very same, but for what its jobs do."""
-    submitting._run = ray.remote(slept)
+    tasks._run = ray.remote(slept)
     scheduling._trial(config, place, claims)

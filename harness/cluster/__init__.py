@@ -5,7 +5,7 @@ from harness.cluster.exchange import NOT_NOW, Exchange, NotNow
 from harness.cluster.requests import Nodes, claims_of, held_by, refuse_unplaceable, side_by_side, threads
 from harness.cluster.running import IN_PROCESS, Found, Runner, Setbacks, found_at, runner
 from harness.cluster.scheduling import refuse_full_disk, schedule
-from harness.cluster.submitting import KILLED, LOST
+from harness.cluster.tasks import KILLED, LOST
 
 __all__ = [
     "IN_PROCESS",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from harness.cluster.submitting import Claim
+from harness.cluster.tasks import Claim
 from harness.errors import UserError
 from harness.study import Resources
 from harness.study.share import OWN, Share

@@ -22,7 +22,8 @@ from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
-from harness.cluster.submitting import IN_PLACE, LOST, PATIENT_SECONDS, Claim, RaySubmit, not_on
+from harness.cluster.submitting import IN_PLACE, PATIENT_SECONDS, RaySubmit
+from harness.cluster.tasks import LOST, Claim, not_on
 from harness.cluster.waiting import Waiting
 from harness.ledger import ASKED, Ledger, arrived
 from harness.records import Asked, AttackJob, Failure, Place, Progress

@@ -1,26 +1,20 @@
 """A trial's side of Ray: its jobs are child tasks in its placement group, bounded in time, handed out again if lost."""
 
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
 from harness.cluster.elsewhere import Elsewhere, fills_its_disk
-from harness.cluster.sight import refuse_unseen
-from harness.ledger import LOG, SKIP, Skipped, fetch, logged, refuse_skipped, send, tail
-from harness.records import Failure, Progress, Tell
-from harness.stages import RUN, Outcome, Site, Stage, Stopwatch, afresh, attempt_of, failure_of, here
-
-LOST, KILLED = "WorkerLost", "OutOfMemoryError"
-"""Types of failures: a job's worker or node was lost; Ray's memory monitor ended it, whoever took the memory. Torch has
-an error of the same name, which says of which device."""
+from harness.cluster.handed import Handed
+from harness.cluster.tasks import KILLED, LOST, Claim, Lost, On, hand_out, said
+from harness.ledger import SKIP, Skipped, fetch, refuse_skipped
+from harness.records import Failure, Tell
+from harness.stages import Outcome, Stage, attempt_of, failure_of
 
 ANYWHERE: Mapping[str, int] = MappingProxyType({LOST: 2, KILLED: 2})
 """How often a job that was lost is handed out again, where Ray may choose another node for it."""
@@ -46,21 +40,6 @@ PATIENT_SECONDS = 600.0
 """How long jobs wait for their place, none running, before that is said, and said again."""
 
 NEVER = float("inf")
-
-FETCH_SECONDS = 60.0
-"""Longest time for bringing what a job said to its trial."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """What one job of a kind takes of the cluster."""
-
-    cpu: float
-    gpu: float
-    memory: float = 0.0
-    """Bytes that it asks for."""
-    others: Mapping[str, float] = field(default_factory=dict)
-    """Further resources, by Ray's names."""
 
 
 class RaySubmit:
@@ -111,20 +90,20 @@ class RaySubmit:
         closed end.
         """
         claim, left = self._claims[kind], deque(enumerate(jobs))
-        running: dict[Any, _Handed] = {}
+        running: dict[Any, Handed] = {}
         ends: dict[Any, float] = {}
         begun: set[Any] = set()
         avoided = self._avoided()
         self._waited_from = self._seen = time.monotonic()
 
-        def start(handed: _Handed) -> None:
-            started = _start(stage, handed.job, claim, self._avoided(handed.failed_on))
+        def start(handed: Handed) -> None:
+            started = hand_out(stage, handed.job, claim, self._avoided(handed.failed_on))
             running[started] = handed
 
         try:
             while running or left:
                 for number, given in self._taken(left, self._ahead - len(running) + len(begun)):
-                    start(_handed(number, given))
+                    start(Handed.first(number, given))
                 ready = self._wait(ends, running)
                 now = time.monotonic()
                 if self._stopped:
@@ -135,15 +114,15 @@ class RaySubmit:
                         ray.cancel(job, force=True)
                         yield running.pop(job).failed(over)
                     for number, given in left:
-                        yield _handed(number, given).failed(over)
+                        yield Handed.first(number, given).failed(over)
                     return
                 for job in [job for job in running if now >= ends.get(job, self._deadline)]:
                     ray.cancel(job, force=True)
                     begun.discard(job)
                     yield self._out_of_time(running.pop(job), kind)
                 for job in [job for job in ready if job in running]:
-                    end = _next(job, running[job].watch, tell, kind)
-                    if isinstance(end, _On):
+                    end = said(job, running[job].watch, tell, kind)
+                    if isinstance(end, On):
                         self.node = end.node
                         running[job] = running[job]._replace(node=end.node)
                         begun.add(job)
@@ -158,7 +137,7 @@ class RaySubmit:
                             start(again)
                         else:
                             self._ended(handed.job)
-                            yield _outcome(handed, end, kind)
+                            yield handed.ended(end, kind)
                 if avoided != (avoided := self._avoided()):  # what has not begun was handed out before that was known
                     for job in [job for job in running if job not in begun]:
                         ray.cancel(job, force=True)
@@ -172,9 +151,9 @@ class RaySubmit:
     def _avoided(self, own: frozenset[str] = frozenset()) -> frozenset[str]:
         return frozenset() if self._elsewhere is None else self._elsewhere.avoided(own)
 
-    def _anew(self, handed: "_Handed", end: Any) -> "_Handed | None":
+    def _anew(self, handed: Handed, end: Any) -> Handed | None:
         """Return a job that has ended as it is handed out again; null if it is not."""
-        if isinstance(end, _Lost):
+        if isinstance(end, Lost):
             return handed.lost() if handed.losses < self._again[end.type] else None
         if self._elsewhere is None or handed.node is None:
             return None
@@ -218,7 +197,7 @@ class RaySubmit:
         """Let jobs that run end within seconds, without an outcome; called in any thread."""
         self._stopped = True
 
-    def _wait(self, ends: Mapping[Any, float], running: Mapping[Any, "_Handed"]) -> list[Any]:
+    def _wait(self, ends: Mapping[Any, float], running: Mapping[Any, Handed]) -> list[Any]:
         """Return a job that has said something; none after a while, or where all that is left is held."""
         if not running:
             time.sleep(HELD_SECONDS)
@@ -242,153 +221,11 @@ class RaySubmit:
             return None
         return None
 
-    def _out_of_time(self, handed: "_Handed", kind: str) -> Outcome:
+    def _out_of_time(self, handed: Handed, kind: str) -> Outcome:
         who = "it" if self._each else "the trial"
         message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
         return handed.failed(Failure(stage=kind, type="Timeout", message=message))
 
 
-def not_on(nodes: Iterable[str]) -> dict[str, str]:
-    """Return how Ray is told to choose none of some nodes."""
-    return {"ray.io/node-id": f"!in({','.join(sorted(nodes))})"}
-
-
-class _On(NamedTuple):
-    """Where a job runs."""
-
-    node: str
-    """The cluster's name of it."""
-
-
-class _Lost(NamedTuple):
-    """How a job came to no end of its own."""
-
-    type: str
-    why: str
-
-
-VANISHED = _Lost(LOST, "its worker or node was lost")
-
-
-class _Handed(NamedTuple):
-    """A job that was handed out."""
-
-    number: int
-    """Its position among the jobs."""
-    losses: int
-    """How often it was lost."""
-    watch: Stopwatch
-    job: tuple[Any, ...]
-    """What it was given."""
-    node: str | None = None
-    """The cluster's name of where it runs; null before it has said so."""
-    moves: tuple[str, ...] = ()
-    """Where it failed for its place."""
-
-    @property
-    def failed_on(self) -> frozenset[str]:
-        """The nodes that it shall not go to for that."""
-        return frozenset(self.moves)
-
-    def anew(self) -> "_Handed":
-        """Return the job as it is handed out again, through no fault of its own or of its place."""
-        return self._replace(job=afresh(self.job), node=None)
-
-    def lost(self) -> "_Handed":
-        """Return the job as it is handed out again since it was lost."""
-        return self.anew()._replace(losses=self.losses + 1)
-
-    def moved(self, node: str) -> "_Handed":
-        """Return the job as it is handed out again since its place, a node, failed it."""
-        return self.anew()._replace(moves=(*self.moves, node))
-
-    def failed(self, failure: Failure) -> Outcome:
-        """Return how the job ended, with the last that its attempt logged."""
-        attempt = attempt_of(self.job)
-        if attempt is not None:
-            with contextlib.suppress(OSError):
-                fetch(attempt / LOG)
-        log = tail(attempt) if attempt else None
-        return Outcome(self.number, None, failure.model_copy(update={"log": log}), self.watch.read())
-
-
-def _handed(number: int, job: tuple[Any, ...]) -> _Handed:
-    return _Handed(number, 0, Stopwatch(), job)
-
-
 def _patience(ends: Iterable[float]) -> float:
     return min(POLL_SECONDS, max(0.0, min(ends) - time.monotonic()))
-
-
-def _start(stage: Stage, job: tuple[Any, ...], claim: Claim, avoided: frozenset[str]) -> Any:
-    """Hand a job out, to none of some nodes."""
-    options: dict[str, Any] = {"num_cpus": claim.cpu, "num_gpus": claim.gpu, "max_retries": 0}
-    options |= {"memory": claim.memory} if claim.memory else {}
-    options |= {"resources": dict(claim.others)} if claim.others else {}
-    options |= {"label_selector": not_on(avoided)} if avoided else {}
-    return (_run_once if claim.gpu else _run).options(**options).remote(stage, job, claim.gpu > 0)
-
-
-def _job(
-    stage: Stage, job: tuple[Any, ...], accelerator: bool
-) -> Generator[_On | Site | Progress | tuple[Any] | Failure, None, None]:
-    """Yield where it runs, a stage's progress, and last its value, wrapped, or its failure; log what it prints."""
-    yield _On(ray.get_runtime_context().get_node_id())
-    end: tuple[Any] | Failure
-    try:
-        job = here(job)
-    except Exception as error:  # a store that is not reached from this node
-        yield failure_of(error, "")
-        return
-    attempt = attempt_of(job)
-    with logged(attempt / LOG) if attempt else contextlib.nullcontext():
-        try:
-            if attempt is not None:
-                refuse_unseen(attempt)
-            end = ((yield from RUN.load()(stage, job, accelerator)),)
-        except Exception as error:  # a job's failure is its outcome
-            end = failure_of(error, "", attempt)
-    if attempt is not None:
-        with contextlib.suppress(OSError):
-            send(attempt / LOG)
-    yield end
-
-
-_run: Any = ray.remote(_job)
-_run_once: Any = ray.remote(max_calls=1)(_job)
-"""For jobs on a GPU: their process ends with them, so the memory is free."""
-
-
-def _next(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
-    """Take what a job said next: where it runs, None for a sign of life, else its wrapped value, its failure, or how it
-    was lost.
-    """
-    try:
-        said = ray.get(next(job), timeout=FETCH_SECONDS)
-    except StopIteration:
-        return VANISHED
-    except GetTimeoutError:  # its node does not answer: end it before it is handed out again
-        ray.cancel(job, force=True)
-        return VANISHED
-    except OutOfMemoryError:
-        return _Lost(KILLED, "Ray ended it, since its node had no memory left,")
-    except (RayTaskError, TaskCancelledError) as error:
-        return failure_of(error, kind)
-    except RayError:
-        return VANISHED
-    if isinstance(said, Site):
-        watch.start(said)
-        return None
-    if isinstance(said, Progress):
-        tell(said)
-        return None
-    return said
-
-
-def _outcome(handed: _Handed, end: Any, kind: str) -> Outcome:
-    if isinstance(end, _Lost):
-        times = f"{handed.losses + 1} times" if handed.losses else "once"
-        return handed.failed(Failure(stage=kind, type=end.type, message=f"{end.why} {times}"))
-    if isinstance(end, Failure):
-        return handed.failed(end.model_copy(update={"stage": kind}))
-    return Outcome(handed.number, end[0], None, handed.watch.read())

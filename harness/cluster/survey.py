@@ -11,7 +11,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.cluster.gpus import Node, kinds_of
 from harness.cluster.requests import held_by
-from harness.cluster.submitting import LOST, NEVER, POLL_SECONDS, Claim
+from harness.cluster.submitting import NEVER, POLL_SECONDS
+from harness.cluster.tasks import LOST, Claim
 from harness.records import Failure, Tell, one_line
 from harness.stages import RUN, Outcome, Stage, Stopwatch, drain, failure_of
 from harness.study import Resources

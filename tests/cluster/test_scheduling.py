@@ -16,8 +16,9 @@ from harness.cluster.exchange import NOT_NOW
 from harness.cluster.gpus import nodes_with_gpus
 from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
-from harness.cluster.submitting import LOST, Claim, RaySubmit
+from harness.cluster.submitting import RaySubmit
 from harness.cluster.survey import Survey
+from harness.cluster.tasks import LOST, Claim
 from harness.commands.environment import quiet
 from harness.errors import Interrupted, UserError
 from harness.ledger import SKIP, attempts, log_of
