@@ -1,5 +1,6 @@
 """The READMEs say what the code says: tables, commands, examples, files, and links that lead somewhere."""
 
+import importlib
 import json
 import os
 import re
@@ -307,7 +308,21 @@ LAWS = {
 }
 
 
-def test_steps_one_and_two_each_class_keeps_its_contract(site):
+@pytest.mark.parametrize("name", LAWS)
+def test_steps_one_and_two_each_class_keeps_its_contract(name, site, monkeypatch):
+    """The test that is written there, for each law that it names."""
+    monkeypatch.syspath_prepend(site)
+    (test,) = (each for key, each in vars(importlib.import_module(f"test_{name}")).items() if key.startswith("test_"))
+    (mark,) = test.pytestmark
+    argument, laws = mark.args
+    assert (mark.name, argument, mark.kwargs) == ("parametrize", "law", {"ids": LAWS[name]})
+    assert [*laws] == [*LAWS[name].values()]
+    for law in laws:
+        test(law)
+
+
+@pytest.mark.slow
+def test_steps_one_and_two_pass_where_they_are_written(site):
     done = run_there(site, "pytest", "-v", "-p", "no:cacheprovider", *(f"test_{name}.py" for name in LAWS))
     for name, laws in LAWS.items():
         passed = re.findall(rf"^test_{name}\.py::.* PASSED", done.stdout, re.MULTILINE)
