@@ -55,10 +55,15 @@ def test_every_command_has_it_and_tells_its_keys():
         assert "JSON: " in command.help, name
 
 
-@pytest.mark.parametrize("command", ["status", "show", "report"])
+@pytest.mark.parametrize("command", ["status", "show"])
 def test_a_study_is_told_by_the_keys_of_the_help(command, strict, capsys):
     found = document(capsys, command, strict, *(["0"] if command == "show" else []))
     assert list(found) == told(command)
+
+
+def test_a_report_is_told_by_the_keys_of_the_help(tmp_path, capsys):
+    (tmp_path / "study.yaml").write_text("{name: bare, data: {name: digits}}")  # nothing to draw
+    assert list(document(capsys, "report", tmp_path)) == told("report")
 
 
 @pytest.mark.parametrize("command", ["defenses", "attacks"])
