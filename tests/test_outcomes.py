@@ -59,10 +59,14 @@ STUDIES: dict[str, list[Outcome]] = {
 }
 
 
-@pytest.fixture(params=STUDIES)
-def root(request, tmp_path):
-    """A study's directory, below a folder that tells how the study went."""
-    study = load_checked("quickstart", trials=BUDGET).model_copy(update={"ledger": LEDGER})
+@pytest.fixture(scope="module")
+def study():
+    return load_checked("quickstart", trials=BUDGET).model_copy(update={"ledger": LEDGER})
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name == "one" else name for name in STUDIES])
+def root(request, study, tmp_path):
+    """A study's directory, below a folder that tells how the study went; one complete trial is in "one of each" too."""
     ledger = Ledger(tmp_path / request.param / "quickstart")
     write_whole(ledger.study_file, study.dump().encode())
     for number, outcome in enumerate(STUDIES[request.param]):
@@ -77,7 +81,7 @@ def root(request, tmp_path):
 
 READING = {
     "status": [["status", "{root}"], ["status", "{root}", "--json"]],
-    "report": [["report", "{root}", "--json"]],  # and without, where the page is looked at
+    "report": [["report", "{root}", "--json"]],
     "show": [["show", "{root}", "0"], ["show", "{root}", "0", "--json"], ["show", "{root}", "2"]],
     "doctor": [["doctor", "{root}"], ["doctor", "{root}", "--json"], ["doctor", "{root}", "--clean"]],
     "export": [["export", "{root}"], ["export", "{root}", "0", "--json"]],
@@ -108,6 +112,16 @@ def test_every_command_that_reads_a_study_says_how_it_went_and_never_with_a_trac
         assert said.out.strip() or re.fullmatch(r"invfront: [^\n]+\n", said.err)
         if "--json" in arguments:
             assert isinstance(json.loads(said.out), dict)
+    if command == "report":
+        check_page(root)
+
+
+def check_page(root):
+    """The page is whole, and says what failed."""
+    page = (root / "report" / "index.html").read_text()
+    assert re.search(r"</html>\s*$", page)
+    failures = [path for path in root.glob("trials/*/record.json") if ERROR.message in path.read_text()]
+    assert (ERROR.message in page) == bool(failures)
 
 
 def test_a_front_that_is_empty_is_attacked_in_one_line(root, capsys):
@@ -140,11 +154,3 @@ def test_states_add_up_to_the_budget(root, capsys):
     assert main(["status", str(root), "--json"]) == 0
     states = json.loads(capsys.readouterr().out)["states"]
     assert sum(states.values()) == BUDGET
-
-
-def test_the_page_says_how_it_went(root):
-    assert main(["report", str(root)]) == 0
-    page = (root / "report" / "index.html").read_text()
-    assert re.search(r"</html>\s*$", page)
-    failures = [path for path in root.glob("trials/*/record.json") if ERROR.message in path.read_text()]
-    assert (ERROR.message in page) == bool(failures)
