@@ -1,6 +1,6 @@
 """Studies that older versions made are read, reported, examined and gone on with by this one, for ever.
 
-Only the command line and the files are used, so that these tests outlive every move of the code.
+Only the command line, `harness.open` and the files are used, so that these tests outlive every move of the code.
 """
 
 import json
@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import harness
 from harness.cli import main
 
 OLD = Path(__file__).parent / "old_studies"
@@ -58,9 +59,9 @@ def resumed(root: Path, trials: int, *address: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def rows(table: Path, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def rows(table: pd.DataFrame, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A table's rows in the columns that are wanted, null where a number is missing."""
-    found = pd.read_parquet(table)[list(wanted[0])].astype(object)
+    found = table[list(wanted[0])].astype(object)
     return found.where(found.notna(), None).to_dict("records")
 
 
@@ -81,16 +82,27 @@ def test_status_says_what_it_said_then(old, capsys):
     assert {key: told[key] for key in said["status"]} == said["status"]  # keys may be added, none goes
 
 
-def test_a_report_has_the_states_and_objectives_of_then(old, capsys):
+def test_the_tables_have_the_states_and_objectives_of_then(old):
     root, said = old
+    before, opened = everything(root), harness.open(root)
+    assert rows(opened.trials, said["trials"]) == said["trials"]
+    assert rows(opened.attacks, said["attacks"]) == said["attacks"]
+    assert everything(root) == before
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == NAMES[-1] else pytest.mark.slow) for name in NAMES]
+)
+def test_a_report_has_the_states_and_objectives_of_then(name, tmp_path, capsys):
+    root, said = copied(OLD / name, tmp_path)
     before = everything(root)
     assert main(["report", str(root)]) == 0
     assert capsys.readouterr().out == f"report: {root / 'report' / 'index.html'}\n"
     page = (root / "report" / "index.html").read_text()
     assert said["status"]["name"] in page
     assert page.rstrip().endswith("</html>")
-    assert rows(root / "report" / "trials.parquet", said["trials"]) == said["trials"]
-    assert rows(root / "report" / "attacks.parquet", said["attacks"]) == said["attacks"]
+    for name in ("trials", "attacks"):
+        assert rows(pd.read_parquet(root / "report" / f"{name}.parquet"), said[name]) == said[name]
     after = {path: content for path, content in everything(root).items() if not path.startswith("report/")}
     assert after == before
 
