@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import socket
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from harness.cluster.exchange import NOT_NOW
 from harness.cluster.gpus import nodes_with_gpus
 from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
-from harness.cluster.submitting import RaySubmit
+from harness.cluster.submitting import IN_PLACE, RaySubmit
 from harness.cluster.survey import Survey
 from harness.cluster.tasks import LOST, Claim
 from harness.commands.environment import quiet
@@ -30,7 +31,7 @@ from harness.stages import Site, Stage
 from harness.stages.device import REHEARSAL, device_name, pick_device
 from harness.study import Resources
 from harness.trial import Result
-from tests.plugins import noted
+from tests.plugins import note, noted
 from tests.values import asked
 
 pytestmark = pytest.mark.ray
@@ -117,6 +118,7 @@ def noting(number: int, folder: Path, attacks: tuple[str, ...], stall: float = 0
         f"defense/{NOTING}/folder": str(folder),
         f"defense/{NOTING}/stall": stall,
         "train/epochs": 1,
+        "train/images": 64,
     }
     jobs = tuple(
         AttackJob(attack=f"tests.plugins:{name}", budget="quick", seed=seed, part="validation")
@@ -185,11 +187,21 @@ def test_four_attacks_at_a_quarter_each_run_together_on_their_trials_own_device(
     assert placement_groups() - before == len(trials)
 
 
+def dying(folder: str) -> Iterator[Progress]:
+    """Note itself; its process dies the first time."""
+    yield Progress("die", 0, 1)
+    note(folder, "job")
+    if len(noted(folder, "job")) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
 @pytest.mark.timeout(600)
 def test_a_lost_worker_is_replaced(tmp_path, local_ray):
-    done = scheduled(tmp_path / "study", [noting(0, tmp_path / "0", ("Fragile",))])
-    assert done[0].record.state == "complete"
-    assert len(noted(str(tmp_path / "0"), "attack")) == 2
+    submit = RaySubmit({"attack": Claim(cpu=1, gpu=0)}, None, again=IN_PLACE)
+    (end,) = submit(Stage(__name__, "dying"), [(str(tmp_path),)], "attack", lambda progress: None)
+    assert (end.value, end.failure) == ("alive", None)
+    assert len(noted(str(tmp_path), "job")) == 2
 
 
 @pytest.mark.slow
