@@ -1,5 +1,7 @@
 """``invfront report --watch``: written again when the study has moved on, never otherwise, and until it is over."""
 
+import shutil
+
 import pytest
 
 from harness.cli import main
@@ -83,6 +85,11 @@ def test_a_training_that_confirms_is_waited_for(ledger):
 
 def test_a_page_that_is_watched_knows_its_version_and_a_later_plain_one_is_offered(ledger, capsys):
     (ledger.root / "study.yaml").write_text(STUDY.format(count=1))
+    nothing = {"accuracy": None, "objectives": None, "feasible": None, "floors": {}}  # nor anything to draw
+    measured = record(0).measured.model_copy(update=nothing)
+    shutil.rmtree(ledger.trial(0))
+    ledger.publish_asked(asked(0))
+    ledger.publish_record(record(0, state="failed", measured=measured))
     page, newest = (ledger.root / "report" / name for name in ("index.html", "version.js"))
     assert main(["report", str(ledger.root)]) == 0
     assert "version.js" not in page.read_text()

@@ -215,7 +215,7 @@ def test_the_theme_is_the_readers_and_paper_is_white(tab, written):
 
 
 def test_a_watched_page_offers_a_newer_one_and_asks_for_nothing_but_that(tab, tmp_path):
-    data = write_study(tmp_path, 3)
+    data = write_study(tmp_path, 0)  # nothing to draw
     page_file = render(data, tmp_path, watched=True)
     tab.open(page_file)
     told = "document.getElementById('newer').hidden"
