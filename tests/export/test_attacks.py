@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import harness
-from harness.driver.reporting import write_report
+from harness.driver.reporting import let_go, write_report
 from harness.export.folder import write_tables
 from harness.judging import judged_trials
 from harness.ledger.files import Ledger
@@ -276,20 +276,20 @@ def test_records_of_before_these_fields_are_read_and_shown(small):
 
 
 def test_a_trial_that_was_attacked_later_keeps_its_server(small):
-    study, ledger = small
+    _, ledger = small
     fail(ledger)
     server = next(ledger.trial(2).glob("attempt-*/server.safetensors"))
     ledger.publish_attack(attack(2, JOB.model_copy(update={"seed": 1})))
-    write_report(study, ledger)
+    let_go(list(judged_trials(ledger)))
     assert server.exists()
     (ledger.trial(2) / "attacks" / f"{JOB.model_copy(update={'seed': 1}).name}.json").unlink()
-    write_report(study, ledger)
+    let_go(list(judged_trials(ledger)))
     assert not server.exists()
 
 
 def test_a_partial_trial_keeps_its_server_for_a_retry(small):
-    study, ledger = small
-    write_report(study, ledger)
+    _, ledger = small
+    let_go(list(judged_trials(ledger)))
     assert list(ledger.trial(2).glob("attempt-*/server.safetensors"))
 
 
