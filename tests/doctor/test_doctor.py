@@ -244,7 +244,7 @@ def is_whole(database):
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.slow] * (page % 4 > 0)) for page in range(30)][1:]
+    "page", [pytest.param(page, marks=[pytest.mark.slow] * (page % 8 > 0)) for page in range(30)][1:]
 )
 def test_whatever_page_of_the_index_is_torn_doctor_finds_and_mends_it(page, ledger):
     database = ledger.root / "study.db"
