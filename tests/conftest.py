@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -71,6 +71,26 @@ def tables_are_made_once():
     database = sys.modules.get("mlflow.store.db.utils")
     if database is not None and not isinstance(database._initialize_tables, functools.partial):
         database._initialize_tables = functools.partial(_copied, database._initialize_tables, [])
+
+
+@pytest.fixture(autouse=True)
+def migrations_are_read_once():
+    """Optuna reads all its migrations whenever it opens a database: read once, they are known from then on."""
+    storage = sys.modules.get("optuna.storages._rdb.storage")
+    if storage is not None and not hasattr(storage._VersionManager._create_alembic_script, "known"):
+        storage._VersionManager._create_alembic_script = _known(storage._VersionManager._create_alembic_script)
+
+
+def _known(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    known: list[Any] = []
+
+    def script(self: Any) -> Any:
+        if not known:
+            known.append(read(self))
+        return known[0]
+
+    script.known = known
+    return script
 
 
 def _copied(make: Any, made: list[sqlite3.Connection], engine: Any) -> None:
