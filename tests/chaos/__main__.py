@@ -32,8 +32,8 @@ search: {{trials: {trials}, sampler: tpe, seed: {seed}}}
 resources: {{concurrent: 2, checkpoint: 0.2s}}
 """
 
-TRIALS, MORE = 4, 2
-"""Of a study, and by how many it grows when its budget is spent before its kills are."""
+MORE = 2
+"""Trials by which a study grows when its budget is spent before its kills are."""
 
 MARK = "INVFRONT_CHAOS"
 """Variable of the environment of all that is started here."""
@@ -56,6 +56,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--studies", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=4, help="of a study, to begin with")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     if why := no_postgresql():
@@ -73,7 +74,7 @@ def main() -> int:
         for number in range(options.studies):
             share = (options.kills - dead.total()) // (options.studies - number)
             with contextlib.closing(Study(place, home / "runs" / f"chaos-{seed}-{number}")) as study:
-                trials += torment(study, share, dice, dead, found)
+                trials += torment(study, options.trials, share, dice, dead, found)
     found.orphaned.extend(f"process {each} is left over" for each in left_over(token, place.nodes))
     kinds = ", ".join(f"{kind} {dead[kind]}" for kind in KINDS)
     for lines in found:
@@ -105,10 +106,10 @@ def placed(home: Path) -> Iterator[Place]:
         yield Place(home, nodes, rows, tracking)
 
 
-def torment(study: Study, kills: int, dice: random.Random, dead: Counter[str], found: Proof) -> int:
+def torment(study: Study, budget: int, kills: int, dice: random.Random, dead: Counter[str], found: Proof) -> int:
     """Kill so often while a study runs, let it end, and add what is wrong with it; return its number of trials."""
-    place, name, budget = study.place, study.root.name, TRIALS
-    (place.home / f"{name}.yaml").write_text(SPACE.format(name=name, trials=TRIALS, seed=dice.randrange(100)))
+    place, name = study.place, study.root.name
+    (place.home / f"{name}.yaml").write_text(SPACE.format(name=name, trials=budget, seed=dice.randrange(100)))
     memory, begun = Memory(study.root), time.monotonic()
     left = kills
     while left > 0:

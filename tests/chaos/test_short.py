@@ -12,6 +12,7 @@ from tests.servers import no_postgresql
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 
 KILLS = 2
+OPTIONS = ("--studies", "1", "--trials", "2", "--kills", str(KILLS))
 
 
 def test_a_study_that_is_killed_a_few_times_on_its_nodes_is_whole():
@@ -19,7 +20,7 @@ def test_a_study_that_is_killed_a_few_times_on_its_nodes_is_whole():
         pytest.skip(why)
     seed = os.environ.get("KILL_SEED", "5")
     done = subprocess.run(
-        [sys.executable, "-u", "-m", "tests.chaos", "--studies", "1", "--kills", str(KILLS), "--seed", seed],
+        [sys.executable, "-u", "-m", "tests.chaos", *OPTIONS, "--seed", seed],
         capture_output=True,
         text=True,
         cwd=HERE,
