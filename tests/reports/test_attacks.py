@@ -1,6 +1,7 @@
 """The page of a study under the whole suite: verdicts, further metrics, repeated releases, other leakages."""
 
 import re
+import shutil
 from html import unescape
 
 import pandas as pd
@@ -9,12 +10,14 @@ import pytest
 from reports import attack_tables, points
 from reports.attack_tables import MOST_ROWS
 from reports.cards import leakages, oracle
+from reports.cards import repeats as repeated
 from reports.cards import trials as front_trials
 from reports.cards.repeats import most_telling, repeats, repeats_table
 from reports.columns import ALONE
 from reports.curves import MOST, attack_curves
 from reports.front import front, on_front
-from reports.page import page, render
+from reports.page import _write_tables, make, page, page_of, with_pictures
+from reports.study import Study
 from reports.suites import lacking
 from reports.tables import read
 from reports.words import ORACLE, cautions
@@ -24,13 +27,8 @@ from tests.synthetic_suite import ATTACKS, PROBES, write_suite
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    return write_suite(tmp_path_factory.mktemp("suite"), 16)
-
-
-@pytest.fixture(scope="module")
-def html(suite):
-    return markup(page(read(suite)))
+def html(suited, made):
+    return markup(page_of(suited, made))
 
 
 def section(html: str, name: str) -> str:
@@ -272,9 +270,10 @@ def test_hostile_text_is_shown_as_text_wherever_attacks_speak(tmp_path):
 
 
 def test_probes_and_variants_are_exported(tmp_path):
-    written = write_suite(tmp_path, 2)
-    render(written, tmp_path)
-    data = read(written)
+    data = read(write_suite(tmp_path, 2))
+    study = Study(data)
+    _write_tables(study, tmp_path)
+    with_pictures(make(study, [repeated.CARD]), tmp_path / "figures")
     for name in ("probes", "variants"):
         assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(getattr(data, name))
         assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(getattr(data, name))
@@ -282,12 +281,11 @@ def test_probes_and_variants_are_exported(tmp_path):
     assert r"$^\downarrow$ \\" in (tmp_path / "front.tex").read_text()
 
 
-def test_columns_of_nullable_types_give_the_same_page(tmp_path):
-    data = write_suite(tmp_path, 3)
-    before = page(read(data))
+def test_columns_of_nullable_types_give_the_same_page(suite, suited, made, tmp_path):
+    data = shutil.copytree(suite, tmp_path / "data")
     for path in data.glob("*.parquet"):
         pd.read_parquet(path).convert_dtypes().to_parquet(path)
-    assert page(read(data)) == before
+    assert page(read(data)) == page_of(suited, made)
 
 
 def test_every_table_has_a_caption(html):

@@ -22,12 +22,11 @@ from reports.study import Study
 from reports.tables import read
 from reports.tried import MOST, chosen, columns
 from tests.synthetic_study import write_study
-from tests.synthetic_suite import write_suite
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
-    return Study(read(write_suite(tmp_path_factory.mktemp("cards"), 16)))
+def study(suited) -> Study:
+    return suited
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +38,11 @@ def with_data(given: Study, /, **tables: object) -> Study:
     return Study(dataclasses.replace(given.data, **tables))
 
 
-def test_every_card_stands_or_says_why_not(study, plain):
-    for given in (study, plain):
-        made = make(given, CARDS)
-        assert [one.broken for one in made if one.broken] == []
-        assert all(one.absent or one.blocks for one in made)
-    assert {one.card.name for one in make(study, CARDS) if one.absent} == {"levels"}
+def test_every_card_stands_or_says_why_not(plain, made):
+    for cards in (make(plain, CARDS), made):
+        assert [one.broken for one in cards if one.broken] == []
+        assert all(one.absent or one.blocks for one in cards)
+    assert {one.card.name for one in made if one.absent} == {"levels"}
 
 
 @pytest.mark.parametrize("state", ["failed", "infeasible", "no numbers"])

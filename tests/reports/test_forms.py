@@ -7,32 +7,23 @@ import pandas as pd
 import pytest
 
 from reports.card import Card, Plot, every
-from reports.cards import CARDS
 from reports.cards.sandwich import sandwich_chart, sandwiches
 from reports.export import escape_markdown, frame, table_latex, table_markdown, to_latex, to_markdown
 from reports.formats import MISSING, Table
 from reports.forms import FORMS, tables_of, write_forms
 from reports.front import front
 from reports.kept_pictures import picture
-from reports.page import make
 from reports.pictures import FORMS as PICTURES
 from reports.pictures import draw, saved
 from reports.study import Study
-from reports.tables import read
-from tests.synthetic_suite import write_suite
 
 TABLE = Table("What | is\nhere.", ("name", "mse", "what"), [("a_b|c", "±0.1", "run `x|y` <b>"), ("=1+1", "↓", MISSING)],
               frozenset({"mse"}), roomy=frozenset({"what"}))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
-    return Study(read(write_suite(tmp_path_factory.mktemp("forms"), 12)))
-
-
-@pytest.fixture(scope="module")
-def made(study):
-    return make(study, CARDS)
+def study(suited) -> Study:
+    return suited
 
 
 @pytest.fixture(scope="module")
