@@ -59,15 +59,15 @@ def resolve(name: str) -> AnyAttack:
     """
     if name in ATTACKS:
         return ATTACKS[name]
-    installed = entry_points(group="invfront.attacks")
-    if name in installed.names:
-        return _checked(name, installed[name].load())
     if _PLUGIN.fullmatch(name):
         module, _, attribute = name.partition(":")
         try:
             return _checked(name, getattr(import_module(module), attribute))
         except (ImportError, AttributeError) as error:
             raise ValueError(f"attack {name}: {error}; is its package installed or on PYTHONPATH?") from error
+    installed = entry_points(group="invfront.attacks")  # reads the metadata of every package
+    if name in installed.names:
+        return _checked(name, installed[name].load())
     known = ", ".join([*ATTACKS, *sorted(installed.names)])
     raise ValueError(f"no attack {name!r}; known: {known}; or name a class as package.module:Class")
 

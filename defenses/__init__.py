@@ -109,15 +109,15 @@ def resolve(name: str) -> type[Defense]:
     """
     if name in DEFENSES:
         return DEFENSES[name]
-    installed = entry_points(group="invfront.defenses")
-    if name in installed.names:
-        return _checked(name, installed[name].load())
     if _PLUGIN.fullmatch(name):
         module, _, attribute = name.partition(":")
         try:
             return _checked(name, getattr(import_module(module), attribute))
         except (ImportError, AttributeError) as error:
             raise ValueError(f"defense {name}: {error}; is its package installed or on PYTHONPATH?") from error
+    installed = entry_points(group="invfront.defenses")  # reads the metadata of every package
+    if name in installed.names:
+        return _checked(name, installed[name].load())
     known = ", ".join([*DEFENSES, *sorted(installed.names)])
     raise ValueError(f"no defense {name!r}; known: {known}; or name a class as package.module:Class")
 
