@@ -35,13 +35,32 @@ SMALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """By attack, what its budget ``quick`` is changed to, so that a fit takes a fraction of a second."""
 
-CASES = {
-    name: contract.Case(
-        ATTACKS[name], ATTACKS[name].budgets["quick"] | SMALL.get(name, {}), reads_raw=name == "decoder"
-    )
-    for name in ATTACKS
+FEWER: dict[str, dict[str, int]] = {
+    "decoder": {"steps": 6},
+    "decoder_xl": {"steps": 5},
+    "unrolled": {"steps": 4},
+    "rmle": {"steps": 3, "decoder_steps": 4},
+    "dip": {"steps": 3},
+    "query_free": {"shadow_steps": 4, "steps": 3},
+    "fora": {"substitute_steps": 4, "decoder_steps": 4},
+    "gan_decoder": {"steps": 6},
+    "gan_prior": {"prior_steps": 3},
+    "diffusion": {"steps": 2, "prior_steps": 3},
+    "confidence": {"steps": 4},
+    "representative": {"steps": 3},
+    "membership": {"steps": 8},
 }
+"""Steps of a fit that only repeats itself, changes nothing, says how it went: laws that hold whatever it has learned.
+"""
 
+
+def cases(changes: dict[str, dict[str, int]]) -> dict[str, contract.Case]:
+    """Every attack with its small settings, changed."""
+    small = {name: ATTACKS[name].budgets["quick"] | SMALL[name] | changes.get(name, {}) for name in SMALL}
+    return {name: contract.Case(ATTACKS[name], small[name], reads_raw=name == "decoder") for name in SMALL}
+
+
+CASES, LEARNED = cases(FEWER), cases({})
 
 LONG = ("decoder_xl", "unrolled", "rmle", "dip", "gan_decoder", "gan_prior", "fora", "diffusion", "query_free")
 REFITTED = ("sees_through_units", "does_not_train_on_validation")
@@ -49,7 +68,7 @@ REFITTED = ("sees_through_units", "does_not_train_on_validation")
 
 
 def test_every_attack_has_small_settings():
-    assert not set(ATTACKS) - set(SMALL)
+    assert set(ATTACKS) == set(SMALL)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +80,8 @@ def test_every_attack_has_small_settings():
     ],
 )
 def test_the_attack_keeps_the_law(name, law):
-    contract.LAWS[law](CASES[name])
+    whole = law == "does_not_train_on_validation" or (name in LONG and law in REFITTED)
+    contract.LAWS[law]((LEARNED if whole else CASES)[name])
 
 
 # an attack that breaks a law, and how the law says so
