@@ -20,11 +20,19 @@ SMALL = DecoderXl.budgets["quick"] | {"epochs": 50, "steps": 150}
 TINY = SMALL | {"width": 4, "steps": 12, "batch_size": 16}
 
 
-def fitted(target: LinearGaussian, num_images: int, settings=SMALL, **changes) -> tuple[DecoderXl, str]:
+def fitted(target: LinearGaussian, num_images: int, **changes) -> tuple[DecoderXl, str]:
     torch.manual_seed(0)
-    decoder = DecoderXl(**(settings | changes))
+    decoder = DecoderXl(**(SMALL | changes))
     fit = decoder.fit(target, target.sample(num_images), target.sample(300))
     return decoder, fit.verdict
+
+
+def briefly(target: LinearGaussian, **changes) -> DecoderXl:
+    """A decoder that has been fitted, and learned next to nothing."""
+    torch.manual_seed(0)
+    decoder = DecoderXl(**(TINY | {"steps": 4} | changes))
+    decoder.fit(target, target.sample(160), target.sample(20))
+    return decoder
 
 
 # known answers
@@ -41,11 +49,11 @@ def test_it_comes_within_5_percent_of_the_least_error_and_not_below_it():
 
 
 def test_nothing_is_read_from_pure_noise():
-    target = PureNoise(sigma=0.07, side=16)
+    target = PureNoise(sigma=0.07, side=8)
     decoder, outcome = fitted(target, num_images=3200, ssim_share=0.0, steps=40)
-    per_image = errors(decoder, target, 1500)
-    assert per_image.mean() <= 1.02 * target.least_error() + 4 * sampling_error(per_image)
-    assert per_image.mean() >= target.least_error() - 4 * sampling_error(per_image)
+    # the best guess is the mean image: what a reconstruction is off it adds to the least error
+    off = decoder.reconstruct(target.release(target.sample(500).x.float() / 255)) - 0.5
+    assert off.square().mean() <= 0.02 * target.least_error()
     assert outcome == "floor"
 
 
@@ -86,7 +94,7 @@ def test_a_fit_that_is_flat_since_its_learning_rate_fell_is_known_to_gain_by_mor
 def test_once_it_stalls_the_learning_rate_falls_and_the_training_is_shorter():
     torch.manual_seed(0)
     target = PureNoise(sigma=0.07, side=8)
-    settings = SMALL | {"steps": 400, "epochs": 400, "patience": 1, "ssim_share": 0.0}
+    settings = SMALL | {"width": 4, "steps": 400, "epochs": 400, "patience": 1, "ssim_share": 0.0}
     curve = DecoderXl(**settings).fit(target, target.sample(320), target.sample(80)).curve
     assert curve[-1].step < 400
 
@@ -121,7 +129,7 @@ def test_training_for_ssim_raises_it_on_validation_and_gives_other_images():
 
 def test_without_a_share_for_ssim_one_network_serves_both():
     target = LinearGaussian(sigma=0.07, side=16)
-    decoder, _ = fitted(target, 160, TINY, ssim_share=0.0)
+    decoder = briefly(target, ssim_share=0.0)
     z = target.mean(target.sample(4).x.float() / 255)
     assert torch.equal(decoder.reconstruct(z), decoder.reconstruct_for_ssim(z))
 
@@ -130,7 +138,7 @@ def test_without_a_share_for_ssim_one_network_serves_both():
 def test_images_are_mirrored_only_where_a_mirrored_image_is_as_likely(mirrors):
     target = LinearGaussian(sigma=0.07, side=16)
     target.mirrors = mirrors
-    plain, flipped = (fitted(target, 160, TINY, ssim_share=0.0, flips=flips)[0] for flips in (False, True))
+    plain, flipped = (briefly(target, ssim_share=0.0, flips=flips) for flips in (False, True))
     z = target.mean(target.sample(4).x.float() / 255)
     assert torch.equal(plain.reconstruct(z), flipped.reconstruct(z)) is not mirrors
 
@@ -342,7 +350,7 @@ def test_training_stalls_when_validation_has_not_fallen_by_half_a_percent_in_its
 
 def test_a_fit_that_does_not_improve_ends_early():
     torch.manual_seed(0)
-    target = PureNoise(sigma=0.1, side=16)
+    target = PureNoise(sigma=0.1, side=8)
     decoder = DecoderXl(**(TINY | {"epochs": 12, "steps": None, "patience": 2, "ssim_share": 0.0}))
     curve = decoder.fit(target, target.sample(160), target.sample(50)).curve
     assert curve[-1].step < 120
@@ -353,7 +361,7 @@ def test_a_fit_gives_the_same_numbers_for_the_same_seed(precision):
     target = LinearGaussian(sigma=0.1, side=16, precision=precision)
 
     def reconstructed() -> torch.Tensor:
-        decoder, _ = fitted(target, 160, TINY, flips=True)
+        decoder = briefly(target, flips=True)
         z = target.mean(torch.full((3, 3, 16, 16), 0.4))
         return torch.cat([decoder.reconstruct(z), decoder.reconstruct_for_ssim(z)])
 
@@ -364,7 +372,7 @@ def test_a_fit_gives_the_same_numbers_for_the_same_seed(precision):
 
 def test_a_reconstruction_does_not_depend_on_the_images_beside_it():
     target = LinearGaussian(sigma=0.1, side=16)
-    decoder, _ = fitted(target, 160, TINY)
+    decoder = briefly(target)
     z = target.release(target.sample(6).x.float() / 255)
     together = decoder.reconstruct(z)
     alone = torch.cat([decoder.reconstruct(one) for one in z.split(1)])
@@ -375,7 +383,7 @@ def test_a_fit_that_blows_up_is_called_diverged_and_still_answers_with_the_mean_
     target = LinearGaussian(sigma=0.1, side=16)
     torch.manual_seed(0)
     decoder = DecoderXl(**(TINY | {"lr": 1e6}))
-    fit = decoder.fit(target, target.sample(160), target.sample(300))
+    fit = decoder.fit(target, target.sample(160), target.sample(20))
     assert fit.verdict == "diverged"
     assert all(map(math.isfinite, fit.details.values()))
     assert float(errors(decoder, target, 200).mean()) == pytest.approx(0.01, rel=0.1)
