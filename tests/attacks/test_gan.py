@@ -27,6 +27,7 @@ PRIOR = GanPrior.budgets["quick"] | {
     "latent": 8, "width": 4, "critic_width": 4, "prior_steps": 10, "batch_size": 8, "restarts": 2, "search_steps": 2,
     "refine_steps": 3,
 }  # fmt: skip
+SHORT = PRIOR | {"free_steps": 3}
 
 
 def fitted(attack, target: LinearGaussian, num_aux: int, num_val: int = 32):
@@ -350,10 +351,10 @@ def network_and_images() -> tuple[LiveTarget, Images, Images]:
 
 def test_a_fit_beats_the_best_guess_and_says_how():
     target, aux, val = network_and_images()
-    attack = GanPrior(**(PRIOR | {"prior_steps": 30, "free_steps": 40}))
+    attack = GanPrior(**(PRIOR | {"prior_steps": 30, "free_steps": 20}))
     fit = attack.fit(target, aux, val)
     assert fit.curve[-1].validation < 0.5 * guess_error(aux, val)
-    assert fit.curve[-1].step == 2 + 3 + 40
+    assert fit.curve[-1].step == 2 + 3 + 20
     assert len(fit.curve) <= 20
     assert fit.details["end_surprise"] < fit.details["start_surprise"]
     assert all(math.isfinite(value) for value in fit.details.values())
@@ -363,7 +364,7 @@ def test_a_fit_beats_the_best_guess_and_says_how():
 
 def test_a_prior_from_a_file_serves_as_one_trained_at_once():
     target, aux, val = network_and_images()
-    bare = GanPrior(**PRIOR)
+    bare = GanPrior(**SHORT)
     trained, loaded = (bare.make_prior(target.image_shape, target.num_classes) for _ in range(2))
     bare.train_prior(trained, aux)
     loaded.load_state_dict(trained.state_dict())
@@ -380,7 +381,7 @@ def test_a_seed_gives_the_same_reconstructions_twice():
     found = []
     for _ in range(2):
         target, aux, val = network_and_images()
-        attack = GanPrior(**PRIOR)
+        attack = GanPrior(**SHORT)
         attack.fit(target, aux, val)
         found.append(attack.reconstruct(target.release(unit(val.x))))
     assert torch.equal(*found)
@@ -388,7 +389,7 @@ def test_a_seed_gives_the_same_reconstructions_twice():
 
 def test_mse_and_ssim_are_scored_from_one_run_of_the_inversion():
     target, aux, val = network_and_images()
-    attack = GanPrior(**PRIOR)
+    attack = GanPrior(**SHORT)
     attack.fit(target, aux, val)
     z = target.release(unit(val.x))
     for_ssim, for_mse = attack.reconstruct_for_ssim(z), attack.reconstruct(z)

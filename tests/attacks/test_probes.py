@@ -217,8 +217,8 @@ def strength_meter() -> Network:
 
 def test_probabilities_that_tell_all_but_noise_give_all_but_noise_and_rounded_ones_less():
     torch.manual_seed(0)
-    around = Evidence(*(one_dimensional(count) for count in (600, 100, 10, 400)))
-    scores = probe(Confidence, strength_meter(), around, steps=200).scores
+    around = Evidence(*(one_dimensional(count) for count in (600, 50, 10, 200)))
+    scores = probe(Confidence, strength_meter(), around, steps=150).scores
     least = 0.05**2
     assert 0.98 * least <= scores["mse"] <= 1.15 * least
     assert scores["mse"] < scores["mse_rounded_0.1"] < scores["mse_class_mean"] < scores["mse_mean_image"]
@@ -228,7 +228,7 @@ def test_an_answer_that_says_nothing_leaves_the_mean_image():
     torch.manual_seed(0)
     target = PureNoise(sigma=0.07, side=SIDE)
     around = Evidence(*(target.sample(count) for count in (600, 100, 10, 400)))
-    found = probe(Confidence, target, around, steps=60)
+    found = probe(Confidence, target, around, steps=20)
     assert 0.97 * target.least_error() <= found.scores["mse"] <= 1.03 * found.scores["mse_mean_image"]
     assert found.scores["mse_class_mean"] == pytest.approx(found.scores["mse_mean_image"])
     assert found.verdict == "floor"
@@ -253,7 +253,7 @@ def test_an_untrained_vector_network_draws_the_mean_image_of_any_size(size):
 def test_representatives_of_a_matched_filter_look_like_their_classes():
     torch.manual_seed(0)
     around = Evidence(*(patterned(count) for count in (200, 60, 200, 10)))
-    scores = probe(Representative, matched_filter(), around, steps=80, channels=8).scores
+    scores = probe(Representative, matched_filter(), around, steps=40, channels=8).scores
     assert scores["identification"] == 1.0
     assert scores["accuracy"] > 0.9
     assert scores["mse_to_class_mean"] < 0.95 * scores["mse_mean_image"]
@@ -262,7 +262,7 @@ def test_representatives_of_a_matched_filter_look_like_their_classes():
 def test_a_network_that_knows_no_class_yields_no_representative():
     torch.manual_seed(0)
     around = Evidence(*(patterned(count) for count in (200, 60, 200, 10)))
-    found = probe(Representative, matched_filter(gain=0.0), around, steps=60, channels=8)
+    found = probe(Representative, matched_filter(gain=0.0), around, steps=20, channels=8)
     assert found.scores["mse_to_class_mean"] > 0.95 * found.scores["mse_mean_image"]
     assert found.scores["identification"] <= 0.5
     assert found.verdict == "floor"
@@ -345,7 +345,7 @@ def test_the_answers_reader_is_the_one_with_the_least_error_on_validation():
     target, val = matched_filter(), patterned(40)
     target.sigma = 0.0
     around = Evidence(patterned(4), val, patterned(4), val)
-    found = probe(Confidence, target, around, steps=400, lr=0.03, batch_size=4)
+    found = probe(Confidence, target, around, steps=100, lr=0.03, batch_size=4)
     assert found.scores["mse"] == pytest.approx(found.curve[-1].validation, rel=1e-4)
     assert found.curve[-1].validation == min(point.validation for point in found.curve)
 
@@ -372,7 +372,7 @@ def test_of_several_starts_the_one_that_fits_best_counts():
     target, around, scores = sigmoid_lenet(SIDE), evidence(), []
     for restarts in (1, 4):
         torch.manual_seed(1)  # so that the first of four starts is the only one
-        found = probe(Gradient, target, around, images=1, restarts=restarts, dlg_steps=10, cosine_steps=10)
+        found = probe(Gradient, target, around, images=1, restarts=restarts, dlg_steps=10, cosine_steps=1)
         scores.append(found.scores["distance_dlg"])
     assert scores[1] < scores[0]
 
@@ -396,7 +396,7 @@ def rosenbrock(x: Tensor) -> tuple[Tensor, Tensor]:
 def test_the_optimiser_finds_the_minimum_of_a_curved_valley_and_never_rises():
     torch.manual_seed(0)
     losses = []
-    for iterate in minimise(rosenbrock, torch.randn(6, 4, dtype=torch.float64), evaluations=300):
+    for iterate in minimise(rosenbrock, torch.randn(6, 4, dtype=torch.float64), evaluations=120):
         losses.append(iterate.loss)
     assert torch.stack(losses).diff(dim=0).max() <= 0
     # 4 dimensions have a second, local minimum near (-1, 1, 1, 1)
@@ -445,7 +445,7 @@ def test_nobody_is_a_member_of_a_network_that_never_trained():
     found = []
     for seed in range(num_draws):
         torch.manual_seed(seed)
-        found.append(probe(Membership, target, evidence(aux=100, val=40, members=200, scored=100)))
+        found.append(probe(Membership, target, evidence(aux=100, val=40, members=200, scored=100), steps=40))
     error = sum(each.scores["auc_se"] for each in found) / num_draws
     assert 0.03 < error < 0.05
     for name in ("auc", "auc_loss"):

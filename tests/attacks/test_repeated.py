@@ -163,13 +163,13 @@ def missed(target: Noisy, m: int) -> tuple[float, float]:
 @pytest.mark.parametrize(("scale", "sigma"), [(0.1, 0.02), (0.1, 0.1), (0.05, 0.3), (1e-6, 0.1)])
 def test_laplace_releases_come_to_where_they_are_likeliest(scale, sigma, m):
     torch.manual_seed(0)
-    z = 0.5 + scale * laplace_like(torch.zeros(m, 200)) + sigma * torch.randn(m, 200)
+    z = 0.5 + scale * laplace_like(torch.zeros(m, 100)) + sigma * torch.randn(m, 100)
     found = laplace_location(z, scale, sigma)
 
     def likelihood(location):
         return log_laplace(z, location, scale, sigma).sum(0)
 
-    line = torch.linspace(-3, 3, 2001)[:, None] * math.hypot(scale, sigma)
+    line = torch.linspace(-3, 3, 601)[:, None] * math.hypot(scale, sigma)
     best = torch.stack([likelihood(location) for location in z.mean(0) + line]).amax(0)
     assert float((best - likelihood(found)).max()) < 0.01
 
@@ -230,18 +230,28 @@ def images_and_error(target: LinearGaussian, attack, m: int) -> tuple[float, flo
     return float(per_image.mean()), float(per_image.std()) / math.sqrt(len(per_image))
 
 
-@pytest.fixture(scope="module")
-def repeated():
+def fitted(side: int, steps: int, num_val: int) -> tuple[LinearGaussian, Repeated, Fit]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    target = LinearGaussian(sigma=0.28, side=16)
-    attack = Repeated(**SMALL)
-    return target, attack, attack.fit(target, target.sample(640), target.sample(100))
+    target = LinearGaussian(sigma=0.28, side=side)
+    attack = Repeated(**(SMALL | {"steps": steps}))
+    return target, attack, attack.fit(target, target.sample(640), target.sample(num_val))
+
+
+@pytest.fixture(scope="module")
+def repeated():
+    return fitted(side=8, steps=100, num_val=300)
+
+
+@pytest.fixture(scope="module")
+def thoroughly():
+    """The same of larger images, for longer."""
+    return fitted(side=16, steps=150, num_val=100)
 
 
 @pytest.mark.slow
-def test_m_releases_equal_one_at_sigma_over_the_root_of_m(repeated):
-    target, attack, _ = repeated
+def test_m_releases_equal_one_at_sigma_over_the_root_of_m(thoroughly):
+    target, attack, _ = thoroughly
     single = LinearGaussian(sigma=0.28 / 4, side=16)
     torch.manual_seed(1)
     decoder = DecoderXl(**(DecoderXl.budgets["quick"] | {"steps": 70, "ssim_share": 0.0}))
@@ -264,8 +274,8 @@ def test_each_further_release_lessens_the_error(repeated):
 
 
 @pytest.mark.slow
-def test_fewer_releases_lend_their_fit_where_the_own_one_is_worse(repeated):
-    target, attack, fit = repeated
+def test_fewer_releases_lend_their_fit_where_the_own_one_is_worse(thoroughly):
+    target, attack, fit = thoroughly
     assert all(fit.details[f"fitted_to_m{m}"] == attack.fitted_to[m] == m for m in (4, 16))
     torch.manual_seed(0)
     spoilt = Repeated(**(SMALL | {"inner": "decoder", "steps": 40}))
