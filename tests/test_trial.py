@@ -27,6 +27,7 @@ from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from harness.trial import give_up, read_result, run_trial, write_result
 from tests.data.test_survey import photographs
+from tests.holding import SLIGHT
 from tests.values import JOB, asked
 
 GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
@@ -43,13 +44,15 @@ QUICKSTART = attack_jobs(load_checked("quickstart"))
 
 SUITE = (*(job for job in QUICKSTART if job.attack == "linear"), SHORT_ATTACK)
 
-CEM = {
+CEM = SLIGHT | {
+    "train/epochs": 3,
+    "train/images": 256,
     "defense/name": "cem_paper",
     "defense/cem_paper/lam": 0.05,
     "model/sigma": 0.1,
 }
 
-SHORT = {"train/epochs": 1, "train/images": 128}
+SHORT = SLIGHT | {"train/epochs": 1, "train/images": 128}
 """A training that takes no time."""
 
 
@@ -154,7 +157,7 @@ def test_weights_that_are_not_as_written_are_trained_again(whole, tmp_path):
 
 
 def test_a_trial_that_learns_nothing_finite_is_failed_with_its_error(tmp_path):
-    explosive = {"defense/name": "cem_paper", "defense/cem_paper/lam": 1e30}
+    explosive = {"train/images": 128, "defense/name": "cem_paper", "defense/cem_paper/lam": 1e30}
     result = run_trial(asked(settings=explosive, attacks=(GREY,)), tmp_path)
     assert result.record.state == "failed"
     assert result.record.error is not None
@@ -176,7 +179,7 @@ def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_pat
 
 def test_a_failed_attack_is_charged_its_own_time_and_not_the_trainings_again(tmp_path):
     broken = JOB.model_copy(update={"budget": "no-such-budget"})
-    result = run_trial(asked(settings={"train/epochs": 8}, attacks=(broken, GREY)), tmp_path)
+    result = run_trial(asked(attacks=(broken, GREY)), tmp_path)
     trained = read_value(result.attempt / "train.json", Trained).circumstances
     failed, whole = (attack.circumstances for attack in result.attacks)
     assert 0 < failed.seconds < trained.seconds / 2
@@ -242,7 +245,13 @@ def test_diagnostics_without_noise_are_null_with_the_reason(tmp_path):
 
 def test_a_folder_with_one_image_to_score_is_trained_and_what_it_cannot_tell_is_null(tmp_path):
     folder = photographs(tmp_path / "pictures")
-    settings = {"data/name": "folder", "data/size": 32, "train/images": 14, "train/epochs": 1, "train/batch_size": 14}
+    settings = SLIGHT | {
+        "data/name": "folder",
+        "data/size": 32,
+        "train/images": 14,
+        "train/epochs": 1,
+        "train/batch_size": 14,
+    }
     tiny = asked(settings=settings, attacks=(GREY,))
     record = run_trial(tiny, tmp_path / "trial", Place(data_root=str(folder))).record
     assert record.state == "complete"

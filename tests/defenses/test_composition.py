@@ -7,6 +7,7 @@ from defenses import DEFENSES
 from harness.errors import UserError
 from harness.study.check import load_checked
 from harness.trial import run_trial
+from tests.holding import SLIGHT
 from tests.values import JOB, asked
 
 GREY = JOB.model_copy(update={"attack": "tests.plugins:Grey"})
@@ -29,7 +30,7 @@ def told(base, settings, term, lam, folder) -> float:
     """Train a composed network in one trial; return its signal-to-noise ratio beyond the class."""
     chosen = {f"defense/{base}/{setting}": value for setting, value in settings.items()}
     chosen |= {"defense/name": base, "term/name": term, f"term/{term}/lam": lam}
-    chosen |= {"model/sigma": 0.1, "train/epochs": 3, "train/images": 192}
+    chosen |= SLIGHT | {"model/sigma": 0.1, "train/epochs": 3, "train/images": 192}
     record = run_trial(asked(settings=chosen, attacks=(GREY,)), folder).record
     assert record.state == "complete", record.error
     # not a bound, to which noise that is not Gaussian adds the same nats with and without the term

@@ -35,10 +35,11 @@ from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
 from harness.trial import run_trial
 from tests.adversaries import TRAININGS, Guess, Remembering
+from tests.holding import SLIGHT
 from tests.values import asked
 
 ANYWHERE = Place()
-FAST = {"train/epochs": 1, "train/images": 128}
+FAST = SLIGHT | {"train/epochs": 1, "train/images": 128}
 MODULE = "tests.adversaries:"
 
 

@@ -11,9 +11,10 @@ from harness.stages.assignment import Assignment
 from harness.stages.attacking import attack_stage
 from harness.stages.jobs import drain
 from harness.stages.training import train_stage
+from tests.holding import SLIGHT
 from tests.values import asked
 
-FAST = {"train/epochs": 1, "train/images": 128}
+FAST = SLIGHT | {"train/epochs": 1, "train/images": 128}
 LINEAR = AttackJob(attack="linear", budget="quick", seed=0, part="validation")
 
 

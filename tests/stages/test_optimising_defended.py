@@ -12,9 +12,10 @@ from harness.stages.assignment import Assignment
 from harness.stages.building import build
 from harness.stages.loading import images_of
 from harness.stages.optimising import train
+from tests.holding import SLIGHT
 from tests.values import asked
 
-FEW = {"train/epochs": 2, "train/images": 128, "train/batch_size": 32, "model/sigma": 0.1}
+FEW = SLIGHT | {"train/epochs": 2, "train/images": 128, "train/batch_size": 32, "model/sigma": 0.1}
 
 
 def trained(folder, **settings):

@@ -10,9 +10,10 @@ from harness.stages.building import build
 from harness.stages.ground import prepare
 from harness.stages.loading import images_of
 from harness.stages.optimising import Run, train
+from tests.holding import SLIGHT
 from tests.values import asked
 
-SMALL = {"train/epochs": 2, "train/images": 256, "train/batch_size": 32, "model/sigma": 0.1}
+SMALL = SLIGHT | {"train/epochs": 2, "train/images": 256, "train/batch_size": 32, "model/sigma": 0.1}
 TODAY = {"train/ramp": 0.25, "train/label_smoothing": 0.0}
 
 
