@@ -149,15 +149,15 @@ def test_where_everything_is_set_to_0_all_images_surprise_alike(name, share, sig
 def test_descent_from_grey_comes_nearer_to_the_image_than_on_a_gaussian(name, sigma):
     create, settings = ALL[name]
     bench = Bench(Case(create, settings))
-    defense, client, x = bench.defense.requires_grad_(False), bench.client.requires_grad_(False), bench.x[:16]
+    defense, client, x = bench.defense.requires_grad_(False), bench.client.requires_grad_(False), bench.x[:8]
     _stir(defense)
-    z = released(defense, bench.features()[:16], sigma)
+    z = released(defense, bench.features()[:8], sigma)
 
     def error(surprise: Any) -> float:
         logits = torch.zeros_like(x).requires_grad_()
-        optimiser = torch.optim.Adam([logits], lr=0.1)
-        for step in range(200):
-            optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
+        optimiser = torch.optim.Adam([logits])
+        for step in range(80):
+            optimiser.param_groups[0]["lr"] = 0.2 * (1 - step / 80)
             loss = surprise(z, client(logits.sigmoid()), max(sigma, LEAST_SHARE)).sum()
             (logits.grad,) = torch.autograd.grad(loss, logits)
             optimiser.step()

@@ -110,7 +110,7 @@ def test_training_learns_what_no_gaussian_tells():
         image[:, row : row + 4, column : column + 4] = 240
     aux = Images(x, torch.zeros(400).long())
     prior = Denoiser((3, SIDE, SIDE), SIZES._replace(patch=1), components=4)
-    curve = train(prior, aux, Training(steps=100, batch_size=16, lr=1e-2, ema=0.9))
+    curve = train(prior, aux, Training(steps=60, batch_size=16, lr=1e-2, ema=0.9))
     assert curve[-1].train < 0.7 * curve[0].train
     assert curve[-1].validation < 0.7 * curve[0].validation
     clean = prior.to_units(unit(aux))

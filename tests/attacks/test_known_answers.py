@@ -75,8 +75,8 @@ def test_maximum_likelihood_as_shipped_comes_near_what_sums_over_all_rows_say_an
     torch.manual_seed(0)
     target = Bare(sigma=0.06, image_shape=(3, 1, WIDTH))
     attack = Rmle(**Rmle.budgets["quick"])
-    attack.fit(target, chains(2000), chains(64))
-    x = unit(chains(200).x)
+    attack.fit(target, chains(1000), chains(32))
+    x = unit(chains(100).x)
     z = target.release(x)
     own, best, raw = ((x_hat - x).square().mean(dim=(1, 2, 3)) for x_hat in (attack.reconstruct(z), _best(z), z))
     assert best.mean() < 0.5 * raw.mean()
@@ -156,7 +156,7 @@ def test_images_that_the_generator_drew_are_found_again():
         x = generator(torch.randn(count, 8), torch.zeros(count).long())
         return Images((255 * x).round().to(torch.uint8), torch.zeros(count).long())
 
-    settings = {"latent": 8, "width": 4, "restarts": 2, "search_steps": 15, "refine_steps": 50, "free_steps": 50}
+    settings = {"latent": 8, "width": 4, "restarts": 2, "search_steps": 10, "refine_steps": 40, "free_steps": 20}
     attack = GanPrior(**(GanPrior.budgets["quick"] | settings)).with_prior(generator)
     fit = attack.fit(target, drawn(64), drawn(8))
     x = unit(drawn(8).x)
