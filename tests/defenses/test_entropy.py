@@ -41,10 +41,27 @@ OURS = tuple(name for name in ACTIVE if name not in PUBLISHED)
 SHAPES = Shapes(image=(3, 8, 8), activation=(4, 4, 4), num_classes=3)
 
 
-@pytest.mark.parametrize("law", contract.LAWS.values(), ids=contract.LAWS)
-@pytest.mark.parametrize("name", ACTIVE)
-def test_every_defense_keeps(law, name):
-    law(contract.Case(defenses.DEFENSES[name], ACTIVE[name]))
+AGAIN = (
+    "falls_as_features_shrink",
+    "rises_as_the_noise_falls",
+    "follows_the_client",
+    "bounds_what_a_base_releases",
+)
+"""Laws of a bound that every run asks of what a fusion is made of, and of the fusions themselves the slow tests."""
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        pytest.param(
+            name, law, id=f"{name}-{law}", marks=[pytest.mark.slow] * (name.startswith("fusion_") and law in AGAIN)
+        )
+        for name in ACTIVE
+        for law in contract.LAWS
+    ],
+)
+def test_every_defense_keeps(name, law):
+    contract.LAWS[law](contract.Case(defenses.DEFENSES[name], ACTIVE[name]))
 
 
 @pytest.mark.parametrize("name", OURS)
