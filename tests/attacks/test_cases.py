@@ -61,7 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """By attack, what its budget ``quick`` is changed to for a second's run."""
 
-LONG = ("rmle", "dip", "gan_decoder")
+LONG = ("rmle", "dip", "gan_decoder", "gan_prior", "fora")
 """Those whose run takes more."""
 
 RUN = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in SMALL]

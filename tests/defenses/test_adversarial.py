@@ -121,7 +121,7 @@ def test_the_adversary_learns_whatever_the_client_s_weight():
         assert group.pop("optimiser") == "adam"
         optimiser = torch.optim.Adam([group])
         seen = []
-        for _ in range(30):
+        for _ in range(15):
             seen.append(adversary.similarity(adversary.duel(defense.adversary, z).learning, x).item())
             optimiser.zero_grad()
             defense.penalty(_batch(z, torch.zeros(8, dtype=torch.int64), x=x)).backward()

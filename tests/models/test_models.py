@@ -222,7 +222,7 @@ def test_the_layout_stays_channels_last(name):
         assert all(tensor.is_contiguous(memory_format=torch.channels_last) for tensor in tensors)
 
 
-@pytest.mark.parametrize("sca", [False, True])
+@pytest.mark.parametrize("sca", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_full_network_learns_in_bfloat16_and_channels_last(sca):
     client, server = built(sca=sca)
     model = SplitModel(client, server, Defense(), sigma=0.025).to(memory_format=torch.channels_last).train()
