@@ -264,7 +264,7 @@ def test_an_image_in_the_generators_range_is_found():
     kept = target.server(z).argmax(1) == y
     x, z = generator(u, y)[kept], z[kept]
     assert len(x) >= 8
-    within = inversion.refine(z, inversion.search(z, 30), 150)
+    within = inversion.refine(z, inversion.search(z, 15), 60)
     per_image = (inversion.images(z, within)[0] - x).square().mean(dim=(1, 2, 3))
     spread_of_all = float((x - x.mean(0)).square().mean())
     assert float(per_image.median()) < 0.02 * spread_of_all

@@ -33,7 +33,7 @@ from harness.stages.underway import folder_of
 from harness.stores import MemoryStore
 from harness.study.check import load_checked
 from harness.study.jobs import attack_jobs
-from harness.trial import run_trial
+from harness.trial import Result, run_trial
 from tests.adversaries import TRAININGS, Guess, Remembering
 from tests.holding import SLIGHT
 from tests.values import asked
@@ -396,11 +396,16 @@ def test_two_processes_train_one_prior(weights, trainings, tmp_path):
 # probes
 
 
-def test_a_probe_is_recorded_apart_from_the_objectives(tmp_path):
-    result = run_trial(asked(settings=FAST, attacks=(GUESS, COUNTING)), tmp_path)
-    guess, probe = result.attacks
-    assert result.record.state == "complete"
-    assert result.record.measured.objectives.mse_attack in (GUESS.name, "mean_image", "class_mean")
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory) -> Result:
+    """A trial with an attack and a probe."""
+    return run_trial(asked(settings=FAST, attacks=(GUESS, COUNTING)), tmp_path_factory.mktemp("probed"))
+
+
+def test_a_probe_is_recorded_apart_from_the_objectives(probed):
+    guess, probe = probed.attacks
+    assert probed.record.state == "complete"
+    assert probed.record.measured.objectives.mse_attack in (GUESS.name, "mean_image", "class_mean")
     assert probe.measured.probe == {"aux": 320.0, "val": 80.0, "members": 128.0, "scored": 200.0}
     assert (probe.measured.scores, probe.measured.selection) == (None, None)
     assert guess.measured.probe is None
@@ -414,10 +419,8 @@ def test_a_probe_that_failed_is_recorded_and_leaves_the_trial_complete(tmp_path)
     assert "not finite" in result.record.error.message
 
 
-def test_a_probe_that_is_done_is_taken_over(tmp_path):
-    probed = asked(settings=FAST, attacks=(GUESS, COUNTING))
-    run_trial(probed, tmp_path)
-    assert set(find(tmp_path, probed.attacks).attacks) == {GUESS.name, COUNTING.name}
+def test_a_probe_that_is_done_is_taken_over(probed):
+    assert set(find(probed.attempt.parent, probed.record.asked.attacks).attacks) == {GUESS.name, COUNTING.name}
 
 
 # knowledge
