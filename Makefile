@@ -46,10 +46,12 @@ imports: install
 
 install: $(VENV)/installed
 
+# Compiled on all cores, where pip takes one: where Python may not write bytecode, each process would compile anew.
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "invfront needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 
 # What $(VENV) holds now, less what torch's own release fixes. To move to newer releases, before it:
