@@ -68,9 +68,11 @@ class Runner(Protocol):
     def everywhere(self, resources: Resources) -> Submit:
         """Return what runs one job on a GPU, or on one of each of some nodes, an outcome each."""
 
-    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> AbstractContextManager[None]:
+    def beside(
+        self, resources: Resources, work: Callable[[Submit], None], setbacks: Setbacks
+    ) -> AbstractContextManager[None]:
         """Let work that is a study's, and no trial's, go on beside the body, which ends it; where nothing runs beside
-        anything, it is done before the body.
+        anything, it is done before the body. A job of it that its place fails goes elsewhere.
         """
 
     def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
@@ -142,9 +144,9 @@ class OnRay:
         return Survey(some, claims_of(resources), resources.timeout) if some else self.jobs(resources)
 
     @contextlib.contextmanager
-    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> Iterator[None]:
+    def beside(self, resources: Resources, work: Callable[[Submit], None], setbacks: Setbacks) -> Iterator[None]:
         """Work in a thread, on jobs without a limit of time."""
-        submit = RaySubmit(claims_of(resources), None)
+        submit = RaySubmit(claims_of(resources), None, elsewhere=_elsewhere(resources, setbacks))
         thread = threading.Thread(target=work, args=(submit,), name="beside", daemon=True)
         thread.start()
         try:
@@ -155,13 +157,17 @@ class OnRay:
 
     def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
         """Return jobs each of which takes at most its place's time, and goes elsewhere where that fails it."""
-        claim = attack_claim(resources, nodes(), could_bring)
-
-        def others(left_out: frozenset[str]) -> bool:
-            return CHOOSES and holds_attack(resources, nodes(without=left_out))
-
-        elsewhere = Elsewhere(setbacks.of_the_place, others, setbacks.noted)
+        claim, elsewhere = attack_claim(resources, nodes(), could_bring), _elsewhere(resources, setbacks)
         return RaySubmit({"attack": claim}, place.timeout_seconds, each=True, elsewhere=elsewhere)
+
+
+def _elsewhere(resources: Resources, setbacks: Setbacks) -> Elsewhere:
+    """Return what says where attacks, and what they start from, go next."""
+
+    def others(left_out: frozenset[str]) -> bool:
+        return CHOOSES and holds_attack(resources, nodes(without=left_out))
+
+    return Elsewhere(setbacks.of_the_place, others, setbacks.noted)
 
 
 class _Cut(BaseException):
@@ -226,7 +232,7 @@ class InProcess:
         return call
 
     @contextlib.contextmanager
-    def beside(self, resources: Resources, work: Callable[[Submit], None]) -> Iterator[None]:
+    def beside(self, resources: Resources, work: Callable[[Submit], None], setbacks: Setbacks) -> Iterator[None]:
         """Work first."""
         work(call)
         yield

@@ -12,8 +12,9 @@ from harness.errors import UserError
 from harness.judging import Book, judged
 from harness.ledger import Ledger, TrialFiles
 from harness.records import AttackJob, Half
-from harness.study import Study, load_study, refuse_others
+from harness.study import Study, refuse_others
 from harness.study.attacker_levels import Level, at_levels
+from harness.study.check import load_checked
 from harness.study.jobs import level_jobs
 from reports.formats import listed
 
@@ -47,7 +48,7 @@ class Campaign(NamedTuple):
             UserError: something else is set, or cannot be had.
         """
         refuse_others(self.overrides, SETTABLE)
-        study = load_study(self.root / "study.yaml", self.overrides)
+        study = load_checked(self.root / "study.yaml", self.overrides)
         if not self.levels:
             return study
         own = study.attacker.own

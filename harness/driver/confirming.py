@@ -32,7 +32,7 @@ from harness.search import check_storage
 from harness.stages.checkpoints import discard
 from harness.stages.priors import Priors
 from harness.stages.underway import PRIORS_FOLDER
-from harness.study import Study, load_study, refuse_edited, refuse_others
+from harness.study import Study, refuse_edited, refuse_others
 from harness.study.check import check_ready, load_checked, make_ready
 from harness.study.jobs import attack_jobs
 from harness.tracking import log_confirms
@@ -62,7 +62,7 @@ class ConfirmOrder(NamedTuple):
     def moved(self) -> Study:
         """Return the study with what is set for this confirm alone; raises UserError for anything else."""
         refuse_others(self.overrides, SETTABLE)
-        return load_study(self.root / "study.yaml", self.overrides)
+        return load_checked(self.root / "study.yaml", self.overrides)
 
 
 def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None]) -> Confirmed:
@@ -161,7 +161,9 @@ class _Confirming:
         """Train the priors that are lacking, and all candidates beside them."""
         place = place_of(self.moved, self.ledger)
         priors = Priors(shared_of(self.moved, self.precision), place, self.ledger.root / PRIORS_FOLDER)
-        with primed(self.work.suite, priors, self.moved.resources, self.fleet, self._prepared):
+        with primed(
+            self.work.suite, priors, self.moved.resources, self.fleet, self._prepared, self.noted, self.standing_by.look
+        ):
             self._race(place)
 
     def _prepared(self, progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """What a forecast rests on: earlier trials, or a few steps of each kind; and how it compares with what was."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,8 +22,8 @@ from harness.study.jobs import attack_jobs
 LEAST = 2
 """Trials of a study from which the others are forecast."""
 
-MEASURE_SECONDS = 170.0
-"""That measuring a few steps of each kind takes at most."""
+LONGEST_SECONDS, ENDING_SECONDS, LEAST_SECONDS = 180.0, 15.0, 60.0
+"""That measuring takes in all; of these, until what is underway has ended; left for steps, however long nodes took."""
 
 
 class Known(NamedTuple):
@@ -68,12 +69,14 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
     Raises:
         UserError: they could not be measured, or find no place there.
     """
-    packages, broken = [*OWN_PACKAGES, *plugins(study, study.attacks)], list[str]()
+    begun, packages, broken = time.monotonic(), [*OWN_PACKAGES, *plugins(study, study.attacks)], list[str]()
     with runner(address, "the local Ray died", packages) as fleet:
         fleet.refuse(study.resources)
         submit: Submit = fleet.jobs(study.resources)
-        trials = sketched(study, ledger, fleet.everywhere(study.resources), broken.append)
-        sketch = Sketch(trials, place_of(study), MEASURE_SECONDS)
+        longest = min(study.resources.timeout or LEAST_SECONDS, LEAST_SECONDS)
+        soon = study.resources.model_copy(update={"timeout": longest})
+        trials = sketched(study, ledger, fleet.everywhere(soon), broken.append)
+        sketch = Sketch(trials, place_of(study), seconds_left(time.monotonic() - begun))
         (outcome,) = submit(CALIBRATE, [(sketch,)], "train", tell)
     if outcome.value is None:
         raise UserError(f"{study.name}: could not be measured: {failure_line(outcome.failure)}; take --from STUDY")
@@ -82,6 +85,15 @@ def measured(study: Study, ledger: Ledger, address: str, tell: Tell = lambda pro
         raise UserError(f"{study.name}: too little could be measured: {'; '.join(found.remarks)}; take --from STUDY")
     found.remarks.extend(broken)
     return Known(costs_measured(found, study), found.images)
+
+
+def seconds_left(spent: float) -> float:
+    """Return how long steps may be measured, seconds.
+
+    Args:
+        spent: Seconds that connecting, nodes and images took.
+    """
+    return max(LEAST_SECONDS, LONGEST_SECONDS - ENDING_SECONDS - spent)
 
 
 def costs_measured(found: Calibrated, study: Study) -> Costs:

@@ -3,9 +3,10 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from harness.cluster import Runner
+from harness.cluster import Runner, Setbacks
+from harness.driver.causes import of_the_place
 from harness.records import AttackJob, Progress, Tell
 from harness.stages import Submit
 from harness.stages.priors import Priors, needs_prior, train_priors
@@ -13,10 +14,19 @@ from harness.study import Resources
 
 _LOG = logging.getLogger(__name__)
 
+LOOK_SECONDS = 2.0
+"""Between two looks at what was asked, while priors find their places."""
+
 
 @contextlib.contextmanager
 def primed(
-    attacks: Iterable[AttackJob], priors: Priors, resources: Resources, fleet: Runner, tell: Tell
+    attacks: Iterable[AttackJob],
+    priors: Priors,
+    resources: Resources,
+    fleet: Runner,
+    tell: Tell,
+    noted: Callable[[str], None],
+    look: Callable[[], None],
 ) -> Iterator[None]:
     """Train the priors of attacks, side by side, and let their trials begin once each of them has found its place.
 
@@ -29,6 +39,8 @@ def primed(
         resources: What a job takes.
         fleet: Runs them.
         tell: Hears of their progress.
+        noted: Hears of those that go to another node, and of a place that none finds.
+        look: Looks at what was asked, until trials may begin; what it raises ends the work.
     """
     jobs = [job for job in attacks if needs_prior(job)]
     left = len(jobs)
@@ -53,6 +65,7 @@ def primed(
     if not left:
         yield
         return
-    with fleet.beside(resources, work):
-        placed.wait()
+    with fleet.beside(resources, work, Setbacks(of_the_place, noted)):
+        while not placed.wait(LOOK_SECONDS):
+            look()
         yield

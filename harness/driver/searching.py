@@ -77,9 +77,9 @@ def search_on(session: Session, book: Book, told: Sequence[str]) -> Publisher:
     place = place_of(study, session.ledger)
     publisher = _publisher(session, book, search)
     priors = Priors(shared_of(study, session.conditions.precision), place, root / PRIORS_FOLDER)
-    attacks = attack_jobs(study) if search.left() else ()
-    with primed(attacks, priors, study.resources, session.fleet, watcher.preparing):
-        session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
+    attacks, exchange = attack_jobs(study) if search.left() else (), publisher.exchange()
+    with primed(attacks, priors, study.resources, session.fleet, watcher.preparing, watcher.noted, exchange.look):
+        session.fleet.trials(study.resources, place, session.ledger, exchange)
         while publisher.more():  # the last ones failed for what is not their own fault
             session.fleet.trials(study.resources, place, session.ledger, publisher.exchange())
     publisher.end()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.driver.costs import Observed, costs_of, mean, steps_of
 from harness.driver.forecast import HOUR, START_SECONDS, Machine, forecast
-from harness.driver.planning import costs_measured, middle
+from harness.driver.planning import costs_measured, middle, seconds_left
 from harness.judging import judged_trials
 from harness.ledger import Ledger, write_whole
 from harness.records.took import NOTHING, Took
@@ -209,6 +210,22 @@ def test_a_finished_study_is_compared_with_what_its_first_third_told(ran, capsys
     jobs = sum(len(trial.attacks) for trial in judged_trials(Ledger(ran)))
     assert told["was"]["cpu_hours"] == pytest.approx((jobs + 9) / HOUR)  # each of them a second
     assert told["cpu_hours"]["low"] <= told["was"]["cpu_hours"] <= told["cpu_hours"]["high"]
+
+
+def test_memory_is_forecast_by_the_peaks_that_records_tell(ran, tmp_path, capsys):
+    root = tmp_path / "quickstart"
+    shutil.copytree(ran, root)
+    for path in root.glob("trials/*/**/*.json"):
+        path.write_text(re.sub(r'("peak_memory_bytes": *)\d+', r"\g<1>3000000", path.read_text()))
+    told = []
+    for one in (ran, root):
+        assert main(["plan", str(one), "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out)["memory_bytes"]["mid"])
+    assert told[1] == pytest.approx(3e6 * told[0])
+
+
+def test_steps_have_what_the_nodes_left_of_three_minutes():
+    assert [seconds_left(spent) for spent in (0.0, 45.0, 170.0)] == [165.0, 120.0, 60.0]
 
 
 def test_an_earlier_study_tells_of_another_one_and_what_cannot_be_placed_is_said(ran, capsys):

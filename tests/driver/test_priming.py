@@ -1,16 +1,24 @@
 """Trials begin while a prior is trained, their attacks wait for it, and its time is not theirs."""
 
+import contextlib
 import shutil
 
 import pytest
 
 from harness.cli import main
 from harness.cluster import IN_PROCESS
+from harness.cluster.running import InProcess
+from harness.driver import priming
 from harness.driver.confirming import ConfirmOrder, confirm
 from harness.driver.endpoints import Endpoints
+from harness.errors import Interrupted
 from harness.ledger import Ledger
+from harness.records import AttackJob, Place
+from harness.stages.priors import Priors
+from harness.study import Resources
 from tests.adversaries import TRAININGS
 from tests.plugins import noted
+from tests.values import asked
 
 SPACE = """
 name: primed
@@ -58,3 +66,24 @@ def test_a_confirm_trains_the_priors_that_it_lacks_before_its_trainings(tmp_path
     assert told["prior of tests.adversaries:Remembering is being trained, if it is not yet"] is False
     assert told["trial 0 seed 0: started"] is True
     assert not list((root / "priors").glob("*.underway"))
+
+
+class Full(InProcess):
+    """A cluster that never has room."""
+
+    @contextlib.contextmanager
+    def beside(self, resources, work, setbacks):
+        yield
+
+
+def test_while_priors_find_no_place_the_driver_looks_at_what_it_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(priming, "LOOK_SECONDS", 0.01)
+    job = AttackJob(attack="tests.adversaries:Remembering", budget="quick", seed=0, part="validation")
+    priors = Priors(asked().shared(), Place(), tmp_path)
+
+    def look():
+        raise Interrupted("stopped")
+
+    waiting = priming.primed([job], priors, Resources(), Full(), lambda progress: None, lambda line: None, look)
+    with pytest.raises(Interrupted, match="stopped"), waiting:
+        pytest.fail("trials begin")

@@ -186,6 +186,7 @@ def stronger(record: AttackRecord) -> AttackRecord:
             "--set train/epochs=9: takes resources/attack, resources/timeout, data/root, data/download and ",
         ),
         (["0", "--attack", WINNING, "--set", "resources/attack/gpus=1"], "resources/attack/gpus: unknown key"),
+        (["0", "--attack", WINNING, "--set", "resources/attack/gpu=2"], "resources/attack/gpu: 2: a job uses one GPU"),
         (["0", "--attack", PROBE, "--tune", "4"], "--tune 4: .*has nothing to tune"),
         (["1", "--attack", "membership:quick"], "TRIAL 1: membership asks the server"),
     ],
