@@ -70,3 +70,4 @@ def test_within_a_minute_what_ran_on_a_node_that_is_lost_runs_on_another(how, no
     ledger = Ledger(root)
     assert [ledger.read(number).record.state for number in range(4)] == ["complete"] * 4
     assert waited <= LONGEST
+    assert len({path.parent for path in attempts(root) if path not in before} & {path.parent for path in before}) == 1
