@@ -46,7 +46,8 @@ imports: install
 
 install: $(VENV)/installed
 
-# Compiled on all cores, where pip takes one: where Python may not write bytecode, each process would compile anew.
+# Compiled on all cores, where pip takes one; where Python may not write bytecode, each process would compile anew.
+# Tests of packages are left out, and what a package ships that is no Python 3 is no failure.
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "invfront needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)

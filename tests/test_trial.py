@@ -179,7 +179,7 @@ def test_an_attack_that_raises_leaves_a_partial_trial_without_objectives(tmp_pat
 
 def test_a_failed_attack_is_charged_its_own_time_and_not_the_trainings_again(tmp_path):
     broken = JOB.model_copy(update={"budget": "no-such-budget"})
-    result = run_trial(asked(settings=SLIGHT, attacks=(broken, GREY)), tmp_path)
+    result = run_trial(asked(settings=SLIGHT | {"train/epochs": 16}, attacks=(broken, GREY)), tmp_path)
     trained = read_value(result.attempt / "train.json", Trained).circumstances
     failed, whole = (attack.circumstances for attack in result.attacks)
     assert 0 < failed.seconds < trained.seconds / 2

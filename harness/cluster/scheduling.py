@@ -22,7 +22,7 @@ from harness.cluster.exchange import NOT_NOW, Exchange
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
-from harness.cluster.submitting import IN_PLACE, PATIENT_SECONDS, RaySubmit
+from harness.cluster.submitting import IN_PLACE, RaySubmit
 from harness.cluster.tasks import LOST, Claim, not_on
 from harness.cluster.waiting import Waiting
 from harness.ledger import ASKED, Ledger, arrived
@@ -263,7 +263,6 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             held=partial(_waits, waiting),
             ended=partial(_ended, waiting),
             again=IN_PLACE,
-            patience=PATIENT_SECONDS,
         )
         bring(trial / ASKED)
         refuse_unseen(trial / ASKED)

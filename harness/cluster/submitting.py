@@ -57,8 +57,8 @@ class RaySubmit:
         again: How often a job that was lost is handed out again, by the type of its failure.
         elsewhere: Says where a job goes that failed for its place, and hears of jobs that wait for one in vain; null
             where that is its trial's.
-        patience: Seconds that jobs wait for their place, none running, before they count as lost, their trial's
-            reservation having gone with its node; they are not charged.
+        patience: Seconds that a trial's jobs wait for their place, none running, before they count as lost, what it
+            reserves having gone with its node; they are not charged.
     """
 
     def __init__(
@@ -73,11 +73,13 @@ class RaySubmit:
         ended: Callable[[tuple[Any, ...]], None] = lambda job: None,
         again: Mapping[str, int] = ANYWHERE,
         elsewhere: Elsewhere | None = None,
-        patience: float = NEVER,
+        patience: float = PATIENT_SECONDS,
     ) -> None:
         self._claims, self._each, self._trial, self._ahead = claims, each, trial, ahead
-        self._held, self._ended, self._again, self._elsewhere, self._patience = held, ended, again, elsewhere, patience
+        self._held, self._ended, self._again, self._elsewhere = held, ended, again, elsewhere
+        self._patience = NEVER if trial is None else patience
         self._stopped, self._looked = False, -NEVER
+        self._waited_from = self._seen = time.monotonic()
         self._timeout = NEVER if timeout_seconds is None else timeout_seconds
         self._deadline = NEVER if each else time.monotonic() + self._timeout
         self.node: str | None = None
@@ -177,7 +179,9 @@ class RaySubmit:
         return taken
 
     def _waited(self, claim: Claim, kind: str, now: float, waits: bool) -> Failure | None:
-        """Hear whether jobs wait and none runs; say so now and then, or return that they have waited in vain."""
+        """Hear whether jobs wait and none runs, which a trial is not charged; say so now and then, or return that they
+        have waited in vain.
+        """
         passed, self._seen = now - self._seen, now
         if not waits:
             self._waited_from = now

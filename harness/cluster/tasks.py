@@ -99,7 +99,7 @@ def said(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
     was lost.
     """
     try:
-        said = ray.get(next(job), timeout=FETCH_SECONDS)
+        word = ray.get(next(job), timeout=FETCH_SECONDS)
     except StopIteration:
         return VANISHED
     except GetTimeoutError:  # its node does not answer: end it before it is handed out again
@@ -111,10 +111,10 @@ def said(job: Any, watch: Stopwatch, tell: Tell, kind: str) -> Any:
         return failure_of(error, kind)
     except RayError:
         return VANISHED
-    if isinstance(said, Site):
-        watch.start(said)
+    if isinstance(word, Site):
+        watch.start(word)
         return None
-    if isinstance(said, Progress):
-        tell(said)
+    if isinstance(word, Progress):
+        tell(word)
         return None
-    return said
+    return word

@@ -67,7 +67,7 @@ def _arrays(trial: Path, attack: AttackRecord, ending: str) -> Path:
 
 
 def _table(path: Path) -> pandas.DataFrame:
-    """Return a small file's table in a third of the time that pandas takes, which asks for data sets and threads."""
+    """Return a small file's table; pandas would look for a data set of many files, and start threads."""
     with ParquetFile(path) as file:
         table: pandas.DataFrame = file.read(use_threads=False).to_pandas(use_threads=False)
         return table

@@ -30,7 +30,7 @@ def test_in_a_few_steps_the_decoder_comes_near_the_posterior_mean():
     target = LinearGaussian(sigma=0.07, side=4)
     decoder, outcome = fitted(target, num_images=6400, num_val=50, steps=150, lr=8e-3)
     z = target.release(target.sample(300).x.float() / 255)
-    # what a reconstruction is off adds to the least error; the guess is off by six times that
+    # what a reconstruction is off adds to the least error; the guess is off by six times the least error
     assert (decoder.reconstruct(z) - target.posterior_mean(z)).square().mean() <= 0.12 * target.least_error()
     assert outcome == "open"
 

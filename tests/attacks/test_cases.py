@@ -138,8 +138,8 @@ def test_a_probe_s_case_is_a_test(name):
 
 
 @functools.cache
-def small(name: str, defense: str) -> Run:
-    return run(name, defense, ATTACKS[name].budgets["quick"] | SMALL[name], num_draws=NUM_DRAWS // 2)
+def small(name: str, defense: str, num_draws: int = NUM_DRAWS // 2) -> Run:
+    return run(name, defense, ATTACKS[name].budgets["quick"] | SMALL[name], num_draws)
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -165,7 +165,7 @@ def test_every_attack_says_what_the_last_doubling_of_its_steps_gained(name):
 @pytest.mark.parametrize("defense", EXACT)
 @pytest.mark.parametrize("name", SMALL)
 def test_behind_no_defense_is_any_attack_below_the_least_error(name, defense):
-    attack, _, draws = small(name, defense)
+    attack, _, draws = small(name, defense, NUM_DRAWS)
     gain = draws.gain(attack.reconstruct(draws.z))
     assert gain.value <= 4 * gain.error
 

@@ -17,7 +17,7 @@ from harness.cluster.exchange import NOT_NOW
 from harness.cluster.gpus import nodes_with_gpus
 from harness.cluster.requests import claims_of, held_by, refuse_unplaceable, side_by_side
 from harness.cluster.scheduling import Exchange, schedule
-from harness.cluster.submitting import IN_PLACE, RaySubmit
+from harness.cluster.submitting import IN_PLACE, PATIENT_SECONDS, RaySubmit
 from harness.cluster.survey import Survey
 from harness.cluster.tasks import LOST, Claim
 from harness.commands.environment import quiet
@@ -300,8 +300,9 @@ def test_a_job_that_waits_for_what_another_process_makes_takes_no_place_and_no_t
 
 
 @pytest.mark.timeout(600)
-def test_jobs_whose_place_does_not_come_back_count_as_lost_and_not_as_late(local_ray):
-    submit = RaySubmit({"attack": Claim(cpu=99, gpu=0)}, 0.5, ahead=1, patience=1.0)
+def test_jobs_whose_place_does_not_come_back_count_as_lost_and_not_as_late(tmp_path, local_ray):
+    assert RaySubmit({}, 0.5, trial=tmp_path)._patience == PATIENT_SECONDS
+    submit = RaySubmit({"attack": Claim(cpu=99, gpu=0)}, 0.5, trial=tmp_path, ahead=1, patience=1.0)
     outcomes = list(submit(SLEEPING, [(0.0,)] * 3, "attack", lambda progress: None))
     assert {outcome.number for outcome in outcomes} == set(range(3))
     assert {outcome.failure.type for outcome in outcomes} == {LOST}
