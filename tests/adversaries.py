@@ -137,6 +137,14 @@ class Patient(Remembering):
         return super().train_prior(prior, aux, precision)
 
 
+class Slow(Remembering):
+    """Its prior takes a minute."""
+
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
+        time.sleep(60)
+        return super().train_prior(prior, aux, precision)
+
+
 class Counting(ProbeAttack):
     """Says whose images it was given."""
 

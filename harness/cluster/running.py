@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from harness.cluster.autoscaler import could_bring
 from harness.cluster.connection import OWN_PACKAGES, cluster, nodes
 from harness.cluster.elsewhere import Elsewhere
 from harness.cluster.exchange import NOT_NOW, Exchange
+from harness.cluster.holding import prior_over, waits_for_prior
 from harness.cluster.reach import refuse_unreached
 from harness.cluster.requests import Nodes, attack_claim, claims_of, held_by, holds_attack, refuse_unplaceable
 from harness.cluster.scheduling import CHOOSES, refuse_full_disk, schedule
@@ -23,6 +25,7 @@ from harness.ledger import Ledger, refuse_skipped
 from harness.plugins import Package
 from harness.records import Failure, Place, Progress, Tell
 from harness.stages import Submit, call
+from harness.stages.underway import Waiting
 from harness.study import Resources
 from harness.trial import run_trial, write_result
 
@@ -158,7 +161,15 @@ class OnRay:
     def later(self, resources: Resources, place: Place, setbacks: Setbacks) -> Submit:
         """Return jobs each of which takes at most its place's time, and goes elsewhere where that fails it."""
         claim, elsewhere = attack_claim(resources, nodes(), could_bring), _elsewhere(resources, setbacks)
-        return RaySubmit({"attack": claim}, place.timeout_seconds, each=True, elsewhere=elsewhere)
+        waiting = Waiting()
+        return RaySubmit(
+            {"attack": claim},
+            place.timeout_seconds,
+            each=True,
+            elsewhere=elsewhere,
+            held=waits_for_prior(waiting),
+            ended=partial(prior_over, waiting),
+        )
 
 
 def _elsewhere(resources: Resources, setbacks: Setbacks) -> Elsewhere:

@@ -19,6 +19,7 @@ from harness.cluster.autoscaler import brings
 from harness.cluster.connection import nodes
 from harness.cluster.elsewhere import fills_its_disk
 from harness.cluster.exchange import NOT_NOW, Exchange
+from harness.cluster.holding import prior_over, waits_for_prior
 from harness.cluster.requests import claims_of, refuse_unplaceable
 from harness.cluster.scratch import scratch
 from harness.cluster.sight import refuse_unseen
@@ -26,8 +27,8 @@ from harness.cluster.submitting import IN_PLACE, RaySubmit
 from harness.cluster.tasks import LOST, Claim, not_on
 from harness.cluster.waiting import Waiting
 from harness.ledger import ASKED, Ledger, arrived
-from harness.records import Asked, AttackJob, Failure, Place, Progress
-from harness.stages import Outcome, Stopwatch, attempt_of, failure_of, underway
+from harness.records import Asked, Failure, Place, Progress
+from harness.stages import Outcome, Stopwatch, failure_of, underway
 from harness.stages.transfer import bring
 from harness.study import Resources
 from harness.trial import Result, give_up, read_result, run_trial, write_result
@@ -253,15 +254,15 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
             last = time.monotonic()
             tune.report({"progress": [(asked.number, *progress)]})
 
-    waiting, submit = underway.Waiting(), None
+    priors, submit = underway.Waiting(), None
     try:
         trial = arrived(Path(config["trial"]), place.store)
         submit = RaySubmit(
             claims,
             place.timeout_seconds,
             trial=trial,
-            held=partial(_waits, waiting),
-            ended=partial(_ended, waiting),
+            held=waits_for_prior(priors),
+            ended=partial(prior_over, priors),
             again=IN_PLACE,
         )
         bring(trial / ASKED)
@@ -273,21 +274,6 @@ def _trial(config: dict[str, Any], place: Place, claims: dict[str, Claim]) -> No
         tune.report({"failure": failure_of(error, "train").model_dump_json(), "node": node})
     else:
         tune.report({"attempt": result.attempt.name, "node": submit.node})
-
-
-def _waits(waiting: underway.Waiting, job: tuple[Any, ...]) -> bool:
-    """Say whether a job is an attack whose prior is being trained beside the trials: it would hold a place in vain."""
-    attempt, attack = attempt_of(job), job[-1]
-    return (
-        attempt is not None
-        and isinstance(attack, AttackJob)
-        and waiting.must(underway.folder_of(attempt.parent), attack)
-    )
-
-
-def _ended(waiting: underway.Waiting, job: tuple[Any, ...]) -> None:
-    if isinstance(attack := job[-1], AttackJob):
-        waiting.ended(attack)
 
 
 def _node() -> str:

@@ -8,11 +8,12 @@ from harness.cluster import Runner, Setbacks
 from harness.driver.campaign import levels_left
 from harness.driver.causes import of_the_place
 from harness.driver.conditions import place_of
-from harness.driver.later import Task, run_tasks, tasks_of
+from harness.driver.later import Task, tasks_of
+from harness.driver.priming import run_primed
 from harness.errors import UserError
 from harness.judging import Book, lacked
 from harness.ledger import Ledger, TrialFiles
-from harness.records import AttackJob
+from harness.records import AttackJob, Progress
 from harness.study import Study
 from reports.formats import counted
 
@@ -65,12 +66,17 @@ def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> Non
     """Run what is left, and publish each as it ends; ``where`` says on which trials, in words."""
     ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
     place = place_of(ground.study, ground.ledger)
-    submit = ground.fleet.later(ground.study.resources, place, Setbacks(of_the_place, ground.noted))
-    running = run_tasks(tasks, place, submit, ground.way, lambda progress: None, ground.noted, ground.look)
+    resources, fleet = ground.study.resources, ground.fleet
+    submit = fleet.later(resources, place, Setbacks(of_the_place, ground.noted))
+    running = run_primed(tasks, place, submit, resources, fleet, ground.way, _unheard, ground.noted, ground.look)
     with contextlib.closing(running) as found:
         for record in found:
             ground.ledger.publish_attack(record)
             ground.noted(f"trial {record.trial}: attack {record.job.name} {record.measured.verdict}")
+
+
+def _unheard(progress: Progress) -> None:
+    """Hear of progress that nobody is shown."""
 
 
 def run_levels(book: Book, ground: Ground) -> bool:

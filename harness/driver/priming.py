@@ -3,13 +3,15 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from harness.cluster import Runner, Setbacks
 from harness.driver.causes import of_the_place
-from harness.records import AttackJob, Progress, Tell
+from harness.driver.later import Task, run_tasks
+from harness.records import AttackJob, AttackRecord, Place, Precision, Progress, Tell
 from harness.stages import Submit
 from harness.stages.priors import Priors, needs_prior, train_priors
+from harness.stages.underway import folder_of
 from harness.study import Resources
 
 _LOG = logging.getLogger(__name__)
@@ -69,3 +71,36 @@ def primed(
         while not placed.wait(LOOK_SECONDS):
             look()
         yield
+
+
+def run_primed(
+    tasks: Sequence[Task],
+    place: Place,
+    submit: Submit,
+    resources: Resources,
+    fleet: Runner,
+    way: str,
+    tell: Tell,
+    noted: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
+) -> Generator[AttackRecord, None, None]:
+    """Run attacks on finished trials as ``run_tasks`` does, and train what they start from beside them: once, in time
+    that no attack is charged, and in no place that an attack holds.
+
+    Args:
+        resources: What a job takes.
+        fleet: Runs them; ``submit`` is its ``later``.
+    """
+    of: dict[tuple[Precision, str | None], dict[str, Task]] = {}
+    for task in tasks:
+        if task.done is None:
+            of.setdefault((task.files.asked.precision, task.job.level), {}).setdefault(task.job.name, task)
+    with contextlib.ExitStack() as beside:
+        for own in of.values():
+            first = next(iter(own.values()))
+            shared = first.files.asked.shared()
+            held_by = shared.model_copy(update={"settings": first.job.held_by(shared.settings)})
+            priors = Priors(held_by, place, folder_of(first.files.path))
+            jobs = [task.job for task in own.values()]
+            beside.enter_context(primed(jobs, priors, resources, fleet, tell, noted, look))
+        yield from run_tasks(tasks, place, submit, way, tell, noted, look)

@@ -11,9 +11,10 @@ from harness.driver.comparison import Comparison
 from harness.driver.conditions import place_of, plugins
 from harness.driver.endpoints import Endpoints
 from harness.driver.faults import resumable
-from harness.driver.later import Task, run_tasks
+from harness.driver.later import Task
 from harness.driver.orders import AttackOrder
 from harness.driver.places import refuse_place
+from harness.driver.priming import run_primed
 from harness.driver.reading import read_book
 from harness.driver.reporting import write_report
 from harness.driver.standing_by import StandingBy
@@ -83,10 +84,14 @@ def attack_again(
         fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
         place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
-        submit = fleet.later(fleet.sized(moved.resources, noted), place, Setbacks(of_the_place, noted))
+        resources = fleet.sized(moved.resources, noted)
+        submit = fleet.later(resources, place, Setbacks(of_the_place, noted))
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
         look = StandingBy(ledger, AGAIN, noted).look
-        run = partial(run_tasks, place=place, submit=submit, way=AGAIN, tell=tell, noted=noted, look=look)
+        run = partial(
+            run_primed, place=place, submit=submit, resources=resources, fleet=fleet,
+            way=AGAIN, tell=tell, noted=noted, look=look,
+        )  # fmt: skip
         rounds = _rounds(campaign, orders, now, book, ledger, run, noted)
         for record in held.enter_context(contextlib.closing(rounds)):
             added(record)

@@ -9,8 +9,11 @@ from harness.cli import main
 from harness.cluster import IN_PROCESS
 from harness.cluster.running import InProcess
 from harness.driver import priming
+from harness.driver.campaign import Campaign
 from harness.driver.confirming import ConfirmOrder, confirm
 from harness.driver.endpoints import Endpoints
+from harness.driver.orders import order_of
+from harness.driver.reattack import attack_again
 from harness.errors import Interrupted
 from harness.ledger import Ledger
 from harness.records import AttackJob, Place
@@ -18,6 +21,7 @@ from harness.stages.priors import Priors
 from harness.study import Resources
 from tests.adversaries import TRAININGS
 from tests.plugins import noted
+from tests.small_ledger import small_ledger
 from tests.values import asked
 
 SPACE = """
@@ -87,3 +91,32 @@ def test_while_priors_find_no_place_the_driver_looks_at_what_it_is_asked(tmp_pat
     waiting = priming.primed([job], priors, Resources(), Full(), lambda progress: None, lambda line: None, look)
     with pytest.raises(Interrupted, match="stopped"), waiting:
         pytest.fail("trials begin")
+
+
+def attacked(folder, attack, monkeypatch, address, *sets):
+    """Attack two finished trials; return the trainings of priors, the jobs that told of progress, the verdicts."""
+    _, ledger = small_ledger(folder)
+    monkeypatch.setenv(TRAININGS, str(folder / "trainings"))
+    told = list[str]()
+    campaign = Campaign(ledger.root, ["0", "1"], [order_of(f"tests.adversaries:{attack}:quick")], sets)
+    where = Endpoints(address=address, tracked=False)
+    found = attack_again(campaign, where, lambda progress: told.append(progress.job), lambda record: None)
+    return (folder / "trainings").read_text().splitlines(), told, [record.measured.verdict for record in found]
+
+
+def test_what_attacks_on_finished_trials_start_from_is_trained_once_and_before_them(tmp_path, monkeypatch):
+    trainings, told, verdicts = attacked(tmp_path, "Remembering", monkeypatch, IN_PROCESS)
+    assert trainings == ["Remembering torch.float32"]
+    assert told[0] == "prior of tests.adversaries:Remembering"
+    assert len(verdicts) == 2
+    assert "failed" not in verdicts
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_prior_that_takes_longer_than_an_attack_may_is_charged_to_none_on_finished_trials(tmp_path, monkeypatch):
+    trainings, _, verdicts = attacked(tmp_path, "Slow", monkeypatch, None, "resources/timeout=40s")
+    assert trainings == ["Slow torch.float32"]
+    assert len(verdicts) == 2
+    assert "failed" not in verdicts
