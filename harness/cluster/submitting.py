@@ -112,11 +112,7 @@ class RaySubmit:
                     return
                 in_vain = self._waited(claim, kind, now, waits=bool(running) and not begun)
                 if over := in_vain or self._skipped(kind):
-                    for job in list(running):
-                        ray.cancel(job, force=True)
-                        yield running.pop(job).failed(over)
-                    for number, given in left:
-                        yield Handed.first(number, given).failed(over)
+                    yield from _given_up(running, left, over)
                     return
                 for job in [job for job in running if now >= ends.get(job, self._deadline)]:
                     ray.cancel(job, force=True)
@@ -229,6 +225,17 @@ class RaySubmit:
         who = "it" if self._each else "the trial"
         message = f"{who} ran past its time, {self._timeout:g} s (resources/timeout)"
         return handed.failed(Failure(stage=kind, type="Timeout", message=message))
+
+
+def _given_up(
+    running: dict[Any, Handed], left: Iterable[tuple[int, tuple[Any, ...]]], over: Failure
+) -> Generator[Outcome, None, None]:
+    """End all jobs, those too that were not handed out; yield their outcomes."""
+    for job in list(running):
+        ray.cancel(job, force=True)
+        yield running.pop(job).failed(over)
+    for number, given in left:
+        yield Handed.first(number, given).failed(over)
 
 
 def _patience(ends: Iterable[float]) -> float:

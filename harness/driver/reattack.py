@@ -79,18 +79,16 @@ def attack_again(
         tracking = held.enter_context(where.show(study, ledger))
         make_ready(moved)
         named = list(dict.fromkeys([*(order.attack for order in orders), *(task.job.attack for task in now.tasks)]))
-        farewell = f"the local Ray died; {AGAIN}"
         packages = [*OWN_PACKAGES, *plugins(study, named)]
-        fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
+        fleet = held.enter_context(runner(where.address, f"the local Ray died; {AGAIN}", packages, tracking.cut_off))
         place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
         resources = fleet.sized(moved.resources, noted)
         submit = fleet.later(resources, place, Setbacks(of_the_place, noted))
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
-        look = StandingBy(ledger, AGAIN, noted).look
         run = partial(
             run_primed, place=place, submit=submit, resources=resources, fleet=fleet,
-            way=AGAIN, tell=tell, noted=noted, look=look,
+            way=AGAIN, tell=tell, noted=noted, look=StandingBy(ledger, AGAIN, noted).look,
         )  # fmt: skip
         rounds = _rounds(campaign, orders, now, book, ledger, run, noted)
         for record in held.enter_context(contextlib.closing(rounds)):

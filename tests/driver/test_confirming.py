@@ -192,6 +192,7 @@ BAD = {
     ("--attacks", "huge"): "the study's attacks have no such budget; take one of tiny and small",
     ("--set", "search/seed=3"): "search/seed",
     ("--set", "protocol=cem"): "protocol",
+    ("--set", "resources/train/gpu=2"): "resources/train/gpu: 2: a job uses one GPU",
 }
 
 
