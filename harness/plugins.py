@@ -16,8 +16,10 @@ MODELS = "invfront.models"
 """Entry points that give a network a short name."""
 DATA = "invfront.data"
 """Likewise a data set."""
+STORES = "invfront.stores"
+"""Entry points of classes or functions that make a store of an address, named as its scheme."""
 
-GROUPS = (MODELS, DATA, "invfront.attacks", "invfront.defenses")
+GROUPS = (MODELS, DATA, STORES, "invfront.attacks", "invfront.defenses")
 """All of them."""
 
 HOUSE = Path(__file__).parent
@@ -28,6 +30,11 @@ _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 def is_plugin(name: str, group: str) -> bool:
     """Say whether a name is ``package.module:Name``, or an entry point's of a group; nothing is imported."""
     return bool(_NAME.fullmatch(name)) or name in _points(group).names
+
+
+def names_of(group: str) -> set[str]:
+    """Return the names of the installed entry points of a group."""
+    return set(_points(group).names)
 
 
 def find(kind: str, name: str, group: str, known: Iterable[str]) -> object:
@@ -67,15 +74,12 @@ class Package(NamedTuple):
     """The installed distribution whose entry point names it; null if it is named by its module."""
 
 
-def package(name: str) -> Package | None:
-    """Return what brings a plug-in of a name; null if it names neither a module nor an entry point."""
+def packages(name: str) -> set[Package]:
+    """Return what brings plug-ins of a name: its module's, or those of all entry points that have it."""
     if ":" in name:
-        return Package(_top(name))
-    for group in GROUPS:
-        for point in _points(group):
-            if point.name == name:
-                return Package(_top(point.value), point.dist.name if point.dist else None)
-    return None
+        return {Package(_top(name))}
+    named = [point for group in GROUPS for point in _points(group) if point.name == name]
+    return {Package(_top(point.value), point.dist.name if point.dist else None) for point in named}
 
 
 def _points(group: str) -> EntryPoints:

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 import ray
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from attacks.base import Attack, Fit, Images, Knowledge, Target
+from attacks.base import Attack, Fit, Images, Knowledge, Point, Target
 from defenses.base import Defense, Epoch
 from harness.errors import UserError
 from harness.stages.device import DeviceError
+from tests.adversaries import TRAININGS, Remembering
 
 
 class Noting(Defense):
@@ -192,3 +193,15 @@ class Endless(Grey):
 
     def act(self, folder: str) -> None:
         time.sleep(600)
+
+
+class Chipped(Remembering):
+    """Its prior's trainings note their nodes, and fail on the first of them, as where a GPU is broken."""
+
+    def train_prior(self, prior: nn.Module, aux: Images, precision: torch.dtype = torch.float32) -> tuple[Point, ...]:
+        node, noted = ray.get_runtime_context().get_node_id(), Path(os.environ[TRAININGS])
+        with noted.open("a") as trainings:
+            trainings.write(f"{node}\n")
+        if noted.read_text().splitlines()[0] == node:
+            raise DeviceError("a GPU is reserved and torch cannot use it")
+        return super().train_prior(prior, aux, precision)

@@ -7,7 +7,7 @@ import pytest
 from harness import plugins
 from harness.cluster.connection import LEFT_OUT, cluster
 from harness.errors import UserError
-from harness.plugins import Package, package, travelling
+from harness.plugins import Package, packages, travelling
 
 POINTS = "[invfront.defenses]\nhazy = hazes.fog:Haze\n"
 
@@ -24,7 +24,8 @@ def path(tmp_path, monkeypatch):
 def test_a_plug_in_of_one_file_takes_that_file_alone(path):
     (path / "lonely.py").write_text("")
     (path / "secret.env").write_text("password")
-    assert travelling(package("lonely:Mine")) == [path / "lonely.py"]
+    (found,) = packages("lonely:Mine")
+    assert travelling(found) == [path / "lonely.py"]
 
 
 def test_a_namespace_package_takes_its_folders_and_not_the_working_directory(path, tmp_path_factory, monkeypatch):
@@ -32,7 +33,8 @@ def test_a_namespace_package_takes_its_folders_and_not_the_working_directory(pat
     monkeypatch.syspath_prepend(str(other))
     for folder in (path, other):
         (folder / "spread").mkdir()
-    assert sorted(travelling(package("spread.part:Mine"))) == sorted([path / "spread", other / "spread"])
+    (found,) = packages("spread.part:Mine")
+    assert sorted(travelling(found)) == sorted([path / "spread", other / "spread"])
 
 
 def test_a_plug_in_of_an_entry_point_takes_its_package_and_what_names_it(path):
@@ -42,10 +44,10 @@ def test_a_plug_in_of_an_entry_point_takes_its_package_and_what_names_it(path):
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my.hazes\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(POINTS)
-    found = package("hazy")
+    (found,) = packages("hazy")
     assert found == Package("hazes", "my.hazes")
     assert travelling(found) == [path / "hazes", metadata]
-    assert package("decoder") is None  # built in
+    assert packages("decoder") == set()  # built in
 
 
 def test_our_own_packages_travel_as_folders():

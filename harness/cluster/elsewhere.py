@@ -18,13 +18,16 @@ class Elsewhere:
     """Hears of jobs' failures, and says which nodes the next ones shall not go to.
 
     Args:
+        kind: What the jobs are, a noun.
         of_the_place: Says whether a failure is not its job's own, and another node may do better.
         others: Says whether a node could hold a job that is not among some, by the cluster's names of them.
         noted: Hears what is done.
     """
 
-    def __init__(self, of_the_place: Callable[[Failure], bool], others: Others, noted: Callable[[str], None]) -> None:
-        self._of_the_place, self._others, self._noted = of_the_place, others, noted
+    def __init__(
+        self, kind: str, of_the_place: Callable[[Failure], bool], others: Others, noted: Callable[[str], None]
+    ) -> None:
+        self._kind, self._of_the_place, self._others, self._noted = kind, of_the_place, others, noted
         self._row: dict[str, int] = {}
         self._left_out = frozenset[str]()
 
@@ -47,14 +50,16 @@ class Elsewhere:
         self._row[node] = self._row.get(node, 0) + 1
         if self._row[node] == ALIKE and self._others(self._left_out | {node}):
             self._left_out |= {node}
-            self._noted(f"{host} gets no more attacks: {ALIKE} in a row failed there")
+            self._noted(f"{host} gets no more {self._kind}s: {ALIKE} in a row failed there")
         if times < AGAIN:
-            self._noted(f"an attack is handed out again: {failure_line(failure)} on {host}")
+            self._noted(f"handed out again, {self._kind}: {failure_line(failure)} on {host}")
         return times < AGAIN
 
     def waits(self, cpu: float, gpu: float) -> None:
         """Jobs have waited for their place for long, and none runs."""
-        self._noted(f"attacks: no node has had room for {cpu:g} CPUs and {gpu:g} GPUs for long; add one, or end it")
+        self._noted(
+            f"{self._kind}s: no node has had room for {cpu:g} CPUs and {gpu:g} GPUs for long; add one, or end it"
+        )
 
     def went_well(self, node: str) -> None:
         """A job has ended on a node, well or by its own fault."""

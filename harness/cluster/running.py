@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from harness.cluster import gpus
 from harness.cluster.autoscaler import could_bring
@@ -39,6 +39,8 @@ PAUSE_SECONDS = 0.5
 class Setbacks(NamedTuple):
     """What is known of jobs' failures, and who hears of them."""
 
+    kind: Literal["attack", "prior"]
+    """Of jobs."""
     of_the_place: Callable[[Failure], bool]
     """Says whether a failure is not its job's own, and another node may do better."""
     noted: Callable[[str], None]
@@ -178,7 +180,7 @@ def _elsewhere(resources: Resources, setbacks: Setbacks) -> Elsewhere:
     def others(left_out: frozenset[str]) -> bool:
         return CHOOSES and holds_attack(resources, nodes(without=left_out))
 
-    return Elsewhere(setbacks.of_the_place, others, setbacks.noted)
+    return Elsewhere(setbacks.kind, setbacks.of_the_place, others, setbacks.noted)
 
 
 class _Cut(BaseException):

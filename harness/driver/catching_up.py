@@ -67,7 +67,7 @@ def catch_up(tasks: Sequence[Task], ground: Ground, where: str = WIDENED) -> Non
     ground.noted(f"{counted(len(tasks), 'attack')} to run {where}")
     place = place_of(ground.study, ground.ledger)
     resources, fleet = ground.study.resources, ground.fleet
-    submit = fleet.later(resources, place, Setbacks(of_the_place, ground.noted))
+    submit = fleet.later(resources, place, Setbacks("attack", of_the_place, ground.noted))
     running = run_primed(tasks, place, submit, resources, fleet, ground.way, _unheard, ground.noted, ground.look)
     with contextlib.closing(running) as found:
         for record in found:

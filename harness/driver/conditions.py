@@ -8,10 +8,11 @@ from attacks.precision import bfloat16_is_faster, share_of_float32
 from harness.cluster import threads
 from harness.errors import UserError
 from harness.ledger import Confirms, Ledger
-from harness.plugins import Package, package
+from harness.plugins import Package, packages
 from harness.records import Place, Precision, Scalar, Shared, failure_line
 from harness.search import Conditions
 from harness.stages import FAST, Submit, software
+from harness.stores import scheme_of
 from harness.study import Resources, Study
 from harness.study.jobs import attack_jobs
 
@@ -131,8 +132,9 @@ def _is_fast(kind: str, gpu: float, submit: Submit, noted: Callable[[str], None]
     return all(told)
 
 
-def plugins(study: Study, attacks: Iterable[str]) -> set[Package]:
-    """Return the packages of the plug-ins that a study names, and of its attacks or others."""
+def plugins(study: Study, attacks: Iterable[str], ledger: Ledger | None = None) -> set[Package]:
+    """Return the packages of the plug-ins that a study names, of its attacks or others, and of the store it lies in."""
+    mirror = ledger.mirror if ledger is not None else None
     space = study.space()
     names = [
         study.data.name,
@@ -141,5 +143,6 @@ def plugins(study: Study, attacks: Iterable[str]) -> set[Package]:
         *space.defense,
         *(space.term or ()),
         *attacks,
+        *([scheme_of(mirror.store.url)] if mirror is not None else []),
     ]
-    return {found for found in map(package, names) if found is not None}
+    return set[Package]().union(*map(packages, names))

@@ -102,7 +102,7 @@ def confirm(order: ConfirmOrder, where: Endpoints, noted: Callable[[str], None])
             room.refuse()
             make_ready(moved)
             farewell = f"the local Ray died; {AGAIN}"
-            packages = [*OWN_PACKAGES, *plugins(study, [job.attack for job in work.suite])]
+            packages = [*OWN_PACKAGES, *plugins(study, [job.attack for job in work.suite], ledger)]
             fleet = held.enter_context(runner(where.address, farewell, packages, tracking.cut_off))
             moved = moved.model_copy(update={"resources": fleet.sized(moved.resources, noted)})
             fleet.refuse(moved.resources)
@@ -247,7 +247,11 @@ class _Confirming:
     def _attack(self, place: Place) -> None:
         """Run what trainings lack that ended before this round, those of one seed side by side."""
         lacks = dict(upgrades(Confirms(self.ledger), self.work.round))
-        submit = self.fleet.later(self.moved.resources, place, Setbacks(of_the_place, self.noted)) if lacks else None
+        submit = (
+            self.fleet.later(self.moved.resources, place, Setbacks("attack", of_the_place, self.noted))
+            if lacks
+            else None
+        )
         for seed in sorted({run.seed for run in lacks}):
             ledger = self.ledger.of_seed(seed)
             tasks = [

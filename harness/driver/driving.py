@@ -205,7 +205,7 @@ def _machines(
     Raises:
         UserError: not even one trial finds its place there, or a machine does not see what it must.
     """
-    with runner(address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks)], last) as fleet:
+    with runner(address, farewell, [*OWN_PACKAGES, *plugins(study, study.attacks, ledger)], last) as fleet:
         study = study.model_copy(update={"resources": fleet.sized(study.resources, noted)})
         fleet.refuse(study.resources)
         fleet.refuse_blind(ledger.root, place_of(study, ledger))

@@ -67,7 +67,7 @@ def primed(
     if not left:
         yield
         return
-    with fleet.beside(resources, work, Setbacks(of_the_place, noted)):
+    with fleet.beside(resources, work, Setbacks("prior", of_the_place, noted)):
         while not placed.wait(LOOK_SECONDS):
             look()
         yield

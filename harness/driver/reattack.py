@@ -79,12 +79,12 @@ def attack_again(
         tracking = held.enter_context(where.show(study, ledger))
         make_ready(moved)
         named = list(dict.fromkeys([*(order.attack for order in orders), *(task.job.attack for task in now.tasks)]))
-        packages = [*OWN_PACKAGES, *plugins(study, named)]
+        packages = [*OWN_PACKAGES, *plugins(study, named, ledger)]
         fleet = held.enter_context(runner(where.address, f"the local Ray died; {AGAIN}", packages, tracking.cut_off))
         place = place_of(moved, ledger)
         fleet.refuse_blind(ledger.root, place)
         resources = fleet.sized(moved.resources, noted)
-        submit = fleet.later(resources, place, Setbacks(of_the_place, noted))
+        submit = fleet.later(resources, place, Setbacks("attack", of_the_place, noted))
         stand.begun, ledger.patience, found = True, patience, list[AttackRecord]()
         run = partial(
             run_primed, place=place, submit=submit, resources=resources, fleet=fleet,

@@ -102,7 +102,7 @@ def prior_stage(priors: Priors, job: AttackJob) -> Generator[Progress, None, str
         if attack is None:
             raise TypeError(f"{job.attack} is a probe, which has no prior")
         held = held_images(data, split, priors)
-        found = find_or_train(Wanted(attack, job, held, data.num_classes), priors, LONGEST_WAIT)
+        found = find_or_train(Wanted(attack, job, held, data.num_classes), priors, LONGEST_WAIT, again=True)
     yield Progress(f"prior of {job.attack}", 1, 1)
     return found.digest
 
@@ -130,7 +130,7 @@ def held_images(data: Data, split: AttackSplit, priors: Priors) -> Held:
     return Held(split.fit, split.selection, labelled=True) if held is None else held
 
 
-def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None) -> Prior:
+def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None, again: bool = False) -> Prior:
     """Return a prior; one writer at a time trains it if no file has it.
 
     It knows no network: its seed derives from the study's seed and from what the prior is, the attack's seed included,
@@ -141,6 +141,7 @@ def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None)
         priors: Where the study's priors lie.
         patience: Seconds to wait for another process that trains it; half of a trial's time by default, so that the
             rest can tell of it.
+        again: Whether it may be tried again where it fails: then those that wait for it wait on.
 
     Raises:
         TimeoutError: another process has been training it for longer.
@@ -154,8 +155,11 @@ def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None)
     with _only_writer(folder / f"{digest}.lock", patience):
         try:
             model = _found_or_trained(wanted, priors, digest)
-        finally:
-            over(folder, wanted.job)
+        except BaseException:
+            if not again:
+                over(folder, wanted.job)
+            raise
+        over(folder, wanted.job)
     return Prior(model.eval(), digest)
 
 

@@ -1,8 +1,8 @@
 """Whether a study's prior is being trained at this moment, for trials that wait for it and hold no torch.
 
 A sign lies beside the prior while it is trained, and whoever trains it holds a lock. A sign whose lock nobody holds was
-left by a process that was lost. That is started again as a rule; if it is not, one of those that wait is its heir, and
-trains the prior itself.
+left by a process that was lost, or failed. That is started again as a rule, elsewhere perhaps, or who hears of the
+failure says that it is over; if neither comes, one of those that wait is its heir, and trains the prior itself.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from harness.records import AttackJob
 PRIORS_FOLDER = "priors"
 
 GRACE_SECONDS = 60.0
-"""How long a process that was lost has to be started again."""
+"""How long a process that was lost, or failed, has to be started again."""
 
 LONGEST_WAIT = 24 * 3600.0
 """Seconds after which an attack waits for its prior no more."""
@@ -35,14 +35,12 @@ def folder_of(trial: Path) -> Path:
 
 @contextlib.contextmanager
 def underway(folder: Path, job: AttackJob) -> Iterator[None]:
-    """Say so of an attack's prior while the body runs."""
+    """Say so of an attack's prior while the body runs; of one that fails, whoever hears of it says that it is over."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(_lock(folder, job)):
         _sign(folder, job).touch()
-        try:
-            yield
-        finally:
-            over(folder, job)
+        yield
+        over(folder, job)
 
 
 def over(folder: Path, job: AttackJob) -> None:

@@ -1,17 +1,16 @@
 """Where studies may lie that is no folder: objects under keys, on S3 or in a store of one's own.
 
-The interface is `base.py`; one file a kind. A package of one's own brings a kind by an entry point of ``GROUP``, named
-as the scheme of its addresses.
+The interface is `base.py`; one file a kind. A package of one's own brings a kind by an entry point of
+``plugins.STORES``, named as the scheme of its addresses.
 """
 
 import functools
 import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import PurePath
 
 from harness.errors import UserError
-from harness.plugins import find
+from harness.plugins import STORES, blamed, find, names_of
 from harness.stores._faulty import FAULTS, Fault, FaultyStore, Killed
 from harness.stores._local import LocalStore
 from harness.stores._memory import MemoryStore
@@ -19,7 +18,6 @@ from harness.stores.base import Entry, Store
 
 __all__ = [
     "FAULTS",
-    "GROUP",
     "KINDS",
     "Entry",
     "Fault",
@@ -30,13 +28,11 @@ __all__ = [
     "Store",
     "address_of",
     "open_store",
+    "scheme_of",
 ]
 
 KINDS = {"s3": "harness.stores._objects:ObjectStore"}
 """By the scheme of their addresses. By name, since pyarrow takes a second to come, and few studies need it."""
-
-GROUP = "invfront.stores"
-"""Entry points of classes or functions that make a store of an address."""
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]+):/+(?P<place>.*)")
 
@@ -53,7 +49,7 @@ def address_of(path: str | PurePath) -> str | None:
     if found is None:
         return None
     scheme, place = found["scheme"], found["place"].rstrip("/")
-    known = {*KINDS, *entry_points(group=GROUP).names}
+    known = {*KINDS, *names_of(STORES)}
     if scheme not in known:
         listed = ", ".join(sorted(known))
         raise UserError(f"{scheme}://{_bare(place)}: no such store; known: {listed}; or name a folder")
@@ -69,17 +65,32 @@ def open_store(url: str) -> Store:
     """Return the store of an address.
 
     Raises:
-        UserError: its package cannot be imported.
+        UserError: its package cannot be imported, or makes no store.
+        OSError: the store says so.
     """
-    scheme = url.partition("://")[0]
-    return _maker(scheme, KINDS.get(scheme, scheme))(url)
+    scheme = scheme_of(url)
+    make = _maker(scheme, KINDS.get(scheme, scheme))
+    try:
+        store = make(url)
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # whatever a package of one's own raises
+        raise UserError(f"store {scheme}: {blamed(error)}") from error
+    if not isinstance(store, Store):
+        raise UserError(f"store {scheme}: makes {type(store).__name__}, no Store of harness.stores")
+    return store
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of an address, which names its kind."""
+    return url.partition("://")[0]
 
 
 @functools.lru_cache
 def _maker(scheme: str, name: str) -> Callable[[str], Store]:
     """Return what makes stores of a scheme, by its name: looking through entry points takes a while."""
     try:
-        kind = find("store", name, GROUP, KINDS)
+        kind = find("store", name, STORES, KINDS)
     except ValueError as error:
         raise UserError(str(error)) from error
     if not callable(kind):

@@ -10,7 +10,7 @@ OWN = Failure(stage="attack", type="ValueError", message="a flaw")
 def among(*nodes: str) -> tuple[Elsewhere, list[str]]:
     said: list[str] = []
     known = frozenset(nodes)
-    return Elsewhere(lambda failure: failure == PLACE, lambda left: bool(known - left), said.append), said
+    return Elsewhere("attack", lambda failure: failure == PLACE, lambda left: bool(known - left), said.append), said
 
 
 def test_a_job_goes_to_another_node_twice_and_its_own_failure_is_final():
@@ -20,7 +20,7 @@ def test_a_job_goes_to_another_node_twice_and_its_own_failure_is_final():
         True,
         False,
     ]
-    assert said == [f"an attack is handed out again: DeviceError: broken on host-{node}" for node in "abc"[:AGAIN]]
+    assert said == [f"handed out again, attack: DeviceError: broken on host-{node}" for node in "abc"[:AGAIN]]
     assert not elsewhere.again(OWN, 0, "a", "host-a")
     assert elsewhere.avoided(frozenset()) == frozenset()
     assert elsewhere.avoided(frozenset("ab")) == {"a", "b"}

@@ -7,6 +7,7 @@ import pytest
 
 from harness.cli import main
 from harness.ledger import Ledger
+from tests.adversaries import TRAININGS
 from tests.plugins import noted
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -21,6 +22,13 @@ attacks: {'tests.adversaries:Guess': quick}
 search: {trials: 5, sampler: random, allocate: joint}
 resources: {concurrent: 2}
 """
+
+
+@pytest.fixture
+def trainings(tmp_path, monkeypatch):
+    """What trainings of priors note; nodes that start later know of it."""
+    monkeypatch.setenv(TRAININGS, str(tmp_path / "trainings"))
+    return tmp_path / "trainings"
 
 
 @pytest.mark.parametrize(
@@ -70,5 +78,28 @@ def test_an_attack_on_a_finished_trial_goes_to_another_node_than_the_broken_one(
     assert ran[good] == 10
     assert 1 <= ran[bad] <= 4  # one may begin before it is known of the third
     told = capsys.readouterr()
-    told_again = (told.out + told.err).count("an attack is handed out again: DeviceError: a GPU is reserved")
+    told_again = (told.out + told.err).count("handed out again, attack: DeviceError: a GPU is reserved")
     assert told_again in (ran[bad], ran[bad] - 1)
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["with a study", "with attacks on finished trials"])
+def test_a_prior_that_its_node_fails_is_trained_on_another(later, trainings, cluster, tmp_path, capsys):
+    there, _ = cluster
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "bad").write_text("")
+    space, chipped = SPACE % notes, "tests.plugins:Chipped"
+    if not later:
+        space = space.replace("tests.adversaries:Guess", chipped)
+    (tmp_path / "space.yaml").write_text(space)
+    address = ["--address", there.address, "--no-tracking"]
+    order = ["run", str(tmp_path / "space.yaml"), "--out", str(tmp_path), "--trials", "2"]
+    assert main([*order, *address]) == 0
+    if later:
+        assert main(["attack", str(tmp_path / "nodes"), "all", f"--attack={chipped}:quick", *address]) == 0
+    found = [attack for trial in Ledger(tmp_path / "nodes").trials() for attack in trial.attacks]
+    assert [attack.error for attack in found if attack.job.attack == chipped] == [None] * 2
+    bad, *others = trainings.read_text().splitlines()
+    assert [line for line in others if line != bad][1:] == ["Chipped torch.float32"]  # once, elsewhere
+    told = capsys.readouterr()
+    assert "handed out again, prior: DeviceError: a GPU is reserved" in told.out + told.err

@@ -61,6 +61,11 @@ def test_a_study_is_told_by_the_keys_of_the_help(command, strict, capsys):
     assert list(found) == told(command)
 
 
+def test_what_is_asked_of_a_study_and_a_sheet_are_told_by_the_keys_of_the_help(study, capsys):
+    assert list(document(capsys, "ctl", study, "pause")) == told("ctl")
+    assert list(document(capsys, "cluster", "slurm", study / "study.yaml")) == told("cluster")
+
+
 def test_a_report_is_told_by_the_keys_of_the_help(tmp_path, capsys):
     (tmp_path / "study.yaml").write_text("{name: bare, data: {name: digits}}")  # nothing to draw
     assert list(document(capsys, "report", tmp_path)) == told("report")

@@ -86,3 +86,12 @@ def test_each_publish_brings_its_whole_file_and_its_folder_to_the_disk_once(tmp_
     on_disk = [path.stat() for name in files for path in (trial / name, (trial / name).parent)]
     assert [number for number, _ in synced] == [found.st_ino for found in on_disk]
     assert [size for _, size in synced[::2]] == [found.st_size for found in on_disk[::2]]
+
+
+def test_writers_of_one_process_id_have_temporary_files_of_their_own(tmp_path, monkeypatch):
+    """Containers that share a folder have the same small process ids."""
+    seen = set[str]()
+    monkeypatch.setattr(os, "fsync", lambda file: seen.update(path.name for path in tmp_path.glob(".*.tmp")))
+    for content in (b"one", b"two"):
+        write_whole(tmp_path / "file", content)
+    assert len(seen) == 2

@@ -11,12 +11,16 @@ import pytest
 
 import harness.ledger.files
 from harness.cli import main
+from harness.driver.conditions import place_of, plugins
 from harness.errors import UserError
 from harness.ledger import patience
+from harness.ledger.fetching import mirror_at
 from harness.ledger.files import Ledger
 from harness.ledger.patience import Patience
 from harness.ledger.testing import LedgerTests, drive, told_of, whole
+from harness.plugins import STORES, Package
 from harness.stores import FAULTS, Fault, FaultyStore, Killed, LocalStore, MemoryStore, Store, address_of, open_store
+from harness.study import Study
 from tests.s3 import BUCKET, SECRET, make_bucket, serving, surroundings
 
 NUMBERS = itertools.count()
@@ -159,6 +163,59 @@ def test_a_bucket_that_is_not_reached_is_told_in_one_line(endpoint, said, order,
 )
 def test_an_address_is_told_from_a_folder_also_when_it_was_taken_for_a_path(given, address):
     assert address_of(given) == address
+
+
+OWN = """from harness.stores import MemoryStore
+
+class Shelf(MemoryStore):
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+
+def wrong(url):
+    raise ValueError("no shelf here")
+
+def other(url):
+    return url
+"""
+
+
+@pytest.fixture
+def shelves(tmp_path, monkeypatch):
+    """An installed package that brings kinds of stores."""
+    (tmp_path / "shelves.py").write_text(OWN)
+    metadata = tmp_path / "shelves-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shelves\nVersion: 1.0\n")
+    points = "shelf = shelves:Shelf\nwrong = shelves:wrong\nother = shelves:other\ngone = shelves:Gone\n"
+    (metadata / "entry_points.txt").write_text(f"[{STORES}]\n{points}")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_package_of_one_s_own_brings_a_kind_of_store_and_travels_with_the_study(shelves, tmp_path):
+    url = "shelf://wood/studies"
+    assert address_of(Path("shelf:/wood/studies/")) == url
+    study, ledger = (
+        Study(name="x", data={"name": "digits"}, defense={"none": {}}, attacks={"linear": "quick"}),
+        Ledger(mirror_at(f"{url}/x").root),
+    )
+    assert type(ledger.mirror.store).__name__ == "Shelf"
+    assert place_of(study, ledger).store == ledger.mirror.store.url == f"{url}/x"
+    assert plugins(study, [], ledger) == {Package("shelves", "shelves")}
+    assert plugins(study, [], Ledger(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ("wrong", r"store wrong: ValueError: no shelf here \(shelves\.py, line 9\)"),
+        ("other", "store other: makes str, no Store of harness.stores"),
+        ("gone", r"store gone: .*has no attribute 'Gone'; is its package installed or on PYTHONPATH\?"),
+    ],
+)
+def test_a_kind_of_store_that_makes_none_is_told_in_one_line(scheme, said, shelves, capsys):
+    assert main(["status", f"{scheme}://wood/studies/x"]) == 2
+    assert re.match(f"invfront: {said}\n$", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

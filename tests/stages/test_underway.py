@@ -5,8 +5,11 @@ import sys
 
 import pytest
 
-from harness.records import AttackJob
+from harness.records import AttackJob, Failure, Place
+from harness.stages.jobs import Outcome, Spent
+from harness.stages.priors import Priors, train_priors
 from harness.stages.underway import GRACE_SECONDS, LONGEST_WAIT, Waiting, over, underway
+from tests.values import asked
 
 JOB = AttackJob(attack="gan_prior", budget="quick", seed=0, part="validation")
 OTHER = JOB.model_copy(update={"seed": 1})
@@ -42,9 +45,17 @@ def test_attacks_wait_for_a_prior_while_it_is_trained_and_at_no_other_time(tmp_p
     assert not waiting.must(folder, JOB)
 
 
-def test_nobody_waits_for_a_prior_whose_training_fails(tmp_path):
+def test_a_prior_whose_training_fails_is_waited_for_until_it_is_said_to_be_over(tmp_path):
+    """Another node may do better; were attacks to begin meanwhile, they would train it in time of their own."""
     with pytest.raises(ValueError, match="no number"), underway(tmp_path, JOB):
         raise ValueError("no number")
+    assert Waiting().must(tmp_path, JOB)
+
+    def submit(stage, jobs, kind, tell):
+        assert Waiting().must(tmp_path, JOB)
+        return iter([Outcome(0, None, Failure(stage="attack", type="ValueError", message="no number"), Spent(0, 0))])
+
+    train_priors([JOB], Priors(asked().shared(), Place(), tmp_path), submit, lambda progress: None)
     assert not Waiting().must(tmp_path, JOB)
 
 
