@@ -88,7 +88,10 @@ def run(seed: int, sizes: Sizes = ALL) -> Run:
 
     kind = one_of(*sizes.kinds)
     problem = LinearGaussian if kind == "diffusion" else one_of(LinearGaussian, LinearMixture)
-    target = problem(one_of(*SIGMAS), seed=seed, side=one_of(*sizes.sides))
+    sigma, side = one_of(*SIGMAS), one_of(*sizes.sides)
+    if kind == "diffusion":
+        side = max(side, 12)  # it chooses by ssim, which needs 11 pixels a side
+    target = problem(sigma, seed=seed, side=side)
     attack = _attack(kind, target, one_of, sizes.steps)
     aux, val = target.sample(one_of(200, 400, 1000, 4000)), target.sample(one_of(*sizes.validation))
     course = attack.fit(target, aux, val).course
