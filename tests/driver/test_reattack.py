@@ -330,7 +330,7 @@ def cut_off(arguments: list[str], sign: signal.Signals) -> tuple[subprocess.Pope
         watchdog.start()
         for line in driver.stdout:
             told.append(line)
-            if "converged" in "".join(told) and "Stalling-quick-0 started" in "".join(told):
+            if "Ridge-quick-0 open: mse" in "".join(told) and "Stalling-quick-0 started" in "".join(told):
                 break
         relatives = psutil.Process(driver.pid).children(recursive=True)
         driver.send_signal(sign)
