@@ -111,7 +111,9 @@ def _copied(make: Any, made: list[sqlite3.Connection], engine: Any) -> None:
 
 @pytest.fixture
 def heard() -> Iterator[None]:
-    """Let a command hear SIGINT even where the tests run in the background of a shell, which mutes it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let a command hear SIGINT and SIGHUP, which a shell's background and ``nohup`` mute for all that they start."""
+    muted = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {sign: signal.signal(sign, handler) for sign, handler in muted.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for sign, handler in before.items():
+        signal.signal(sign, handler)

@@ -52,12 +52,11 @@ def place_of(study: Study, ledger: Ledger | None = None) -> Place:
         study: The study.
         ledger: Its directory; null where its jobs need none.
     """
-    mirror = ledger.mirror if ledger is not None else None
     return Place(
         data_root=study.data.root,
         attacker_root=study.attacker.root,
         download=study.data.download,
-        store=mirror.store.url if mirror is not None else None,
+        store=_store_of(ledger),
         timeout_seconds=study.resources.timeout,
         checkpoint_seconds=study.resources.checkpoint,
         driver=software(),
@@ -134,8 +133,7 @@ def _is_fast(kind: str, gpu: float, submit: Submit, noted: Callable[[str], None]
 
 def plugins(study: Study, attacks: Iterable[str], ledger: Ledger | None = None) -> set[Package]:
     """Return the packages of the plug-ins that a study names, of its attacks or others, and of the store it lies in."""
-    mirror = ledger.mirror if ledger is not None else None
-    space = study.space()
+    space, store = study.space(), _store_of(ledger)
     names = [
         study.data.name,
         study.attacker.name or "",
@@ -143,6 +141,11 @@ def plugins(study: Study, attacks: Iterable[str], ledger: Ledger | None = None) 
         *space.defense,
         *(space.term or ()),
         *attacks,
-        *([scheme_of(mirror.store.url)] if mirror is not None else []),
+        *([scheme_of(store)] if store is not None else []),
     ]
     return set[Package]().union(*map(packages, names))
+
+
+def _store_of(ledger: Ledger | None) -> str | None:
+    """Return the address of a study in a store; null of one in a folder."""
+    return ledger.mirror.store.url if ledger is not None and ledger.mirror is not None else None

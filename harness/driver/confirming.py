@@ -247,11 +247,8 @@ class _Confirming:
     def _attack(self, place: Place) -> None:
         """Run what trainings lack that ended before this round, those of one seed side by side."""
         lacks = dict(upgrades(Confirms(self.ledger), self.work.round))
-        submit = (
-            self.fleet.later(self.moved.resources, place, Setbacks("attack", of_the_place, self.noted))
-            if lacks
-            else None
-        )
+        setbacks = Setbacks("attack", of_the_place, self.noted)
+        submit = self.fleet.later(self.moved.resources, place, setbacks) if lacks else None
         for seed in sorted({run.seed for run in lacks}):
             ledger = self.ledger.of_seed(seed)
             tasks = [

@@ -141,7 +141,8 @@ def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None,
         priors: Where the study's priors lie.
         patience: Seconds to wait for another process that trains it; half of a trial's time by default, so that the
             rest can tell of it.
-        again: Whether it may be tried again where it fails: then those that wait for it wait on.
+        again: Whether it may be tried again where it fails: then its caller says when it is over, and until then those
+            that wait for it wait on.
 
     Raises:
         TimeoutError: another process has been training it for longer.
@@ -155,11 +156,9 @@ def find_or_train(wanted: Wanted, priors: Priors, patience: float | None = None,
     with _only_writer(folder / f"{digest}.lock", patience):
         try:
             model = _found_or_trained(wanted, priors, digest)
-        except BaseException:
+        finally:
             if not again:
                 over(folder, wanted.job)
-            raise
-        over(folder, wanted.job)
     return Prior(model.eval(), digest)
 
 

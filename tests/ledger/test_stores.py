@@ -195,10 +195,8 @@ def shelves(tmp_path, monkeypatch):
 def test_a_package_of_one_s_own_brings_a_kind_of_store_and_travels_with_the_study(shelves, tmp_path):
     url = "shelf://wood/studies"
     assert address_of(Path("shelf:/wood/studies/")) == url
-    study, ledger = (
-        Study(name="x", data={"name": "digits"}, defense={"none": {}}, attacks={"linear": "quick"}),
-        Ledger(mirror_at(f"{url}/x").root),
-    )
+    study = Study(name="x", data={"name": "digits"}, defense={"none": {}}, attacks={"linear": "quick"})
+    ledger = Ledger(mirror_at(f"{url}/x").root)
     assert type(ledger.mirror.store).__name__ == "Shelf"
     assert place_of(study, ledger).store == ledger.mirror.store.url == f"{url}/x"
     assert plugins(study, [], ledger) == {Package("shelves", "shelves")}
