@@ -297,6 +297,10 @@ class Defense(nn.Module):
             raise ValueError(f"{type(self).__name__} has no strength to steer")
         setattr(self, self.strength, strength)
 
+    def acts_from(self) -> float:
+        """Return the share of a training before which its strength changes nothing, in [0, 1), and is not steered."""
+        return 0.0
+
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Return the defense's own parameters as optimiser groups, with their own settings if they need any.
 

@@ -9,6 +9,8 @@ References:
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +36,8 @@ class RotatedNoise(Defense):
     is diagonal (``learned_noise``). The channel's noise counts: the defense adds what is wanted beyond it, direction by
     direction, at most of deviation ``most``; so the whole is the optimum where in no direction less is wanted than the
     channel adds, and near it elsewhere. V and the class means are refitted after every epoch, G is gathered over its
-    steps from the gradients of the batch's loss, which cost nothing.
+    steps from the gradients of the batch's loss, which cost nothing. Another ``lam`` (``steer``) is solved for at once,
+    with V and G of the last fit.
 
     The penalty is the same bound, ``1/2 log det(I + V (N + sigma^2 I)^-1) / D`` in nats a feature, against which
     ``lam`` trades the noise: the cross-entropy of releases under Gaussians about the classes' means with covariance
@@ -73,6 +76,10 @@ class RotatedNoise(Defense):
     """Variance of the channel noise, ``()``; 0 before the first step."""
     fitted: Tensor
     """Whether V has been fitted, ``()``."""
+    steepness: Tensor
+    """G of the last fit, ``(D, D)``, float64; 0 before it."""
+    solved: Tensor
+    """The ``lam`` that ``axes`` and ``powers`` were solved for, ``()``, float64; -1 before."""
 
     def __init__(self, lam: float = 0.1, most: float = 1.0, trained: bool = True) -> None:
         super().__init__()
@@ -90,6 +97,10 @@ class RotatedNoise(Defense):
         self.register_buffer("seen", torch.zeros(()))
         self.register_buffer("channel", torch.zeros(()))
         self.register_buffer("fitted", torch.tensor(False))
+        self.register_buffer("steepness", torch.zeros(features, features, dtype=torch.float64))
+        self.register_buffer("solved", torch.tensor(-1.0, dtype=torch.float64))
+        before_loading: Callable[..., object] = self.register_load_state_dict_pre_hook
+        before_loading(_as_of_now)
 
     def forward(self, z: Tensor) -> Tensor:
         if self.lam == 0:
@@ -150,15 +161,30 @@ class RotatedNoise(Defense):
         if self.seen > 0:
             slopes = self.slopes.double() / self.seen
             slopes.diagonal().add_(RIDGE * slopes.diagonal().mean().clamp(min=torch.finfo(torch.float32).tiny))
-            wanted = optimal_noise(within, slopes, self.lam / len(within))
-            powers, axes = torch.linalg.eigh(wanted)
-            self.axes.copy_(axes)
-            self.powers.copy_((powers.clamp(max=self.most**2) - self.channel).clamp(min=0))
+            self.steepness.copy_(slopes)
             self.slopes.zero_()
             self.seen.zero_()
+            self._solve(within)
         self.means.copy_(means)
         self.spread.copy_(self.axes.double().mT @ within @ self.axes.double())
         self.fitted.fill_(True)
+
+    @torch.no_grad()
+    def steer(self, strength: float) -> None:
+        super().steer(strength)
+        if self.solved < 0 or self.solved == strength:
+            return
+        axes = self.axes.double()
+        within = axes @ self.spread.double() @ axes.mT
+        self._solve(within)
+        self.spread.copy_(self.axes.double().mT @ within @ self.axes.double())
+
+    def _solve(self, within: Tensor) -> None:
+        """Take the noise that is best for V ``(D, D)``, G of the last fit and ``lam``."""
+        powers, axes = torch.linalg.eigh(optimal_noise(within, self.steepness, self.lam / len(within)))
+        self.axes.copy_(axes)
+        self.powers.copy_((powers.clamp(max=self.most**2) - self.channel).clamp(min=0))
+        self.solved.fill_(self.lam)
 
     def _learn(self, slope: Tensor) -> None:
         """Take in the gradient of a batch's mean loss on its releases, ``(B, C, H, W)``."""
@@ -177,6 +203,12 @@ class RotatedNoise(Defense):
         logs = 2 * root.diagonal().log().sum() - noise.log().sum()
         told: Tensor = logs + (noise * inverse.diagonal()).sum() - len(noise) + (apart @ inverse * apart).sum(1)
         return told / 2
+
+
+def _as_of_now(defense: nn.Module, state: dict[str, Any], prefix: str, *told: object) -> None:
+    """Let a state that was saved before a strength could be solved for anew be loaded; it keeps its noise."""
+    for name in ("steepness", "solved"):
+        state.setdefault(prefix + name, getattr(defense, name))
 
 
 def moments(z: Tensor, y: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -44,8 +44,8 @@ def gains_table(rows: pd.DataFrame, found: pd.DataFrame) -> Table:
     cells = []
     for (first, second), group in found.groupby(["first", "second"], sort=False):
         told = {row["objective"]: row for row in group.to_dict("records")}
-        scores = [cell for name in DIRECTIONS for cell in (_difference(told[name]), str(told[name]["verdict"]))]
-        cells.append((number(first), names[first], number(second), *scores, _more(group)))
+        scores = [cell for name in DIRECTIONS for cell in (difference_cell(told[name]), str(told[name]["verdict"]))]
+        cells.append((number(first), names[first], number(second), *scores, seeds_cell(group)))
     headers = tuple(cell for name in DIRECTIONS for cell in (f"{name}, better by", f"{name}: it is"))
     return Table(
         "Each defended candidate beside the most private undefended one that is no less accurate, at equal seeds: mean "
@@ -99,7 +99,8 @@ def _ratio(group: pd.DataFrame, rows: pd.DataFrame) -> float:
     return float(means[group["first"].iloc[0]] / means[group["second"].iloc[0]])
 
 
-def _difference(row: dict[str, object]) -> str:
+def difference_cell(row: dict[str, object]) -> str:
+    """Return a difference with the ends of its interval."""
     name = str(row["objective"])
     if is_missing(row["difference"]):
         return MISSING
@@ -107,7 +108,7 @@ def _difference(row: dict[str, object]) -> str:
     return f"{number(row['difference'], name)}{ends}"
 
 
-def _more(group: pd.DataFrame) -> str:
+def seeds_cell(group: pd.DataFrame) -> str:
     """Return how many more seeds decide mse and ssim, where they are not decided."""
     told = group[group["objective"].isin(PRIVACY) & group["verdict"].eq("undecided")]
     if told.empty:

@@ -18,6 +18,7 @@ from reports.formats import (
     varying_settings,
 )
 from reports.front import eligible, front
+from reports.held import missed_words
 from reports.points import undefended
 from reports.suites import lacking
 from reports.tables import StudyData, settings
@@ -61,6 +62,7 @@ def cautions(data: StudyData) -> list[str]:
         *(f"{mark}." for mark in data.study.get("image_marks", [])),
         *(f"{line[0].upper()}{line[1:]}." for line in data.study.get("mixed", [])),
         *_uncontrolled(members),
+        *(f"Of the front {line}" for line in missed_words(members)),
         *_few(data),
         *_unconverged(data, members),
         *_unequal(data, members),

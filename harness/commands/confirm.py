@@ -31,7 +31,7 @@ Which = Annotated[
     typer.Option(
         metavar="WHICH",
         help="`front`: the front and the anchors; `near`: what is near it too, which gets two seeds and more only "
-        "if it may be on the front; or numbers, as 1,4,7.",
+        "if it may be on the front; `all`: every complete trial; or numbers, as 1,4,7.",
     ),
 ]
 

@@ -31,12 +31,15 @@ def chosen(book: Book, root: Path, which: str) -> Chosen:
     Args:
         book: What is known of the study's trials.
         root: The study's directory, for messages.
-        which: ``front``, the front and the anchors; ``near``, what is near the front too; or numbers with commas.
+        which: ``front``, the front and the anchors; ``near``, what is near the front too; ``all`` that is complete; or
+            numbers with commas.
 
     Raises:
         UserError: there are none, or one of them is not complete.
     """
-    if which not in ("front", "near"):
+    if which == "all" and (complete := [each.number for each in book.outlines.values() if each.objectives]):
+        return Chosen(tuple(sorted(complete)), ())
+    if which not in ("front", "near", "all"):
         return Chosen(_numbers(book, root, which), ())
     front = Front(book.outlines.values())
     if not front.numbers:
@@ -89,7 +92,8 @@ def _numbers(book: Book, root: Path, which: str) -> tuple[int, ...]:
         if outline is None:
             known = list(book.outlines)
             have = f"trials {known[0]} to {known[-1]}" if known else "no trials"
-            raise UserError(f"--trials {text or which}: {root} has {have}; say front, near, or numbers such as 1,4,7")
+            ways = "front, near, all, or numbers such as 1,4,7"
+            raise UserError(f"--trials {text or which}: {root} has {have}; say {ways}")
         _refuse_incomplete(outline)
         numbers.add(outline.number)
     return tuple(sorted(numbers))

@@ -55,7 +55,7 @@ class ConfirmOrder(NamedTuple):
     attacks: str | None = None
     """The least budget of each attack; null for the study's own."""
     trials: str = "front"
-    """``front``, ``near``, or numbers with commas between."""
+    """``front``, ``near``, ``all``, or numbers with commas between."""
     overrides: Sequence[str] = ()
     """``PATH=VALUE`` each, of ``SETTABLE``."""
 

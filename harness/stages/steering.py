@@ -96,7 +96,9 @@ class Steering:
     """Strength that the training begins with."""
     course: Course
     begins: float
-    """Share of the training before which nothing is moved, in [0, 1): until then penalties are not whole."""
+    """Share of the training before which nothing is moved, in [0, 1): until then penalties are not whole, or do not
+    count yet.
+    """
     summed: float = 0.0
     """What was off, summed over the training."""
     off: float = 0.0

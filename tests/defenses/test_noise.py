@@ -1,5 +1,6 @@
 """Noise that is fitted in closed form: to what the task needs, and to the volume that a client makes of an image."""
 
+import copy
 import functools
 import math
 
@@ -165,6 +166,42 @@ def test_a_higher_price_makes_louder_noise_that_tells_less_and_none_is_louder_th
     assert told == sorted(told, reverse=True)
     assert loud == sorted(loud)
     assert loud[-1] <= 0.16
+
+
+def test_another_strength_acts_at_once_as_if_it_had_been_fitted_with_it():
+    steered, fitted = trained(lam=0.02, trained=False)[0], trained(lam=0.5, trained=False)[0]
+    quiet = float(steered.powers.max())
+    steered.steer(0.5)
+    assert float(steered.powers.max()) > 2 * quiet
+    for name in ("powers", "spread"):
+        ours, theirs = getattr(steered, name), getattr(fitted, name)
+        ours, theirs = (
+            (defense.axes @ (value if value.ndim == 2 else value.diag()) @ defense.axes.mT)
+            for defense, value in ((steered, ours), (fitted, theirs))
+        )
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_loaded_and_steered_to_the_strength_that_it_had_keeps_its_noise_to_the_bit():
+    saved, _, _ = trained(lam=0.02, trained=False)
+    saved.steer(0.5)
+    loaded = RotatedNoise(lam=0.02, trained=False)
+    loaded.attach(nn.Identity(), SHAPES)
+    loaded.load_state_dict(saved.state_dict())
+    loaded.steer(0.5)
+    assert loaded.lam == 0.5
+    assert all(value.equal(loaded.state_dict()[name]) for name, value in saved.state_dict().items())
+
+
+def test_a_state_of_before_strengths_were_solved_for_anew_is_loaded_and_keeps_its_noise():
+    saved, _, _ = trained(lam=0.02)
+    state = {name: value for name, value in saved.state_dict().items() if name not in ("steepness", "solved")}
+    loaded = copy.deepcopy(nn.ModuleDict({"defense": RotatedNoise(lam=0.02)}))
+    loaded["defense"].attach(nn.Identity(), SHAPES)
+    loaded = copy.deepcopy(loaded)
+    loaded.load_state_dict({f"defense.{name}": value for name, value in state.items()})
+    loaded["defense"].steer(0.5)
+    assert loaded["defense"].powers.equal(saved.powers)
 
 
 def test_the_channel_s_noise_counts_towards_what_is_wanted():

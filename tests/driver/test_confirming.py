@@ -186,7 +186,7 @@ def test_a_confirm_that_is_cut_off_at_random_goes_on(ledger, seed):
 
 BAD = {
     ("--seeds", "0"): "takes a whole number >= 1",
-    ("--trials", "7"): "has trials 0 to 4; say front, near, or numbers",
+    ("--trials", "7"): "has trials 0 to 4; say front, near, all, or numbers",
     ("--trials", "2"): "--trials 2: is partial; name trials that are complete",
     ("--trials", "3"): "--trials 3: is failed; name trials that are complete",
     ("--attacks", "huge"): "the study's attacks have no such budget; take one of tiny and small",

@@ -20,15 +20,21 @@ def ledger(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("which", "trials", "raced"), [("front", (0, 1, 2), ()), ("near", (0, 1, 2, 3), (3,)), ("4, 1", (1, 4), ())]
+    ("which", "trials", "raced"),
+    [
+        ("front", (0, 1, 2), ()),
+        ("near", (0, 1, 2, 3), (3,)),
+        ("all", (0, 1, 2, 3, 4), ()),
+        ("4, 1", (1, 4), ()),
+    ],
 )
 def test_the_front_the_anchors_and_what_is_near_are_found(ledger, which, trials, raced):
     assert chosen(book_of(ledger), ledger.root, which) == Chosen(trials, raced)
 
 
-@pytest.mark.parametrize("which", ["9", "all", "", "1;2", "-1"])
+@pytest.mark.parametrize("which", ["9", "every", "", "1;2", "-1"])
 def test_other_trials_are_refused_with_those_that_there_are(ledger, which):
-    with pytest.raises(UserError, match=r"has trials 0 to 4; say front, near, or numbers"):
+    with pytest.raises(UserError, match=r"has trials 0 to 4; say front, near, all, or numbers"):
         chosen(book_of(ledger), ledger.root, which)
 
 

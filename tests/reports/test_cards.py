@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reports.card import VIEWS, Note
-from reports.cards import CARDS, cost, effort, health, information, matched, sandwich
+from reports.cards import CARDS, cost, effort, health, held, information, matched, sandwich
 from reports.cards.budgets import budgets
 from reports.cards.hypervolume import over_hours
 from reports.cards.importance import importance_chart, ranked
@@ -17,6 +17,7 @@ from reports.cards.optimism import compute, optimism_chart
 from reports.cards.published import published_table
 from reports.figures import draw
 from reports.front import hypervolume_history
+from reports.held import BASELINES, against_baselines, missed_words
 from reports.page import make, page_of
 from reports.study import Study
 from reports.tables import read
@@ -42,7 +43,7 @@ def test_every_card_stands_or_says_why_not(plain, made):
     for cards in (make(plain, CARDS), made):
         assert [one.broken for one in cards if one.broken] == []
         assert all(one.absent or one.blocks for one in cards)
-    assert {one.card.name for one in made if one.absent} == {"levels"}
+    assert {one.card.name for one in made if one.absent} == {"held", "levels"}
 
 
 @pytest.mark.parametrize("state", ["failed", "infeasible", "no numbers"])
@@ -84,6 +85,47 @@ def test_nothing_is_matched_without_an_undefended_candidate(study):
     defended = study.data.trials.loc[study.data.trials["defense/name"].ne("none"), "trial"]
     runs = study.data.confirmed[study.data.confirmed["trial"].isin(defended)]
     assert "no undefended" in str(matched.applicable(with_data(study, confirmed=runs)))
+
+
+@pytest.fixture(scope="module")
+def targeted(study) -> Study:
+    """Confirmed trials as if half had been held to .5, half to .6; the last missed it, the undefended are free."""
+    names, confirmed = study.names, sorted(study.data.confirmed["trial"].unique())
+    trials = study.data.trials
+    targets = {trial: 0.5 if index % 2 else 0.6 for index, trial in enumerate(confirmed)}
+    reached = {trial: target + 0.01 for trial, target in targets.items()} | {confirmed[-1]: 0.1}
+    target, control = (trials["trial"].map(known).astype(float) for known in (targets, reached))
+    free = trials["trial"].map(names).eq("none")
+    held = {"control_accuracy": control, "strength": 0.3, "controlled": ~free, "train/target_accuracy": target}
+    return with_data(study, trials=trials.assign(**held))
+
+
+def test_what_was_held_to_a_target_is_compared_with_the_baselines_of_that_target_alone(targeted):
+    found, targets = against_baselines(targeted), targeted.data.trials.set_index("trial")["train/target_accuracy"]
+    assert len(found) > 0
+    assert set(targets[found["first"]]) == {0.5, 0.6}
+    assert (targets[found["first"]].to_numpy() == targets[found["second"]].to_numpy()).all()
+    assert {targeted.names[trial] for trial in found["second"]} <= {*BASELINES}
+    missed = max(targeted.data.confirmed["trial"])
+    assert missed not in {*found["first"], *found["second"]}
+    runs = targeted.data.confirmed.pivot_table(index="seed", columns="trial", values="mse")
+    for row in found[found["objective"].eq("mse")].to_dict("records"):
+        expected = (runs[row["first"]] - runs[row["second"]]).mean()
+        assert row["difference"] == pytest.approx(expected)
+
+
+def test_how_near_trainings_came_to_their_target_is_told_and_who_missed_it(targeted):
+    rows = held.held_trials(targeted)
+    table = held.held_table(rows)
+    assert len(table.rows) == len(targeted.data.confirmed["trial"].unique())
+    by_trial = {int(row[1]): row for row in table.rows}
+    missed = max(targeted.data.confirmed["trial"])
+    assert float(by_trial.pop(missed)[5]) <= -40
+    assert {row[5] for row in by_trial.values()} == {"+1.0"}
+    assert {row[3] for trial, row in by_trial.items() if targeted.names[trial] == "none"} == {"uncontrolled"}
+    assert missed_words(rows[rows["trial"].ne(missed)]) == []
+    (line,) = missed_words(rows)
+    assert f"1 trial missed the target of accuracy by more than 2.5 points ({missed} by -" in line
 
 
 @pytest.mark.parametrize(("confirmed", "told"), [("bfloat16", 1), ("float32", 0), (None, 0)])

@@ -1,0 +1,67 @@
+"""Trainings that were held to an accuracy: how near each came, and what defenses are worth beside others there."""
+
+import numpy as np
+import pandas as pd
+
+from reports.formats import counted, defense_names, listed
+from reports.statistics import complete_runs, differences
+from reports.study import Study
+
+TARGET = "train/target_accuracy"
+
+FARTHEST = 0.025
+"""Accuracy on the control part by which a training may miss its target and be at matched accuracy."""
+
+BASELINES = ("none", "rotated_noise", "cem_paper", "cem_code")
+"""Defenses that the others are held against: no defense where its own accuracy is the target's, noise of the best
+shape, and the published penalty in its two forms."""
+
+
+def off_target(trials: pd.DataFrame) -> "pd.Series[float]":
+    """Return by how much trials that were held to an accuracy missed it on the control part; NaN of all others.
+
+    Args:
+        trials: ``trials.parquet``, or rows of it.
+    """
+    if not {"controlled", "control_accuracy", TARGET} <= {*trials}:
+        return pd.Series(np.nan, index=trials.index, dtype=float)
+    return trials["control_accuracy"].astype(float) - trials[TARGET].astype(float)
+
+
+def at_target(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of trials that ended near the target they were held to, or that came near it uncontrolled."""
+    return trials[off_target(trials).abs() <= FARTHEST]
+
+
+def against_baselines(study: Study) -> pd.DataFrame:
+    """Return how confirmed trials differ from the baselines of their target at equal seeds.
+
+    Returns:
+        As `reports.statistics.differences`, all comparisons one family, ``second`` the baseline: of several trials of
+        one that have the target, the one of the highest mean mse.
+    """
+    held, runs = at_target(study.data.trials), complete_runs(study.data.confirmed)
+    means = runs.groupby("trial")["mse"].mean()
+    known = held[held["trial"].isin(means.index)]
+    pairs = list[tuple[int, int]]()
+    for _, group in known.groupby(known[TARGET].astype(float)):
+        names = defense_names(group)
+        best = {
+            name: int(means[group.loc[names.eq(name), "trial"]].idxmax()) for name in BASELINES if names.eq(name).any()
+        }
+        own = [trial for trial, name in zip(group["trial"], names, strict=True) if name not in BASELINES]
+        pairs += [(int(trial), other) for trial in [*best.values(), *own] for other in best.values() if trial != other]
+    return differences(runs, pairs)
+
+
+def missed_words(trials: pd.DataFrame) -> list[str]:
+    """Return which of the trials missed the accuracy that they were held to, in a sentence; nothing if none did."""
+    off = off_target(trials)
+    far = off[off.abs().gt(FARTHEST) & trials.get("controlled", pd.Series(False, index=trials.index)).eq(True)]
+    if far.empty:
+        return []
+    told = [f"{trial} by {100 * by:+.1f}" for trial, by in zip(trials.loc[far.index, "trial"], far, strict=True)]
+    return [
+        f"{counted(len(far), 'trial')} missed the target of accuracy by more than {100 * FARTHEST:g} points "
+        f"({listed(told)}): not at matched accuracy."
+    ]
