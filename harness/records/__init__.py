@@ -17,7 +17,7 @@ from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
-from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, former, keys_after, told
+from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, default_settings, former, keys_after, told
 from harness.records.wording import one_line
 from harness.records.words import Half, Knowledge, Precision, State, Verdict
 
@@ -68,6 +68,7 @@ __all__ = [
     "Value",
     "Verb",
     "Verdict",
+    "default_settings",
     "derive",
     "failure_line",
     "former",

@@ -101,6 +101,19 @@ ASKED_THE_SERVER: Mapping[str, frozenset[str]] = MappingProxyType(
 """Built-in attacks that asked the server, of records without ``needs_server``."""
 
 
+DEFENSES: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
+    {
+        "nopeek": MappingProxyType({"estimator": "biased"}),
+        "bido": MappingProxyType({"width": 5.0}),
+        "slot_attention": MappingProxyType({"shut_off": True}),
+    }
+)
+"""Defaults that defenses had before ``train/ramp`` was a key, of those that have others since.
+
+``patrol`` is not among them: the term that its ``beta`` weighs is another one now, and its version says so.
+"""
+
+
 def keys_after(version: str, added: Mapping[str, Mapping[str, Meaning]] = STUDY) -> dict[str, Meaning]:
     """Return the keys of a study file that came after a version, with what their absence meant in it."""
     after = VERSIONS[VERSIONS.index(version) + 1 :]
@@ -118,6 +131,16 @@ def former(recipe: Scalar) -> dict[str, Scalar]:
 def told(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Return a trial's settings with those that it was asked without, since they were what their absence means."""
     return former(settings.get("train/recipe")) | dict(settings)
+
+
+def default_settings(settings: Mapping[str, Scalar], defense: str) -> Mapping[str, Scalar]:
+    """Return what a defense's settings are that a trial was asked without, where that is not what it is now.
+
+    Args:
+        settings: The trial's.
+        defense: Name of its defense, or of its term.
+    """
+    return {} if "train/ramp" in settings else DEFENSES.get(defense, {})
 
 
 GONE = {1: ("data_root", "attacker_root", "download", "timeout_seconds", "checkpoint_seconds")}

@@ -13,7 +13,7 @@ from defenses.base import Defense, Shapes
 from harness.data import Data
 from harness.ledger import sha256, write_whole
 from harness.models import Network, Pictures, SplitModel, activation_shape, build_model
-from harness.records import Asked, Scalar
+from harness.records import Asked, Scalar, default_settings
 from harness.study.recipes import RECIPES, Recipe
 
 WEIGHTS = ("client", "defense", "server")
@@ -48,7 +48,8 @@ def build(asked: Asked, data: Data) -> SplitModel:
     for role in ("defense", "term"):
         chosen = asked.settings.get(f"{role}/name")
         if chosen is not None:
-            parts[role] = _attached(str(chosen), owned(asked.settings, role, str(chosen)), client, shapes)
+            own = {**default_settings(asked.settings, str(chosen)), **owned(asked.settings, role, str(chosen))}
+            parts[role] = _attached(str(chosen), own, client, shapes)
     model = SplitModel(client, server, parts["defense"], sigma, parts.get("term"))
     return model.to(data.parts["train"].x.device).to(memory_format=torch.channels_last)
 

@@ -16,6 +16,7 @@ from harness.models import SplitModel
 from harness.records import Asked, told
 from harness.stages.finishing import Rounds
 from harness.stages.ground import dtype_of
+from harness.stages.steering import VERSION as HELD
 from harness.stages.steering import Course, Measurement, Steering, trimmed
 
 MOMENTS = 48
@@ -134,7 +135,7 @@ class Control:
         """Return what a checkpoint holds."""
         steering = None if self._steered is None else self._steered[1].state()
         nearest = None if self._nearest is None else tuple(self._nearest)
-        found = {"right": self._right, "next": self._next, "points": self.points}
+        found = {"held": HELD, "right": self._right, "next": self._next, "points": self.points}
         return found | {"steering": steering, "nearest": nearest}
 
     def load(self, state: dict[str, Any]) -> None:

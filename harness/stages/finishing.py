@@ -1,4 +1,4 @@
-"""The end of a held training: short rounds in which a strength is brought to the target, each on a course of its own.
+"""The end of a held training: short rounds in which a strength is brought to the target, each at the same rates.
 
 A weight acts through what the network learns, so that once the learning rate has fallen nothing that is done to it
 shows. A held training therefore spares its last steps for rounds: in each the learning rate rises to a small share of
@@ -15,8 +15,8 @@ ROUNDS = 6
 SHARE = 0.24
 """Share of its steps that they take."""
 
-FIRST, LAST = 0.2, 0.03
-"""Learning rates that the first and the last begin with, as shares of the recipe's largest; the others lie between."""
+BEGINS = 0.2
+"""Learning rate that each begins with, as a share of the recipe's largest: with less, the last rounds move nothing."""
 
 LEAST = 3
 """Steps of a round, of a training short enough; one that has not as many for each has no rounds."""
@@ -32,9 +32,8 @@ class Rounds(NamedTuple):
 
     def factor(self, step: int) -> float:
         """Return the share of the largest learning rate that a step of a round has."""
-        done, within = divmod(step - self.begin, self.length)
-        begins = FIRST * math.pow(LAST / FIRST, done / (ROUNDS - 1))
-        return begins * (1 + math.cos(math.pi * within / self.length)) / 2
+        within = (step - self.begin) % self.length
+        return BEGINS * (1 + math.cos(math.pi * within / self.length)) / 2
 
     def ends(self, total: int) -> frozenset[int]:
         """Return the numbers of steps after which a round is over."""

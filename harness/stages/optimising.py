@@ -21,6 +21,7 @@ from harness.stages.checkpoints import Checkpoints, Snapshot, restore_rng
 from harness.stages.controlled import Control, Steered
 from harness.stages.finishing import Rounds, rounds_of
 from harness.stages.ground import dtype_of
+from harness.stages.steering import VERSION as HELD
 from harness.stages.steering import Measurement, Steering
 from harness.study.recipes import Recipe, ramped
 
@@ -56,7 +57,7 @@ def train(
     run = Run(model, handed.asked, data, steered)
     checkpoints = Checkpoints(handed.attempt, handed.place.checkpoint_seconds)
     state, notes = checkpoints.latest(data.parts["train"].x.device)
-    if state is not None and run.control is not None and "nearest" not in state["control"]:
+    if state is not None and run.control is not None and state["control"].get("held") != HELD:
         notes, state = [*notes, "a checkpoint of a training that was held otherwise is left, training done again"], None
     if state is not None:
         run.load(state)

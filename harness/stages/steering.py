@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from defenses.base import StrengthKind
 
-VERSION = 2
+VERSION = 3
 """Raised where trainings are held otherwise than before."""
 
 
@@ -37,6 +37,8 @@ GAINS: dict[StrengthKind, Gains] = {
 """A weight acts through what the network learns, late and then fast; noise and what is left out act at once."""
 FINISH: dict[StrengthKind, float] = {"weight": 12.0, "scale": 2.0, "share": 2.0}
 """By how much a strength is moved after a round at the end of a training for each unit of accuracy that it is off."""
+BOLDEST = 4.0
+"""Multiple of that to which it doubles, round by round, while the accuracy stays off on one side."""
 TRIM = 2.0
 """By how much noise, or what is left out, is moved at a time for each unit of accuracy once the network is trained."""
 FASTEST = 30.0
@@ -107,14 +109,18 @@ class Steering:
     """How far the strength is from its start, on the line."""
     last: float = 0.0
     """Share of the training at the last measurement."""
+    missed: float = 0.0
+    """How far the accuracy was off after the last round."""
+    boldness: float = 1.0
+    """Multiple by which a round moves the strength."""
 
     def state(self) -> tuple[float, ...]:
         """Return what a checkpoint holds."""
-        return self.summed, self.off, self.move, self.last
+        return self.summed, self.off, self.move, self.last, self.missed, self.boldness
 
     def load(self, state: Sequence[float]) -> None:
         """Go on from a checkpoint."""
-        self.summed, self.off, self.move, self.last = state
+        self.summed, self.off, self.move, self.last, self.missed, self.boldness = state
 
     def moved(self, measured: Measurement) -> float:
         """Return the strength after a measurement; too accurate is too weak."""
@@ -135,7 +141,9 @@ class Steering:
     def finished(self, measured: Measurement) -> float:
         """Return the strength after a round at the end of a training."""
         off = max(measured.accuracy - self.course.at(measured.progress), -MOST)
-        self.move = min(max(self.move + FINISH[self.kind] * off, -REACH), REACH)
+        self.boldness = min(2 * self.boldness, BOLDEST) if off * self.missed > 0 else 1.0
+        self.missed = off
+        self.move = min(max(self.move + self.boldness * FINISH[self.kind] * off, -REACH), REACH)
         return from_line(to_line(self.start, self.kind) + self.move, self.kind)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.stages.finishing import FIRST, LAST, ROUNDS, SHARE, rounds_of
+from harness.stages.finishing import BEGINS, ROUNDS, SHARE, rounds_of
 from harness.study.recipes import RECIPES
 
 
@@ -13,12 +13,10 @@ def test_rounds_are_the_last_steps_of_a_training_and_end_with_it():
     assert sorted(rounds.ends(1000)) == [rounds.begin + (number + 1) * rounds.length for number in range(ROUNDS)]
 
 
-def test_each_begins_lower_than_the_one_before_and_falls_to_nothing():
+def test_each_begins_at_the_same_rate_and_falls_to_nothing():
     rounds = rounds_of(5000)
     factors = [rounds.factor(step) for step in range(rounds.begin, 5000)]
-    begins = factors[:: rounds.length]
-    assert (begins[0], begins[-1]) == pytest.approx((FIRST, LAST))
-    assert begins == sorted(begins, reverse=True)
+    assert factors[:: rounds.length] == pytest.approx([BEGINS] * ROUNDS)
     for number in range(ROUNDS):
         own = factors[number * rounds.length : (number + 1) * rounds.length]
         assert own == sorted(own, reverse=True)

@@ -86,3 +86,22 @@ def test_labels_are_smoothed_by_the_recorded_factor_and_of_an_old_fast_trial_by_
         for data in [images_of(trial.settings, Place(), prepare(trial, "train"))]
     ]
     assert factors == [0.1, 0.0, 0.3, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "then", "now"),
+    [
+        ("nopeek", "estimator", "biased", "unbiased"),
+        ("bido", "width", 5.0, None),
+        ("slot_attention", "shut_off", True, False),
+    ],
+)
+def test_what_a_trial_did_not_ask_is_what_its_defense_took_for_it_when_it_was_asked(name, setting, then, now):
+    def built(**settings):
+        trial = asked(settings=SMALL | {"defense/name": name} | settings)
+        return getattr(build(trial, images_of(trial.settings, Place(), prepare(trial, "train"))).defense, setting)
+
+    assert built() == then
+    assert built(**TODAY) == now
+    if now is not None:
+        assert built(**{f"defense/{name}/{setting}": now}) == now

@@ -2,10 +2,11 @@
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 
-from harness.stages.steering import REACH, Course, Measurement, Steering, from_line, to_line
+from harness.stages.steering import BOLDEST, REACH, Course, Measurement, Steering, from_line, to_line
 
 MOMENTS = 48
 
@@ -81,3 +82,15 @@ def test_the_line_of_a_strength_leads_back(kind):
     assert [from_line(to_line(strength, kind), kind) for strength in (0.01, 0.5, 0.99)] == pytest.approx(
         [0.01, 0.5, 0.99]
     )
+
+
+def test_a_round_moves_a_strength_the_further_the_longer_the_accuracy_stays_off_on_one_side():
+    steering = Steering(kind="weight", start=1.0, course=COURSE, begins=0.125)
+    places = [0.0]
+    for accuracy in (0.71, 0.71, 0.71, 0.71, 0.69, 0.71):
+        places.append(to_line(steering.finished(Measurement(1.0, accuracy)), "weight"))
+    moves = [after - before for before, after in pairwise(places)]
+    assert [move / moves[0] for move in moves] == pytest.approx([1, 2, BOLDEST, BOLDEST, -1, 1])
+    again = Steering(kind="weight", start=1.0, course=COURSE, begins=0.125)
+    again.load(steering.state())
+    assert again.finished(Measurement(1.0, 0.71)) == steering.finished(Measurement(1.0, 0.71))
