@@ -1,8 +1,9 @@
-"""The best linear attacker in closed form: the client is trained against it, and it is never behind.
+"""The best linear attacker in closed form, or kernel attacker: the client is trained against it, never behind.
 
 References:
     Danskin, The Theory of Max-Min, with Applications, 1966 (the envelope theorem).
     Ahmed, Natarajan, Rao, Discrete Cosine Transform, 1974 (nearly the principal components of images).
+    Rahimi, Recht, Random Features for Large-Scale Kernel Machines, NIPS 2007.
 """
 
 import math
@@ -31,6 +32,10 @@ class LinearAdversary(Defense):
     no inner loop and no lag but that of the moments. A component that is told no better than by its mean pays nothing,
     or the client would gain by confusing the W of the last steps.
 
+    ``fourier`` adds that many random waves of a release to what the attacker reads, ``s sqrt(2) cos(Omega' z / r + b)``
+    with Omega standard normal, b uniform, s the releases' deviation within classes and r the root of their mean squared
+    distance: a kernel attacker, of a Gaussian kernel, as near as that many waves come to it; s and r are a batch's own.
+
     It bounds nothing: no attacker need be linear. In nats per component, that is, half the logarithm of how many times
     the linear attacker's squared error is below that of a guess by the class.
 
@@ -38,6 +43,7 @@ class LinearAdversary(Defense):
         lam: Weight of the penalty, >= 0.
         side: Frequencies along each side of an image, >= 1, at most its own.
         memory: Share of the moments that a step keeps, in [0, .999].
+        fourier: Random waves that the attacker reads beside the release, >= 0.
     """
 
     strength = "lam"
@@ -48,11 +54,11 @@ class LinearAdversary(Defense):
     weight: Tensor
     """Of all steps so far, ``()``: 0 before the first, then up to 1."""
     means: Tensor
-    """Of releases and components by class, ``(K, D + M)``."""
+    """Of what is read and components by class, ``(K, R + M)``: R is D features of the release and ``fourier`` waves."""
     counts: Tensor
     """Images that the means stand for, ``(K,)``."""
     moments: Tensor
-    """Second ones within classes of releases with themselves and with components, ``(D, D + M)``."""
+    """Second ones within classes of what is read with itself and with components, ``(R, R + M)``."""
     variances: Tensor
     """Of components within classes, ``(M,)``, >= 0."""
     rows: Tensor
@@ -60,16 +66,23 @@ class LinearAdversary(Defense):
     columns: Tensor
     """Along its width, ``(side, width)``."""
 
-    def __init__(self, lam: float = 0.1, side: int = 8, memory: float = 0.95) -> None:
+    waves: Tensor
+    """Omega and, last, b, ``(D + 1, fourier)``; only with waves."""
+
+    def __init__(self, lam: float = 0.1, side: int = 8, memory: float = 0.95, fourier: int = 0) -> None:
         super().__init__()
         self.lam = number("lam", lam)
         self.side = whole("side", side, least=1)
         self.memory = number("memory", memory, most=0.999)
+        self.fourier = whole("fourier", fourier)
 
     def attach(self, client: nn.Module, shapes: Shapes) -> None:
         colours, height, width = shapes.image
         self.num_classes = shapes.num_classes
-        features = math.prod(shapes.activation)
+        features = math.prod(shapes.activation) + self.fourier
+        if self.fourier:
+            drawn = torch.randn(features - self.fourier, self.fourier)
+            self.register_buffer("waves", torch.cat([drawn, 2 * math.pi * torch.rand(1, self.fourier)]))
         rows, columns = min(self.side, height), min(self.side, width)
         components = colours * rows * columns
         self.register_buffer("rows", cosines(rows, height))
@@ -84,7 +97,7 @@ class LinearAdversary(Defense):
         """Return ``lam`` times the nats that the linear attacker tells of a component, weighted by its variance."""
         if self.lam == 0:
             return super().penalty(batch)
-        z, x = batch.z.float().flatten(1), self.components(batch.x.float())
+        z, x = self.read(batch.z.float().flatten(1), batch.y), self.components(batch.x.float())
         with torch.no_grad():
             means, counts = self._moved_means(torch.cat([z, x], dim=1), batch.y)
         mean_z, mean_x = means[batch.y].split([z.shape[1], x.shape[1]], dim=1)
@@ -103,13 +116,24 @@ class LinearAdversary(Defense):
         total: Tensor = self.lam * (told * variances).sum() / variances.sum().clamp(min=LEAST_VARIANCE)
         return total
 
+    def read(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return what the attacker reads of releases ``(B, D)`` of classes ``(B,)``: them and the waves, ``(B, R)``."""
+        if not self.fourier:
+            return z
+        with torch.no_grad():
+            own = F.one_hot(y, self.num_classes).to(z.dtype)
+            within = (z - (own @ (own.mT @ z / own.sum(0).clamp(min=1)[:, None]))).square().mean().sqrt()
+            apart = (2 * z.var(0, correction=0).sum()).clamp(min=LEAST_VARIANCE).sqrt()
+        waves = torch.cos(z @ self.waves[:-1] / apart + self.waves[-1])
+        return torch.cat([z, math.sqrt(2) * within * waves], dim=1)
+
     def components(self, x: Tensor) -> Tensor:
         """Return the lowest frequencies of images ``(B, 3, height, width)``, ``(B, M)``."""
         frequencies: Tensor = self.rows @ x @ self.columns.mT
         return frequencies.flatten(1)
 
     def _moved_means(self, values: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the classes' means and their counts after a batch ``(B, D + M)``."""
+        """Return the classes' means and their counts after a batch ``(B, R + M)``."""
         own = F.one_hot(y, self.num_classes).to(values.dtype)
         counts = self.memory * self.counts + own.sum(0)
         sums = (self.memory * self.counts)[:, None] * self.means + own.mT @ values
@@ -125,7 +149,7 @@ def cosines(count: int, size: int) -> Tensor:
 
 
 def _solved(moments: Tensor) -> Tensor:
-    """Return the best linear map, ``(D, M)``, of moments ``(D, D + M)``."""
+    """Return the best linear map, ``(R, M)``, of moments ``(R, R + M)``."""
     of_features, across = moments.split([len(moments), moments.shape[1] - len(moments)], dim=1)
     ridge = RIDGE * of_features.diagonal().mean().clamp(min=LEAST_VARIANCE)
     system = of_features + ridge * torch.eye(len(moments), device=moments.device)

@@ -35,7 +35,7 @@ class SiftFunnel(Defense):
 
     strength = "lam"
     reference = "SiftFunnel, 2025, public code"
-    faithful = "code"
+    faithful = "ours"
     cost = "distances between all images of a batch, and correlations between channels"
 
     def __init__(self, lam: float = 0.2, until: int = 300) -> None:

@@ -31,6 +31,8 @@ MOST_WITH_BFLOAT16, MOST_WITHOUT = 0.65, 1.0
 """Largest share of a plain float32 step that a step may take."""
 MOST_FOR_A_DEFENSE = 1.3
 """Largest multiple of an undefended step that a defended one may take, those of ``COSTLY`` apart."""
+CLOSED_FORM = {"linear_adversary": 1.15, "rotated_noise": 1.15}
+"""Largest multiple for those whose point is that nothing is trained beside the client."""
 COSTLY = {
     "arl": "a decoder is trained beside the client",
     "patrol": "a decoder is trained beside the client, which is probed twice more",
@@ -91,7 +93,7 @@ def ratios():
     yield measured
     print(f"\n{'defense':20}{'step over none':>14}  allowed")
     for name, ratio in measured.items():
-        print(f"{name:20}{ratio:14.3f}  {COSTLY.get(name, f'at most {MOST_FOR_A_DEFENSE}')}")
+        print(f"{name:20}{ratio:14.3f}  {COSTLY.get(name, f'at most {_most(name)}')}")
 
 
 @pytest.mark.parametrize("name", [name for name in defenses.DEFENSES if name != "none"])
@@ -102,7 +104,11 @@ def test_a_defended_step_against_an_undefended_one(benchmark, ratios, name):
     benchmark.extra_info["ratio"] = ratio
     benchmark.pedantic(defended, rounds=3)
     ratios[name] = ratio
-    assert name in COSTLY or ratio <= MOST_FOR_A_DEFENSE
+    assert name in COSTLY or ratio <= _most(name)
+
+
+def _most(name: str) -> float:
+    return CLOSED_FORM.get(name, MOST_FOR_A_DEFENSE)
 
 
 @pytest.mark.parametrize("name", ["cem_paper", "cem_code"])
@@ -153,7 +159,7 @@ def _stepper(name: str, dtype: torch.dtype, layout: torch.memory_format) -> Call
             logits = server(z)
         batch = Batch(
             x=x, client=client, z_clean=z_clean, z=z, y=y, sigma=SIGMA, progress=0.1, lr=0.01, epoch=1,
-            server=server,
+            defense=defense, server=server,
         )  # fmt: skip
         (F.cross_entropy(logits.float(), y, label_smoothing=0.1) + defense.penalty(batch)).backward()
         for optimiser in optimisers:

@@ -137,15 +137,17 @@ def _sections(survey: Survey) -> Iterator[tuple[str, str]]:
     )
     yield (
         "One of these is drawn per trial, as often as the others, with settings from its usual ranges; "
-        "`invfront defenses` lists all there are.",
-        "defense:\n  none: {}\n  laplace: default\n  nopeek: default\n  cem_paper: default\n",
+        "`invfront defenses` lists all there are. The last trains nothing: noise of the best shape, which a defense "
+        "that learns must beat.",
+        "defense:\n  none: {}\n  laplace: default\n  nopeek: default\n  cem_paper: default\n"
+        "  rotated_noise: {lam: {low: 0.003, high: 1, log: true}, trained: false}\n",
     )
     yield _attacks(parts)
     yield (
         "Below the floor of accuracy a trial is never on the front: a network that learned nothing keeps every secret. "
         f"Whoever names the commonest class is right {_guess(survey):.0%} of the time. The anchor, an undefended "
         "network, is tried first.",
-        f"search:\n  trials: 12\n  seed: 0\n  floor: {{accuracy: {sizes.floor:g}}}\n"
+        f"search:\n  trials: 15\n  seed: 0\n  floor: {{accuracy: {sizes.floor:g}}}\n"
         "  anchors:\n    - {defense/name: none, model/sigma: 0.05}\n",
     )
     yield (

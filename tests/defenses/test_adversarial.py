@@ -32,6 +32,7 @@ CASES = {
     "patrol": contract.Case(Patrol, SMALL),
     "patrol_code": contract.Case(PatrolCode, {"threshold": 0.0, **SMALL}),
     "linear_adversary": contract.Case(LinearAdversary),
+    "linear_adversary-waves": contract.Case(LinearAdversary, {"fourier": 32}),
     "knife": contract.Case(Knife),
     "learned_noise": contract.Case(LearnedNoise),
     "renyi": contract.Case(Renyi),
@@ -232,6 +233,23 @@ def test_the_best_linear_attacker_tells_half_the_log_of_one_plus_the_ratio_and_i
 def test_what_a_linear_attacker_cannot_tell_costs_nothing():
     defense, batch = seen_through_noise(torch.tensor(0.0), 5000)
     assert defense.penalty(batch).item() == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(("fourier", "told"), [(0, False), (200, True)])
+def test_what_only_a_curve_tells_is_told_to_waves_and_pays_with_a_gradient(fourier, told):
+    torch.manual_seed(0)
+    defense = LinearAdversary(lam=1.0, side=1, memory=0.0, fourier=fourier)
+    defense.attach(nn.Identity(), Shapes((3, 8, 8), (3, 1, 1), 2))
+    y = torch.arange(4000) % 2
+    gain = torch.tensor(1.0, requires_grad=True)
+    bare = 2 * torch.rand(4000, 3, 1, 1) - 1
+    seen = _batch(gain * bare + 0.05 * torch.randn_like(bare), y, x=0.2 * (3 * bare).cos().expand(-1, -1, 8, 8))
+    penalty = defense.penalty(seen)
+    (slope,) = torch.autograd.grad(penalty, gain)
+    assert (penalty.item() > 0.5) is told
+    assert (slope.item() > 0.1) is told
+    if not told:
+        assert penalty.item() < 0.01
 
 
 def test_the_components_are_orthonormal():
