@@ -25,16 +25,18 @@ class Pairwise(Defense):
 
     The paper's sum includes j = i, which caps the value at log N_y with no gradient once activations are a few sigma
     apart. Without it the expectation is an upper bound for batches of any size. An image alone in its class counts for
-    nothing. While training, the squared noise is multiplied by a temperature that falls to 1 geometrically, so that
-    distant pairs attract each other from the start; the estimate is at temperature 1.
+    nothing. Where the recipe has no ramp, the squared noise is multiplied by a temperature that falls to 1
+    geometrically: the penalty pulls some forty times harder in the end than at the start. Under a ramp, by which all
+    penalties start alike, it is 1 throughout.
 
     Args:
         lam: Weight of the penalty, >= 0.
-        temperature: Multiple of the squared noise at the start of the training, in [1, 10000].
+        temperature: Multiple of the squared noise at the start of a training without a ramp, in [1, 10000].
     """
 
     strength = "lam"
     reference = "Kolchinsky and Tracey, Estimating Mixture Entropy with Pairwise Distances, 2017"
+    version = 2
     faithful = "ours"
     bound = "upper"
     tightness = 20.0
@@ -50,7 +52,7 @@ class Pairwise(Defense):
         """Return ``lam`` times the bound at the step's temperature, in nats per feature."""
         if self.lam == 0:
             return super().penalty(batch)
-        temperature = self.temperature ** (1 - batch.progress)
+        temperature = self.temperature ** (1 - batch.progress) if batch.published else 1.0
         return self.lam * pairwise_bound(batch.signal, batch.y, temperature * noise_variance(batch.sigma))
 
     def estimate(self, z_clean: Tensor, y: Tensor, sigma: float) -> Tensor:

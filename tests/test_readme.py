@@ -274,8 +274,8 @@ def test_the_measured_suite_is_the_standard_suite():
 def test_the_front_page_counts_right():
     assert f"the {len(DEFENSES)} defenses" in READMES["README.md"]
     assert f"the {len(ATTACKS)} attacks" in READMES["README.md"]
-    assert (len(defense_contract.LAWS), len(attack_contract.LAWS)) == (23, 13)
-    assert "the same twenty-three laws" in READMES["defenses/README.md"]
+    assert (len(defense_contract.LAWS), len(attack_contract.LAWS)) == (25, 13)
+    assert "the same twenty-five laws" in READMES["defenses/README.md"]
     assert "the same thirteen laws" in READMES["attacks/README.md"]
 
 

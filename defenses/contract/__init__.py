@@ -26,6 +26,7 @@ from defenses.contract.charges import (
 from defenses.contract.jumps import says_where_it_jumps
 from defenses.contract.release import (
     has_one_law,
+    hides_by_image_or_draw,
     ignores_the_order_of_a_batch,
     keeps_the_shape,
     releases_by_its_law,
@@ -43,6 +44,7 @@ from defenses.contract.training import (
     minds_what_changes_the_function,
     pays_only_for_what_hides,
     reaches_the_client,
+    starts_with_the_others,
     trains_for_an_epoch,
 )
 
@@ -56,9 +58,11 @@ LAWS: dict[str, Callable[[Case], None]] = {
         has_one_law,
         releases_each_image_by_itself,
         releases_by_its_law,
+        hides_by_image_or_draw,
         says_where_it_jumps,
         lets_gradients_through,
         reaches_the_client,
+        starts_with_the_others,
         minds_what_changes_the_function,
         pays_only_for_what_hides,
         trains_for_an_epoch,

@@ -86,22 +86,23 @@ class Bench:
             )
         )
 
-    def batch(self, order: Tensor | None = None, *, progress: float = 0.1) -> Batch:
-        """Return a step of the second epoch on the first 32 images, ``order`` choosing others."""
+    def batch(self, order: Tensor | None = None, *, progress: float = 0.1, **when: Any) -> Batch:
+        """Return a step of the second epoch on the first 32 images, ``order`` choosing others; ``when``: its fields."""
         chosen = torch.arange(BATCH_SIZE) if order is None else order
         x, y = self.x[chosen], self.y[chosen]
         z_clean = self.client(x)
         z = self.defense(z_clean)
         z = z + self.sigma * torch.randn_like(z)
+        given: dict[str, Any] = {"progress": progress, "lr": 0.05, "epoch": 1} | when
         return Batch(
-            x=x, client=self.client, z_clean=z_clean, z=z, y=y, sigma=self.sigma, progress=progress, lr=0.05, epoch=1,
-            defense=self.defense, server=self.server,
+            x=x, client=self.client, z_clean=z_clean, z=z, y=y, sigma=self.sigma, defense=self.defense,
+            server=self.server, **given,
         )  # fmt: skip
 
-    def penalty(self) -> Tensor:
-        """Return the penalty of that step, ``()``, from a fixed seed."""
+    def penalty(self, **when: Any) -> Tensor:
+        """Return the penalty of that step, ``()``, from a fixed seed; ``when`` as of ``batch``."""
         torch.manual_seed(1)
-        return self.defense.penalty(self.batch())
+        return self.defense.penalty(self.batch(**when))
 
 
 def optimisers(defense: Defense, *further: nn.Module, lr: float = 0.05) -> list[torch.optim.Optimizer]:

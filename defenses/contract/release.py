@@ -90,6 +90,15 @@ def releases_each_image_by_itself(case: Case) -> None:
         require(alike, f"training={mode}: the release of an image changes with its neighbours in the batch")
 
 
+def hides_by_image_or_draw(case: Case) -> None:
+    """What a defense sets to 0, if it says that it masks, differs between images or draws: else nothing is hidden."""
+    if not case.create.masks:
+        return
+    bench = Bench(case)
+    hidden = {bytes(image) for image in (bench.defense(bench.features()) == 0).flatten(1).cpu().numpy()}
+    require(len(hidden) > 1, f"the same {NUM_IMAGES} times over, one set of features is 0: one mask for all images")
+
+
 def releases_by_its_law(case: Case) -> None:
     """What it says of how releases are distributed is so, unless it says that it does not know (``Defense.law``).
 

@@ -13,6 +13,10 @@ LEAST_THROUGH = 0.05
 """Share of what a release answers to a change of the activation that its gradient must tell of."""
 STEPS, STEP = 25, 0.1
 """Steps in which one of a defense's parameters goes down its penalty, and the most that one moves it."""
+FIRST_STEP = {"progress": 0.0, "epoch": 0, "lr": 0.05}
+LAST_STEP = {"progress": 0.99, "epoch": 9, "lr": 1e-4}
+ALIKE = 1 / 3
+"""Least ratio of a penalty's gradients on the client in the first and the last step, on one batch."""
 QUIET, QUIET_IMAGES = 0.1, 16
 """Deviation of activations that noise hides in part, and how many of them there are."""
 
@@ -62,6 +66,22 @@ def reaches_the_client(case: Case) -> None:
     require(
         norm(penalty, shaping) > 0,
         "the penalty trains the defense alone: neither the client nor what shapes the release feels it",
+    )
+
+
+def starts_with_the_others(case: Case) -> None:
+    """Under a recipe's ramp, which the trainer multiplies by, a fitted penalty pulls on the client from the first step.
+
+    A start or a schedule of its own, also of its source, is for recipes without one (``Batch.published``).
+    """
+    bench = Bench(case)
+    client = list(bench.client.parameters())
+    pulls = [norm(bench.penalty(published=False, **when), client) for when in (FIRST_STEP, LAST_STEP)]
+    first, last = (f"{pull:.3g}" for pull in pulls)
+    require(
+        min(pulls) >= ALIKE * max(pulls),
+        f"under a ramp the penalty pulls on the client by {first} in the first step and {last} in the last: its start "
+        "is its own",
     )
 
 

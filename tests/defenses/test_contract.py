@@ -15,10 +15,12 @@ from defenses.class_gaussian import ClassGaussian
 from defenses.contract.charges import NoisyBase
 from defenses.contract.features import PROBLEMS, binary
 from defenses.dfil import Dfil
+from defenses.disco import Disco
 from defenses.gated_heads import GatedHeads
 from defenses.knife import Knife
 from defenses.learned_noise import LearnedNoise
 from defenses.mixtures import by_features, divergences, frozen
+from defenses.pairwise import Pairwise
 from defenses.rounding import Rounding
 from defenses.sensitivity import deployed
 from defenses.shredder import Shredder
@@ -153,6 +155,27 @@ class Shut(Arl):
         super().__init__(threshold=1.0, blocks=0, channels=8)
 
 
+class Late(ClassGaussian):
+    """Pays nothing in the first epoch, whatever the recipe's ramp is."""
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return super().penalty(batch) * float(batch.epoch > 0)
+
+
+class Hotter(Pairwise):
+    """Lets its temperature fall under a ramp too."""
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return super().penalty(replace(batch, published=True))
+
+
+class OneMask(Disco):
+    """Prunes by the mean over a batch: the same channels of every image."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z * (super().forward(z.mean(0, keepdim=True).expand_as(z)) != 0)
+
+
 class Shrinking(Dfil):
     """Takes running statistics as constants, so that it shrinks weights which a norm scales back."""
 
@@ -193,6 +216,9 @@ REFUSED = {
     "a mixture that stays": (Stuck, {}, "follows_the_client", "times the truth"),
     "a marginal that stays": (Unfitted, {}, "bounds_what_it_declares", "times the truth"),
     "a shut hinge": (Shut, {}, "reaches_the_client", "the penalty trains the defense alone"),
+    "a late start": (Late, {}, "starts_with_the_others", "by 0 in the first step"),
+    "a temperature that falls": (Hotter, {}, "starts_with_the_others", "its start is its own"),
+    "one mask for all": (OneMask, {}, "hides_by_image_or_draw", "one mask for all images"),
     "fitted to nothing": (Lost, {}, "trains_for_an_epoch", r"\['fitted'\] are not finite"),
     "shrinks what a norm scales": (Shrinking, {}, "minds_what_changes_the_function", "scales back"),
 }
