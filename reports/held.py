@@ -1,5 +1,7 @@
 """Trainings that were held to an accuracy: how near each came, and what defenses are worth beside others there."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
@@ -38,7 +40,7 @@ def against_baselines(study: Study) -> pd.DataFrame:
 
     Returns:
         As `reports.statistics.differences`, all comparisons one family, ``second`` the baseline: of several trials of
-        one that have the target, the one of the highest mean mse.
+        one that have the target, the one of the highest mean mse. Baselines stand beside those before them.
     """
     held, runs = at_target(study.data.trials), complete_runs(study.data.confirmed)
     means = runs.groupby("trial")["mse"].mean()
@@ -49,8 +51,9 @@ def against_baselines(study: Study) -> pd.DataFrame:
         best = {
             name: int(means[group.loc[names.eq(name), "trial"]].idxmax()) for name in BASELINES if names.eq(name).any()
         }
-        own = [trial for trial, name in zip(group["trial"], names, strict=True) if name not in BASELINES]
-        pairs += [(int(trial), other) for trial in [*best.values(), *own] for other in best.values() if trial != other]
+        own = [int(trial) for trial, name in zip(group["trial"], names, strict=True) if name not in BASELINES]
+        pairs += [(second, first) for first, second in combinations(best.values(), 2)]
+        pairs += [(trial, other) for trial in own for other in best.values()]
     return differences(runs, pairs)
 
 

@@ -106,6 +106,8 @@ def test_what_was_held_to_a_target_is_compared_with_the_baselines_of_that_target
     assert set(targets[found["first"]]) == {0.5, 0.6}
     assert (targets[found["first"]].to_numpy() == targets[found["second"]].to_numpy()).all()
     assert {targeted.names[trial] for trial in found["second"]} <= {*BASELINES}
+    sides = [frozenset(pair) for pair in zip(found["first"], found["second"], found["objective"], strict=True)]
+    assert len({*sides}) == len(sides)
     missed = max(targeted.data.confirmed["trial"])
     assert missed not in {*found["first"], *found["second"]}
     runs = targeted.data.confirmed.pivot_table(index="seed", columns="trial", values="mse")
