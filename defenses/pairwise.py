@@ -39,7 +39,7 @@ class Pairwise(Defense):
     version = 2
     faithful = "ours"
     bound = "upper"
-    tightness = 20.0
+    tightness = 16.0
     cost = "distances within the batch, of every channel"
     needs_noise = True
 

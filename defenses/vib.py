@@ -44,7 +44,7 @@ class Vib(Defense):
     version = 2
     faithful = "ours"
     bound = "upper"
-    tightness = 10.0  # it counts what is told of the class too
+    tightness = 7.5  # it counts what is told of the class too
     cost = "a 1x1 convolution and one draw of noise"
 
     def __init__(self, lam: float = 0.1, scale: float = 0.1) -> None:

@@ -34,9 +34,10 @@ def trained(folder, **settings):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", [{}, {"train/ramp": 0.125, "train/label_smoothing": 0.0}], ids=["its own", "a ramp"])
 @pytest.mark.parametrize("name", DEFENSES)
-def test_every_defense_trains_and_refits(name, tmp_path):
-    (first, second), said = trained(tmp_path, **{"defense/name": name})
+def test_every_defense_trains_and_refits(name, recipe, tmp_path):
+    (first, second), said = trained(tmp_path, **{"defense/name": name}, **recipe)
     assert all(math.isfinite(point.value) for point in said.curve)
     assert all(bool(value.isfinite().all()) for value in second.values())
     assert not torch.equal(first["client.1.0.weight"], second["client.1.0.weight"])
