@@ -297,8 +297,12 @@ class Defense(nn.Module):
             raise ValueError(f"{type(self).__name__} has no strength to steer")
         setattr(self, self.strength, strength)
 
-    def acts_from(self) -> float:
-        """Return the share of a training before which its strength changes nothing, in [0, 1), and is not steered."""
+    def acts_from(self, epochs: int) -> float:
+        """Return the share of a training before which its strength changes nothing, in [0, 1], and is not steered.
+
+        Args:
+            epochs: Of the training, >= 1.
+        """
         return 0.0
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:

@@ -34,7 +34,8 @@ class LinearAdversary(Defense):
 
     ``fourier`` adds that many random waves of a release to what the attacker reads, ``s sqrt(2) cos(Omega' z / r + b)``
     with Omega standard normal, b uniform, s the releases' deviation within classes and r the root of their mean squared
-    distance: a kernel attacker, of a Gaussian kernel, as near as that many waves come to it; s and r are a batch's own.
+    distance: a kernel attacker, of a Gaussian kernel, as near as that many waves come to it; s and r are a batch's own,
+    and carry no gradient.
 
     It bounds nothing: no attacker need be linear. In nats per component, that is, half the logarithm of how many times
     the linear attacker's squared error is below that of a guess by the class.
@@ -65,7 +66,6 @@ class LinearAdversary(Defense):
     """Frequencies along an image's height, ``(side, height)``."""
     columns: Tensor
     """Along its width, ``(side, width)``."""
-
     waves: Tensor
     """Omega and, last, b, ``(D + 1, fourier)``; only with waves."""
 
@@ -122,7 +122,9 @@ class LinearAdversary(Defense):
             return z
         with torch.no_grad():
             own = F.one_hot(y, self.num_classes).to(z.dtype)
-            within = (z - (own @ (own.mT @ z / own.sum(0).clamp(min=1)[:, None]))).square().mean().sqrt()
+            counts = own.sum(0)
+            spread = (z - own @ (own.mT @ z / counts.clamp(min=1)[:, None])).square().mean(1).sum()
+            within = (spread / (len(z) - (counts > 0).sum()).clamp(min=1)).sqrt()
             apart = (2 * z.var(0, correction=0).sum()).clamp(min=LEAST_VARIANCE).sqrt()
         waves = torch.cos(z @ self.waves[:-1] / apart + self.waves[-1])
         return torch.cat([z, math.sqrt(2) * within * waves], dim=1)

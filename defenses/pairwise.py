@@ -26,8 +26,8 @@ class Pairwise(Defense):
     The paper's sum includes j = i, which caps the value at log N_y with no gradient once activations are a few sigma
     apart. Without it the expectation is an upper bound for batches of any size. An image alone in its class counts for
     nothing. Where the recipe has no ramp, the squared noise is multiplied by a temperature that falls to 1
-    geometrically: the penalty pulls some forty times harder in the end than at the start. Under a ramp, by which all
-    penalties start alike, it is 1 throughout.
+    geometrically: at the default the penalty pulls, as measured, some 40 times harder in the end. Under a ramp, by
+    which all penalties start alike, it is 1 throughout.
 
     Args:
         lam: Weight of the penalty, >= 0.

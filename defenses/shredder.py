@@ -123,8 +123,8 @@ class Shredder(Defense):
     def freezes_the_network(self) -> bool:
         return self.published and self._adds()
 
-    def acts_from(self) -> float:
-        return SECOND_STAGE if self.published else 0.0
+    def acts_from(self, epochs: int) -> float:
+        return math.ceil(SECOND_STAGE * epochs) / epochs if self.published else 0.0
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters()), "optimiser": "adam", "lr": 1e-2}]

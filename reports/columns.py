@@ -221,6 +221,7 @@ CONFIRMED = {
     "ssim": "float in [-1, 1], likewise",
     "mse_attack": "str or null: the job, or the guess without z, that decided mse",
     "ssim_attack": "str or null: likewise for ssim",
+    "control_accuracy": "float in [0, 1]: on the control part in the end; NaN without a target of accuracy",
 }
 """``confirmed.parquet``, one row per candidate and seed: a training with a seed of its own, scored on the test part."""
 

@@ -11,12 +11,14 @@ from reports.study import Study
 
 TARGET = "train/target_accuracy"
 
+TRAINED = "defense/rotated_noise/trained"
+
 FARTHEST = 0.025
 """Accuracy on the control part by which a training may miss its target and be at matched accuracy."""
 
 BASELINES = ("none", "rotated_noise", "cem_paper", "cem_code")
-"""Defenses that the others are held against: no defense where its own accuracy is the target's, noise of the best
-shape, and the published penalty in its two forms."""
+"""What the others are held against: no defense where its own accuracy is the target's, noise of the best shape whose
+client is left alone, and the published penalty in its two forms."""
 
 
 def off_target(trials: pd.DataFrame) -> "pd.Series[float]":
@@ -27,12 +29,17 @@ def off_target(trials: pd.DataFrame) -> "pd.Series[float]":
     """
     if not {"controlled", "control_accuracy", TARGET} <= {*trials}:
         return pd.Series(np.nan, index=trials.index, dtype=float)
-    return trials["control_accuracy"].astype(float) - trials[TARGET].astype(float)
+    return (trials["control_accuracy"].astype(float) - trials[TARGET].astype(float)).round(9)
 
 
-def at_target(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of trials that ended near the target they were held to, or that came near it uncontrolled."""
-    return trials[off_target(trials).abs() <= FARTHEST]
+def near_target(study: Study) -> pd.DataFrame:
+    """Return the confirmed trainings that have objectives and ended near the target of their trial, held to it or not:
+    ``trial, seed, accuracy, mse, ssim, control_accuracy``, and ``train/target_accuracy``.
+    """
+    targets = study.data.trials.set_index("trial").get(TARGET, pd.Series(dtype=float))
+    runs = complete_runs(study.data.confirmed)
+    runs = runs.assign(**{TARGET: runs["trial"].map(targets).astype(float), "controlled": True})
+    return runs[off_target(runs).abs() <= FARTHEST]
 
 
 def against_baselines(study: Study) -> pd.DataFrame:
@@ -42,12 +49,14 @@ def against_baselines(study: Study) -> pd.DataFrame:
         As `reports.statistics.differences`, all comparisons one family, ``second`` the baseline: of several trials of
         one that have the target, the one of the highest mean mse. Baselines stand beside those before them.
     """
-    held, runs = at_target(study.data.trials), complete_runs(study.data.confirmed)
+    runs, trials = near_target(study), study.data.trials
     means = runs.groupby("trial")["mse"].mean()
-    known = held[held["trial"].isin(means.index)]
+    known = trials[trials["trial"].isin(means.index)]
     pairs = list[tuple[int, int]]()
-    for _, group in known.groupby(known[TARGET].astype(float)):
+    for _, group in known.groupby(known[TARGET].astype(float)) if len(known) else ():
         names = defense_names(group)
+        free = group[TRAINED].eq(False) if TRAINED in group else pd.Series(False, index=group.index)
+        names = names.where(names.ne("rotated_noise") | free, "rotated_noise, trained")
         best = {
             name: int(means[group.loc[names.eq(name), "trial"]].idxmax()) for name in BASELINES if names.eq(name).any()
         }
@@ -60,7 +69,8 @@ def against_baselines(study: Study) -> pd.DataFrame:
 def missed_words(trials: pd.DataFrame) -> list[str]:
     """Return which of the trials missed the accuracy that they were held to, in a sentence; nothing if none did."""
     off = off_target(trials)
-    far = off[off.abs().gt(FARTHEST) & trials.get("controlled", pd.Series(False, index=trials.index)).eq(True)]
+    far = off[off.abs() > FARTHEST]
+    far = far[trials.loc[far.index, "controlled"].eq(True)] if len(far) else far
     if far.empty:
         return []
     told = [f"{trial} by {100 * by:+.1f}" for trial, by in zip(trials.loc[far.index, "trial"], far, strict=True)]

@@ -104,6 +104,7 @@ def _confirmed(trials: pd.DataFrame, rng: np.random.Generator, seeds: int = 3) -
             "ssim": row["ssim"] + 0.01 + rng.normal(0, 0.008),
             "mse_attack": "decoder-quick-0-test",
             "ssim_attack": "decoder-quick-0-test",
+            "control_accuracy": np.nan,
         }
         for row in chosen.to_dict("records")
         for seed in range(seeds)

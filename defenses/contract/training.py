@@ -15,6 +15,7 @@ STEPS, STEP = 25, 0.1
 """Steps in which one of a defense's parameters goes down its penalty, and the most that one moves it."""
 FIRST_STEP = {"progress": 0.0, "epoch": 0, "lr": 0.05}
 LAST_STEP = {"progress": 0.99, "epoch": 9, "lr": 1e-4}
+"""Fields of a ``Batch`` in a training's first step and in its last."""
 ALIKE = 1 / 3
 """Least ratio of a penalty's gradients on the client in the first and the last step, on one batch."""
 QUIET, QUIET_IMAGES = 0.1, 16

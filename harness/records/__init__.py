@@ -17,7 +17,16 @@ from harness.records.scores import CurvePoint, Guess, Objectives, Scores, Tuned
 from harness.records.seeds import derive
 from harness.records.trial import Measured, Record, Trained
 from harness.records.value import Scalar, Value
-from harness.records.versions import ASKED_THE_SERVER, CURRENT, VERSIONS, default_settings, former, keys_after, told
+from harness.records.versions import (
+    ASKED_THE_SERVER,
+    CURRENT,
+    VERSIONS,
+    default_settings,
+    former,
+    keys_after,
+    told,
+    version_then,
+)
 from harness.records.wording import one_line
 from harness.records.words import Half, Knowledge, Precision, State, Verdict
 
@@ -75,4 +84,5 @@ __all__ = [
     "keys_after",
     "one_line",
     "told",
+    "version_then",
 ]

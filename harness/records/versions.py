@@ -106,9 +106,10 @@ DEFENSES: Mapping[str, Mapping[str, Scalar]] = MappingProxyType(
         "nopeek": MappingProxyType({"estimator": "biased"}),
         "bido": MappingProxyType({"width": 5.0}),
         "slot_attention": MappingProxyType({"shut_off": True}),
+        "pairwise": MappingProxyType({}),
     }
 )
-"""Defaults that defenses had before ``train/ramp`` was a key, of those that have others since.
+"""Defaults that defenses had before ``train/ramp`` was a key, of those that with them are what they were then.
 
 ``patrol`` is not among them: the term that its ``beta`` weighs is another one now, and its version says so.
 """
@@ -141,6 +142,21 @@ def default_settings(settings: Mapping[str, Scalar], defense: str) -> Mapping[st
         defense: Name of its defense, or of its term.
     """
     return {} if "train/ramp" in settings else DEFENSES.get(defense, {})
+
+
+def version_then(settings: Mapping[str, Scalar], now: int) -> int:
+    """Return the version of the defense that a trial is trained with: the first, where it is as that one was.
+
+    Args:
+        settings: The trial's.
+        now: The version that the defense has.
+    """
+    name = str(settings.get("defense/name"))
+    former_ones = DEFENSES.get(name)
+    if "train/ramp" in settings or former_ones is None:
+        return now
+    as_it_was = all(settings.get(f"defense/{name}/{key}", value) == value for key, value in former_ones.items())
+    return 1 if as_it_was else now
 
 
 GONE = {1: ("data_root", "attacker_root", "download", "timeout_seconds", "checkpoint_seconds")}

@@ -84,7 +84,7 @@ def steering_of(steered: Steered, asked: Asked, undefended: tuple[Measurement, .
     """
     settings = told(asked.settings)
     course = Course(target=float(settings[TARGET] or 0.0), undefended=undefended, chance=1 / num_classes)
-    begins = max(float(settings["train/ramp"] or 0.0), steered.defense.acts_from())
+    begins = max(float(settings["train/ramp"] or 0.0), steered.defense.acts_from(int(settings["train/epochs"] or 1)))
     return Steering(kind=steered.defense.strength_kind, start=steered.start, course=course, begins=begins)
 
 

@@ -98,7 +98,7 @@ class Steering:
     """Strength that the training begins with."""
     course: Course
     begins: float
-    """Share of the training before which nothing is moved, in [0, 1): until then penalties are not whole, or do not
+    """Share of the training before which nothing is moved, in [0, 1]: until then penalties are not whole, or do not
     count yet.
     """
     summed: float = 0.0

@@ -7,7 +7,7 @@ from defenses.information import VERSION
 from harness.data import Data, parts_digests
 from harness.ledger import attempt_number, write_whole
 from harness.models import SplitModel
-from harness.records import Asked, Progress, Trained
+from harness.records import Asked, Progress, Trained, version_then
 from harness.stages.assignment import Assignment
 from harness.stages.building import build, recipe_of, save_parts
 from harness.stages.controlled import TARGET, Steered, steered_part, steering_of
@@ -61,7 +61,8 @@ def _versions(model: SplitModel, asked: Asked) -> dict[str, int]:
     """Return the versions of what a network is trained by."""
     term = {} if model.term is None else {"term": model.term.version + TERMS}
     held = {} if asked.settings.get(TARGET) is None else {"held": HELD}
-    return {"recipe": recipe_of(asked).version, "defense": model.defense.version} | term | held
+    defense = version_then(asked.settings, model.defense.version)
+    return {"recipe": recipe_of(asked).version, "defense": defense} | term | held
 
 
 def _steered(

@@ -137,8 +137,8 @@ def _sections(survey: Survey) -> Iterator[tuple[str, str]]:
     )
     yield (
         "One of these is drawn per trial, as often as the others, with settings from its usual ranges; "
-        "`invfront defenses` lists all there are. The last trains nothing: noise of the best shape, which a defense "
-        "that learns must beat.",
+        "`invfront defenses` lists all there are. The last leaves the client alone: noise of the best shape, "
+        "which a defense that learns must beat.",
         "defense:\n  none: {}\n  laplace: default\n  nopeek: default\n  cem_paper: default\n"
         "  rotated_noise: {lam: {low: 0.003, high: 1, log: true}, trained: false}\n",
     )

@@ -9,6 +9,7 @@ from harness.judging.images import PerImage, per_image
 from harness.records import DIRECTIONS, Measured, Objectives, Scalar, failure_line, told
 from harness.tables.attacks import finished
 from harness.tables.frames import column, kind_of, table
+from harness.tables.held import held
 from reports.columns import ALONE, BELIEVED, OPEN
 from reports.front import on_front
 
@@ -73,7 +74,6 @@ OUTCOME = {
 FLOOR = {"trial": int, "guess": str, "part": str, "mse": float, "psnr": float, "ssim": float}
 POINT = {"trial": int, "job": str, "step": int, "name": str, "value": float}
 
-TARGET = "train/target_accuracy"
 
 BOUNDS = ("class_gaussian_nats", "covariance_nats", "mixture_nats")
 """Diagnostics that are upper bounds on I(x; z | y)."""
@@ -167,7 +167,7 @@ def _outcome(trial: JudgedTrial, images: PerImage | None) -> dict[str, Scalar]:
             "seconds": training + sum(attack.circumstances.seconds for attack in trial.attacks),
             "train_seconds": training,
             "error": failure_line(record.error),
-            **_held(trial),
+            **held(trial),
             "device": record.circumstances.device,
             **_told(record.measured),
         }
@@ -188,15 +188,6 @@ def _told(measured: Measured) -> dict[str, Scalar]:
         return measures | {"nats": min(found.values())}
     reasons = dict.fromkeys(measured.null_reasons[name] for name in BOUNDS if name in measured.null_reasons)
     return measures | {"nats_missing": "; ".join(reasons) or "not measured"}
-
-
-def _held(trial: JudgedTrial) -> dict[str, Scalar]:
-    """Return how a training that was to be held to an accuracy ended; nothing of any other."""
-    if trial.record is None or trial.asked.settings.get(TARGET) is None:
-        return {}
-    last = {point.name: point.value for point in trial.record.measured.curve}
-    known = {name: last.get(name) for name in ("control_accuracy", "strength")}
-    return {"controlled": known["strength"] is not None, **known}
 
 
 def _decided(trial: JudgedTrial, objectives: Objectives, images: PerImage) -> dict[str, Scalar]:

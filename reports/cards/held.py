@@ -6,7 +6,8 @@ from reports.card import Block, Card, Note, Words
 from reports.confirmed_gains import difference_cell, seeds_cell
 from reports.dominance import DIRECTIONS
 from reports.formats import Table, defense_names, number
-from reports.held import FARTHEST, TARGET, against_baselines, missed_words, off_target
+from reports.held import FARTHEST, TARGET, against_baselines, missed_words, near_target, off_target
+from reports.statistics import ROPE, complete_runs
 from reports.study import Study
 
 UNCONTROLLED = "uncontrolled"
@@ -59,8 +60,9 @@ def against_table(study: Study, found: pd.DataFrame) -> Table:
     headers = tuple(cell for name in DIRECTIONS for cell in (f"{name}, better by", f"{name}: it is"))
     caption = (
         "Confirmed trials beside what they should beat, both held to one target, paired by seed: mean difference with "
-        "its interval of 95 %. Better and worse hold for all comparisons together but for 5 % (Holm). Of several "
-        "trials of a baseline the most private stands for it."
+        "its interval of 95 %. Better and worse hold for all comparisons together but for 5 % (Holm); equivalent: "
+        f"within {ROPE['accuracy'] * 100:g} points of accuracy or {ROPE['ssim']:g} of ssim. Of several trials of a "
+        "baseline the most private stands for it."
     )
     return Table(
         caption,
@@ -87,7 +89,10 @@ def compute(study: Study) -> list[Block]:
         *([Words(missed, careful=True)] if missed else []),
         held_table(rows),
         *([against_table(study, found)] if len(found) else [Note(f"Nothing is compared over seeds yet: {way}")]),
-        Note(f"Compared is what came within {100 * FARTHEST:g} points of its target, uncontrolled or not."),
+        Note(
+            f"Compared are the trainings that came within {100 * FARTHEST:g} points of their target, uncontrolled or "
+            f"not: {len(near_target(study))} of {len(complete_runs(study.data.confirmed))} that confirm."
+        ),
     ]
 
 

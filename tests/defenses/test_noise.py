@@ -196,7 +196,7 @@ def test_what_is_loaded_and_steered_to_the_strength_that_it_had_keeps_its_noise_
 def test_a_state_of_before_strengths_were_solved_for_anew_is_loaded_and_keeps_its_noise():
     saved, _, _ = trained(lam=0.02)
     state = {name: value for name, value in saved.state_dict().items() if name not in ("steepness", "solved")}
-    loaded = copy.deepcopy(nn.ModuleDict({"defense": RotatedNoise(lam=0.02)}))
+    loaded = nn.ModuleDict({"defense": RotatedNoise(lam=0.02)})
     loaded["defense"].attach(nn.Identity(), SHAPES)
     loaded = copy.deepcopy(loaded)
     loaded.load_state_dict({f"defense.{name}": value for name, value in state.items()})

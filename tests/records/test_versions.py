@@ -4,7 +4,7 @@ import pytest
 
 from harness import __version__
 from harness.records import asked, attack, circumstances, scores, trial
-from harness.records.versions import CURRENT, RECORDS, VERSIONS, keys_after
+from harness.records.versions import CURRENT, RECORDS, VERSIONS, keys_after, version_then
 
 MODULES = (asked, attack, circumstances, scores, trial)
 
@@ -31,6 +31,20 @@ def test_every_field_with_a_default_is_in_the_table():
     }
     known = {name for version in VERSIONS for name in RECORDS.get(version, {})}
     assert optional <= known | {"AttackMeasured.version"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ({"defense/name": "nopeek"}, 1),
+        ({"defense/name": "pairwise", "defense/pairwise/lam": 0.1}, 1),
+        ({"defense/name": "nopeek", "defense/nopeek/estimator": "unbiased"}, 2),
+        ({"defense/name": "nopeek", "train/ramp": None}, 2),
+        ({"defense/name": "arl"}, 2),
+    ],
+)
+def test_an_old_trial_whose_defense_is_as_it_was_is_of_its_first_version(settings, version):
+    assert version_then(settings, 2) == version
 
 
 def test_keys_that_a_version_brought_are_later_than_those_before_it():

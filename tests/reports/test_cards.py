@@ -16,6 +16,7 @@ from reports.cards.importance import importance_chart, ranked
 from reports.cards.optimism import compute, optimism_chart
 from reports.cards.published import published_table
 from reports.figures import draw
+from reports.formats import Table
 from reports.front import hypervolume_history
 from reports.held import BASELINES, against_baselines, missed_words
 from reports.page import make, page_of
@@ -89,7 +90,9 @@ def test_nothing_is_matched_without_an_undefended_candidate(study):
 
 @pytest.fixture(scope="module")
 def targeted(study) -> Study:
-    """Confirmed trials as if half had been held to .5, half to .6; the last missed it, the undefended are free."""
+    """Confirmed trials as if half had been held to .5, half to .6; the last missed it, the first in one seed; the
+    undefended are free.
+    """
     names, confirmed = study.names, sorted(study.data.confirmed["trial"].unique())
     trials = study.data.trials
     targets = {trial: 0.5 if index % 2 else 0.6 for index, trial in enumerate(confirmed)}
@@ -97,7 +100,9 @@ def targeted(study) -> Study:
     target, control = (trials["trial"].map(known).astype(float) for known in (targets, reached))
     free = trials["trial"].map(names).eq("none")
     held = {"control_accuracy": control, "strength": 0.3, "controlled": ~free, "train/target_accuracy": target}
-    return with_data(study, trials=trials.assign(**held))
+    runs = study.data.confirmed
+    near = runs["trial"].map(reached) - 0.1 * (runs["trial"].eq(confirmed[0]) & runs["seed"].eq(0))
+    return with_data(study, trials=trials.assign(**held), confirmed=runs.assign(control_accuracy=near))
 
 
 def test_what_was_held_to_a_target_is_compared_with_the_baselines_of_that_target_alone(targeted):
@@ -111,9 +116,31 @@ def test_what_was_held_to_a_target_is_compared_with_the_baselines_of_that_target
     missed = max(targeted.data.confirmed["trial"])
     assert missed not in {*found["first"], *found["second"]}
     runs = targeted.data.confirmed.pivot_table(index="seed", columns="trial", values="mse")
+    runs.loc[0, min(runs.columns)] = np.nan
     for row in found[found["objective"].eq("mse")].to_dict("records"):
-        expected = (runs[row["first"]] - runs[row["second"]]).mean()
-        assert row["difference"] == pytest.approx(expected)
+        differences = (runs[row["first"]] - runs[row["second"]]).dropna()
+        assert (row["difference"], row["seeds"]) == (pytest.approx(differences.mean()), len(differences))
+    told = held.compute(targeted)
+    (table,) = [block for block in told if isinstance(block, Table) and "beside" in block.headers]
+    assert len(table.rows) == len(found) / 3
+    assert {(row[0], int(row[1])) for row in table.rows} == {(f"{targets[one]:g}", one) for one in found["first"]}
+    assert f": {len(targeted.data.confirmed) - 4} of {len(targeted.data.confirmed)} that confirm" in told[-1].text
+
+
+def test_noise_whose_client_is_trained_is_no_baseline(targeted):
+    trials = targeted.data.trials
+    some = trials.loc[trials["trial"].map(targeted.names).eq("rotated_noise"), "trial"]
+    if some.empty:
+        some = found_in(targeted, "cem_paper")
+        trials = trials.assign(**{"defense/name": trials["defense/name"].replace("cem_paper", "rotated_noise")})
+    for trained in (True, False):
+        own = trials.assign(**{"defense/rotated_noise/trained": trained})
+        found = against_baselines(with_data(targeted, trials=own, confirmed=targeted.data.confirmed))
+        assert bool(set(some) & set(found["second"])) is not trained
+
+
+def found_in(study: Study, name: str) -> "pd.Series[int]":
+    return study.data.trials.loc[study.data.trials["defense/name"].eq(name), "trial"]
 
 
 def test_how_near_trainings_came_to_their_target_is_told_and_who_missed_it(targeted):
