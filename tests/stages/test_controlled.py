@@ -188,7 +188,6 @@ def test_of_the_rounds_of_a_weight_the_network_that_ended_nearest_is_taken_with_
         *((name, {}) for name in ("laplace", "dropout", "class_gaussian", "cem_paper", "nopeek", "vib")),
         ("rotated_noise", {}),
         ("rotated_noise", {"trained": False}),
-        ("shredder", {"published": True}),
     ],
 )
 def test_five_trainings_end_near_their_target_and_nearer_in_the_mean(name, own, target, tmp_path):
