@@ -27,7 +27,7 @@ def off_target(trials: pd.DataFrame) -> "pd.Series[float]":
     Args:
         trials: ``trials.parquet``, or rows of it.
     """
-    if not {"controlled", "control_accuracy", TARGET} <= {*trials}:
+    if not {"control_accuracy", TARGET} <= {*trials}:
         return pd.Series(np.nan, index=trials.index, dtype=float)
     return (trials["control_accuracy"].astype(float) - trials[TARGET].astype(float)).round(9)
 
@@ -38,7 +38,7 @@ def near_target(study: Study) -> pd.DataFrame:
     """
     targets = study.data.trials.set_index("trial").get(TARGET, pd.Series(dtype=float))
     runs = complete_runs(study.data.confirmed)
-    runs = runs.assign(**{TARGET: runs["trial"].map(targets).astype(float), "controlled": True})
+    runs = runs.assign(**{TARGET: runs["trial"].map(targets).astype(float)})
     return runs[off_target(runs).abs() <= FARTHEST]
 
 

@@ -129,18 +129,11 @@ def test_what_was_held_to_a_target_is_compared_with_the_baselines_of_that_target
 
 def test_noise_whose_client_is_trained_is_no_baseline(targeted):
     trials = targeted.data.trials
-    some = trials.loc[trials["trial"].map(targeted.names).eq("rotated_noise"), "trial"]
-    if some.empty:
-        some = found_in(targeted, "cem_paper")
-        trials = trials.assign(**{"defense/name": trials["defense/name"].replace("cem_paper", "rotated_noise")})
+    noise = trials["defense/name"].replace("cem_paper", "rotated_noise")
     for trained in (True, False):
-        own = trials.assign(**{"defense/rotated_noise/trained": trained})
-        found = against_baselines(with_data(targeted, trials=own, confirmed=targeted.data.confirmed))
-        assert bool(set(some) & set(found["second"])) is not trained
-
-
-def found_in(study: Study, name: str) -> "pd.Series[int]":
-    return study.data.trials.loc[study.data.trials["defense/name"].eq(name), "trial"]
+        own = trials.assign(**{"defense/name": noise, "defense/rotated_noise/trained": trained})
+        found = against_baselines(with_data(targeted, trials=own))
+        assert bool({*trials.loc[noise.eq("rotated_noise"), "trial"]} & {*found["second"]}) is not trained
 
 
 def test_how_near_trainings_came_to_their_target_is_told_and_who_missed_it(targeted):

@@ -86,6 +86,21 @@ def test_a_steered_training_that_is_cut_off_gives_the_same_numbers(laplace, stud
     assert again.strength == points(again, "strength")[-1][1]
 
 
+def test_a_checkpoint_of_a_training_that_was_held_otherwise_is_left_and_said(laplace, study):
+    trial, attempt = held("laplace", scale=0.1), open_attempt(study / "00007")
+    stage = held_training(trial, attempt, EAGER)
+    for _ in range(2):
+        next(stage)
+    stage.close()
+    for path in attempt.glob("checkpoint-*.pt"):
+        state = torch.load(path, weights_only=True)
+        state["control"]["held"] -= 1
+        torch.save(state, path)
+    again = ended(held_training(trial, open_attempt(study / "00007"))).training
+    assert again.curve == laplace[1].curve
+    assert again.notes == ("a checkpoint of a training that was held otherwise is left, training done again",)
+
+
 def test_the_undefended_network_is_trained_once_and_the_same_whoever_comes_first(laplace, study, tmp_path):
     (written,) = (study.parent / "priors").glob("undefended-*.json")
     other = held("vib", 5, **{"train/target_accuracy": 0.03})

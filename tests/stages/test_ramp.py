@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from defenses.base import Batch, Defense
+from harness.ledger import open_attempt
 from harness.records import Place
 from harness.stages.assignment import Assignment
 from harness.stages.building import build
 from harness.stages.ground import prepare
 from harness.stages.loading import images_of
 from harness.stages.optimising import Run, train
-from tests.holding import SLIGHT
+from harness.stages.training import train_stage
+from tests.holding import SLIGHT, ended
 from tests.values import asked
 
 SMALL = SLIGHT | {"train/epochs": 2, "train/images": 256, "train/batch_size": 32, "model/sigma": 0.1}
@@ -23,14 +25,9 @@ def curve(tmp_path, name: str, **settings) -> dict[str, list[float]]:
     trial = asked(settings=SMALL | {"defense/name": name} | own | {k: v for k, v in settings.items() if "/" in k})
     device = prepare(trial, "train")
     data = images_of(trial.settings, Place(), device)
-    stage = train(build(trial, data), data, Assignment(trial, Place(), tmp_path))
     found: dict[str, list[float]] = {}
-    try:
-        while True:
-            next(stage)
-    except StopIteration as ended:
-        for point in ended.value.curve:
-            found.setdefault(point.name, []).append(point.value)
+    for point in ended(train(build(trial, data), data, Assignment(trial, Place(), tmp_path))).curve:
+        found.setdefault(point.name, []).append(point.value)
     return found
 
 
@@ -105,3 +102,10 @@ def test_what_a_trial_did_not_ask_is_what_its_defense_took_for_it_when_it_was_as
     assert built(**TODAY) == now
     if now is not None:
         assert built(**{f"defense/{name}/{setting}": now}) == now
+
+
+@pytest.mark.parametrize(("recipe", "version"), [({}, 1), (TODAY, 2)], ids=["then", "now"])
+def test_a_record_names_the_version_of_the_defense_that_the_trial_was_trained_with(recipe, version, tmp_path):
+    trial = asked(settings=SMALL | {"defense/name": "nopeek"} | recipe)
+    attempt = open_attempt(tmp_path / "trials" / "00000")
+    assert ended(train_stage(Assignment(trial, Place(), attempt))).versions["defense"] == version
